@@ -1,0 +1,57 @@
+# Everything is built from the Go sources; CGO is off but for the race detector.
+# The toolchain that is there is used: none is downloaded.
+export GOTOOLCHAIN ?= local
+BIN := bin
+LINT := go tool -modfile=tools/go.mod golangci-lint
+PACKAGES ?= ./...
+
+.PHONY: help build test check lint vet race bench demo demo-selftest demo-crash demo-openstack \
+	openstack-up openstack-down test-openstack fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build karbord and karbor into bin/
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/ ./cmd/karbord ./cmd/karbor
+
+test: ## run the tests; one that needs a server which the machine lacks skips by name
+	go test $(PACKAGES)
+
+check: lint race ## what CI does: linters, then all tests under the race detector; no skips
+	go mod tidy -diff
+
+lint: ## formatting and the linters
+	$(LINT) run $(PACKAGES)
+
+race: ## all tests under the race detector; a test that skips fails the run
+	.ci/noskip go test -race -count=1 -timeout 25m $(PACKAGES)
+
+bench: ## the benchmarks behind the figures in the documentation
+	go test -run '^$$' -bench . -benchtime 1x ./bank/... ./internal/...
+
+fuzz: ## each fuzz test for ten seconds
+	.ci/fuzz 10s
+
+demo: build ## the main job: protect an application, destroy it, restore it, compare every byte
+	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor
+
+demo-selftest: build ## plant a wrong byte and a wrong property; the demo must see both
+	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor --selftest
+
+demo-crash: build ## the demo with karbord killed in mid-protect and in mid-restore
+	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor --crash
+
+openstack-up: ## start a real OpenStack on this machine (root; Debian 12; about 5 minutes)
+	test/openstack/up.sh
+
+openstack-down: ## stop it
+	test/openstack/down.sh
+
+test-openstack: build ## contract suite and story against the OpenStack of openstack-up
+	test/openstack/test.sh
+
+demo-openstack: build ## the story on a real cloud (settings: docs/operators/real-cloud.md)
+	test/openstack/demo.sh
+
+clean: ## remove what was built
+	rm -rf $(BIN) dist

@@ -1,0 +1,73 @@
+// Package bank is the contract of a bank: the flat, ordered key to bytes store
+// that checkpoints live in. A bank knows nothing of checkpoints. Rules that hold
+// for every bank are here; each kind of bank is a package below; banktest is the
+// suite that each passes.
+package bank
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Info describes an object.
+type Info struct {
+	Key  string
+	Size int64
+	// ModTime is when it was written, by the bank's clock.
+	ModTime time.Time
+}
+
+// Bank stores objects under keys (see CheckKey). All methods may be called
+// concurrently, and check the key first: a bad one is an error of kind
+// karbor.Invalid.
+//
+// Durability: when Put or Create returns nil, the whole object is there and stays
+// there through a crash of any machine but the bank's own loss. When it returns an
+// error, or the process dies meanwhile, the key holds what it held before, or
+// the whole new object; never a part. Readers never see a part.
+//
+// Errors: a missing object is karbor.NotFound (not for Delete). Failures that may
+// pass are transient (karbor.IsTransient). A full bank is karbor.OverLimit and
+// says "full". The context's end stops any method.
+type Bank interface {
+	// Put writes the object, replacing one that is there. size is the number of
+	// bytes that body gives; a body that gives another number is an error and
+	// nothing is written. body is read once.
+	Put(ctx context.Context, key string, body io.Reader, size int64) error
+	// Create is Put where nothing is there yet; else it fails with
+	// karbor.Conflict and changes nothing. Whether two racing Creates can both
+	// win depends on the bank: see Traits.
+	Create(ctx context.Context, key string, body io.Reader, size int64) error
+	// Get opens the object from byte offset on, for length bytes, or to its end
+	// if length is negative. A range beyond the end gives what there is. A
+	// negative offset is karbor.Invalid. The caller closes it. The context's end
+	// stops the reading too.
+	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
+	// Stat describes the object.
+	Stat(ctx context.Context, key string) (Info, error)
+	// List gives up to limit objects whose keys begin with prefix and come after
+	// marker, in the byte order of the keys. prefix is a text, not a folder: "a/b"
+	// finds "a/bc". An empty prefix finds everything. Neither prefix nor marker
+	// need be a key; one that no key can begin with finds nothing. limit is 1 to
+	// MaxList, else it is karbor.Invalid. Fewer than limit objects mean the end.
+	List(ctx context.Context, prefix, marker string, limit int) ([]Info, error)
+	// Delete removes the object. One that is not there is no error. A crash of
+	// the bank may bring it back.
+	Delete(ctx context.Context, key string) error
+	// Now gives the time by the bank's clock. Leases count by it.
+	Now(ctx context.Context) (time.Time, error)
+	// Traits says what this bank can promise beyond the contract.
+	Traits() Traits
+	// Close lets go of what the bank holds open. No call may follow.
+	Close() error
+}
+
+// Traits are the promises that not every back-end can make.
+type Traits struct {
+	// AtomicCreate: of racing Creates of one key exactly one wins.
+	AtomicCreate bool
+	// ConsistentList: a List that starts after a Put, Create or Delete has
+	// returned shows its effect.
+	ConsistentList bool
+}

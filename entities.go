@@ -1,0 +1,147 @@
+package karbor
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Identity is who makes a request: what Keystone says of the token.
+type Identity struct {
+	UserID      string
+	UserName    string
+	ProjectID   string
+	ProjectName string
+	Roles       []string
+	// Token is the caller's own token, and ExpiresAt its end.
+	Token     Secret
+	ExpiresAt time.Time
+	// CanDelegate is false for a token that Keystone gives no trusts to: one
+	// of an application credential, or of a trust.
+	CanDelegate bool
+}
+
+// HasRole reports whether the identity has the role in its project.
+func (i *Identity) HasRole(name string) bool {
+	for _, r := range i.Roles {
+		if r == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Parameters are a plan's or a restore's: by resource type ("OS::Nova::Server")
+// or by resource ("OS::Nova::Server#id"), then by member.
+type Parameters map[string]map[string]any
+
+// For gives the members for one resource: those of its type, overridden one by
+// one by those of the resource itself.
+func (p Parameters) For(r Resource) map[string]any {
+	out := map[string]any{}
+	for k, v := range p[string(r.Type)] {
+		out[k] = v
+	}
+	for k, v := range p[r.Key()] {
+		out[k] = v
+	}
+	return out
+}
+
+// Plan names what a tenant wants protected, and how.
+type Plan struct {
+	ID          string
+	ProjectID   string
+	Name        string
+	Description string
+	ProviderID  string
+	Status      PlanStatus
+	Resources   []Resource
+	Parameters  Parameters
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// PlanRecord is what a checkpoint remembers of its plan.
+type PlanRecord struct {
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	ProviderID string     `json:"provider_id"`
+	Resources  []Resource `json:"resources"`
+	Parameters Parameters `json:"parameters,omitempty"`
+}
+
+// Checkpoint is what one protect operation made.
+type Checkpoint struct {
+	ID         string
+	ProjectID  string
+	ProviderID string
+	Status     CheckpointStatus
+	Plan       PlanRecord
+	Graph      *Graph
+	// ExtraInfo holds created_by and the caller's own members.
+	ExtraInfo map[string]json.RawMessage
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	// Size is the number of logical bytes that it holds.
+	Size int64
+	// Reasons says, for a checkpoint in error, what failed on which resource.
+	Reasons map[string]string
+}
+
+// Restore is one run that brings a checkpoint's resources back.
+type Restore struct {
+	ID            string
+	ProjectID     string
+	ProviderID    string
+	CheckpointID  string
+	RestoreTarget string
+	Parameters    Parameters
+	Status        RestoreStatus
+	// ResourcesStatus and ResourcesReason are by TYPE#new id, or by TYPE#original
+	// id as long as there is no new one.
+	ResourcesStatus map[string]ResourceState
+	ResourcesReason map[string]string
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+// OperationLog is the record of one operation.
+type OperationLog struct {
+	ID                   string
+	ProjectID            string
+	OperationType        OperationType
+	CheckpointID         string
+	PlanID               string
+	ProviderID           string
+	RestoreID            string
+	ScheduledOperationID string
+	Status               LogStatus
+	StartedAt            time.Time
+	EndedAt              time.Time
+	ErrorInfo            string
+	ExtraInfo            map[string]json.RawMessage
+}
+
+// ResourceProgress is how far an operation is with one resource.
+type ResourceProgress struct {
+	Resource
+	State ResourceState
+	// Phase is the hook that runs now, such as "main"; empty before and after.
+	Phase string
+	// Done and Total are bytes; Total is 0 as long as it is not known.
+	Done, Total int64
+	Reason      string
+	// NewID is the id of the restored resource, once it exists.
+	NewID string
+	// NotKept lists what a restore could not bring back.
+	NotKept []string
+}
+
+// Cloud is a session with an OpenStack cloud in the name of one user in one
+// project. Plug-ins get their clients from it through internal/openstack; the
+// contracts only hand it on.
+type Cloud interface {
+	// ProjectID and UserID say in whose name it acts.
+	ProjectID() string
+	UserID() string
+}
