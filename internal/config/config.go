@@ -1,0 +1,161 @@
+// Package config is the configuration of karbord: one struct, read strictly from
+// one YAML file. docs/operators/configuration.md describes each key.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Config is what karbord can be told.
+type Config struct {
+	// Listen is the address of the API, host:port.
+	Listen string `yaml:"listen"`
+	// PublicURL is the API's address as tenants reach it, without the version
+	// and project. "" takes it from each request.
+	PublicURL string `yaml:"public_url"`
+	// State is the folder of the database and of the service key.
+	State string `yaml:"state"`
+	// Providers is the folder of the provider files.
+	Providers string `yaml:"providers"`
+	// ServiceKeyFile holds 64 hexadecimal digits, the key that seals delegations
+	// in the database. "" makes one in the state folder at the first start.
+	ServiceKeyFile string     `yaml:"service_key_file"`
+	Keystone       Keystone   `yaml:"keystone"`
+	Operations     Operations `yaml:"operations"`
+	Quotas         Quotas     `yaml:"quotas"`
+	Log            Log        `yaml:"log"`
+}
+
+// Keystone says where the cloud is and who Karbor's service user is.
+type Keystone struct {
+	AuthURL       string `yaml:"auth_url"`
+	Username      string `yaml:"username"`
+	PasswordFile  string `yaml:"password_file"`
+	Project       string `yaml:"project"`
+	UserDomain    string `yaml:"user_domain"`
+	ProjectDomain string `yaml:"project_domain"`
+	Region        string `yaml:"region"`
+	// Interface is public, internal or admin.
+	Interface string `yaml:"interface"`
+	// CAFile holds further certificates to trust, as PEM.
+	CAFile string `yaml:"ca_file"`
+	// Timeout bounds one request to the cloud.
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Operations says how operations run.
+type Operations struct {
+	// DelegationLifetime bounds how long an operation may go on.
+	DelegationLifetime time.Duration `yaml:"delegation_lifetime"`
+	// AdminReads lets plug-ins read and set, as the service user, what a tenant
+	// can't: a server's user data, a chosen floating address.
+	AdminReads bool `yaml:"admin_reads"`
+}
+
+// Quotas are the defaults of every project; -1 is unlimited.
+type Quotas struct {
+	Plans int `yaml:"plans"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	// Level is debug, info, warn or error.
+	Level string `yaml:"level"`
+	// Format is text or json.
+	Format string `yaml:"format"`
+}
+
+// Default gives the configuration as it is without any setting.
+func Default() Config {
+	return Config{
+		Listen:    "127.0.0.1:8799",
+		State:     "/var/lib/karbor",
+		Providers: "/etc/karbor/providers.d",
+		Keystone: Keystone{
+			Username: "karbor", Project: "service", UserDomain: "Default", ProjectDomain: "Default",
+			Interface: "public", Timeout: time.Minute,
+		},
+		Operations: Operations{DelegationLifetime: 48 * time.Hour},
+		Quotas:     Quotas{Plans: 50},
+		Log:        Log{Level: "info", Format: "text"},
+	}
+}
+
+// Load reads a file over the defaults, and checks the result. An unknown key or a
+// value of a wrong type is an error that shows file, line and column.
+func Load(path string) (Config, error) {
+	c := Default()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return c, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
+		return c, fmt.Errorf("configuration file %s: %s", path, yaml.FormatError(err, false, true))
+	}
+	if err := c.Check(); err != nil {
+		return c, fmt.Errorf("configuration file %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Check gives all that is wrong with the values, each with its key.
+func (c Config) Check() error {
+	var faults []error
+	fault := func(key, format string, args ...any) {
+		faults = append(faults, fmt.Errorf(key+": "+format, args...))
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		fault("listen", "%q is not host:port", c.Listen)
+	}
+	if c.PublicURL != "" && !isURL(c.PublicURL) {
+		fault("public_url", "%q is not an http or https URL", c.PublicURL)
+	}
+	if !filepath.IsAbs(c.State) {
+		fault("state", "%q is not an absolute path", c.State)
+	}
+	if !filepath.IsAbs(c.Providers) {
+		fault("providers", "%q is not an absolute path", c.Providers)
+	}
+	if !isURL(c.Keystone.AuthURL) {
+		fault("keystone.auth_url", "%q is not an http or https URL", c.Keystone.AuthURL)
+	}
+	if c.Keystone.PasswordFile == "" {
+		fault("keystone.password_file", "it is needed")
+	}
+	switch c.Keystone.Interface {
+	case "public", "internal", "admin":
+	default:
+		fault("keystone.interface", "%q is none of public, internal and admin", c.Keystone.Interface)
+	}
+	if c.Keystone.Timeout < time.Second {
+		fault("keystone.timeout", "%v is less than a second", c.Keystone.Timeout)
+	}
+	if c.Operations.DelegationLifetime < time.Hour {
+		fault("operations.delegation_lifetime", "%v is less than an hour", c.Operations.DelegationLifetime)
+	}
+	if c.Quotas.Plans < -1 {
+		fault("quotas.plans", "%d is below -1", c.Quotas.Plans)
+	}
+	switch c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		fault("log.level", "%q is none of debug, info, warn and error", c.Log.Level)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		fault("log.format", "%q is neither text nor json", c.Log.Format)
+	}
+	return errors.Join(faults...)
+}
+
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}

@@ -1,0 +1,240 @@
+// Package bench measures karbord as a whole: the program as it is built, beside
+// the simulated cloud, from outside. Run it with `make bench`.
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// karbord is a running `karbord dev`.
+type karbord struct {
+	cmd        *exec.Cmd
+	api, cloud string
+	state      string
+	token      string
+	project    string
+}
+
+func build(b *testing.B) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "karbord")
+	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", path, "github.com/karbor/karbor/cmd/karbord")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("building karbord: %v\n%s", err, out)
+	}
+	return path
+}
+
+// start runs karbord and waits for its ready line.
+func start(b *testing.B, path, state string) *karbord {
+	b.Helper()
+	cmd := exec.Command(path, "dev", "--state", state, "--listen", "127.0.0.1:0", "--cloud-listen", "127.0.0.1:0")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatalf("waiting for the ready line: %v", err)
+	}
+	k := &karbord{cmd: cmd, state: state}
+	for _, field := range strings.Fields(line) {
+		if v, ok := strings.CutPrefix(field, "api="); ok {
+			k.api = v
+		}
+		if v, ok := strings.CutPrefix(field, "cloud="); ok {
+			k.cloud = v
+		}
+	}
+	return k
+}
+
+func (k *karbord) stop(b *testing.B) {
+	b.Helper()
+	if err := k.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		b.Fatal(err)
+	}
+	if err := k.cmd.Wait(); err != nil {
+		b.Fatalf("karbord did not stop cleanly: %v", err)
+	}
+}
+
+// login gets a token of tenant demo.
+func (k *karbord) login(b *testing.B) {
+	b.Helper()
+	rc, err := os.ReadFile(filepath.Join(k.state, "openrc-demo"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	env := map[string]string{}
+	for line := range strings.Lines(string(rc)) {
+		if name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "="); ok {
+			env[name] = strings.Trim(value, "'")
+		}
+	}
+	body := fmt.Sprintf(`{"auth":{"identity":{"methods":["password"],"password":{"user":{"name":%q,"domain":{"id":"default"},"password":%q}}},
+		"scope":{"project":{"name":%q,"domain":{"id":"default"}}}}}`, env["OS_USERNAME"], env["OS_PASSWORD"], env["OS_PROJECT_NAME"])
+	resp, err := http.Post(k.cloud+"/auth/tokens", "application/json", strings.NewReader(body))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var token struct {
+		Token struct {
+			Project struct{ ID string }
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&token); err != nil || resp.StatusCode != http.StatusCreated {
+		b.Fatalf("logging in: %s, %v", resp.Status, err)
+	}
+	k.token, k.project = resp.Header.Get("X-Subject-Token"), token.Token.Project.ID
+}
+
+// do makes a request of the API and decodes the answer.
+func (k *karbord) do(b *testing.B, method, path, body string, into any) {
+	b.Helper()
+	req, err := http.NewRequestWithContext(b.Context(), method, k.api+"/v1/"+k.project+path, strings.NewReader(body))
+	if err != nil {
+		b.Fatal(err)
+	}
+	req.Header.Set("X-Auth-Token", k.token)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		b.Fatalf("%s %s: %s %s %v", method, path, resp.Status, text, err)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// rss gives the process's resident memory in bytes.
+func (k *karbord) rss(b *testing.B) int64 {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", k.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseInt(strings.Fields(v)[0], 10, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return kb << 10
+		}
+	}
+	b.Fatal(errors.New("no VmRSS"))
+	return 0
+}
+
+// cpu gives the CPU time that the process has used.
+func (k *karbord) cpu(b *testing.B) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", k.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(text, []byte(") "))
+	fields := strings.Fields(string(rest))
+	var ticks int64
+	for _, f := range fields[11:13] { // utime, stime
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ticks += n
+	}
+	const ticksPerSecond = 100
+	return time.Duration(ticks) * time.Second / ticksPerSecond
+}
+
+// BenchmarkStart measures the time from exec to the ready line on a warm disk, and
+// the resident memory when idle.
+func BenchmarkStart(b *testing.B) {
+	path := build(b)
+	state := filepath.Join(b.TempDir(), "state")
+	start(b, path, state).stop(b) // the first start fills the state folder
+	var rss int64
+	b.ResetTimer()
+	for range b.N {
+		k := start(b, path, state)
+		b.StopTimer()
+		time.Sleep(2 * time.Second) // idle
+		rss = k.rss(b)
+		k.stop(b)
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms-to-ready")
+	b.ReportMetric(float64(rss)/1e6, "MB-RSS-idle")
+}
+
+const noopProvider = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b02"
+
+// BenchmarkNoopCheckpoint measures the CPU time of the whole process for one
+// checkpoint of three resources by the no-op plug-in, from the request to
+// available, with durable commits.
+func BenchmarkNoopCheckpoint(b *testing.B) {
+	k := start(b, build(b), filepath.Join(b.TempDir(), "state"))
+	defer k.stop(b)
+	k.login(b)
+	var plan struct{ Plan struct{ ID string } }
+	resources := make([]string, 3)
+	for i := range resources {
+		resources[i] = fmt.Sprintf(`{"id":"0000000%d-0000-4000-8000-000000000000","type":"OS::Cinder::Volume","name":"v%d"}`, i, i)
+	}
+	k.do(b, "POST", "/plans", fmt.Sprintf(`{"plan":{"name":"p","provider_id":%q,"parameters":{},"resources":[%s]}}`,
+		noopProvider, strings.Join(resources, ",")), &plan)
+	checkpoints := "/providers/" + noopProvider + "/checkpoints"
+	run := func(n int) {
+		for range n {
+			var cp struct{ Checkpoint struct{ ID, Status string } }
+			k.do(b, "POST", checkpoints, fmt.Sprintf(`{"checkpoint":{"plan_id":%q}}`, plan.Plan.ID), &cp)
+			for cp.Checkpoint.Status != "available" {
+				if cp.Checkpoint.Status != "protecting" {
+					b.Fatalf("checkpoint %s is %s", cp.Checkpoint.ID, cp.Checkpoint.Status)
+				}
+				time.Sleep(20 * time.Millisecond)
+				k.do(b, "GET", checkpoints+"/"+cp.Checkpoint.ID, "", &cp)
+			}
+		}
+	}
+	run(20) // warm up
+	const n = 200
+	b.ResetTimer()
+	var used time.Duration
+	for range b.N {
+		before := k.cpu(b)
+		run(n)
+		used += k.cpu(b) - before
+	}
+	b.ReportMetric(float64(used.Microseconds())/1000/float64(n*b.N), "ms-CPU/checkpoint")
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(n*b.N), "ms/checkpoint")
+	b.ReportMetric(0, "ns/op")
+}
