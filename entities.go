@@ -2,6 +2,8 @@ package karbor
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -22,12 +24,7 @@ type Identity struct {
 
 // HasRole reports whether the identity has the role in its project.
 func (i *Identity) HasRole(name string) bool {
-	for _, r := range i.Roles {
-		if r == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(i.Roles, name)
 }
 
 // Parameters are a plan's or a restore's: by resource type ("OS::Nova::Server")
@@ -38,12 +35,8 @@ type Parameters map[string]map[string]any
 // one by those of the resource itself.
 func (p Parameters) For(r Resource) map[string]any {
 	out := map[string]any{}
-	for k, v := range p[string(r.Type)] {
-		out[k] = v
-	}
-	for k, v := range p[r.Key()] {
-		out[k] = v
-	}
+	maps.Copy(out, p[string(r.Type)])
+	maps.Copy(out, p[r.Key()])
 	return out
 }
 

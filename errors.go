@@ -36,11 +36,13 @@ type Error struct {
 	// makes sense.
 	Transient bool
 	Cause     error
+	// said is set where the message holds the cause's text already.
+	said bool
 }
 
 // Error gives the message, with the cause behind it where that adds something.
 func (e *Error) Error() string {
-	if _, said := e.Cause.(silent); said || e.Cause == nil {
+	if e.said || e.Cause == nil {
 		return e.Message
 	}
 	return e.Message + ": " + e.Cause.Error()
@@ -53,21 +55,8 @@ func (e *Error) Unwrap() error { return e.Cause }
 // whole text is what the tenant reads, so wrap only what the tenant may read.
 func Errorf(kind Kind, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Kind: kind, Message: err.Error(), Cause: silent{errors.Unwrap(err)}.orNil()}
+	return &Error{Kind: kind, Message: err.Error(), Cause: errors.Unwrap(err), said: true}
 }
-
-// silent keeps a cause reachable for errors.Is and errors.As while its text,
-// already a part of the message, is not printed twice.
-type silent struct{ err error }
-
-func (s silent) orNil() error {
-	if s.err == nil {
-		return nil
-	}
-	return s
-}
-func (s silent) Error() string { return s.err.Error() }
-func (s silent) Unwrap() error { return s.err }
 
 // Transientf makes an error of kind Unavailable that may pass: a retry makes
 // sense.
@@ -79,8 +68,7 @@ func Transientf(format string, args ...any) *Error {
 
 // KindOf gives the kind of the outermost Error in err's chain, else Internal.
 func KindOf(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
 	return Internal
@@ -92,8 +80,7 @@ func IsTransient(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Transient
 	}
 	return errors.Is(err, context.DeadlineExceeded)
@@ -102,12 +89,12 @@ func IsTransient(err error) bool {
 // Sentence gives what the tenant may read of err: the message of the outermost
 // Error in its chain, or a bare sentence when err is a fault of ours.
 func Sentence(err error) string {
-	var e *Error
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Message
+	}
 	switch {
 	case err == nil:
 		return ""
-	case errors.As(err, &e):
-		return e.Message
 	case errors.Is(err, context.DeadlineExceeded):
 		return "it took too long"
 	case errors.Is(err, context.Canceled):

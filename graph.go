@@ -3,6 +3,7 @@ package karbor
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -148,9 +149,7 @@ func (g *Graph) MarshalText() ([]byte, error) {
 	for i, n := range g.nodes {
 		short[n.Key()] = fmt.Sprintf("%#x", i)
 		extra := map[string]string{}
-		for k, v := range n.ExtraInfo {
-			extra[k] = v
-		}
+		maps.Copy(extra, n.ExtraInfo)
 		if n.Role != "" {
 			extra[roleMember] = n.Role
 		}

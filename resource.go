@@ -1,5 +1,7 @@
 package karbor
 
+import "strings"
+
 // ResourceType is the type of a resource, as the wire contract names it.
 type ResourceType string
 
@@ -55,3 +57,18 @@ type Resource struct {
 
 // Key is how resources_status and parameters name a resource: TYPE#id.
 func (r Resource) Key() string { return string(r.Type) + "#" + r.ID }
+
+// ParameterType gives the type that a key of Parameters speaks of: the key is a
+// known type, or one with "#" and a resource's id behind it. Anything else is
+// Invalid.
+func ParameterType(key string) (ResourceType, error) {
+	name, id, specific := strings.Cut(key, "#")
+	t := ResourceType(name)
+	if !t.Known() {
+		return "", Errorf(Invalid, "parameters: %q does not begin with a known resource type", key)
+	}
+	if specific && !IsResourceID(id) {
+		return "", Errorf(Invalid, "parameters: %q does not end in a resource's id", key)
+	}
+	return t, nil
+}

@@ -1,7 +1,6 @@
 package bank
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/karbor/karbor"
@@ -15,14 +14,18 @@ const MaxKey = 900
 // room for what a bank adds to the name of a file.
 const MaxPart = 250
 
-var keyPattern = regexp.MustCompile(`^[A-Za-z0-9/_.\-@]+$`)
-
 // CheckKey reports why key can't be a key: one that is empty or longer than
 // MaxKey, has a byte outside A-Z a-z 0-9 / _ . - @, an empty part, one longer
-// than MaxPart, or one that is "." or "..". A leading or closing slash makes an empty part.
+// than MaxPart, or one that is "." or "..". A leading or closing slash makes an
+// empty part.
 func CheckKey(key string) error {
-	if key == "" || len(key) > MaxKey || !keyPattern.MatchString(key) {
-		return karbor.Errorf(karbor.Invalid, "%q is not a key of a bank", key)
+	if key == "" || len(key) > MaxKey {
+		return karbor.Errorf(karbor.Invalid, "%q is not a key of a bank: it has 1 to %d bytes", key, MaxKey)
+	}
+	for i := range len(key) {
+		if c := key[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '-' <= c && c <= '9' || c == '_' || c == '@') {
+			return karbor.Errorf(karbor.Invalid, "%q is not a key of a bank: bad byte %q", key, c)
+		}
 	}
 	for part := range strings.SplitSeq(key, "/") {
 		if part == "" || part == "." || part == ".." || len(part) > MaxPart {

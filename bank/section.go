@@ -1,10 +1,7 @@
 package bank
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 )
@@ -34,13 +31,9 @@ func (s *Section) Create(ctx context.Context, key string, body io.Reader, size i
 	return s.bank.Create(ctx, s.prefix+key, body, size)
 }
 
-// CreateJSON writes v as a JSON document that must not exist yet.
+// CreateJSON writes v as a JSON document; see the function CreateJSON.
 func (s *Section) CreateJSON(ctx context.Context, key string, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encoding the document %s: %w", key, err)
-	}
-	return s.Create(ctx, key, bytes.NewReader(text), int64(len(text)))
+	return CreateJSON(ctx, s.bank, s.prefix+key, v)
 }
 
 // Get opens an object; see Bank.Get.
@@ -48,20 +41,9 @@ func (s *Section) Get(ctx context.Context, key string, offset, length int64) (io
 	return s.bank.Get(ctx, s.prefix+key, offset, length)
 }
 
-// maxDocument bounds what GetJSON reads into memory.
-const maxDocument = 64 << 20
-
-// GetJSON reads the JSON document under key into v.
+// GetJSON reads the JSON document under key into v; see the function GetJSON.
 func (s *Section) GetJSON(ctx context.Context, key string, v any) error {
-	body, err := s.Get(ctx, key, 0, maxDocument)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = body.Close() }()
-	if err := json.NewDecoder(body).Decode(v); err != nil {
-		return fmt.Errorf("decoding the document %s: %w", key, err)
-	}
-	return nil
+	return GetJSON(ctx, s.bank, s.prefix+key, v)
 }
 
 // List gives up to limit objects; see Bank.List. The keys are relative.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -58,6 +59,9 @@ type Operations struct {
 	// AdminReads lets plug-ins read and set, as the service user, what a tenant
 	// can't: a server's user data, a chosen floating address.
 	AdminReads bool `yaml:"admin_reads"`
+	// RestoreTargets are the addresses of the Keystones of other clouds that
+	// tenants may restore into.
+	RestoreTargets []string `yaml:"restore_targets"`
 }
 
 // Quotas are the defaults of every project; -1 is unlimited.
@@ -140,6 +144,11 @@ func (c Config) Check() error {
 	}
 	if c.Operations.DelegationLifetime < time.Hour {
 		fault("operations.delegation_lifetime", "%v is less than an hour", c.Operations.DelegationLifetime)
+	}
+	for i, target := range c.Operations.RestoreTargets {
+		if !isURL(target) || strings.HasSuffix(target, "/") {
+			fault(fmt.Sprintf("operations.restore_targets[%d]", i), "%q is not an http or https URL without a slash at its end", target)
+		}
 	}
 	if c.Quotas.Plans < -1 {
 		fault("quotas.plans", "%d is below -1", c.Quotas.Plans)

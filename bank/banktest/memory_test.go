@@ -1,0 +1,16 @@
+package banktest_test
+
+import (
+	"testing"
+
+	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/banktest"
+)
+
+func TestMemoryIsABank(t *testing.T) {
+	banktest.Run(t, func(*testing.T) bank.Bank { return banktest.NewMemory() })
+}
+
+func TestFaultyWithoutFaultsIsABank(t *testing.T) {
+	banktest.Run(t, func(*testing.T) bank.Bank { return banktest.NewFaulty(banktest.NewMemory()) })
+}

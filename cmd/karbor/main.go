@@ -1,0 +1,73 @@
+// Karbor is the command for Karbor's users: plans, checkpoints, restores. See
+// docs/tenants/README.md.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/karbor/karbor/internal/cli"
+	"golang.org/x/term"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := cli.Run(ctx, os.Args[1:], cli.Options{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Env: os.Getenv, Now: time.Now, HTTP: newHTTP, Pause: pause,
+		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Version:  version(),
+	})
+	stop()
+	os.Exit(code)
+}
+
+// newHTTP makes the client that all requests go through.
+func newHTTP(trust cli.Trust) (*http.Client, error) {
+	settings := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: trust.Insecure}
+	if trust.CACert != "" {
+		text, err := os.ReadFile(trust.CACert)
+		if err != nil {
+			return nil, fmt.Errorf("reading the certificates: %w", err)
+		}
+		settings.RootCAs = x509.NewCertPool()
+		if !settings.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("there are no certificates in %s", trust.CACert)
+		}
+	}
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		TLSClientConfig:       settings,
+		ForceAttemptHTTP2:     true,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: time.Minute,
+	}
+	return &http.Client{Transport: transport}, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// version gives what the Go toolchain wrote into the program.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/testcloud"
+)
+
+// devProviders are the provider files of karbord dev. Their ids never change, so
+// that what a state folder holds stays reachable.
+var devProviders = map[string]string{
+	"bank.yaml": `# Everything of an application, its bytes included, goes into a bank of files.
+id: 6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b01
+name: bank
+description: Keeps all the bytes of an application in a bank.
+bank:
+  plugin: karbor-file-bank
+  options:
+    path: %[1]s/bank
+plugins:
+  - plugin: karbor-project-protection-plugin
+  - plugin: karbor-server-protection-plugin
+  - plugin: karbor-volume-glance-plugin
+  - plugin: karbor-image-protection-plugin
+  - plugin: karbor-network-protection-plugin
+`,
+	"noop.yaml": `# Does nothing to any resource: to try out plans, operations and logs.
+id: 6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b02
+name: noop
+description: Protects nothing; for trying out plans and operations.
+bank:
+  plugin: karbor-file-bank
+  options:
+    path: %[1]s/bank-noop
+plugins:
+  - plugin: karbor-noop-plugin
+`,
+}
+
+// devUsers are the users whose openrc files are written.
+var devUsers = []string{"admin", "demo", "other", "karbor"}
+
+// writeDevFiles writes the provider files, where there are none yet, and the
+// openrc files, whose addresses change from run to run.
+func writeDevFiles(state string, c config.Config, cloud *testcloud.Cloud) error {
+	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
+		return fmt.Errorf("making the folder of providers: %w", err)
+	}
+	for name, text := range devProviders {
+		if err := writeNew(filepath.Join(c.Providers, name), fmt.Sprintf(text, state)); err != nil {
+			return err
+		}
+	}
+	for _, name := range devUsers {
+		u, ok := cloud.User(name)
+		if !ok {
+			return fmt.Errorf("the simulated cloud has no user %s", name)
+		}
+		if err := os.WriteFile(filepath.Join(state, "openrc-"+name), []byte(cloud.OpenRC(u)), 0o600); err != nil {
+			return fmt.Errorf("writing an openrc file: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeNew writes a file that is not there yet.
+func writeNew(path, text string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("writing a provider file: %w", err)
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,155 @@
+// Command karbord is the Karbor service.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/daemon"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "karbord: %v\n", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has been called
+	}
+}
+
+// memoryTarget lets the collector work a little harder before the heap grows: the
+// service moves terabytes with a few buffers, and should look like it.
+const memoryTarget = 50
+
+// command gives karbord's command line.
+func command(out, errOut io.Writer) *cobra.Command {
+	debug.SetGCPercent(memoryTarget)
+	root := &cobra.Command{
+		Use:           "karbord",
+		Short:         "Karbor, application data protection as a service for OpenStack",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version(),
+	}
+	root.SetOut(out)
+	root.SetErr(errOut)
+	root.AddCommand(allCommand(), devCommand(), configCommand(), pluginsCommand())
+	return root
+}
+
+// version is what the module's build knows of itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}
+
+const configFlag = "config"
+
+func allCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "all",
+		Short: "Run all parts of the service in one process",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := cmd.Flags().GetString(configFlag)
+			if err != nil {
+				return err
+			}
+			c, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			password, err := c.Keystone.Password()
+			if err != nil {
+				return err
+			}
+			d, err := daemon.Open(cmd.Context(), daemon.Options{
+				Config: c, Password: password, Sets: sets(), Protectables: protectables(),
+				Now: time.Now, Logger: newLogger(cmd.ErrOrStderr(), c.Log),
+			})
+			if err != nil {
+				return err
+			}
+			return d.Run(cmd.Context(), func() {
+				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "ready api=http://%s\n", d.Address())
+			})
+		},
+	}
+	cmd.Flags().String(configFlag, "/etc/karbor/karbord.yaml", "configuration file")
+	return cmd
+}
+
+func configCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Look at the configuration"}
+	check := &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration file",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := cmd.Flags().GetString(configFlag)
+			if err != nil {
+				return err
+			}
+			if _, err := config.Load(path); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), path+": good")
+			return err
+		},
+	}
+	check.Flags().String(configFlag, "/etc/karbor/karbord.yaml", "configuration file")
+	cmd.AddCommand(check)
+	return cmd
+}
+
+func pluginsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "plugins",
+		Short: "List the plug-ins of this program",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var errs []error
+			line := func(kind, name, summary string) {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%-12s %-36s %s\n", kind, name, summary)
+				errs = append(errs, err)
+			}
+			for _, d := range sets().Banks {
+				line("bank", d.Name(), d.Summary())
+			}
+			for _, d := range protectables() {
+				line("protectable", d.Name(), d.Summary())
+			}
+			for _, d := range sets().Protections {
+				line("protection", d.Name(), d.Summary())
+			}
+			return errors.Join(errs...)
+		},
+	}
+}
+
+// newLogger makes the logger that the configuration asks for.
+func newLogger(w io.Writer, c config.Log) *slog.Logger {
+	var level slog.Level
+	// The configuration was checked: the level's name is known.
+	_ = level.UnmarshalText([]byte(c.Level))
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/policy"
+	"github.com/karbor/karbor/internal/schema"
+)
+
+// Route is one thing that the API serves. Routing, policy and validation all come
+// out of this value, so they cannot drift apart.
+type Route struct {
+	// Method is GET (which serves HEAD too), POST, PUT or DELETE.
+	Method string
+	// Pattern is the path below /v1/{project_id}, such as /plans/{id}, in the
+	// words of http.ServeMux.
+	Pattern string
+	// Rule is the policy rule that a caller must pass.
+	Rule string
+	// Body is the JSON Schema of the body. A route without one takes no body, and
+	// ignores one that comes.
+	Body json.RawMessage
+	// Handle does the work. Its answer is written as JSON with status 200; nil
+	// is an empty body. It is called concurrently.
+	Handle func(ctx context.Context, r *Request) (any, error)
+}
+
+// bound is a route, ready to serve.
+type bound struct {
+	Route
+	api    *API
+	schema *schema.Schema
+}
+
+func bind(a *API, r Route) (*bound, error) {
+	b := &bound{Route: r, api: a}
+	switch {
+	case r.Handle == nil:
+		return nil, errors.New("there is no handler")
+	case !a.policy.Known(r.Rule):
+		return nil, fmt.Errorf("the policy rule %q is not known", r.Rule)
+	}
+	if r.Body != nil {
+		s, err := schema.Compile(r.Body)
+		if err != nil {
+			return nil, fmt.Errorf("compiling the schema of the body: %w", err)
+		}
+		b.schema = s
+	}
+	return b, nil
+}
+
+// ServeHTTP implements http.Handler; the mux calls it, with the path's values.
+func (b *bound) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, err := b.run(r)
+	if err == nil {
+		err = write(w, http.StatusOK, answer)
+	}
+	if err != nil {
+		b.api.fault(w, r, err)
+	}
+}
+
+func (b *bound) run(r *http.Request) (any, error) {
+	ctx := r.Context()
+	id := identityOf(ctx)
+	project := r.PathValue("project_id")
+	if project != id.ProjectID {
+		return nil, karbor.Errorf(karbor.Invalid, "Malformed request url: the project %s in it is not the project of the token.", quote(project))
+	}
+	if err := b.api.policy.Check(ctx, b.Rule, id, policy.Target{ProjectID: project}); err != nil {
+		return nil, err
+	}
+	req := &Request{
+		Identity: id,
+		Version:  versionOf(ctx),
+		http:     r,
+		base:     b.api.base(r),
+	}
+	var err error
+	if req.query, err = parseQuery(r.URL.RawQuery); err != nil {
+		return nil, err
+	}
+	if b.schema != nil {
+		if req.body, err = readBody(r, b.schema); err != nil {
+			return nil, err
+		}
+	}
+	scope, err := replayScope(r, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case scope == "":
+		return b.Handle(ctx, req)
+	}
+	return b.api.replays.do(ctx, scope, req.body, func() (any, error) { return b.Handle(ctx, req) })
+}

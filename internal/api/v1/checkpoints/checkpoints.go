@@ -1,0 +1,218 @@
+// Package checkpoints serves the checkpoints of a provider: making, listing,
+// showing, deleting them, and resetting their state.
+package checkpoints
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/api"
+	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/store"
+)
+
+// Store keeps the catalogue of checkpoints; store.Store is one.
+type Store interface {
+	Checkpoint(ctx context.Context, projectID, providerID, id string) (karbor.Checkpoint, error)
+	Checkpoints(ctx context.Context, f store.CheckpointFilter, p store.Page) ([]karbor.Checkpoint, error)
+}
+
+// Service makes and changes checkpoints; protectionservice.Service is one.
+type Service interface {
+	Provider(id string) (protectionservice.Provider, error)
+	Protect(ctx context.Context, c protectionservice.Caller, r protectionservice.ProtectRequest) (karbor.Checkpoint, error)
+	DeleteCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id string) error
+	ResetCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id string, to karbor.CheckpointStatus) error
+	CheckpointProgress(ctx context.Context, c protectionservice.Caller, providerID, id string) ([]karbor.ResourceProgress, error)
+}
+
+// Deps are what the room needs.
+type Deps struct {
+	Store   Store
+	Service Service
+	// Session opens the cloud as the caller.
+	Session func(*karbor.Identity) karbor.Cloud
+}
+
+var (
+	//go:embed create.json
+	createSchema []byte
+	//go:embed action.json
+	actionSchema []byte
+)
+
+// sortKeys are those of a list of checkpoints.
+var sortKeys = []string{"id", "project_id", "provider_id", "plan_id", "status", "created_at", "updated_at"}
+
+// Routes gives what the room serves.
+func Routes(d Deps) []api.Route {
+	const all = "/providers/{provider_id}/checkpoints"
+	const one = all + "/{checkpoint_id}"
+	return []api.Route{
+		{Method: "POST", Pattern: all, Rule: "provider:checkpoint_create", Body: createSchema, Handle: d.create},
+		{Method: "GET", Pattern: all, Rule: "provider:checkpoint_get_all", Handle: d.list},
+		{Method: "GET", Pattern: one, Rule: "provider:checkpoint_get", Handle: d.show},
+		{Method: "PUT", Pattern: one, Rule: "provider:checkpoint_update", Body: actionSchema, Handle: d.reset},
+		{Method: "DELETE", Pattern: one, Rule: "provider:checkpoint_delete", Handle: d.remove},
+	}
+}
+
+func (d Deps) caller(r *api.Request) protectionservice.Caller {
+	return protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity)}
+}
+
+// provider gives the provider of the path; karbor.NotFound if there is none.
+func (d Deps) provider(r *api.Request) (string, error) {
+	id, err := r.ID("provider_id")
+	if err != nil {
+		return "", err
+	}
+	p, err := d.Service.Provider(id)
+	return p.ID, err
+}
+
+// path gives the provider and the checkpoint of the path.
+func (d Deps) path(r *api.Request) (provider, id string, err error) {
+	if provider, err = d.provider(r); err != nil {
+		return "", "", err
+	}
+	id, err = r.ID("checkpoint_id")
+	return provider, id, err
+}
+
+func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
+	var body struct {
+		Checkpoint struct {
+			PlanID    string                     `json:"plan_id"`
+			ExtraInfo map[string]json.RawMessage `json:"extra_info"`
+			// Dashed is how the original's client spells it.
+			Dashed map[string]json.RawMessage `json:"extra-info"`
+		} `json:"checkpoint"`
+	}
+	if err := r.Decode(&body); err != nil {
+		return nil, err
+	}
+	provider, err := d.provider(r)
+	if err != nil {
+		return nil, err
+	}
+	extra := body.Checkpoint.ExtraInfo
+	if extra == nil {
+		extra = body.Checkpoint.Dashed
+	} else if body.Checkpoint.Dashed != nil {
+		return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute checkpoint.extra-info. It is there beside checkpoint.extra_info; send one of them.")
+	}
+	c, err := d.Service.Protect(ctx, d.caller(r), protectionservice.ProtectRequest{
+		ProviderID: provider, PlanID: strings.ToLower(body.Checkpoint.PlanID), ExtraInfo: extra,
+	})
+	if err != nil {
+		return nil, err
+	}
+	v, err := viewOf(c, r.Version)
+	return answer{v}, err
+}
+
+func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
+	provider, err := d.provider(r)
+	if err != nil {
+		return nil, err
+	}
+	page, err := r.Page(sortKeys...)
+	if err != nil {
+		return nil, err
+	}
+	f := store.CheckpointFilter{ProviderID: provider, PlanID: r.Filter("plan_id"), Status: r.Filter("status")}
+	if f.ProjectID, err = r.ListProject(); err != nil {
+		return nil, err
+	}
+	if f.StartDate, err = date(r, "start_date"); err != nil {
+		return nil, err
+	}
+	if f.EndDate, err = date(r, "end_date"); err != nil {
+		return nil, err
+	}
+	asked := r.Filter("project_id")
+	var found []karbor.Checkpoint
+	// A filter by a project that the caller does not see finds nothing.
+	if asked == "" || f.ProjectID == "" || f.ProjectID == asked {
+		if asked != "" {
+			f.ProjectID = asked
+		}
+		if found, err = d.Store.Checkpoints(ctx, f, page); err != nil {
+			return nil, err
+		}
+	}
+	views := make([]view, len(found))
+	for i, c := range found {
+		if views[i], err = viewOf(c, r.Version); err != nil {
+			return nil, err
+		}
+	}
+	return api.List(r, "checkpoints", page, views, func(v view) string { return v.ID }), nil
+}
+
+// date reads a filter of the form YYYY-MM-DD; without it, the zero time.
+func date(r *api.Request, name string) (time.Time, error) {
+	text := r.Filter(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil || t.Year() < 1 {
+		return time.Time{}, karbor.Errorf(karbor.Invalid, "Invalid %s: %.80q is not a date of the form YYYY-MM-DD.", name, text)
+	}
+	return t, nil
+}
+
+func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
+	provider, id, err := d.path(r)
+	if err != nil {
+		return nil, err
+	}
+	c, err := d.Store.Checkpoint(ctx, r.ItemProject(), provider, id)
+	if err != nil {
+		return nil, err
+	}
+	v, err := viewOf(c, r.Version)
+	if err != nil || r.Version < api.ProgressVersion {
+		return answer{v}, err
+	}
+	caller := d.caller(r)
+	// An administrator sees another project's as its own people do.
+	own := *caller.Identity
+	own.ProjectID = c.ProjectID
+	caller.Identity = &own
+	resources, err := d.Service.CheckpointProgress(ctx, caller, provider, id)
+	if err != nil {
+		return nil, err
+	}
+	return answer{v.withProgress(c, resources)}, nil
+}
+
+func (d Deps) reset(ctx context.Context, r *api.Request) (any, error) {
+	var body struct {
+		Reset struct {
+			State karbor.CheckpointStatus `json:"state"`
+		} `json:"os-resetState"`
+	}
+	if err := r.Decode(&body); err != nil {
+		return nil, err
+	}
+	provider, id, err := d.path(r)
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, d.Service.ResetCheckpoint(ctx, d.caller(r), provider, id, body.Reset.State)
+}
+
+func (d Deps) remove(ctx context.Context, r *api.Request) (any, error) {
+	provider, id, err := d.path(r)
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, d.Service.DeleteCheckpoint(ctx, d.caller(r), provider, id)
+}

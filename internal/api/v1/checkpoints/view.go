@@ -1,0 +1,84 @@
+package checkpoints
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/api"
+	"github.com/karbor/karbor/internal/api/v1/progress"
+)
+
+// view is a checkpoint on the wire.
+type view struct {
+	ID        string                  `json:"id"`
+	ProjectID string                  `json:"project_id"`
+	Status    karbor.CheckpointStatus `json:"status"`
+	Plan      planView                `json:"protection_plan"`
+	// Graph and ExtraInfo are texts that hold JSON: so the original had it, and
+	// its client decodes them. The client can't read a null graph.
+	Graph     string `json:"resource_graph,omitempty"`
+	CreatedAt string `json:"created_at"`
+	ExtraInfo string `json:"extra_info"`
+	// Size is there from api.ProgressVersion on, the others in a show only.
+	Size     *int64             `json:"size,omitempty"`
+	Progress *[]progress.View   `json:"progress,omitempty"`
+	Reasons  *map[string]string `json:"reasons,omitempty"`
+}
+
+// planView is what a checkpoint remembers of its plan, on the wire.
+type planView struct {
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	ProviderID string            `json:"provider_id"`
+	Resources  []karbor.Resource `json:"resources"`
+}
+
+type answer struct {
+	Checkpoint view `json:"checkpoint"`
+}
+
+func viewOf(c karbor.Checkpoint, version api.Version) (view, error) {
+	v := view{
+		ID: c.ID, ProjectID: c.ProjectID, Status: c.Status,
+		Plan:      planView{ID: c.Plan.ID, Name: c.Plan.Name, ProviderID: c.Plan.ProviderID, Resources: c.Plan.Resources},
+		CreatedAt: c.CreatedAt.UTC().Format(time.DateOnly),
+		ExtraInfo: "{}",
+	}
+	if v.Plan.Resources == nil {
+		v.Plan.Resources = []karbor.Resource{}
+	}
+	if c.Graph != nil {
+		text, err := c.Graph.MarshalText()
+		if err != nil {
+			return view{}, fmt.Errorf("writing the graph of checkpoint %s: %w", c.ID, err)
+		}
+		v.Graph = string(text)
+	}
+	if len(c.ExtraInfo) > 0 {
+		text, err := json.Marshal(c.ExtraInfo)
+		if err != nil {
+			return view{}, fmt.Errorf("writing the extra info of checkpoint %s: %w", c.ID, err)
+		}
+		v.ExtraInfo = string(text)
+	}
+	if version >= api.ProgressVersion {
+		v.Size = &c.Size
+	}
+	return v, nil
+}
+
+// withProgress adds what a show has from api.ProgressVersion on.
+func (v view) withProgress(c karbor.Checkpoint, resources []karbor.ResourceProgress) view {
+	list := make([]progress.View, len(resources))
+	for i, p := range resources {
+		list[i] = progress.Of(p)
+	}
+	reasons := c.Reasons
+	if reasons == nil {
+		reasons = map[string]string{}
+	}
+	v.Progress, v.Reasons = &list, &reasons
+	return v
+}

@@ -1,0 +1,173 @@
+// Package protectables serves the types of resources that can be protected, and
+// the caller's instances of them.
+package protectables
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/api"
+	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/protectable"
+)
+
+// Service finds what can be protected; protectionservice.Service is one.
+type Service interface {
+	ProtectableTypes() []karbor.ResourceType
+	DependentTypes(t karbor.ResourceType) ([]karbor.ResourceType, error)
+	Instances(ctx context.Context, c protectionservice.Caller, t karbor.ResourceType, q protectable.Query) ([]protectionservice.Instance, error)
+	Instance(ctx context.Context, c protectionservice.Caller, t karbor.ResourceType, id string, parameters map[string]any) (protectionservice.Instance, error)
+}
+
+// Deps are what the room needs.
+type Deps struct {
+	Service Service
+	// Session opens the cloud as the caller.
+	Session func(*karbor.Identity) karbor.Cloud
+}
+
+// Routes gives what the room serves.
+func Routes(d Deps) []api.Route {
+	const one = "/protectables/{type}"
+	return []api.Route{
+		{Method: "GET", Pattern: "/protectables", Rule: "protectable:get_all", Handle: d.list},
+		{Method: "GET", Pattern: one, Rule: "protectable:get", Handle: d.show},
+		{Method: "GET", Pattern: one + "/instances", Rule: "protectable:instance_get_all", Handle: d.listInstances},
+		{Method: "GET", Pattern: one + "/instances/{id}", Rule: "protectable:instance_get", Handle: d.showInstance},
+	}
+}
+
+func (d Deps) list(context.Context, *api.Request) (any, error) {
+	types := d.Service.ProtectableTypes()
+	if types == nil {
+		types = []karbor.ResourceType{}
+	}
+	return map[string]any{"protectable_type": types}, nil
+}
+
+func (d Deps) show(_ context.Context, r *api.Request) (any, error) {
+	t := karbor.ResourceType(r.Path("type"))
+	dependents, err := d.Service.DependentTypes(t)
+	if err != nil {
+		return nil, err
+	}
+	if dependents == nil {
+		dependents = []karbor.ResourceType{}
+	}
+	return map[string]any{"protectable_type": map[string]any{"name": t, "dependent_types": dependents}}, nil
+}
+
+// resource is a resource on the wire.
+type resource struct {
+	ID        string              `json:"id"`
+	Type      karbor.ResourceType `json:"type"`
+	Name      string              `json:"name"`
+	ExtraInfo map[string]string   `json:"extra_info"`
+}
+
+func resourceOf(r karbor.Resource) resource {
+	v := resource{ID: r.ID, Type: r.Type, Name: r.Name, ExtraInfo: r.ExtraInfo}
+	if v.ExtraInfo == nil {
+		v.ExtraInfo = map[string]string{}
+	}
+	return v
+}
+
+// view is an instance on the wire.
+type view struct {
+	resource
+	Dependents []resource `json:"dependent_resources"`
+}
+
+func viewOf(in protectionservice.Instance) view {
+	v := view{resource: resourceOf(in.Resource), Dependents: []resource{}}
+	for _, r := range in.Dependents {
+		v.Dependents = append(v.Dependents, resourceOf(r))
+	}
+	return v
+}
+
+func (d Deps) caller(r *api.Request) protectionservice.Caller {
+	return protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity)}
+}
+
+func (d Deps) listInstances(ctx context.Context, r *api.Request) (any, error) {
+	page, err := r.Page("id", "name", "type")
+	if err != nil {
+		return nil, err
+	}
+	parameters, err := ParseParameters(r.Filter("parameters"))
+	if err != nil {
+		return nil, err
+	}
+	found, err := d.instances(ctx, r, page, parameters)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]view, len(found))
+	for i, in := range found {
+		views[i] = viewOf(in)
+	}
+	return api.List(r, "instances", page, views, func(v view) string { return v.ID }), nil
+}
+
+// instances gives a page. The plug-in has its own order; another one, or an
+// offset, needs the whole list.
+func (d Deps) instances(ctx context.Context, r *api.Request, page store.Page, parameters map[string]any) ([]protectionservice.Instance, error) {
+	t := karbor.ResourceType(r.Path("type"))
+	q := protectable.Query{Parameters: parameters}
+	if len(page.Sort) == 0 && page.Offset == 0 {
+		q.Limit, q.Marker = page.Limit, page.Marker
+		return d.Service.Instances(ctx, d.caller(r), t, q)
+	}
+	all, err := d.Service.Instances(ctx, d.caller(r), t, q)
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Sort) > 0 {
+		slices.SortStableFunc(all, func(a, b protectionservice.Instance) int {
+			return compare(a, b, page.Sort)
+		})
+	}
+	return api.Window(page, all, func(in protectionservice.Instance) string { return in.ID })
+}
+
+func compare(a, b protectionservice.Instance, keys []store.Sort) int {
+	for _, k := range keys {
+		var c int
+		switch k.Key {
+		case "name":
+			c = cmp.Compare(a.Name, b.Name)
+		case "type":
+			c = cmp.Compare(a.Type, b.Type)
+		default:
+			c = cmp.Compare(a.ID, b.ID)
+		}
+		if k.Desc {
+			c = -c
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(a.ID, b.ID)
+}
+
+func (d Deps) showInstance(ctx context.Context, r *api.Request) (any, error) {
+	parameters, err := ParseParameters(r.Filter("parameters"))
+	if err != nil {
+		return nil, err
+	}
+	id := r.Path("id")
+	if !karbor.IsResourceID(id) {
+		return nil, karbor.Errorf(karbor.Invalid, "Invalid instance id provided: %.80q can't be the id of a resource.", id)
+	}
+	in, err := d.Service.Instance(ctx, d.caller(r), karbor.ResourceType(r.Path("type")), id, parameters)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"instance": viewOf(in)}, nil
+}

@@ -1,0 +1,192 @@
+package v1_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	v1 "github.com/karbor/karbor/internal/api/v1"
+	"github.com/karbor/karbor/internal/policy"
+)
+
+func TestEveryRouteHasAKnownRuleAndWritesAreNotForReaders(t *testing.T) {
+	t.Parallel()
+	d, _ := deps(t)
+	access := map[string]policy.Access{}
+	for _, r := range policy.Rules() {
+		access[r.Name] = r.Default
+	}
+	used := map[string]bool{}
+	for _, r := range v1.Routes(d) {
+		a, known := access[r.Rule]
+		used[r.Rule] = true
+		switch {
+		case !known:
+			t.Errorf("%s %s: the rule %q is not known", r.Method, r.Pattern, r.Rule)
+		case (r.Method == "GET") != (a == policy.Read):
+			t.Errorf("%s %s: the rule %q asks for %v", r.Method, r.Pattern, r.Rule, a)
+		case (r.Method == "POST" || r.Method == "PUT") && r.Body == nil:
+			t.Errorf("%s %s takes a body without a schema", r.Method, r.Pattern)
+		}
+	}
+	for name := range access {
+		if !used[name] {
+			t.Errorf("no route uses the rule %s", name)
+		}
+	}
+}
+
+// item is one route for the table: how it is called on a thing of the caller's own.
+type item struct {
+	method, path, body string
+	// byID says that the path names a thing of a project; writes that a reader may
+	// not call it; crosses that an administrator of another project may.
+	byID, writes, crosses bool
+}
+
+func items(plan, checkpoint, restore, log string) []item {
+	cp := "/providers/" + provider + "/checkpoints"
+	return []item{
+		{method: "GET", path: "/providers"},
+		{method: "GET", path: "/providers/" + provider},
+		{method: "GET", path: "/protectables"},
+		{method: "GET", path: "/protectables/OS::Nova::Server"},
+		{method: "GET", path: "/protectables/OS::Nova::Server/instances"},
+		{method: "GET", path: "/protectables/OS::Nova::Server/instances/a"},
+		{method: "GET", path: "/plans"},
+		{method: "GET", path: "/plans/" + plan, byID: true, crosses: true},
+		{method: "PUT", path: "/plans/" + plan, body: `{"plan": {"name": "x"}}`, byID: true, writes: true, crosses: true},
+		{method: "POST", path: "/plans", body: planBody, writes: true},
+		{method: "GET", path: cp},
+		{method: "POST", path: cp, body: `{"checkpoint": {"plan_id": "` + plan + `"}}`, byID: true, writes: true},
+		{method: "GET", path: cp + "/" + checkpoint, byID: true, crosses: true},
+		{method: "GET", path: "/restores"},
+		{method: "GET", path: "/restores/" + restore, byID: true, crosses: true},
+		{method: "GET", path: "/operation_logs"},
+		{method: "GET", path: "/operation_logs/" + log, byID: true, crosses: true},
+		{method: "PUT", path: cp + "/" + checkpoint, body: `{"os-resetState": {"state": "available"}}`, byID: true, writes: true},
+		{method: "POST", path: "/restores", body: restoreBody(checkpoint), byID: true, writes: true},
+		{method: "DELETE", path: cp + "/" + checkpoint, byID: true, writes: true},
+		{method: "DELETE", path: "/plans/" + plan, byID: true, writes: true, crosses: true},
+	}
+}
+
+func TestWhoMayCallWhat(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	// Each thing is made by its own call, so that one is not in the way of another.
+	things := func(token string) []item {
+		checkpoint := w.checkpoint(t, token)
+		restore := w.restore(t, token)
+		logs := w.call(t, token, "GET", "/operation_logs?limit=1", "").want(t, 200).get("operation_logs").([]any)
+		return items(w.plan(t, token), checkpoint, restore, logs[0].(map[string]any)["id"].(string))
+	}
+	mine, foreign := things("member"), things("stranger")
+	d, _ := deps(t)
+	if n := len(v1.Routes(d)); n != len(mine) {
+		t.Errorf("the table has %d routes, the API %d", len(mine), n)
+	}
+	for i, it := range mine {
+		name := it.method + " " + it.path
+		if got := w.call(t, "", it.method, it.path, it.body).status; got != 401 {
+			t.Errorf("%s without a token: %d", name, got)
+		}
+		for _, token := range []string{"member", "admin"} {
+			if got := w.raw(t, token, it.method, "/v1/"+theirs+it.path, it.body); got.status != 400 || !strings.Contains(got.text, "Malformed request url") {
+				t.Errorf("%s as %s, with another project in the path: %d %s", name, token, got.status, got.text)
+			}
+		}
+		want := 200
+		if it.writes {
+			want = 403
+		}
+		if got := w.call(t, "reader", it.method, it.path, it.body); got.status != want {
+			t.Errorf("%s as a reader: %d %s, want %d", name, got.status, got.text, want)
+		}
+		other := foreign[i]
+		if it.byID {
+			if got := w.call(t, "member", other.method, other.path, other.body); got.status != 404 || strings.Contains(got.text, theirs) {
+				t.Errorf("%s of another project: %d %s", name, got.status, got.text)
+			}
+			want := 404
+			if it.crosses {
+				want = 200
+			}
+			if got := w.call(t, "admin", other.method, other.path, other.body); got.status != want {
+				t.Errorf("%s of another project, as an administrator: %d %s, want %d", name, got.status, got.text, want)
+			}
+		}
+		if got := w.call(t, "member", it.method, it.path, it.body); got.status != 200 {
+			t.Errorf("%s: %d %s", name, got.status, got.text)
+		}
+	}
+}
+
+func TestIDsThatAreNoUUIDsAndUnknownOnes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	reset := `{"os-resetState": {"state": "error"}}`
+	for _, tt := range []struct{ method, path, body string }{
+		{"GET", "/plans/%s", ""}, {"PUT", "/plans/%s", `{"plan": {}}`}, {"DELETE", "/plans/%s", ""},
+		{"GET", "/providers/%s", ""}, {"GET", "/providers/%s/checkpoints", ""},
+		{"POST", "/providers/%s/checkpoints", `{"checkpoint": {"plan_id": "` + unknown + `"}}`},
+		{"GET", "/providers/" + provider + "/checkpoints/%s", ""},
+		{"PUT", "/providers/" + provider + "/checkpoints/%s", reset},
+		{"DELETE", "/providers/" + provider + "/checkpoints/%s", ""},
+		{"GET", "/restores/%s", ""}, {"GET", "/operation_logs/%s", ""},
+	} {
+		w.call(t, "member", tt.method, fmt.Sprintf(tt.path, "my-name"), tt.body).want(t, 400, "badRequest", "my-name")
+		w.call(t, "member", tt.method, fmt.Sprintf(tt.path, unknown), tt.body).want(t, 404, "itemNotFound", unknown)
+	}
+}
+
+func TestListsPageInATotalOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 5 {
+		w.restore(t, "member")
+	}
+	w.restore(t, "stranger")
+	for collection, path := range map[string]string{
+		"plans": "/plans", "restores": "/restores", "operation_logs": "/operation_logs",
+		"checkpoints": "/providers/" + provider + "/checkpoints",
+	} {
+		for _, query := range []string{"limit=2", "limit=2&sort=status:asc", "limit=1&sort_key=id&sort_dir=desc", "limit=5&offset=0"} {
+			seen := map[string]bool{}
+			next := "/v1/" + ours + path + "?" + query
+			for pages := 0; next != ""; pages++ {
+				if pages > 6 {
+					t.Fatalf("%s?%s does not end", path, query)
+				}
+				a := w.raw(t, "member", "GET", next, "").want(t, 200)
+				for _, v := range a.body[collection].([]any) {
+					id := v.(map[string]any)["id"].(string)
+					if seen[id] {
+						t.Errorf("%s?%s gives %s twice", path, query, id)
+					}
+					seen[id] = true
+				}
+				next = ""
+				if links, ok := a.body[collection+"_links"].([]any); ok {
+					next = links[0].(map[string]any)["href"].(string)
+				}
+			}
+			if len(seen) != 5 {
+				t.Errorf("%s?%s gives %d of 5", path, query, len(seen))
+			}
+		}
+		for _, bad := range []string{"sort=colour", "marker=" + unknown, "marker=x", "limit=0", "sort=id&sort_key=id", "all_tenants=perhaps"} {
+			w.call(t, "member", "GET", path+"?"+bad, "").want(t, 400, "badRequest")
+		}
+		for query, want := range map[string]int{"": 5, "?all_tenants=1": 5, "?colour=red": 5} {
+			if got := len(w.call(t, "member", "GET", path+query, "").want(t, 200).body[collection].([]any)); got != want {
+				t.Errorf("%s%s gives a member %d, want %d", path, query, got, want)
+			}
+		}
+		for query, want := range map[string]int{"": 5, "?all_tenants=1": 6, "?all_tenants=True": 6, "?all_tenants=0": 5} {
+			if got := len(w.call(t, "admin", "GET", path+query, "").want(t, 200).body[collection].([]any)); got != want {
+				t.Errorf("%s%s gives an administrator %d, want %d", path, query, got, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/bank"
+)
+
+// Purge removes a checkpoint that is deleting: what its plug-ins left of the
+// nodes' documents and data, the indices, then it puts a tombstone in the place
+// of the state, then it removes the rest. It may be repeated after any failure.
+// A checkpoint that is gone already is no error; one in another state, or that
+// another owner with a living lease deletes, is karbor.Conflict.
+func (c *Checkpoints) Purge(ctx context.Context, projectID, id string) error {
+	if err := checkIDs(projectID, id); err != nil {
+		return err
+	}
+	if err := c.lease.Valid(); err != nil {
+		return err
+	}
+	if err := c.purge(ctx, projectID, id); err != nil {
+		return fmt.Errorf("purging checkpoint %s: %w", id, err)
+	}
+	return nil
+}
+
+func (c *Checkpoints) purge(ctx context.Context, project, id string) error {
+	s, err := c.newest(ctx, project, id)
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return c.unclaim(ctx, project, id)
+	}
+	switch s.Status {
+	case karbor.CheckpointDeleted:
+		return c.sweep(ctx, s, c.options.Owner)
+	case karbor.CheckpointDeleting:
+	default:
+		return karbor.Errorf(karbor.Conflict, "checkpoint %s is %s, not deleting", id, s.Status)
+	}
+	if err := c.mayDelete(ctx, s); err != nil {
+		return err
+	}
+	if s.Owner != c.options.Owner {
+		if err := c.change(ctx, s, karbor.CheckpointDeleting, Change{}); err != nil {
+			return err
+		}
+		s.Sequence++
+	}
+	if err := c.clear(ctx, nodesPrefix(project, id)); err != nil {
+		return err
+	}
+	for _, key := range indexKeys(s) {
+		if err := c.bank.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	tomb, err := c.successor(ctx, s, karbor.CheckpointDeleted, Change{})
+	if err != nil {
+		return err
+	}
+	ctx, cancel, err := c.lease.publishing(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	if err := c.publish(ctx, tomb); err != nil {
+		return err
+	}
+	return c.sweep(ctx, tomb, c.options.Owner)
+}
+
+// sweep removes what a tombstone does not need, and the owner's claim last.
+func (c *Checkpoints) sweep(ctx context.Context, tomb *state, owner string) error {
+	if err := c.clear(ctx, checkpointPrefix(tomb.ProjectID, tomb.CheckpointID)); err != nil {
+		return err
+	}
+	numbers, err := c.sequences(ctx, statesPrefix(tomb.ProjectID, tomb.CheckpointID))
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		if n >= tomb.Sequence {
+			break
+		}
+		if err := c.bank.Delete(ctx, stateKey(tomb.ProjectID, tomb.CheckpointID, n)); err != nil {
+			return err
+		}
+	}
+	return c.bank.Delete(ctx, claimKey(owner, tomb.ProjectID, tomb.CheckpointID))
+}
+
+// clear removes every object under a prefix that ends in a slash.
+func (c *Checkpoints) clear(ctx context.Context, prefix string) error {
+	section, err := bank.NewSection(c.bank, prefix[:len(prefix)-1])
+	if err != nil {
+		return err
+	}
+	return section.Clear(ctx)
+}
+
+// ExpireTombstones removes the tombstones that are older than keep by the bank's
+// clock, and gives their number.
+func (c *Checkpoints) ExpireTombstones(ctx context.Context, keep time.Duration) (int, error) {
+	now, err := c.bank.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	removed := 0
+	err = c.eachStates(ctx, func(project, id string, numbers []int) error {
+		if numbers[0] == 1 { // a swept tombstone has lost its first state
+			return nil
+		}
+		s, err := c.newestOf(ctx, project, id, numbers)
+		if err != nil || s == nil || s.Status != karbor.CheckpointDeleted || now.Sub(s.UpdatedAt) < keep {
+			return err
+		}
+		for _, n := range numbers {
+			if err := c.bank.Delete(ctx, stateKey(project, id, n)); err != nil {
+				return err
+			}
+		}
+		removed++
+		return nil
+	})
+	if err != nil {
+		return removed, fmt.Errorf("expiring tombstones: %w", err)
+	}
+	return removed, nil
+}

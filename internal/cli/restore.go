@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/client"
+	"github.com/karbor/karbor/internal/cli/output"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func (a *app) restore() *cobra.Command {
+	return groupOf("restore", "Restores: bring a checkpoint's resources back",
+		a.restoreCreate(), a.restoreList(), a.restoreShow())
+}
+
+// targetFlags say where a restore goes.
+type targetFlags struct {
+	url, username, password, userDomain, project, projectDomain string
+}
+
+func (t *targetFlags) add(f *pflag.FlagSet) {
+	for _, flag := range []struct {
+		into             *string
+		name, old, usage string
+	}{
+		{&t.url, "restore-target", "restore_target", "Keystone URL of another cloud"},
+		{&t.username, "restore-username", "restore_username", "user name there"},
+		{&t.password, "restore-password", "restore_password", "password there; KARBOR_RESTORE_PASSWORD keeps it out of the process list"},
+		{&t.userDomain, "restore-user-domain-name", "", "domain of the user there"},
+		{&t.project, "restore-project-name", "", "project there"},
+		{&t.projectDomain, "restore-project-domain-name", "", "domain of the project there"},
+	} {
+		f.StringVar(flag.into, flag.name, "", flag.usage)
+		if flag.old != "" {
+			f.StringVar(flag.into, flag.old, "", "same as --"+flag.name)
+		}
+	}
+}
+
+// auth gives the login of the target, nil if there is none.
+func (t *targetFlags) auth(env func(string) string) (*client.RestoreAuth, error) {
+	if t.password == "" {
+		t.password = env("KARBOR_RESTORE_PASSWORD")
+	}
+	if t.username == "" {
+		return nil, nil
+	}
+	if t.password == "" {
+		return nil, usagef("--restore-username needs --restore-password or KARBOR_RESTORE_PASSWORD")
+	}
+	others := map[string]string{}
+	for k, v := range map[string]string{"user_domain_name": t.userDomain, "project_name": t.project, "project_domain_name": t.projectDomain} {
+		if v != "" {
+			others[k] = v
+		}
+	}
+	return &client.RestoreAuth{Username: t.username, Password: karbor.Secret(t.password), Others: others}, nil
+}
+
+func (a *app) restoreCreate() *cobra.Command {
+	var w waitFlags
+	var t targetFlags
+	var parameters []string
+	var document string
+	cmd := a.command("create [PROVIDER] CHECKPOINT", "Restore a checkpoint", cobra.RangeArgs(1, 2),
+		func(ctx context.Context, args []string) error {
+			given, err := parseParameters(parameters, document)
+			if err != nil {
+				return err
+			}
+			auth, err := t.auth(a.Env)
+			if err != nil {
+				return err
+			}
+			c, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			provider, cp, err := a.findCheckpoint(ctx, c, args)
+			if err != nil {
+				return err
+			}
+			r, err := c.Restores.Create(ctx, client.RestoreRequest{ProviderID: provider, CheckpointID: cp.ID,
+				Target: t.url, Auth: auth, Parameters: given})
+			if err != nil {
+				return err
+			}
+			if w.wait {
+				a.say("restore %s", r.ID)
+				if r, err = a.awaitRestore(ctx, c, w, r.ID); err != nil {
+					return err
+				}
+			}
+			return a.finishRestore(r, w.wait)
+		})
+	f := cmd.Flags()
+	w.add(f)
+	t.add(f)
+	f.StringArrayVar(&parameters, "parameters", nil, "resource_type=TYPE[,resource_id=ID],key=value,… or JSON (repeatable)")
+	f.StringArrayVar(&parameters, "parameter", nil, "same as --parameters")
+	f.StringVar(&document, "parameters-json", "", "parameters as JSON")
+	return cmd
+}
+
+// finishRestore prints a restore; one that was waited for and failed makes an
+// error.
+func (a *app) finishRestore(r client.Restore, waited bool) error {
+	shown := r
+	if r.Status == karbor.RestoreSuccess {
+		shown.Progress = nil
+	}
+	if err := a.printer().Show(shown); err != nil {
+		return err
+	}
+	if waited && r.Status != karbor.RestoreSuccess {
+		return failure("the restore "+r.ID, string(r.Status), r.ResourcesReason)
+	}
+	return nil
+}
+
+func (a *app) restoreList() *cobra.Command {
+	var l listFlags
+	var status string
+	cmd := a.command("list", "List restores", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		c, err := a.connect(ctx)
+		if err != nil {
+			return err
+		}
+		all, err := collect(c.Restores.List(ctx, l.options(map[string]string{"status": status})))
+		if err != nil {
+			return err
+		}
+		return output.List(a.printer(), all, "id", "project_id", "provider_id", "checkpoint_id", "restore_target", "parameters", "status")
+	})
+	l.add(cmd.Flags())
+	cmd.Flags().StringVar(&status, "status", "", "in_progress, success or fail")
+	return cmd
+}
+
+func (a *app) restoreShow() *cobra.Command {
+	var w waitFlags
+	cmd := a.command("show RESTORE", "Show a restore", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		c, err := a.connect(ctx)
+		if err != nil {
+			return err
+		}
+		r, err := c.Restores.Show(ctx, args[0])
+		if err == nil && w.wait {
+			r, err = a.awaitRestore(ctx, c, w, r.ID)
+		}
+		if err != nil {
+			return err
+		}
+		return a.finishRestore(r, w.wait)
+	})
+	w.add(cmd.Flags())
+	return cmd
+}

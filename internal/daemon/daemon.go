@@ -1,0 +1,241 @@
+// Package daemon puts the parts of karbord together, runs them, and stops them in
+// the right order.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/api"
+	v1 "github.com/karbor/karbor/internal/api/v1"
+	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/policy"
+	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/workflow"
+	"github.com/karbor/karbor/internal/workflow/local"
+	"github.com/karbor/karbor/plugin"
+	"github.com/karbor/karbor/protectable"
+)
+
+// Options of Start.
+type Options struct {
+	Config config.Config
+	// Listener serves the API; nil listens on Config.Listen.
+	Listener net.Listener
+	// Password is the service user's.
+	Password karbor.Secret
+	// Sets and Protectables are the plug-ins that the program links.
+	Sets         provider.Sets
+	Protectables plugin.Set[protectable.Plugin]
+	Now          func() time.Time
+	Logger       *slog.Logger
+}
+
+// shutdownTimeout is how long requests may go on when the process is told to stop.
+const shutdownTimeout = 10 * time.Second
+
+// Daemon is a process with all parts: API, protection service, engine.
+type Daemon struct {
+	log       *slog.Logger
+	listener  net.Listener
+	server    *http.Server
+	store     *store.Store
+	providers []*provider.Provider
+	service   *protectionservice.Service
+	engine    *local.Engine
+}
+
+// Open makes the parts. Nothing runs until Run. What it opens is closed by Run, or
+// by Close where Run is never called.
+func Open(ctx context.Context, o Options) (*Daemon, error) {
+	d := &Daemon{log: o.Logger, listener: o.Listener}
+	if err := d.open(ctx, o); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *Daemon) open(ctx context.Context, o Options) error {
+	c := o.Config
+	if err := os.MkdirAll(c.State, 0o700); err != nil {
+		return fmt.Errorf("making the state folder: %w", err)
+	}
+	if d.listener == nil {
+		var lc net.ListenConfig
+		l, err := lc.Listen(ctx, "tcp", c.Listen)
+		if err != nil {
+			return fmt.Errorf("listening for the API: %w", err)
+		}
+		d.listener = l
+	}
+	key, err := c.ServiceKey()
+	if err != nil {
+		return err
+	}
+	authority, err := newAuthority(ctx, o)
+	if err != nil {
+		return err
+	}
+	if d.store, err = store.Open(ctx, filepath.Join(c.State, "karbor.db"), store.Options{Now: o.Now, Logger: o.Logger}); err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	owner, err := c.Installation()
+	if err != nil {
+		return err
+	}
+	if d.providers, err = provider.Load(ctx, c.Providers, o.Sets, provider.Options{Owner: owner, Now: o.Now}); err != nil {
+		return err
+	}
+	if err := d.openService(ctx, o, authority, key); err != nil {
+		return err
+	}
+	if d.engine, err = local.New(local.Options{
+		Options: workflow.Options{Actions: d.service.Actions(), Limits: d.service.Limits()},
+		Journal: d.store.Journal(), Owner: owner, Logger: o.Logger, Now: o.Now,
+	}); err != nil {
+		return fmt.Errorf("making the engine: %w", err)
+	}
+	d.service.SetEngine(d.engine)
+	return d.openAPI(o, authority)
+}
+
+func newAuthority(ctx context.Context, o Options) (*openstack.Authority, error) {
+	k := o.Config.Keystone
+	options := openstack.Options{
+		AuthURL: k.AuthURL, Username: k.Username, Password: o.Password, UserDomain: k.UserDomain,
+		Project: k.Project, ProjectDomain: k.ProjectDomain, Region: k.Region, Interface: k.Interface,
+		Timeout: k.Timeout, Now: o.Now,
+	}
+	if k.CAFile != "" {
+		pem, err := os.ReadFile(k.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("reading keystone.ca_file: %w", err)
+		}
+		options.CACert = pem
+	}
+	return openstack.NewAuthority(ctx, options)
+}
+
+func (d *Daemon) openService(ctx context.Context, o Options, authority *openstack.Authority, key []byte) error {
+	protectables := make([]protectable.Plugin, 0, len(o.Protectables))
+	for _, definition := range o.Protectables {
+		p, err := definition.Open(ctx, nil)
+		if err != nil {
+			return err
+		}
+		protectables = append(protectables, p)
+	}
+	var adminReads karbor.Cloud
+	if o.Config.Operations.AdminReads {
+		adminReads = authority.Service()
+	}
+	var err error
+	d.service, err = protectionservice.New(protectionservice.Options{
+		Store: d.store, Providers: d.providers, Protectables: protectables, Authority: authority, Key: key,
+		DelegationLifetime: o.Config.Operations.DelegationLifetime, AdminReads: adminReads,
+		Targets: o.Config.Operations.RestoreTargets, Now: o.Now, Logger: o.Logger,
+	})
+	return err
+}
+
+func (d *Daemon) openAPI(o Options, authority *openstack.Authority) error {
+	handler, err := api.New(api.Options{
+		Routes: v1.Routes(v1.Deps{
+			Store: d.store, Service: d.service, Session: authority.Session, PlanQuota: o.Config.Quotas.Plans, Now: o.Now,
+		}),
+		Authenticator: authority, Policy: policy.New(), Logger: o.Logger,
+		AuthURL: authority.AuthURL(), PublicURL: o.Config.PublicURL, Now: o.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("making the API: %w", err)
+	}
+	d.server = &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
+		WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// Address is where the API listens.
+func (d *Daemon) Address() net.Addr { return d.listener.Addr() }
+
+// Close closes what Open opened; it is for where Run is never called.
+func (d *Daemon) Close() error {
+	var errs []error
+	if d.listener != nil {
+		errs = append(errs, ignoreClosed(d.listener.Close()))
+	}
+	for _, p := range d.providers {
+		errs = append(errs, p.Close())
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// Run serves requests and runs operations until ctx ends or a part fails; then it
+// lets requests finish, stops the operations, which go on at the next start, and
+// closes everything. ready is called when the first request can succeed.
+func (d *Daemon) Run(ctx context.Context, ready func()) error {
+	for _, p := range d.providers {
+		if err := p.Acquire(ctx); err != nil {
+			return errors.Join(fmt.Errorf("provider %s: acquiring the lease in its bank: %w", p.Name, err), d.Close())
+		}
+	}
+	if err := d.service.Rebuild(ctx); err != nil {
+		return errors.Join(err, d.Close())
+	}
+	// The parts below the API stop after it, so that a request which is being
+	// answered finds them.
+	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	below, inner := errgroup.WithContext(inner)
+	below.Go(func() error { return d.engine.Run(inner) })
+	below.Go(func() error { return d.service.Run(inner) })
+	for _, p := range d.providers {
+		below.Go(func() error {
+			return p.Run(inner, func(err error) {
+				d.log.ErrorContext(inner, "renewing the lease in a bank failed; it is tried again", "provider", p.Name, "error", err)
+			})
+		})
+	}
+	served := make(chan error, 1)
+	go func() { served <- d.server.Serve(d.listener) }()
+	ready()
+	var err error
+	select {
+	case <-ctx.Done():
+	case <-inner.Done():
+	case err = <-served:
+		err = fmt.Errorf("serving the API: %w", err)
+	}
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if stopErr := d.server.Shutdown(finish); stopErr != nil {
+		err = errors.Join(err, fmt.Errorf("stopping the API: %w", stopErr), d.server.Close())
+	}
+	stop()
+	return errors.Join(err, below.Wait(), d.Close())
+}

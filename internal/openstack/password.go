@@ -1,0 +1,87 @@
+package openstack
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/karbor/karbor"
+)
+
+// PasswordAuth is how a tenant logs in to another cloud.
+type PasswordAuth struct {
+	// Username, or UserID, and Password. UserDomain is as in Options.
+	Username   string
+	UserID     string
+	Password   karbor.Secret
+	UserDomain string
+	// Project is a name, or ProjectID an id. Without both it is the user's only
+	// project.
+	Project       string
+	ProjectID     string
+	ProjectDomain string
+	// Region is the region of that cloud; empty takes the first.
+	Region string
+}
+
+// Password opens a session with the cloud of the Keystone at authURL, which may be
+// another than Karbor's own. The password is kept in memory as long as the session
+// is, to get new tokens. The error is karbor.Invalid if authURL is no URL or the
+// project is not clear, karbor.Unauthorized if that Keystone refuses the password.
+//
+// authURL comes from a tenant: which clouds may be reached is for the caller to
+// check before.
+func (a *Authority) Password(ctx context.Context, authURL string, p PasswordAuth) (karbor.Cloud, error) {
+	o := Options{Region: p.Region, Interface: "public", Now: a.site.now}
+	s, err := newSite(authURL, a.site.transport, o)
+	if err != nil {
+		return nil, err
+	}
+	if s.url == a.site.url {
+		// The same cloud: reach it as the operator has set.
+		s = a.site
+	}
+	user := passwordUser{ID: p.UserID, Name: p.Username, Domain: p.UserDomain, Password: p.Password}
+	if p.Project == "" && p.ProjectID == "" {
+		if p.ProjectID, err = s.onlyProject(ctx, user); err != nil {
+			return nil, explain(err, "logging in to the restore target")
+		}
+	}
+	scope := projectScope(p.Project, p.ProjectID, p.ProjectDomain)
+	first, err := s.issue(ctx, user.auth(scope))
+	if err != nil {
+		return nil, explain(err, "logging in to the restore target")
+	}
+	if first.projectID == "" {
+		return nil, karbor.Errorf(karbor.Unauthorized, "logging in to the restore target: the token belongs to no project")
+	}
+	next := func(ctx context.Context) (*grant, error) {
+		g, err := s.issue(ctx, user.auth(projectScope("", first.projectID, "")))
+		if err == nil && (g.userID != first.userID || g.projectID != first.projectID) {
+			return nil, karbor.Errorf(karbor.Forbidden, "the restore target answers with another user or project than before")
+		}
+		return g, err
+	}
+	return newSession(s, first.userID, first.projectID, newGrants(first, next)), nil
+}
+
+// onlyProject gives the id of the one project that a user has a role in.
+func (s *site) onlyProject(ctx context.Context, user passwordUser) (string, error) {
+	g, err := s.issue(ctx, user.auth(nil))
+	if err != nil {
+		return "", err
+	}
+	// A user with a default project gets a token for that.
+	if g.projectID != "" {
+		return g.projectID, nil
+	}
+	var out struct {
+		Projects []named `json:"projects"`
+	}
+	if _, err = s.call(ctx, http.MethodGet, "/auth/projects", g.token, nil, nil, &out, http.StatusOK); err != nil {
+		return "", err
+	}
+	if len(out.Projects) != 1 {
+		return "", karbor.Errorf(karbor.Invalid, "the user has %d projects there: name one", len(out.Projects))
+	}
+	return out.Projects[0].ID, nil
+}

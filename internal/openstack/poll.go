@@ -1,0 +1,47 @@
+package openstack
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/karbor/karbor"
+)
+
+const (
+	firstPoll = 250 * time.Millisecond
+	// patience is how long errors that may pass are taken in one stretch.
+	patience = 5 * time.Minute
+)
+
+// Poll calls check, at once and then again and again, until it is done, fails, or
+// ctx ends. The pauses grow from a quarter of a second to longest. Errors that may
+// pass (karbor.IsTransient) are taken for up to five minutes in one stretch. what
+// says what is waited for, as in "volume … to become available", for the error when
+// ctx ends.
+func Poll(ctx context.Context, what string, longest time.Duration, check func(ctx context.Context) (done bool, err error)) error {
+	pause := min(firstPoll, longest)
+	var failing time.Duration
+	for {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("waiting for %s: %w", what, err)
+		}
+		done, err := check(ctx)
+		switch {
+		case err == nil && done:
+			return nil
+		case err == nil:
+			failing = 0
+		case ctx.Err() != nil:
+			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
+		case !karbor.IsTransient(err) || failing >= patience:
+			return err
+		default:
+			failing += pause
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return fmt.Errorf("waiting for %s: %w", what, err)
+		}
+		pause = max(min(pause*3/2, longest), time.Millisecond)
+	}
+}

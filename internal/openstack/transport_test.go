@@ -1,0 +1,339 @@
+package openstack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/karbor/karbor"
+)
+
+// answers serves a list of answers, the last again and again, and counts.
+func answers(t *testing.T, list ...http.HandlerFunc) (*httptest.Server, *atomic.Int64) {
+	var n atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i := int(n.Add(1)) - 1
+		list[min(i, len(list)-1)](w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s, &n
+}
+
+func status(code int, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i+1 < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		w.WriteHeader(code)
+	}
+}
+
+func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+func testTransport(t *testing.T, o Options) *transport {
+	t.Helper()
+	o.Now = func() time.Time { return start }
+	tr, err := newTransport(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.firstPause = time.Millisecond
+	t.Cleanup(tr.base.(*http.Transport).CloseIdleConnections)
+	return tr
+}
+
+func TestHarmlessRequestsAreSentAgain(t *testing.T) {
+	ok := status(200)
+	for name, test := range map[string]struct {
+		method string
+		list   []http.HandlerFunc
+		sent   int64
+		want   int
+	}{
+		"GET after 502":                       {"GET", []http.HandlerFunc{status(502), ok}, 2, 200},
+		"GET after 503":                       {"GET", []http.HandlerFunc{status(503), ok}, 2, 200},
+		"GET after 504":                       {"GET", []http.HandlerFunc{status(504), ok}, 2, 200},
+		"GET after 429 with Retry-After":      {"GET", []http.HandlerFunc{status(429, "Retry-After", "0"), ok}, 2, 200},
+		"GET after a Retry-After in the past": {"GET", []http.HandlerFunc{status(503, "Retry-After", "Sun, 01 Mar 2026 11:00:00 GMT"), ok}, 2, 200},
+		"GET with too long a Retry-After":     {"GET", []http.HandlerFunc{status(429, "Retry-After", "3600"), ok}, 1, 429},
+		"GET after a broken connection":       {"GET", []http.HandlerFunc{hangUp, ok}, 2, 200},
+		"GET that never succeeds":             {"GET", []http.HandlerFunc{status(503)}, attempts, 503},
+		"GET after 500":                       {"GET", []http.HandlerFunc{status(500), ok}, 1, 500},
+		"POST after 503":                      {"POST", []http.HandlerFunc{status(503), ok}, 1, 503},
+		"DELETE after 429":                    {"DELETE", []http.HandlerFunc{status(429), ok}, 1, 429},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, n := answers(t, test.list...)
+			req, _ := http.NewRequestWithContext(t.Context(), test.method, s.URL, nil)
+			resp, err := testTransport(t, Options{}).RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != test.want || n.Load() != test.sent {
+				t.Errorf("got %d after %d requests, not %d after %d", resp.StatusCode, n.Load(), test.want, test.sent)
+			}
+		})
+	}
+}
+
+func TestBrokenPostIsNotSentAgain(t *testing.T) {
+	s, n := answers(t, hangUp)
+	req, _ := http.NewRequestWithContext(t.Context(), "POST", s.URL, strings.NewReader("body"))
+	if _, err := testTransport(t, Options{}).RoundTrip(req); err == nil || n.Load() != 1 {
+		t.Errorf("got %v after %d requests", err, n.Load())
+	}
+}
+
+func TestReplayedRequestHasItsWholeBody(t *testing.T) {
+	var bodies []string
+	keep := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			bodies = append(bodies, string(b))
+			w.WriteHeader(code)
+		}
+	}
+	s, _ := answers(t, keep(503), keep(200))
+	req, _ := http.NewRequestWithContext(replayable(t.Context()), "POST", s.URL, strings.NewReader("whole"))
+	resp, err := testTransport(t, Options{}).RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if strings.Join(bodies, " ") != "whole whole" {
+		t.Errorf("got %q", bodies)
+	}
+}
+
+func TestCallWithoutAnswerTimesOut(t *testing.T) {
+	release := make(chan struct{})
+	s, _ := answers(t, func(http.ResponseWriter, *http.Request) { <-release })
+	defer close(release)
+	req, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL, nil)
+	_, err := testTransport(t, Options{Timeout: 20 * time.Millisecond}).RoundTrip(req)
+	if !isTimeout(err) {
+		t.Fatalf("got %v", err)
+	}
+	if e := explain(err, "asking"); karbor.KindOf(e) != karbor.Unavailable || !karbor.IsTransient(e) {
+		t.Errorf("got %v", e)
+	}
+}
+
+func TestAnswerThatStopsHalfwayTimesOut(t *testing.T) {
+	release := make(chan struct{})
+	s, _ := answers(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("half"))
+		w.(http.Flusher).Flush()
+		<-release
+	})
+	defer close(release)
+	for name, ctx := range map[string]context.Context{"call": t.Context(), "transfer": asTransfer(t.Context())} {
+		tr := testTransport(t, Options{Timeout: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond})
+		req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if _, err = io.ReadAll(resp.Body); !isTimeout(err) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		_ = resp.Body.Close()
+	}
+}
+
+func TestTransferMayTakeLongerThanACall(t *testing.T) {
+	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(5 * time.Millisecond) // longer than a call's time-out
+		_, _ = io.Copy(w, r.Body)
+	})
+	tr := testTransport(t, Options{Timeout: time.Millisecond, IdleTimeout: time.Minute})
+	req, _ := http.NewRequestWithContext(asTransfer(t.Context()), "PUT", s.URL, io.NopCloser(strings.NewReader("bytes")))
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil || string(got) != "bytes" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestSlowSourceIsNotTheCloudsFault(t *testing.T) {
+	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	tr := testTransport(t, Options{IdleTimeout: 200 * time.Millisecond})
+	slow := readerFunc(func(p []byte) (int, error) {
+		time.Sleep(300 * time.Millisecond)
+		return copy(p, "x"), io.EOF
+	})
+	req, _ := http.NewRequestWithContext(asTransfer(t.Context()), "PUT", s.URL, io.NopCloser(slow))
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestCancelledContextEndsARetryAtOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
+		status(503, "Retry-After", "30")(w, r)
+		cancel()
+	})
+	req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+	resp, err := testTransport(t, Options{}).RoundTrip(req)
+	if err == nil {
+		_ = resp.Body.Close()
+	} else if !errors.Is(err, context.Canceled) || karbor.IsTransient(explain(err, "asking")) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTokenDoesNotFollowARedirectElsewhere(t *testing.T) {
+	foreign, asked := answers(t, status(200))
+	f := newFakeCloud(t)
+	a := f.authority()
+	f.compute = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, foreign.URL, http.StatusFound) }
+	if err := ask(t, a.Session(f.identity(a))); err == nil || asked.Load() != 0 {
+		t.Errorf("got %v, and %d requests at the other host", err, asked.Load())
+	}
+}
+
+func TestBadCertificatesAndAddressesAreRefused(t *testing.T) {
+	for name, set := range map[string]func(*Options){
+		"no clock":             func(o *Options) { o.Now = nil },
+		"no user":              func(o *Options) { o.Username = "" },
+		"certificates":         func(o *Options) { o.CACert = []byte("nonsense") },
+		"no address":           func(o *Options) { o.AuthURL = "" },
+		"a path":               func(o *Options) { o.AuthURL = "/v3" },
+		"other scheme":         func(o *Options) { o.AuthURL = "ftp://keystone/v3" },
+		"password in address":  func(o *Options) { o.AuthURL = "http://a:b@keystone/v3" },
+		"unknown interface":    func(o *Options) { o.Interface = "outer" },
+		"query in the address": func(o *Options) { o.AuthURL = "http://keystone/v3?x" },
+	} {
+		o := Options{AuthURL: "http://keystone", Username: "karbor", Project: "service", Now: func() time.Time { return start }}
+		set(&o)
+		if _, err := NewAuthority(t.Context(), o); err == nil || karbor.KindOf(err) != karbor.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for in, want := range map[string]string{
+		"http://k:5000":            "http://k:5000/v3",
+		"http://k:5000/v3/":        "http://k:5000/v3",
+		"https://k/identity/":      "https://k/identity/v3",
+		"https://k/identity/v2.0/": "https://k/identity/v3",
+	} {
+		if got, err := keystoneURL(in); got != want || err != nil {
+			t.Errorf("%s became %s, %v", in, got, err)
+		}
+	}
+}
+
+func TestImagesStreamBothWays(t *testing.T) {
+	data := bytes.Repeat([]byte("karbor"), 100_000)
+	var stored []byte
+	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			stored, _ = io.ReadAll(r.Body)
+			w.WriteHeader(204)
+			return
+		}
+		_, _ = w.Write(stored)
+	})
+	client := imageClient(t, s)
+	if err := UploadImage(t.Context(), client, "i", bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	r, _, err := DownloadImage(t.Context(), client, "i")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(got, data) || r.Close() != nil {
+		t.Errorf("got %d bytes, %v", len(got), err)
+	}
+}
+
+// imageClient gives a client of an image service, without a session.
+func imageClient(t *testing.T, s *httptest.Server) *gophercloud.ServiceClient {
+	p := &gophercloud.ProviderClient{HTTPClient: http.Client{Transport: testTransport(t, Options{})}}
+	return &gophercloud.ServiceClient{ProviderClient: p, Endpoint: s.URL + "/", ResourceBase: s.URL + "/v2/", Type: "image"}
+}
+
+func TestTruncatedDownloadIsATransientError(t *testing.T) {
+	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte("short"))
+	})
+	r, size, err := DownloadImage(t.Context(), imageClient(t, s), "i")
+	if err != nil || size != 100 {
+		t.Fatal(size, err)
+	}
+	defer r.Close()
+	if _, err := io.ReadAll(r); !karbor.IsTransient(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUploadTellsItsSourcesError(t *testing.T) {
+	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(204)
+	})
+	broken := errors.New("the bank is broken")
+	half := io.MultiReader(strings.NewReader("half"), readerFunc(func([]byte) (int, error) { return 0, broken }))
+	if err := UploadImage(t.Context(), imageClient(t, s), "i", half); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUploadIsSentOnce(t *testing.T) {
+	s, n := answers(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(503)
+	})
+	if err := UploadImage(t.Context(), imageClient(t, s), "i", strings.NewReader("all")); !karbor.IsTransient(err) || n.Load() != 1 {
+		t.Errorf("got %v after %d requests", err, n.Load())
+	}
+}
+
+func TestUploadIsNotSentAgainWithHalfItsBytes(t *testing.T) {
+	f := newFakeCloud(t)
+	a := f.authority()
+	d, err := a.Delegate(t.Context(), f.identity(a), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := a.Resume(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := Compute(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.compute = func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(401)
+	}
+	if err := UploadImage(t.Context(), client, "i", strings.NewReader("bytes")); !karbor.IsTransient(err) {
+		t.Errorf("got %v", err)
+	}
+	if n := len(f.lines("PUT ")); n != 1 {
+		t.Errorf("%d uploads were sent", n)
+	}
+}

@@ -1,0 +1,181 @@
+package protectionservice
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/workflow"
+	"github.com/karbor/karbor/protection"
+)
+
+// work is what every action needs of its operation.
+type work struct {
+	op       store.Operation
+	provider *provider.Provider
+}
+
+func (s *Service) work(ctx context.Context, task *workflow.Task) (work, error) {
+	op, err := s.store.Operation(ctx, task.Operation)
+	if err != nil {
+		return work{}, fmt.Errorf("reading operation %s: %w", task.Operation, err)
+	}
+	p, err := s.provider(op.ProviderID)
+	if err != nil {
+		return work{}, err
+	}
+	return work{op, p}, nil
+}
+
+// begin makes the operation visible in the bank before anything else happens.
+func (s *Service) begin(ctx context.Context, task *workflow.Task) error {
+	w, err := s.work(ctx, task)
+	if err != nil {
+		return err
+	}
+	switch w.op.Type {
+	case karbor.Protect:
+		cp, err := s.store.Checkpoint(ctx, w.op.ProjectID, w.op.ProviderID, w.op.CheckpointID)
+		if err != nil {
+			return fmt.Errorf("reading checkpoint %s: %w", w.op.CheckpointID, err)
+		}
+		return w.provider.Checkpoints().Create(ctx, cp)
+	case karbor.Delete:
+		return w.provider.Checkpoints().SetState(ctx, w.op.ProjectID, w.op.CheckpointID, karbor.CheckpointDeleting, checkpoint.Change{
+			From: append(deletable(), karbor.CheckpointDeleting),
+		})
+	default:
+		return nil
+	}
+}
+
+// step takes the input of a hook's step apart: the hook's word and the node.
+func (w work) step(input string) (hook string, node *karbor.Node, err error) {
+	hook, key, _ := strings.Cut(input, ":")
+	if node = w.op.Graph.Node(karbor.NodeKey(key)); node == nil {
+		return "", nil, fmt.Errorf("operation %s has no resource %q", w.op.ID, key)
+	}
+	return hook, node, nil
+}
+
+// running is the state of a resource that an operation works on, and done the one
+// that it ends in.
+func running(op karbor.OperationType) karbor.ResourceState {
+	switch op {
+	case karbor.RestoreOperation:
+		return karbor.ResourceRestoring
+	case karbor.Delete:
+		return karbor.ResourceDeleting
+	default:
+		return karbor.ResourceProtecting
+	}
+}
+
+func done(op karbor.OperationType) karbor.ResourceState {
+	if op == karbor.Delete {
+		return karbor.ResourceDeleted
+	}
+	return karbor.ResourceAvailable
+}
+
+// hook runs one hook of one resource.
+func (s *Service) hook(ctx context.Context, task *workflow.Task) error {
+	w, err := s.work(ctx, task)
+	if err != nil {
+		return err
+	}
+	word, node, err := w.step(task.Input)
+	if err != nil {
+		return err
+	}
+	hooks := w.provider.Hooks(w.op.Type, node.Type)
+	var hook protection.Hook
+	last := ""
+	for p := range phases {
+		if h := hookOf(hooks, p); h != nil {
+			if last = phaseNames[p]; last == word {
+				hook = h
+			}
+		}
+	}
+	if hook == nil {
+		return karbor.Errorf(karbor.Unavailable, "the plug-in for %s of provider %s was changed while the operation ran", node.Type, w.provider.Name)
+	}
+	return s.runHook(ctx, w, node, task, hook, word, word == last)
+}
+
+func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *workflow.Task, hook protection.Hook, word string, last bool) error {
+	record := s.record(w, node)
+	if err := record.update(ctx, func(r *store.ResourceRecord) {
+		r.Started, r.State, r.Phase = true, running(w.op.Type), word
+	}); err != nil {
+		return err
+	}
+	call, moved, err := s.newCall(ctx, w, node, task, record)
+	if err != nil {
+		return err
+	}
+	if err := hook(ctx, call); err != nil {
+		return explain(err, node)
+	}
+	if word != phaseNames[mainPhase] && !last {
+		return nil
+	}
+	return record.update(ctx, func(r *store.ResourceRecord) {
+		if d, t := moved.get(); d > 0 || t > 0 {
+			r.Done, r.Total = d, t
+		}
+		if last {
+			r.State, r.Phase = done(w.op.Type), ""
+		}
+	})
+}
+
+// explain names the resource in an error of its hook. The kind and whether it can
+// pass stay.
+func explain(err error, node *karbor.Node) error {
+	what := fmt.Sprintf("%s %s", node.Type.Word(), node.ID)
+	if node.Name != "" {
+		what = fmt.Sprintf("%s %q (%s)", node.Type.Word(), node.Name, node.ID)
+	}
+	return &karbor.Error{
+		Kind: karbor.KindOf(err), Message: what + ": " + karbor.Sentence(err), Transient: karbor.IsTransient(err), Cause: err,
+	}
+}
+
+// undo removes what the hooks of one resource made.
+func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
+	w, err := s.work(ctx, task)
+	if err != nil {
+		return err
+	}
+	_, node, err := w.step(task.Input)
+	if err != nil {
+		return err
+	}
+	record := s.record(w, node)
+	started := false
+	if err := record.update(ctx, func(r *store.ResourceRecord) {
+		if started = r.Started; started {
+			r.Phase = actionUndo
+		}
+	}); err != nil || !started {
+		return err
+	}
+	call, _, err := s.newCall(ctx, w, node, task, record)
+	if err != nil {
+		return err
+	}
+	hook := w.provider.Hooks(w.op.Type, node.Type).Undo
+	if hook == nil {
+		return nil
+	}
+	if err := hook(ctx, call); err != nil {
+		return explain(err, node)
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package protectionservice
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/internal/repository"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/workflow"
+	"github.com/karbor/karbor/protection"
+)
+
+// newCall puts together what a hook gets, and where its progress is kept.
+func (s *Service) newCall(ctx context.Context, w work, node *karbor.Node, task *workflow.Task, r record) (*protection.Call, *counter, error) {
+	documents, err := w.provider.Checkpoints().Section(w.op.ProjectID, w.op.CheckpointID, node.Key())
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err := w.provider.Checkpoints().Data(w.op.ProjectID, w.op.CheckpointID, node.Key())
+	if err != nil {
+		return nil, nil, err
+	}
+	cloud, err := s.session(ctx, w.op)
+	if err != nil {
+		return nil, nil, err
+	}
+	fresh, err := s.newResources(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	owner := w.op.CheckpointID
+	if w.op.Type == karbor.RestoreOperation {
+		owner = w.op.RestoreID
+	}
+	chunks, err := repository.NewChunks(data, repository.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	moved := &counter{report: task.Progress}
+	call := &protection.Call{
+		OperationID: w.op.ID, Owner: owner, CheckpointID: w.op.CheckpointID,
+		Graph: w.op.Graph, Node: node, Parameters: w.op.Parameters.For(node.Resource),
+		Documents: onceWritten{documents}, Data: chunks,
+		Scratch: scratch{r}, NewResources: fresh, Cloud: cloud, Service: s.adminReads,
+		Progress: moved.set, NotKept: r.notKept(ctx, s),
+	}
+	return call, moved, nil
+}
+
+// counter passes progress on, and keeps the last of it.
+type counter struct {
+	report      func(done, total int64)
+	mu          sync.Mutex
+	done, total int64
+}
+
+func (c *counter) set(done, total int64) {
+	c.mu.Lock()
+	c.done, c.total = done, total
+	c.mu.Unlock()
+	c.report(done, total)
+}
+
+func (c *counter) get() (done, total int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done, c.total
+}
+
+// record is the row of one resource of one operation.
+type record struct {
+	store     *store.Store
+	operation string
+	key       karbor.NodeKey
+}
+
+func (s *Service) record(w work, node *karbor.Node) record {
+	return record{s.store, w.op.ID, node.Key()}
+}
+
+func (r record) update(ctx context.Context, change func(*store.ResourceRecord)) error {
+	err := r.store.UpdateResource(ctx, r.operation, r.key, func(row *store.ResourceRecord) error {
+		change(row)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recording the state of %s: %w", r.key, err)
+	}
+	return nil
+}
+
+// notKept gives the function that records what a restore could not bring back.
+func (r record) notKept(ctx context.Context, s *Service) func(string) {
+	return func(sentence string) {
+		err := r.update(ctx, func(row *store.ResourceRecord) {
+			if !slices.Contains(row.NotKept, sentence) {
+				row.NotKept = append(row.NotKept, sentence)
+			}
+		})
+		if err != nil {
+			s.log.WarnContext(ctx, "what a restore could not bring back is not recorded", "operation", r.operation,
+				"resource", r.key, "sentence", sentence, "error", err)
+		}
+	}
+}
+
+// scratch is protection.Scratch in the store.
+type scratch struct{ record }
+
+func (s scratch) Load(ctx context.Context, v any) error {
+	_, err := s.store.Scratch(ctx, s.operation, s.key, v)
+	return err
+}
+
+func (s scratch) Save(ctx context.Context, v any) error {
+	return s.store.SaveScratch(ctx, s.operation, s.key, v)
+}
+
+// newResources is protection.NewResources in the store, read once per hook: what
+// a hook may ask for was set by hooks that are over.
+type newResources struct {
+	record
+	ids map[karbor.NodeKey]string
+
+	mu    sync.Mutex
+	parts map[string]string
+}
+
+func (s *Service) newResources(ctx context.Context, r record) (*newResources, error) {
+	rows, err := s.store.Resources(ctx, r.operation)
+	if err != nil {
+		return nil, fmt.Errorf("reading the new resources of operation %s: %w", r.operation, err)
+	}
+	n := &newResources{record: r, ids: map[karbor.NodeKey]string{}, parts: map[string]string{}}
+	for _, row := range rows {
+		n.ids[row.Key] = row.NewID
+		for original, id := range row.Parts {
+			n.parts[original] = id
+		}
+	}
+	return n, nil
+}
+
+func (n *newResources) ID(key karbor.NodeKey) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ids[key]
+}
+
+func (n *newResources) Set(ctx context.Context, id string) error {
+	if err := n.update(ctx, func(row *store.ResourceRecord) { row.NewID = id }); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ids[n.key] = id
+	return nil
+}
+
+func (n *newResources) Part(original string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.parts[original]
+}
+
+func (n *newResources) SetPart(ctx context.Context, original, id string) error {
+	err := n.update(ctx, func(row *store.ResourceRecord) {
+		if row.Parts == nil {
+			row.Parts = map[string]string{}
+		}
+		row.Parts[original] = id
+	})
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.parts[original] = id
+	return nil
+}
+
+// onceWritten lets a re-run write the document again that it has written before.
+type onceWritten struct{ *bank.Section }
+
+func (d onceWritten) CreateJSON(ctx context.Context, key string, v any) error {
+	err := d.Section.CreateJSON(ctx, key, v)
+	if karbor.KindOf(err) != karbor.Conflict {
+		return err
+	}
+	var there json.RawMessage
+	if err := d.GetJSON(ctx, key, &there); err != nil {
+		return err
+	}
+	text, encodeErr := json.Marshal(v)
+	if encodeErr == nil && string(there) == string(text) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,255 @@
+package protectionservice
+
+import (
+	"slices"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/workflow"
+	"github.com/karbor/karbor/protection"
+)
+
+// The actions that steps name.
+const (
+	actionBegin = "begin"
+	actionHook  = "hook"
+	actionUndo  = "undo"
+	actionEnd   = "end"
+	actionFail  = "fail"
+)
+
+// Pools of places: hooks that move data wait for each other, and never hold up
+// the short ones.
+const (
+	poolData  = "data"
+	poolHooks = "hooks"
+)
+
+// Time limits of one attempt. Main may move terabytes; the others are short, but
+// wait for clouds.
+const (
+	timeoutMain  = 24 * time.Hour
+	timeoutHook  = time.Hour
+	timeoutSteps = 10 * time.Minute
+)
+
+// phase is one of the four hooks, in their order.
+type phase int
+
+const (
+	prepareBegin phase = iota
+	prepareFinish
+	mainPhase
+	complete
+	phases
+)
+
+// phaseNames are the words of steps, logs and progress.
+var phaseNames = [phases]string{"prepare_begin", "prepare_finish", "main", "complete"}
+
+func hookOf(h protection.Hooks, p phase) protection.Hook {
+	return [phases]protection.Hook{h.PrepareBegin, h.PrepareFinish, h.Main, h.Complete}[p]
+}
+
+// joinAbove is the number of predecessors from which a missing hook becomes a
+// join of its own. Below, what waits for it waits for its predecessors directly.
+const joinAbove = 8
+
+// flow writes the steps of an operation: begin, the hooks in the order that the
+// contract promises, end; and, should anything fail, undo and fail. hooks gives
+// the hooks of a type. The result depends on its arguments only.
+func flow(g *karbor.Graph, hooks func(karbor.ResourceType) protection.Hooks) workflow.Steps {
+	b := flowBuilder{graph: g, index: make(map[karbor.NodeKey]int, len(g.Nodes()))}
+	for i, n := range g.Nodes() {
+		b.index[n.Key()] = i
+		b.hooks = append(b.hooks, hooks(n.Type))
+	}
+	b.parents = make([][]int, len(b.hooks))
+	for i, n := range g.Nodes() {
+		for _, c := range n.Children {
+			b.parents[b.index[c]] = append(b.parents[b.index[c]], i)
+		}
+	}
+	b.steps = workflow.Steps{{ID: actionBegin, Action: actionBegin, Timeout: timeoutSteps}}
+	last := b.normal()
+	b.steps = append(b.steps, workflow.Step{ID: actionEnd, Action: actionEnd, After: last, Timeout: timeoutSteps, Retry: patient()})
+	b.closing()
+	return b.steps
+}
+
+// patient is the retry of steps that must succeed in the end: about two hours.
+func patient() workflow.Retry {
+	return workflow.Retry{Attempts: 130, First: time.Second, Max: time.Minute}
+}
+
+type flowBuilder struct {
+	graph *karbor.Graph
+	index map[karbor.NodeKey]int
+	hooks []protection.Hooks
+	steps workflow.Steps
+	// waits holds, for each event seen, the steps to wait for in its stead.
+	waits map[event][]string
+	// parents are the positions of each node's parents.
+	parents [][]int
+}
+
+// event is one hook of one node, there or not.
+type event struct {
+	node  int
+	phase phase
+}
+
+// normal appends the steps of the hooks and gives those that end waits for.
+func (b *flowBuilder) normal() []string {
+	b.waits = make(map[event][]string, len(b.hooks)*int(phases))
+	var last []string
+	for _, e := range b.order() {
+		b.add(e)
+	}
+	covered := map[string]bool{}
+	for _, s := range b.steps {
+		for _, after := range s.After {
+			covered[after] = true
+		}
+	}
+	for i := range b.hooks {
+		for _, id := range b.waits[event{i, complete}] {
+			if !covered[id] && !slices.Contains(last, id) {
+				last = append(last, id)
+			}
+		}
+	}
+	if len(last) == 0 {
+		last = []string{actionBegin}
+	}
+	return last
+}
+
+func (b *flowBuilder) add(e event) {
+	node := b.graph.Nodes()[e.node]
+	id := stepID(phaseNames[e.phase], node.Key())
+	after := b.after(e)
+	switch {
+	case hookOf(b.hooks[e.node], e.phase) != nil:
+		step := workflow.Step{
+			ID: id, Action: actionHook, Input: id, After: after, Limit: poolHooks, Timeout: timeoutHook,
+		}
+		if e.phase == mainPhase {
+			step.Limit, step.Timeout = poolData, timeoutMain
+		}
+		b.steps = append(b.steps, step)
+		b.waits[e] = []string{id}
+	case len(after) > joinAbove:
+		b.steps = append(b.steps, workflow.Step{ID: id, After: after})
+		b.waits[e] = []string{id}
+	default:
+		b.waits[e] = after
+	}
+}
+
+// after gives the steps that the steps of event e wait for.
+func (b *flowBuilder) after(e event) []string {
+	var after []string
+	seen := map[string]bool{}
+	for _, p := range b.before(e) {
+		for _, id := range b.waits[p] {
+			if !seen[id] {
+				seen[id] = true
+				after = append(after, id)
+			}
+		}
+	}
+	if len(after) == 0 {
+		return []string{actionBegin}
+	}
+	return after
+}
+
+// before gives the events that the contract puts directly before e.
+func (b *flowBuilder) before(e event) []event {
+	node := b.graph.Nodes()[e.node]
+	var out []event
+	if e.phase > prepareBegin {
+		out = append(out, event{e.node, e.phase - 1})
+	}
+	switch e.phase {
+	case prepareBegin:
+		for _, p := range b.parents[e.node] {
+			out = append(out, event{p, prepareBegin})
+		}
+	case prepareFinish, complete:
+		for _, c := range node.Children {
+			out = append(out, event{b.index[c], e.phase})
+		}
+	}
+	return out
+}
+
+// order gives every event after all that come before it.
+func (b *flowBuilder) order() []event {
+	top := b.topological()
+	out := make([]event, 0, len(top)*int(phases))
+	for _, i := range top {
+		out = append(out, event{i, prepareBegin})
+	}
+	for _, p := range []phase{prepareFinish, mainPhase, complete} {
+		for _, i := range slices.Backward(top) {
+			out = append(out, event{i, p})
+		}
+	}
+	return out
+}
+
+// topological gives the positions of the nodes, parents before children.
+func (b *flowBuilder) topological() []int {
+	open := make([]int, len(b.parents))
+	var ready, out []int
+	for i, parents := range b.parents {
+		if open[i] = len(parents); open[i] == 0 {
+			ready = append(ready, i)
+		}
+	}
+	for len(ready) > 0 {
+		i := ready[0]
+		ready = ready[1:]
+		out = append(out, i)
+		for _, c := range b.graph.Nodes()[i].Children {
+			j := b.index[c]
+			if open[j]--; open[j] == 0 {
+				ready = append(ready, j)
+			}
+		}
+	}
+	return out
+}
+
+// closing appends what runs when something failed: undo each resource, parents
+// before children (a server goes before its volumes), then fail.
+func (b *flowBuilder) closing() {
+	undo := map[int]string{}
+	var all []string
+	for _, i := range b.topological() {
+		if b.hooks[i].Undo == nil {
+			continue
+		}
+		id := stepID(actionUndo, b.graph.Nodes()[i].Key())
+		var after []string
+		for _, p := range b.parents[i] {
+			if undo[p] != "" {
+				after = append(after, undo[p])
+			}
+		}
+		undo[i] = id
+		all = append(all, id)
+		b.steps = append(b.steps, workflow.Step{
+			ID: id, Action: actionUndo, Input: id, After: after,
+			When: workflow.OnFailure, Limit: poolHooks, Timeout: timeoutHook, Retry: patient(),
+		})
+	}
+	b.steps = append(b.steps, workflow.Step{
+		ID: actionFail, Action: actionFail, After: all, When: workflow.OnFailure, Timeout: timeoutSteps, Retry: patient(),
+	})
+}
+
+// stepID names the step of a hook of a node; parseStep takes it apart.
+func stepID(hook string, key karbor.NodeKey) string { return hook + ":" + string(key) }

@@ -1,0 +1,313 @@
+package protectionservice_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/banktest"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/workflow"
+	"github.com/karbor/karbor/internal/workflow/local"
+	"github.com/karbor/karbor/plugin"
+	"github.com/karbor/karbor/protectable"
+	"github.com/karbor/karbor/protection"
+)
+
+const (
+	providerID = "11111111-1111-4111-8111-111111111111"
+	projectID  = "0123456789abcdef0123456789abcdef"
+)
+
+// script is a protection plug-in whose hooks a test writes.
+type script struct {
+	mu    sync.Mutex
+	hooks map[karbor.OperationType]map[karbor.ResourceType]protection.Hooks
+	calls []string
+}
+
+func (s *script) Types() []karbor.ResourceType { return karbor.ResourceTypes() }
+func (s *script) Schemas(karbor.ResourceType) protection.Schemas {
+	schema := []byte(`{"type":"object","properties":{"backup_name":{"type":"string"}},"additionalProperties":false}`)
+	return protection.Schemas{Options: schema, Restore: schema}
+}
+func (s *script) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.Hooks {
+	return s.hooks[op][t]
+}
+
+// set gives a type its hooks in an operation.
+func (s *script) set(op karbor.OperationType, t karbor.ResourceType, h protection.Hooks) {
+	if s.hooks[op] == nil {
+		s.hooks[op] = map[karbor.ResourceType]protection.Hooks{}
+	}
+	s.hooks[op][t] = h
+}
+
+// note gives a hook that only notes that it ran.
+func (s *script) note(name string) protection.Hook {
+	return func(_ context.Context, c *protection.Call) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.calls = append(s.calls, name+" "+string(c.Node.Key()))
+		return nil
+	}
+}
+
+func (s *script) noted() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.calls...)
+}
+
+// finder is a protectable plug-in over a fixed tree.
+type finder struct {
+	t        karbor.ResourceType
+	children map[string][]protectable.Dependent
+}
+
+func (f finder) Type() karbor.ResourceType { return f.t }
+func (f finder) Parents() []karbor.ResourceType {
+	return []karbor.ResourceType{karbor.ProjectType, karbor.ServerType}
+}
+func (f finder) List(context.Context, karbor.Cloud, protectable.Query) ([]karbor.Resource, error) {
+	return nil, nil
+}
+func (f finder) Show(_ context.Context, _ karbor.Cloud, id string, _ map[string]any) (karbor.Resource, error) {
+	return karbor.Resource{Type: f.t, ID: id}, nil
+}
+func (f finder) Dependents(_ context.Context, _ karbor.Cloud, parent karbor.Resource) ([]protectable.Dependent, error) {
+	if parent.ID == "gone" {
+		return nil, karbor.Errorf(karbor.NotFound, "no such server")
+	}
+	return f.children[parent.ID], nil
+}
+
+// cloud is a session of nobody in particular.
+type cloud struct{}
+
+func (cloud) ProjectID() string { return projectID }
+func (cloud) UserID() string    { return "u" }
+
+// authority makes delegations without a Keystone, and counts them.
+type authority struct {
+	mu               sync.Mutex
+	granted, revoked int
+	refuse           error
+}
+
+func (a *authority) Delegate(context.Context, *karbor.Identity, time.Duration) (openstack.Delegation, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refuse != nil {
+		return openstack.Delegation{}, a.refuse
+	}
+	a.granted++
+	return openstack.Delegation{TrustID: "t", ProjectID: projectID, UserID: "u"}, nil
+}
+func (a *authority) Resume(context.Context, openstack.Delegation) (karbor.Cloud, error) {
+	return cloud{}, nil
+}
+func (a *authority) Prefer(openstack.Delegation, *karbor.Identity) karbor.Cloud { return cloud{} }
+func (a *authority) Revoke(context.Context, openstack.Delegation) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.revoked++
+	return nil
+}
+func (a *authority) Password(context.Context, string, openstack.PasswordAuth) (karbor.Cloud, error) {
+	return cloud{}, nil
+}
+
+func (a *authority) counts() (granted, revoked int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.granted, a.revoked
+}
+
+// site is a whole service whose process can be killed and started again: the
+// database's file and the bank stay.
+type site struct {
+	t         *testing.T
+	dir       string
+	bank      *banktest.Memory
+	script    *script
+	finders   []protectable.Plugin
+	authority *authority
+
+	store   *store.Store
+	service *protectionservice.Service
+	stop    func()
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{
+		t: t, dir: t.TempDir(), bank: banktest.NewMemory(), authority: &authority{},
+		script: &script{hooks: map[karbor.OperationType]map[karbor.ResourceType]protection.Hooks{}},
+	}
+	s.start()
+	t.Cleanup(func() { s.stop() })
+	return s
+}
+
+type kept struct{ bank.Bank }
+
+func (kept) Close() error { return nil }
+
+// start starts the process.
+func (s *site) start() {
+	t := s.t
+	t.Helper()
+	ctx := context.Background()
+	providers := filepath.Join(s.dir, "providers.d")
+	text := fmt.Sprintf("id: %s\nname: test\nbank: {plugin: memory}\nplugins: [{plugin: script}]\n", providerID)
+	if err := os.MkdirAll(providers, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(providers, "p.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	none := func() struct{} { return struct{}{} }
+	loaded, err := provider.Load(ctx, providers, provider.Sets{
+		Banks: plugin.Set[bank.Bank]{plugin.Define("memory", "", none, func(context.Context, struct{}) (bank.Bank, error) {
+			return kept{s.bank}, nil
+		})},
+		Protections: plugin.Set[protection.Plugin]{plugin.Define("script", "", none, func(context.Context, struct{}) (protection.Plugin, error) {
+			return s.script, nil
+		})},
+	}, provider.Options{Owner: "me", Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	s.store, err = store.Open(ctx, filepath.Join(s.dir, "karbor.db"), store.Options{Now: time.Now, Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.service, err = protectionservice.New(protectionservice.Options{
+		Store: s.store, Providers: loaded, Protectables: s.finders, Authority: s.authority,
+		Key: bytes.Repeat([]byte{7}, 32), DelegationLifetime: time.Hour, Now: time.Now, Logger: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := local.New(local.Options{
+		Options: workflow.Options{Actions: s.service.Actions(), Limits: s.service.Limits()},
+		Journal: s.store.Journal(), Owner: "me", Logger: log, Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.service.SetEngine(engine)
+	if err := loaded[0].Acquire(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.service.Rebuild(ctx); err != nil {
+		t.Fatal(err)
+	}
+	run, cancel := context.WithCancel(ctx)
+	var parts sync.WaitGroup
+	parts.Go(func() { _ = engine.Run(run) })
+	parts.Go(func() { _ = s.service.Run(run) })
+	db := s.store
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		parts.Wait()
+		_ = db.Close()
+	})
+}
+
+// restart ends the process, which breaks off what runs, and starts it again.
+func (s *site) restart() {
+	s.t.Helper()
+	s.stop()
+	s.start()
+}
+
+func (s *site) caller() protectionservice.Caller {
+	return protectionservice.Caller{Identity: &karbor.Identity{UserID: "u", ProjectID: projectID, CanDelegate: true}, Cloud: cloud{}}
+}
+
+// plan makes a plan of resources.
+func (s *site) plan(resources ...karbor.Resource) string {
+	s.t.Helper()
+	p := karbor.Plan{
+		ID: karbor.NewID(), ProjectID: projectID, Name: "p", ProviderID: providerID, Status: karbor.PlanSuspended,
+		Resources: resources, Parameters: karbor.Parameters{},
+	}
+	if err := s.store.CreatePlan(s.t.Context(), p, -1); err != nil {
+		s.t.Fatal(err)
+	}
+	return p.ID
+}
+
+// protect protects a plan and gives the checkpoint's id.
+func (s *site) protect(plan string) string {
+	s.t.Helper()
+	cp, err := s.service.Protect(s.t.Context(), s.caller(), protectionservice.ProtectRequest{ProviderID: providerID, PlanID: plan})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return cp.ID
+}
+
+// patience bounds what a test waits for; it never decides what is right.
+const patience = 30 * time.Second
+
+// until waits until the checkpoint is in none of the states that pass by.
+func (s *site) until(id string) karbor.Checkpoint {
+	s.t.Helper()
+	var cp karbor.Checkpoint
+	s.poll(func() bool {
+		var err error
+		cp, err = s.store.Checkpoint(s.t.Context(), projectID, providerID, id)
+		if karbor.KindOf(err) == karbor.NotFound {
+			cp.Status = karbor.CheckpointDeleted
+			return true
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return cp.Status != karbor.CheckpointProtecting && cp.Status != karbor.CheckpointDeleting
+	})
+	return cp
+}
+
+func (s *site) untilRestored(id string) karbor.Restore {
+	s.t.Helper()
+	var r karbor.Restore
+	s.poll(func() bool {
+		var err error
+		if r, err = s.store.Restore(s.t.Context(), projectID, id); err != nil {
+			s.t.Fatal(err)
+		}
+		return r.Status != karbor.RestoreInProgress
+	})
+	return r
+}
+
+func (s *site) poll(done func() bool) {
+	s.t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			s.t.Fatal("it takes too long")
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package protectionservice
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/protection"
+)
+
+// CreatedBy is the member of a checkpoint's extra information that says what
+// asked for it; Manual is its value for a tenant's own request.
+const (
+	CreatedBy = "created_by"
+	Manual    = "manual"
+)
+
+// ProtectRequest asks for a checkpoint of a plan.
+type ProtectRequest struct {
+	ProviderID, PlanID string
+	// ExtraInfo are the caller's own members.
+	ExtraInfo map[string]json.RawMessage
+}
+
+// CheckPlan checks what of a plan depends on its provider: that there is one, and
+// that its parameters are in the provider's schemas. The error is karbor.Invalid.
+func (s *Service) CheckPlan(providerID string, p *karbor.Plan) error {
+	own, err := s.provider(providerID)
+	if err != nil {
+		return karbor.Errorf(karbor.Invalid, "provider_id: %s", karbor.Sentence(err))
+	}
+	for i, r := range p.Resources {
+		if !r.Type.Known() {
+			return karbor.Errorf(karbor.Invalid, "resources[%d]: %q is not a resource type", i, r.Type)
+		}
+		if !karbor.IsResourceID(r.ID) {
+			return karbor.Errorf(karbor.Invalid, "resources[%d]: %q is not the id of a resource", i, r.ID)
+		}
+	}
+	return own.CheckOptions(p.Parameters)
+}
+
+// Protect accepts a protect operation: when it returns, the checkpoint is durable
+// as protecting, with its graph, which is built as the caller.
+func (s *Service) Protect(ctx context.Context, c Caller, r ProtectRequest) (karbor.Checkpoint, error) {
+	var none karbor.Checkpoint
+	p, err := s.provider(r.ProviderID)
+	if err != nil {
+		return none, err
+	}
+	plan, err := s.store.Plan(ctx, c.Identity.ProjectID, r.PlanID)
+	if karbor.KindOf(err) == karbor.NotFound {
+		return none, karbor.Errorf(karbor.NotFound, "there is no plan %s", r.PlanID)
+	}
+	if err != nil {
+		return none, err
+	}
+	if plan.ProviderID != p.ID {
+		return none, karbor.Errorf(karbor.Invalid, "plan %s is for provider %s, not for provider %s", plan.ID, plan.ProviderID, p.ID)
+	}
+	if err := p.CheckOptions(plan.Parameters); err != nil {
+		return none, err
+	}
+	g, err := s.buildGraph(ctx, c.Cloud, p, plan.Resources)
+	if err != nil {
+		return none, err
+	}
+	now := s.now()
+	cp := karbor.Checkpoint{
+		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID,
+		Status: karbor.CheckpointProtecting, Graph: g, ExtraInfo: extraInfo(r.ExtraInfo),
+		Plan: karbor.PlanRecord{
+			ID: plan.ID, Name: plan.Name, ProviderID: p.ID, Resources: plan.Resources, Parameters: plan.Parameters,
+		},
+		CreatedAt: now, UpdatedAt: now,
+	}
+	return cp, s.accept(ctx, c, p, acceptance{
+		Acceptance: store.Acceptance{
+			Operation: store.Operation{
+				Type: karbor.Protect, CheckpointID: cp.ID, PlanID: plan.ID, Graph: g, Parameters: plan.Parameters,
+			},
+			Checkpoint: &cp,
+		},
+		logStatus: karbor.LogStatus(karbor.CheckpointProtecting),
+		extra:     cp.ExtraInfo,
+	})
+}
+
+// extraInfo adds what the service itself says to the caller's members. The
+// service's own can't be overridden.
+func extraInfo(own map[string]json.RawMessage) map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	for k, v := range own {
+		out[k] = v
+	}
+	out[CreatedBy] = json.RawMessage(`"` + Manual + `"`)
+	return out
+}
+
+// acceptance is what an operation's kind fills in of store.Acceptance.
+type acceptance struct {
+	store.Acceptance
+	logStatus karbor.LogStatus
+	extra     map[string]json.RawMessage
+	target    *target
+}
+
+// accept makes an operation durable: what its kind has filled in, the log, a
+// delegation if any hook will need the cloud.
+func (s *Service) accept(ctx context.Context, c Caller, p *provider.Provider, a acceptance) error {
+	now := s.now()
+	op := &a.Operation
+	op.ID = karbor.NewID()
+	op.ProjectID, op.ProviderID, op.CreatedAt = c.Identity.ProjectID, p.ID, now
+	a.Log = karbor.OperationLog{
+		ID: op.ID, ProjectID: op.ProjectID, OperationType: op.Type, CheckpointID: op.CheckpointID,
+		PlanID: op.PlanID, ProviderID: p.ID, RestoreID: op.RestoreID,
+		Status: a.logStatus, StartedAt: now, ExtraInfo: a.extra,
+	}
+	granted, err := s.authorize(ctx, c, op, hooksFor(p, op.Type), a.target)
+	if err != nil {
+		return err
+	}
+	if err := s.store.Accept(ctx, a.Acceptance); err != nil {
+		s.withdraw(ctx, op.ID, granted)
+		return err
+	}
+	s.log.InfoContext(ctx, "operation accepted", "operation", op.ID, "type", op.Type, "project", op.ProjectID,
+		"checkpoint", op.CheckpointID, "resources", len(op.Graph.Nodes()))
+	s.call()
+	return nil
+}
+
+// hooksFor gives what a provider does in an operation, by type.
+func hooksFor(p *provider.Provider, op karbor.OperationType) func(karbor.ResourceType) protection.Hooks {
+	return func(t karbor.ResourceType) protection.Hooks { return p.Hooks(op, t) }
+}

@@ -1,0 +1,110 @@
+package protectionservice
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store"
+)
+
+// RestoreRequest asks to bring a checkpoint's resources back.
+type RestoreRequest struct {
+	ProviderID, CheckpointID string
+	// Target is the Keystone address of another cloud; "" is the caller's own.
+	Target string
+	// Auth says who to be in the target; only with Target.
+	Auth       *openstack.PasswordAuth
+	Parameters karbor.Parameters
+}
+
+// target is another cloud, and who to be there.
+type target struct {
+	url  string
+	auth openstack.PasswordAuth
+}
+
+// Restore accepts a restore: when it returns, the restore is durable as
+// in_progress. A checkpoint that is not available is karbor.Conflict.
+func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karbor.Restore, error) {
+	var none karbor.Restore
+	p, err := s.provider(r.ProviderID)
+	if err != nil {
+		return none, karbor.Errorf(karbor.Invalid, "provider_id: %s", karbor.Sentence(err))
+	}
+	cp, err := s.store.Checkpoint(ctx, c.Identity.ProjectID, p.ID, r.CheckpointID)
+	if err != nil {
+		return none, err
+	}
+	if cp.Status != karbor.CheckpointAvailable {
+		return none, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be restored", cp.ID, cp.Status)
+	}
+	if err := checkRestoreParameters(p, cp.Graph, r.Parameters); err != nil {
+		return none, err
+	}
+	to, err := s.restoreTarget(ctx, r)
+	if err != nil {
+		return none, err
+	}
+	now := s.now()
+	restore := karbor.Restore{
+		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: cp.ID,
+		RestoreTarget: r.Target, Parameters: r.Parameters, Status: karbor.RestoreInProgress,
+		ResourcesStatus: map[string]karbor.ResourceState{}, ResourcesReason: map[string]string{},
+		CreatedAt: now, UpdatedAt: now,
+	}
+	for _, n := range cp.Graph.Nodes() {
+		restore.ResourcesStatus[n.Resource.Key()] = karbor.ResourceRestoring
+	}
+	return restore, s.accept(ctx, c, p, acceptance{
+		Acceptance: store.Acceptance{
+			Operation: store.Operation{
+				Type: karbor.RestoreOperation, CheckpointID: cp.ID, RestoreID: restore.ID, PlanID: cp.Plan.ID,
+				Graph: cp.Graph, Parameters: r.Parameters,
+			},
+			Restore: &restore,
+		},
+		logStatus: karbor.LogInProgress,
+		target:    to,
+	})
+}
+
+// restoreTarget checks where a restore goes; nil is the caller's own cloud.
+func (s *Service) restoreTarget(ctx context.Context, r RestoreRequest) (*target, error) {
+	switch {
+	case r.Target == "" && r.Auth == nil:
+		return nil, nil
+	case r.Target == "":
+		return nil, karbor.Errorf(karbor.Invalid, "restore_auth: it is for a restore_target only")
+	case !slices.Contains(s.targets, strings.TrimSuffix(r.Target, "/")):
+		// Without a list, any tenant could make this service call any address.
+		return nil, karbor.Errorf(karbor.Invalid, "restore_target: the operator allows no restore to %q", r.Target)
+	case r.Auth == nil:
+		return nil, karbor.Errorf(karbor.Invalid, "restore_auth: it is needed with restore_target")
+	}
+	// Who can't log in there gets told now.
+	if _, err := s.authority.Password(ctx, r.Target, *r.Auth); err != nil {
+		return nil, karbor.Errorf(karbor.Invalid, "restore_target: %s", karbor.Sentence(err))
+	}
+	return &target{r.Target, *r.Auth}, nil
+}
+
+// checkRestoreParameters checks the parameters against the provider's schemas,
+// and that each speaks of something in the checkpoint.
+func checkRestoreParameters(p *provider.Provider, g *karbor.Graph, parameters karbor.Parameters) error {
+	if err := p.CheckRestore(parameters); err != nil {
+		return err
+	}
+	for key := range parameters {
+		if !strings.Contains(key, "#") {
+			continue
+		}
+		if !slices.ContainsFunc(g.Nodes(), func(n *karbor.Node) bool { return n.Resource.Key() == key }) {
+			return karbor.Errorf(karbor.Invalid, "parameters[%q]: there is no such resource in the checkpoint", key)
+		}
+	}
+	return nil
+}

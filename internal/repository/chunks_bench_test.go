@@ -1,0 +1,126 @@
+package repository_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/file"
+	"github.com/karbor/karbor/internal/repository"
+)
+
+// repeated gives size bytes that repeat one random MiB.
+type repeated struct {
+	block []byte
+	left  int64
+	at    int
+}
+
+func (r *repeated) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(int64(len(p)), r.left)], r.block[r.at:])
+	r.left -= int64(n)
+	r.at = (r.at + n) % len(r.block)
+	return n, nil
+}
+
+// residentPeak gives the most memory that the process has had, in bytes.
+func residentPeak(b *testing.B) int64 {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var kib int64
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			if _, err := fmt.Sscan(rest, &kib); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return kib << 10
+}
+
+// BenchmarkChunksToFileBank1GiB compares storing 1 GiB in a file bank with copying
+// it to a file while computing its SHA-256. Each round does both, in turn, in the
+// same folder (KARBOR_BENCH_DIR, or a temporary one). The metrics are the median
+// speeds, their ratio (1 is as fast as the copy), and the growth of the process.
+func BenchmarkChunksToFileBank1GiB(b *testing.B) {
+	const size = 1 << 30
+	block := random(1 << 20)
+	dir := b.TempDir()
+	if base := os.Getenv("KARBOR_BENCH_DIR"); base != "" {
+		dir = filepath.Join(base, "karbor-bench")
+		b.Cleanup(func() { _ = os.RemoveAll(dir) })
+	}
+	fb, err := file.Open(b.Context(), file.Options{Path: dir})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = fb.Close() }()
+	section, err := bank.NewSection(fb, "node/data")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := repository.NewChunks(section, repository.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var copies, chunks []float64
+	b.SetBytes(size)
+	runtime.GC()
+	debug.FreeOSMemory()
+	before := residentPeak(b)
+	for b.Loop() {
+		start := time.Now()
+		baseline(b, filepath.Join(dir, "=copy"), &repeated{block: block, left: size})
+		copies = append(copies, time.Since(start).Seconds())
+		start = time.Now()
+		w, err := c.Create(b.Context(), "x")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.Copy(w, &repeated{block: block, left: size}); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := w.Commit(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		chunks = append(chunks, time.Since(start).Seconds())
+		if err := c.Remove(b.Context(), "x"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	slices.Sort(copies)
+	slices.Sort(chunks)
+	copied, chunked := copies[len(copies)/2], chunks[len(chunks)/2]
+	b.ReportMetric(size/copied/1e6, "copy-MB/s")
+	b.ReportMetric(size/chunked/1e6, "chunks-MB/s")
+	b.ReportMetric(copied/chunked, "ratio")
+	b.ReportMetric(float64(residentPeak(b)-before)/(1<<20), "MiB-grown")
+}
+
+// baseline copies a stream to a durable file and computes its SHA-256.
+func baseline(b *testing.B, path string, r io.Reader) {
+	f, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sum := sha256.New()
+	_, err = io.CopyBuffer(io.MultiWriter(f, sum), r, make([]byte, 1<<20))
+	if err := errors.Join(err, f.Sync(), f.Close(), os.Remove(path)); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+
+	"github.com/karbor/karbor"
+)
+
+// Outcome is how an operation ended. Empty states change nothing.
+type Outcome struct {
+	CheckpointStatus karbor.CheckpointStatus
+	RestoreStatus    karbor.RestoreStatus
+	LogStatus        karbor.LogStatus
+	// ErrorInfo is for the operation log.
+	ErrorInfo string
+	// Size is the checkpoint's, in logical bytes; 0 leaves it as it is.
+	Size int64
+	// Reasons are the checkpoint's.
+	Reasons map[string]string
+	// ResourcesStatus and ResourcesReason are the restore's.
+	ResourcesStatus map[string]karbor.ResourceState
+	ResourcesReason map[string]string
+	// Records are the last states of the resources' records. One that is not named
+	// stays as it is.
+	Records map[karbor.NodeKey]RecordOutcome
+}
+
+// RecordOutcome is how an operation ended for one resource.
+type RecordOutcome struct {
+	State  karbor.ResourceState
+	Reason string
+}
+
+// EndOperation keeps an operation's outcome in the catalogue or its restore and in
+// its log, and erases its delegation and what its hooks remembered. A repeat is
+// harmless: the first outcome stays.
+func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) error {
+	return s.write(ctx, "ending the operation "+id, func(t *transaction) error {
+		o, err := operation(ctx, t, id)
+		if err != nil || !o.EndedAt.IsZero() {
+			return err
+		}
+		if err := s.endCheckpoint(ctx, t, &o, &outcome); err != nil {
+			return err
+		}
+		now := micros(s.now())
+		if outcome.RestoreStatus != "" {
+			_, err := t.exec(ctx, `UPDATE restores SET status = ?, resources_status = ?, resources_reason = ?,
+				updated_at = ? WHERE id = ?`, string(outcome.RestoreStatus), document{outcome.ResourcesStatus},
+				document{outcome.ResourcesReason}, now, o.RestoreID)
+			if err != nil {
+				return err
+			}
+		}
+		_, err = t.exec(ctx, `UPDATE operation_logs SET status = CASE WHEN ? = '' THEN status ELSE ? END, ended_at = ?,
+			error_info = ?, updated_at = ? WHERE id = (SELECT log_id FROM operations WHERE id = ?)`,
+			string(outcome.LogStatus), string(outcome.LogStatus), now, outcome.ErrorInfo, now, id)
+		if err != nil {
+			return err
+		}
+		if err := endResources(ctx, t, id, outcome.Records); err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, "DELETE FROM scratch WHERE operation_id = ?", id); err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
+		return err
+	})
+}
+
+func (s *Store) endCheckpoint(ctx context.Context, t *transaction, o *Operation, outcome *Outcome) error {
+	switch outcome.CheckpointStatus {
+	case "":
+		return nil
+	case karbor.CheckpointDeleted:
+		return deleteCheckpoint(ctx, t, o.ProviderID, o.CheckpointID, s.now())
+	}
+	_, err := t.exec(ctx, `UPDATE checkpoints SET status = ?, size = CASE WHEN ? = 0 THEN size ELSE ? END, reasons = ?,
+		updated_at = ? WHERE id = ? AND provider_id = ? AND deleted = 0`, string(outcome.CheckpointStatus),
+		outcome.Size, outcome.Size, document{outcome.Reasons}, micros(s.now()), o.CheckpointID, o.ProviderID)
+	return err
+}
+
+func endResources(ctx context.Context, t *transaction, id string, records map[karbor.NodeKey]RecordOutcome) error {
+	for key, r := range records {
+		_, err := t.exec(ctx, `UPDATE operation_resources SET state = ?, reason = ?, phase = ''
+			WHERE operation_id = ? AND resource_key = ?`, string(r.State), r.Reason, id, string(key))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+
+	"github.com/karbor/karbor"
+)
+
+// ResourceRecord is how far an operation is with one resource.
+type ResourceRecord struct {
+	OperationID string
+	Key         karbor.NodeKey
+	State       karbor.ResourceState
+	// Phase is the hook that runs now; empty before and after.
+	Phase string
+	// Done and Total are bytes; Total is 0 as long as it is not known.
+	Done, Total int64
+	// Reason is what failed, for the tenant.
+	Reason string
+	// NewID is the id of the restored resource, once it exists.
+	NewID string
+	Parts map[string]string
+	// NotKept lists what a restore could not bring back.
+	NotKept []string
+	// Started says that a hook has begun.
+	Started bool
+}
+
+const resourceColumns = `operation_id, resource_key, state, phase, done, total, reason, new_id, parts, not_kept, started`
+
+// Resources gives the records of an operation, in the order of its graph.
+func (s *Store) Resources(ctx context.Context, operationID string) ([]ResourceRecord, error) {
+	records, err := all(ctx, s.reader, scanResource, "SELECT "+resourceColumns+
+		" FROM operation_resources WHERE operation_id = ? ORDER BY position", operationID)
+	return records, failed("reading the resources of the operation "+operationID, err)
+}
+
+// UpdateResource changes a record: change gets it as it is, and what it leaves is
+// kept. An error of change is returned, and changes nothing.
+func (s *Store) UpdateResource(ctx context.Context, operationID string, key karbor.NodeKey, change func(*ResourceRecord) error) error {
+	doing := "recording the resource " + string(key) + " of the operation " + operationID
+	return s.write(ctx, doing, func(t *transaction) error {
+		r, err := one(ctx, t, scanResource, "SELECT "+resourceColumns+
+			" FROM operation_resources WHERE operation_id = ? AND resource_key = ?", operationID, string(key))
+		if err != nil {
+			return missing(err, "operation's resource", string(key))
+		}
+		if err := change(&r); err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, `UPDATE operation_resources SET state = ?, phase = ?, done = ?, total = ?, reason = ?,
+			new_id = ?, parts = ?, not_kept = ?, started = ? WHERE operation_id = ? AND resource_key = ?`,
+			string(r.State), r.Phase, r.Done, r.Total, r.Reason, r.NewID, document{r.Parts}, document{r.NotKept},
+			truth(r.Started), operationID, string(key))
+		return err
+	})
+}
+
+func insertResourceRecords(ctx context.Context, t *transaction, o *Operation) error {
+	for i, n := range o.Graph.Nodes() {
+		_, err := t.exec(ctx, `INSERT INTO operation_resources (operation_id, resource_key, position, state, phase,
+			done, total, reason, new_id, parts, not_kept, started)
+			VALUES (?, ?, ?, ?, '', 0, 0, '', '', 'null', 'null', 0)`,
+			o.ID, string(n.Key()), i, string(karbor.ResourcePending))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scanResource(rows *sql.Rows) (ResourceRecord, error) {
+	var r ResourceRecord
+	err := rows.Scan(&r.OperationID, (*string)(&r.Key), (*string)(&r.State), &r.Phase, &r.Done, &r.Total, &r.Reason,
+		&r.NewID, document{&r.Parts}, document{&r.NotKept}, &r.Started)
+	return r, err
+}
+
+// Scratch reads what a hook has remembered into what v points to. It reports
+// whether there is anything.
+func (s *Store) Scratch(ctx context.Context, operationID string, key karbor.NodeKey, v any) (found bool, err error) {
+	text, err := one(ctx, s.reader, scanText, "SELECT document FROM scratch WHERE operation_id = ? AND resource_key = ?",
+		operationID, string(key))
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(text), v)
+	}
+	return err == nil, failed("reading the scratch record of "+string(key), err)
+}
+
+var putScratch = "INSERT INTO scratch (operation_id, resource_key, document) VALUES (?, ?, ?)" +
+	upsert("operation_id, resource_key", "document")
+
+// SaveScratch keeps what a hook has to remember until its operation has ended.
+func (s *Store) SaveScratch(ctx context.Context, operationID string, key karbor.NodeKey, v any) error {
+	return s.write(ctx, "saving the scratch record of "+string(key), func(t *transaction) error {
+		_, err := t.exec(ctx, putScratch, operationID, string(key), document{v})
+		return err
+	})
+}

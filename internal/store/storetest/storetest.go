@@ -1,0 +1,149 @@
+// Package storetest is the suite that a store passes on every database.
+package storetest
+
+import (
+	"encoding/json"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store"
+)
+
+// Run checks that stores keep what the package store promises. open gives an
+// empty one, which it closes when the test ends.
+func Run(t *testing.T, open func(t *testing.T) *store.Store) {
+	tests := []struct {
+		name string
+		run  func(*testing.T, *store.Store)
+	}{
+		{"a plan comes back as it was kept", testPlanRoundTrip},
+		{"a plan is changed whole or not at all", testPlanUpdate},
+		{"a deleted plan is no longer seen", testPlanDelete},
+		{"plans are filtered", testPlanFilters},
+		{"plans made at once never exceed the quota", testPlanQuota},
+		{"pages never skip nor repeat", testPagesComplete},
+		{"a page goes on behind a deleted marker", testDeletedMarker},
+		{"a bad page is refused", testBadPages},
+		{"checkpoints are filtered", testCheckpointFilters},
+		{"the catalogue follows the bank", testPutCheckpoint},
+		{"protect goes from acceptance to its end", testProtect},
+		{"delete goes from acceptance to its end", testDelete},
+		{"restore goes from acceptance to its end", testRestore},
+		{"operations that disturb each other are refused", testConflicts},
+		{"of many deletions at once one is accepted", testAcceptRace},
+		{"a refused acceptance leaves nothing behind", testAcceptAllOrNothing},
+		{"the checkpoint quota holds", testCheckpointQuota},
+		{"the outbox keeps its order", testOutbox},
+		{"resource records are changed one by one", testResources},
+		{"scratch records live until the end", testScratch},
+		{"operation logs are filtered", testOperationLogFilters},
+		{"a cancelled context leaves the store usable", testCancelledContext},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+	}
+}
+
+// start dates the first row; each row is a second younger than the one before.
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+var made atomic.Int64
+
+func nextDate() time.Time { return start.Add(time.Duration(made.Add(1)) * time.Second) }
+
+// NewPlan makes a plan.
+func NewPlan(projectID string) karbor.Plan {
+	now := nextDate()
+	return karbor.Plan{
+		ID: karbor.NewID(), ProjectID: projectID, Name: "shop", Description: "the web shop",
+		ProviderID: "provider", Status: karbor.PlanSuspended,
+		Resources: []karbor.Resource{
+			{Type: karbor.ServerType, ID: "server", Name: "web", ExtraInfo: map[string]string{"zone": "nova"}},
+			{Type: karbor.VolumeType, ID: "volume", Name: "data"},
+		},
+		Parameters: karbor.Parameters{"OS::Cinder::Volume": {"backup_mode": "full"}},
+		CreatedAt:  now, UpdatedAt: now,
+	}
+}
+
+// NewGraph makes a graph of a server with two volumes.
+func NewGraph() *karbor.Graph {
+	g := &karbor.Graph{}
+	server := g.Add(karbor.Resource{Type: karbor.ServerType, ID: "server", Name: "web"}, "")
+	for _, id := range []string{"volume1", "volume2"} {
+		g.Connect(server, g.Add(karbor.Resource{Type: karbor.VolumeType, ID: id, Name: id}, ""))
+	}
+	return g
+}
+
+// NewCheckpoint makes a checkpoint that is being made.
+func NewCheckpoint(projectID string) karbor.Checkpoint {
+	now := nextDate()
+	p := NewPlan(projectID)
+	return karbor.Checkpoint{
+		ID: karbor.NewID(), ProjectID: projectID, ProviderID: "provider", Status: karbor.CheckpointProtecting,
+		Plan:      karbor.PlanRecord{ID: p.ID, Name: p.Name, ProviderID: p.ProviderID, Resources: p.Resources, Parameters: p.Parameters},
+		Graph:     NewGraph(),
+		ExtraInfo: map[string]json.RawMessage{"created_by": json.RawMessage(`"manual"`)},
+		CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+// Acceptance makes what accepting an operation on a checkpoint keeps.
+func Acceptance(typ karbor.OperationType, c karbor.Checkpoint) store.Acceptance {
+	now := nextDate()
+	a := store.Acceptance{
+		Operation: store.Operation{
+			ID: karbor.NewID(), Type: typ, ProjectID: c.ProjectID, ProviderID: c.ProviderID, CheckpointID: c.ID,
+			PlanID: c.Plan.ID, Graph: c.Graph, Parameters: c.Plan.Parameters, Delegation: []byte{0, 1, 0xff},
+			CreatedAt: now,
+		},
+		Log: karbor.OperationLog{
+			ID: karbor.NewID(), ProjectID: c.ProjectID, OperationType: typ, CheckpointID: c.ID, PlanID: c.Plan.ID,
+			ProviderID: c.ProviderID, Status: karbor.LogStatus(c.Status), StartedAt: now,
+		},
+	}
+	switch typ {
+	case karbor.Protect:
+		a.Checkpoint = &c
+	case karbor.Delete:
+		a.CheckpointFrom = []karbor.CheckpointStatus{
+			karbor.CheckpointAvailable, karbor.CheckpointError, karbor.CheckpointErrorDeleting}
+		a.CheckpointTo = karbor.CheckpointDeleting
+		a.Log.Status = karbor.LogStatus(karbor.CheckpointDeleting)
+	case karbor.RestoreOperation:
+		a.Restore = &karbor.Restore{
+			ID: karbor.NewID(), ProjectID: c.ProjectID, ProviderID: c.ProviderID, CheckpointID: c.ID,
+			Status: karbor.RestoreInProgress, CreatedAt: now, UpdatedAt: now,
+		}
+		a.CheckpointFrom = []karbor.CheckpointStatus{karbor.CheckpointAvailable}
+		a.Operation.RestoreID, a.Log.RestoreID = a.Restore.ID, a.Restore.ID
+		a.Log.Status = karbor.LogInProgress
+	}
+	return a
+}
+
+// available keeps a checkpoint that is ready.
+func available(t *testing.T, s *store.Store, projectID string) karbor.Checkpoint {
+	t.Helper()
+	c := NewCheckpoint(projectID)
+	c.Status = karbor.CheckpointAvailable
+	must(t, s.PutCheckpoint(t.Context(), c))
+	return c
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantKind(t *testing.T, err error, kind karbor.Kind) {
+	t.Helper()
+	if err == nil || karbor.KindOf(err) != kind {
+		t.Errorf("got the error %v, want one of the kind %d", err, kind)
+	}
+}

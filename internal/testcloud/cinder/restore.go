@@ -1,0 +1,184 @@
+package cinder
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+
+	"github.com/karbor/karbor/internal/testcloud/fabric"
+)
+
+func (c *Cinder) restoreBackup(r *fabric.Request) error {
+	var body struct {
+		Restore struct {
+			VolumeID text `json:"volume_id"`
+			Name     text `json:"name"`
+		} `json:"restore"`
+	}
+	if err := r.Decode(&body); err != nil {
+		return err
+	}
+	b, err := c.backup(r.Identity, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := mayWrite(r, "backup:restore"); err != nil {
+		return err
+	}
+	var v volume
+	if body.Restore.VolumeID == "" {
+		v, err = c.volumeFromBackup(r.Identity, b.ID, string(body.Restore.Name), 0)
+	} else {
+		v, err = c.restoreInto(r.Identity, b.ID, string(body.Restore.VolumeID))
+	}
+	if err != nil {
+		return err
+	}
+	return r.JSON(http.StatusAccepted, map[string]any{"restore": map[string]any{
+		"backup_id": b.ID, "volume_id": v.ID, "volume_name": v.Name}})
+}
+
+// claim makes an available backup restoring to the volume.
+func (c *Cinder) claim(id, volumeID string) (backup, error) {
+	return c.changeBackup(id, func(b *backup) error {
+		if b.Status != available {
+			return fabric.BadRequest("Invalid backup: Backup status must be available")
+		}
+		b.Status, b.RestoreTo = restoring, volumeID
+		return nil
+	})
+}
+
+// volumeFromBackup makes a new volume of a backup; gibs 0: as large as it.
+func (c *Cinder) volumeFromBackup(who fabric.Identity, id, name string, gibs int) (volume, error) {
+	b, err := c.backup(who, id)
+	if err != nil {
+		return volume{}, err
+	}
+	if b.Status != available {
+		return volume{}, fabric.BadRequest("Invalid backup: Backup status must be available")
+	}
+	v := volume{Name: cmp.Or(name, "restore_backup_"+b.ID), Description: "auto-created_from_restore_from_backup",
+		SizeGiB: gibs, Type: b.Type, Bootable: b.Bootable, ImageMetadata: b.ImageMetadata}
+	if err := v.atLeast("backup", b.SizeGiB); err != nil {
+		return v, err
+	}
+	if err := c.keep(who, &v, restoringTo); err != nil {
+		return v, err
+	}
+	if b, err = c.claim(id, v.ID); err != nil {
+		c.volumes.Delete(v.ID)
+		return v, err
+	}
+	c.bringBack(b)
+	return v, nil
+}
+
+func (c *Cinder) restoreInto(who fabric.Identity, id, volumeID string) (volume, error) {
+	v, err := c.volume(who, volumeID)
+	if err != nil {
+		return v, err
+	}
+	b, err := c.backup(who, id)
+	if err != nil {
+		return v, err
+	}
+	v, err = c.change(v.ID, func(v *volume) error {
+		switch {
+		case v.Status != available:
+			return fabric.BadRequest("Invalid volume: Volume to be restored to must be available")
+		case v.SizeGiB < b.SizeGiB:
+			return fabric.BadRequest("Invalid volume: volume size %d is too small to restore backup of size %d.", v.SizeGiB, b.SizeGiB)
+		}
+		v.Status = restoringTo
+		return nil
+	})
+	if err != nil {
+		return v, err
+	}
+	if b, err = c.claim(id, v.ID); err != nil {
+		c.become(v.ID, available)
+		return v, err
+	}
+	c.bringBack(b)
+	return v, nil
+}
+
+// bringBack copies the bytes of a backup that is restoring.
+func (c *Cinder) bringBack(b backup) {
+	c.fab.Transit(serviceName, "backup.restore", b.Project, func(ctx context.Context, fail bool) {
+		v, ok := c.volumes.Get(b.RestoreTo)
+		var err error
+		if ok && !fail {
+			err = c.fab.Blobs.Copy(ctx, b.blob(), v.blob(), int64(v.SizeGiB)*gib)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		_, _ = c.changeBackup(b.ID, func(b *backup) error { b.Status, b.RestoreTo = available, ""; return nil })
+		status := available
+		if err != nil || fail {
+			c.report("restoring a backup failed", b.ID, err)
+			status = "error_restoring"
+		}
+		_, _ = c.change(b.RestoreTo, func(v *volume) error {
+			v.Status = status
+			if b.Bootable {
+				v.Bootable, v.ImageMetadata = true, b.ImageMetadata
+			}
+			return nil
+		})
+	})
+}
+
+func (c *Cinder) updateBackup(r *fabric.Request) error {
+	var body backupRequest
+	if err := r.Decode(&body); err != nil {
+		return err
+	}
+	if _, err := c.backup(r.Identity, r.PathValue("id")); err != nil {
+		return err
+	}
+	if err := mayWrite(r, "backup:update"); err != nil {
+		return err
+	}
+	b, err := c.changeBackup(r.PathValue("id"), func(b *backup) error { body.into(b); return nil })
+	if err != nil {
+		return err
+	}
+	return r.JSON(http.StatusOK, map[string]any{"backup": map[string]any{
+		"id": b.ID, "name": textOrNull(b.Name), "links": links(r, "backups/"+b.ID)}})
+}
+
+func (c *Cinder) actOnBackup(r *fabric.Request) error {
+	name, arg, err := r.Action()
+	if err != nil {
+		return err
+	}
+	b, err := c.backup(r.Identity, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := mayAdmin(r, "volume_extension:backup_admin_actions:"+name); err != nil {
+		return err
+	}
+	status := deleting
+	switch name {
+	case "os-reset_status":
+		var ask struct{ Status string }
+		if err := read(arg, &ask); err != nil {
+			return err
+		}
+		status = firstText(ask.Status, b.Status)
+	case "os-force_delete":
+	default:
+		return fabric.BadRequest("There is no such action: %s. Verify the request body and Content-Type header and try again.", name)
+	}
+	if _, err := c.changeBackup(b.ID, func(b *backup) error { b.Status = status; return nil }); err != nil {
+		return err
+	}
+	if name == "os-force_delete" {
+		c.discard(b)
+	}
+	return r.Empty(http.StatusAccepted)
+}

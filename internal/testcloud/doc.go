@@ -1,0 +1,8 @@
+// Package testcloud is a small simulated OpenStack: Keystone, Glance, Cinder,
+// Nova and Neutron behind one real HTTP listener, with state and real bytes in
+// a folder. It answers openstackclient and gophercloud as the real services
+// do, takes time over state changes, and goes wrong on request.
+//
+// It is a test double and the demo cloud of "karbord dev". It is not secure:
+// passwords are kept as plain text, and nothing is encrypted on the wire.
+package testcloud

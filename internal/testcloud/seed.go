@@ -1,0 +1,53 @@
+package testcloud
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/karbor/karbor/internal/testcloud/cinder"
+	"github.com/karbor/karbor/internal/testcloud/fabric"
+	"github.com/karbor/karbor/internal/testcloud/glance"
+	"github.com/karbor/karbor/internal/testcloud/keystone"
+	"github.com/karbor/karbor/internal/testcloud/neutron"
+	"github.com/karbor/karbor/internal/testcloud/nova"
+)
+
+// build makes the services and seeds what is new.
+func (c *Cloud) build(ctx context.Context, o Options) error {
+	c.keystone = keystone.New(c.fab, keystone.Options{
+		TokenTTL: o.TokenTTL, Region: o.Region, DataProtectURL: o.DataProtectURL,
+	})
+	var err error
+	if c.projects, err = c.keystone.Seed(); err != nil {
+		return err
+	}
+	images := glance.New(c.fab)
+	volumes := cinder.New(c.fab, images)
+	networks := neutron.New(c.fab)
+	c.services = map[string]http.Handler{
+		"image":     images,
+		"volume":    volumes,
+		"network":   networks,
+		"compute":   nova.New(c.fab, images, volumes, networks),
+		"testcloud": fabric.NewControl(c.fab),
+	}
+	return c.seed(ctx)
+}
+
+// seed fills the services that are new in this state folder. A start that was
+// killed in between is repeated, so each Seed must bear what it finds.
+func (c *Cloud) seed(ctx context.Context) error {
+	marks := fabric.NewCollection[bool](c.fab.Store, "testcloud-seeded")
+	for part, service := range c.services {
+		s, ok := service.(fabric.Seeder)
+		if done, _ := marks.Get(part); done || !ok {
+			continue
+		}
+		if err := s.Seed(ctx, c.projects); err != nil {
+			return fmt.Errorf("seeding %s: %w", part, err)
+		}
+		marks.Put(part, true)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/workflow"
+)
+
+// errDeadline is the cause of the end of an attempt's context at its time-out.
+var errDeadline = fmt.Errorf("the attempt took too long: %w", context.DeadlineExceeded)
+
+// attempt is one run of a step's action, and how it ended.
+type attempt struct {
+	o        *operation
+	position int
+	pool     string
+	live     *live
+	action   workflow.Action
+	name     string
+	task     workflow.Task
+	timeout  time.Duration
+
+	err error
+	// late says that the time-out had come when the action gave up.
+	late bool
+}
+
+// do runs the action.
+func (a *attempt) do(ctx context.Context) {
+	ctx, cancel := context.WithTimeoutCause(ctx, a.timeout, errDeadline)
+	defer cancel()
+	// It stays so if the action ends its goroutine.
+	a.err = errNotReturned
+	a.err = a.call(ctx)
+	a.late = a.err != nil && context.Cause(ctx) == errDeadline
+}
+
+// errNotReturned is the failure of an action that ended its goroutine.
+var errNotReturned = errors.New("the action ended without returning")
+
+// call runs the action, and turns a panic into an error.
+func (a *attempt) call(ctx context.Context) (err error) {
+	if a.action == nil {
+		return fmt.Errorf("the action %q is not known any more", a.name)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the action %q panicked: %v\n%s", a.name, p, debug.Stack())
+		}
+	}()
+	return a.action(ctx, &a.task)
+}
+
+// settle tells the operation how the attempt ended, and the operator if it failed.
+func (e *Engine) settle(ctx context.Context, a *attempt, stopping bool) {
+	now := e.now()
+	s := &a.o.steps[a.position]
+	switch {
+	case a.err == nil:
+		a.o.ended(a.position, workflow.Succeeded, "", time.Time{}, now)
+		return
+	case a.live.stopped:
+		a.o.ended(a.position, workflow.Cancelled, karbor.Sentence(a.err), time.Time{}, now)
+		return
+	case stopping:
+		a.o.interrupted(a.position)
+		return
+	}
+	attrs := []slog.Attr{slog.String("operation", a.o.record.ID), slog.String("step", s.ID),
+		slog.Int("attempt", a.task.Attempt), slog.Any("error", a.err)}
+	sentence := karbor.Sentence(a.err)
+	if a.late {
+		sentence = karbor.Sentence(errDeadline)
+	}
+	retry := retryOf(s.Retry)
+	if (a.late || karbor.IsTransient(a.err)) && s.Failures+1 < retry.Attempts {
+		due := now.Add(wait(retry, s.Failures+1))
+		e.log.LogAttrs(ctx, slog.LevelInfo, "a step failed and is tried again", append(attrs, slog.Time("due", due))...)
+		a.o.ended(a.position, workflow.Pending, sentence, due, now)
+		return
+	}
+	e.log.LogAttrs(ctx, slog.LevelWarn, "a step failed", attrs...)
+	a.o.ended(a.position, workflow.Failed, sentence, time.Time{}, now)
+}
+
+// retryOf fills in the defaults.
+func retryOf(r workflow.Retry) workflow.Retry {
+	d := workflow.DefaultRetry()
+	return workflow.Retry{
+		Attempts: cmp.Or(r.Attempts, d.Attempts),
+		First:    cmp.Or(r.First, d.First),
+		Max:      cmp.Or(r.Max, max(d.Max, r.First)),
+	}
+}
+
+// wait is the time between a failed attempt and the next. Up to a fifth is taken
+// off or added, so that what failed together is not tried again together.
+func wait(r workflow.Retry, failures int) time.Duration {
+	d := r.First
+	for range failures - 1 {
+		if d >= r.Max {
+			break
+		}
+		d *= 2
+	}
+	d = min(d, r.Max)
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}

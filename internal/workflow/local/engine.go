@@ -1,0 +1,178 @@
+// Package local is the engine of a small site: it runs operations in one process
+// and keeps their journal in Karbor's own database.
+//
+// A lease makes sure that one process at a time runs operations, and each of its
+// writes carries the lease's token, so that a late process can change nothing. A
+// step that the journal does not show as over is run again by the next process.
+// Starting a step is not journalled; a step that may have been running when a
+// process died is counted as begun once more when the next one takes over. So
+// Task.Attempt is 1 only if the step surely never ran, and may skip a number.
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/workflow"
+)
+
+// Options are those of the engine.
+type Options struct {
+	workflow.Options
+	// Journal keeps the operations; needed.
+	Journal Journal
+	// Owner names the process; needed. A new process with the same name takes
+	// over at once, without waiting for the lease to run out: give a name only
+	// to processes that can't run at the same time.
+	Owner string
+	// Now is the clock; needed.
+	Now func() time.Time
+	// Logger gets what an operator should know; nil for none.
+	Logger *slog.Logger
+	// LeaseFor is how long a dead process keeps others from taking over; 0
+	// stands for 15 s. It is renewed at a third of it.
+	LeaseFor time.Duration
+	// LeaseWait is how long Run waits for the lease; 0 stands for any time.
+	LeaseWait time.Duration
+	// Loaded is the most operations in memory at once; 0 stands for 256. The
+	// others wait in the journal, the oldest first.
+	Loaded int
+}
+
+// defaultPlaces is the number of places in a pool that no option names.
+const defaultPlaces = 8
+
+// Engine implements workflow.Engine.
+type Engine struct {
+	options Options
+	journal Journal
+	log     *slog.Logger
+	now     func() time.Time
+
+	// mu guards run and all that is in it.
+	mu  sync.Mutex
+	run *run
+}
+
+// New makes an engine. It runs nothing before Run.
+func New(options Options) (*Engine, error) {
+	if options.Journal == nil || options.Owner == "" || options.Now == nil {
+		return nil, errors.New("the local engine needs a journal, an owner and a clock")
+	}
+	if options.LeaseFor < 0 || options.LeaseWait < 0 || options.Loaded < 0 || options.Default < 0 {
+		return nil, errors.New("an option of the local engine is negative")
+	}
+	for name, places := range options.Limits {
+		if places < 1 {
+			return nil, fmt.Errorf("the limit %q of the local engine is not positive", name)
+		}
+	}
+	options.LeaseFor = cmp.Or(options.LeaseFor, 15*time.Second)
+	options.Loaded = cmp.Or(options.Loaded, 256)
+	options.Default = cmp.Or(options.Default, defaultPlaces)
+	logger := options.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{options: options, journal: options.Journal, log: logger, now: options.Now}, nil
+}
+
+// Start implements workflow.Engine. It works whether or not Run does.
+func (e *Engine) Start(ctx context.Context, id string, g workflow.Graph) error {
+	if id == "" || len(id) > maxName {
+		return karbor.Errorf(karbor.Invalid, "the id of an operation must have 1 to %d bytes", maxName)
+	}
+	steps, err := read(ctx, g, e.options.Actions)
+	if err != nil {
+		return fmt.Errorf("starting the operation %s: %w", id, err)
+	}
+	now := e.now()
+	record := OperationRecord{ID: id, State: workflow.Pending, CreatedAt: now}
+	if r := e.reserve(id); r != nil {
+		// Its steps begin before anything else is journalled.
+		record.State, record.StartedAt = workflow.Running, now
+		created, err := e.journal.Create(ctx, r.token, record, steps)
+		r.take(id, created && err == nil, &Recorded{OperationRecord: record, Steps: steps})
+		if !errors.Is(err, ErrFenced) {
+			return err
+		}
+		record.State, record.StartedAt = workflow.Pending, time.Time{}
+	}
+	created, err := e.journal.Create(ctx, Unfenced, record, steps)
+	if err == nil && created {
+		e.queue(record)
+	}
+	return err
+}
+
+// reserve keeps a place in memory for a new operation, and gives the run that
+// shall have it, or nil if it has to wait.
+func (e *Engine) reserve(id string) *run {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.run
+	if r == nil || r.ctx.Err() != nil || r.known[id] || len(r.queue) > 0 || len(r.loaded)+r.reserved >= e.options.Loaded {
+		return nil
+	}
+	r.reserved++
+	r.known[id] = true
+	return r
+}
+
+// queue tells the run, if there is one, of an operation in the journal.
+func (e *Engine) queue(record OperationRecord) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r := e.run; r != nil && !r.known[record.ID] {
+		r.known[record.ID] = true
+		r.queue = append(r.queue, record.ID)
+		r.signal()
+	}
+}
+
+// Cancel implements workflow.Engine. It works whether or not Run does.
+func (e *Engine) Cancel(ctx context.Context, id, reason string) error {
+	reason = cmp.Or(reason, "cancelled")
+	if err := e.journal.RequestCancel(ctx, id, reason); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r := e.run; r != nil && r.known[id] {
+		r.cancels[id] = reason
+		r.signal()
+	}
+	return nil
+}
+
+// Describe implements workflow.Engine. It works whether or not Run does.
+func (e *Engine) Describe(ctx context.Context, id string) (workflow.Description, error) {
+	if d, loaded := e.describeLoaded(id); loaded {
+		return d, nil
+	}
+	found, err := e.journal.Load(ctx, id)
+	if err != nil {
+		return workflow.Description{}, err
+	}
+	return restore(&found).describe(), nil
+}
+
+func (e *Engine) describeLoaded(id string) (workflow.Description, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.run == nil || e.run.loaded[id] == nil {
+		return workflow.Description{}, false
+	}
+	return e.run.loaded[id].describe(), true
+}
+
+// Forget implements workflow.Engine. It works whether or not Run does.
+func (e *Engine) Forget(ctx context.Context, id string) error {
+	return e.journal.Forget(ctx, id)
+}

@@ -1,0 +1,33 @@
+package volume_test
+
+import (
+	"testing"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protectable/protectabletest"
+	"github.com/karbor/karbor/protectable/protectabletest/cloudtest"
+	"github.com/karbor/karbor/protectable/volume"
+)
+
+func TestPluginPassesTheSuite(t *testing.T) {
+	w := cloudtest.NewWorld(t)
+	p, err := volume.Plugin.Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sorted := func(named map[string]string) []karbor.Resource {
+		return protectabletest.Sorted(karbor.VolumeType, named)
+	}
+	own := sorted(map[string]string{w.Data1: "data-1", w.Data2: "data-2", w.Boot: "boot", w.Lonely: "lonely"})
+	protectabletest.Run(t, protectabletest.Case{
+		Plugin: p, Cloud: w.Alpha, Other: w.Beta, Admin: w.Admin,
+		Listed: own, Unfit: []string{w.Broken},
+		Foreign: sorted(map[string]string{w.BetaVolume: "beta-secret-volume"}),
+		Families: []protectabletest.Family{
+			{Parent: karbor.Resource{Type: karbor.ProjectType, ID: w.Alpha.ProjectID()}, Dependents: protectabletest.Shared(own)},
+			{Parent: karbor.Resource{Type: karbor.ServerType, ID: w.Web}, Dependents: protectabletest.Shared(sorted(map[string]string{w.Data1: "data-1", w.Data2: "data-2"}))},
+			{Parent: karbor.Resource{Type: karbor.ServerType, ID: w.DB}, Dependents: protectabletest.Shared(sorted(map[string]string{w.Boot: "boot"}))},
+			{Parent: karbor.Resource{Type: karbor.ServerType, ID: w.Orphan}, Dependents: nil},
+		},
+	})
+}

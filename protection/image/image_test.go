@@ -1,0 +1,99 @@
+package image_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml/parser"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protection"
+	"github.com/karbor/karbor/protection/image"
+	"github.com/karbor/karbor/protection/protectiontest"
+)
+
+func open(t *testing.T, options string) protection.Plugin {
+	t.Helper()
+	file, err := parser.ParseBytes([]byte(options), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := image.Plugin.Open(context.Background(), file.Docs[0].Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// content gives bytes that no other image has.
+func content(n int) []byte {
+	var out []byte
+	for i := range n {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%d %d", n, i))
+		out = append(out, sum[:]...)
+	}
+	return out
+}
+
+func makeImage(t *testing.T, tenant *protectiontest.Tenant, members map[string]any, data []byte) string {
+	t.Helper()
+	body := map[string]any{"name": "photo", "disk_format": "raw", "container_format": "bare", "visibility": "private"}
+	for k, v := range members {
+		body[k] = v
+	}
+	id, _ := tenant.Make(t, "image", "images", "", body)["id"].(string)
+	tenant.Do(t, "image", http.MethodPut, "images/"+id+"/file", data)
+	return id
+}
+
+var kept = []string{"disk_format", "container_format", "min_disk", "min_ram", "tags", "os_distro", "hw_disk_bus", "own_property",
+	"size", "checksum", "os_hash_value"}
+
+func pick(from map[string]any, members []string) map[string]any {
+	out := map[string]any{}
+	for _, m := range members {
+		out[m] = from[m]
+	}
+	return out
+}
+
+func TestImageComesBackWithItsPropertiesAndBytes(t *testing.T) {
+	tenant := protectiontest.NewTenant(t)
+	data := content(10_000)
+	protectiontest.Run(t, protectiontest.Case{
+		Plugin: open(t, "{poll_interval: 20ms, timeout: 1m}"), Type: karbor.ImageType,
+		Session: tenant.Session, Inventory: tenant.Inventory,
+		Make: func(t *testing.T) protectiontest.Source {
+			id := makeImage(t, tenant, map[string]any{"min_disk": 1, "min_ram": 64, "tags": []string{"a", "b"},
+				"os_distro": "debian", "hw_disk_bus": "scsi", "own_property": "x", "karbor_checkpoint_id": "earlier"}, data)
+			original := tenant.Show(t, "image", "images/"+id, "")
+			g := &karbor.Graph{}
+			node := g.Add(karbor.Resource{Type: karbor.ImageType, ID: id, Name: "photo"}, "")
+			return protectiontest.Source{
+				Graph: g, Key: node.Key(), Restore: map[string]any{"restore_name": "photo again"},
+				Destroy: func(t *testing.T) { tenant.Remove(t, "image", "images/"+id, "") },
+				Check: func(t *testing.T, restored protectiontest.Restored) {
+					now := tenant.Show(t, "image", "images/"+restored.ID, "")
+					if diff := cmp.Diff(pick(original, kept), pick(now, kept)); diff != "" {
+						t.Errorf("the restored image differs (-original +restored):\n%s", diff)
+					}
+					if now["name"] != "photo again" || now["visibility"] != "private" {
+						t.Errorf("name %v, visibility %v; want \"photo again\", private", now["name"], now["visibility"])
+					}
+					text, _ := tenant.Do(t, "image", http.MethodGet, "images/"+restored.ID+"/file", nil)["text"].(string)
+					if !bytes.Equal([]byte(text), data) {
+						t.Error("the restored image has other bytes")
+					}
+				},
+			}
+		},
+	})
+}
+
+var _ = time.Second

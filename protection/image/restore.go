@@ -1,0 +1,169 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// restoreRecord is the scratch record of a restore.
+type restoreRecord struct {
+	Image string `json:"image,omitempty"`
+}
+
+// restore is the Main hook of restore. The image that a server boots from stays
+// like any other: Nova needs it again to rebuild or evacuate the server.
+func (r *room) restore(ctx context.Context, call *protection.Call) error {
+	client, err := openstack.Image(ctx, call.Cloud)
+	if err != nil {
+		return err
+	}
+	var doc document
+	if err := call.Documents.GetJSON(ctx, documentKey, &doc); err != nil {
+		return err
+	}
+	i, err := r.complete(ctx, client, call, doc)
+	if err != nil {
+		return err
+	}
+	if i == nil {
+		// What an interrupted run left half uploaded can't be gone on with.
+		if err := remove(ctx, client, call, protection.First(call.Text("restore_name"), doc.Name)); err != nil {
+			return err
+		}
+		if i, err = r.upload(ctx, client, call, doc); err != nil {
+			return err
+		}
+	}
+	if doc.Visibility != string(images.ImageVisibilityPrivate) && doc.Visibility != "" && doc.Visibility != string(i.Visibility) {
+		call.NotKept(fmt.Sprintf("The image is private: the original was %s.", doc.Visibility))
+	}
+	if doc.Protected && !i.Protected {
+		err := images.Update(ctx, client, i.ID, images.UpdateOpts{images.ReplaceImageProtected{NewProtected: true}}).Err
+		if err != nil {
+			return openstack.Explain(err, "protecting image %s against deletion", i.ID)
+		}
+	}
+	return call.NewResources.Set(ctx, i.ID)
+}
+
+// complete gives the image that an earlier run has made and filled, or nil.
+func (r *room) complete(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, doc document) (*images.Image, error) {
+	made, err := findImages(ctx, client, call, protection.First(call.Text("restore_name"), doc.Name))
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range made {
+		if i.Status == images.ImageStatusActive && doc.matches(&i) {
+			return &i, nil
+		}
+	}
+	return nil, nil
+}
+
+// matches reports whether Glance has the digest of the protected bytes for i.
+func (d document) matches(i *images.Image) bool {
+	got := describe(i)
+	switch {
+	case got.Size != d.Size:
+		return false
+	case d.HashValue != "" && got.HashAlgo == d.HashAlgo:
+		return strings.EqualFold(got.HashValue, d.HashValue)
+	default:
+		return d.Checksum == "" || strings.EqualFold(got.Checksum, d.Checksum)
+	}
+}
+
+// upload makes the image from the bank's bytes, and compares Glance's digest
+// with the one that Glance gave when they were protected.
+func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, doc document) (*images.Image, error) {
+	reader, err := call.Data.Open(ctx, dataName)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = reader.Close() }()
+	opts := images.CreateOpts{
+		Name: protection.First(call.Text("restore_name"), doc.Name), DiskFormat: doc.DiskFormat, ContainerFormat: doc.ContainerFormat,
+		MinDisk: doc.MinDisk, MinRAM: doc.MinRAM, Tags: doc.Tags, Properties: call.Tags(),
+	}
+	private := images.ImageVisibilityPrivate
+	opts.Visibility = &private
+	if doc.Hidden {
+		opts.Hidden = &doc.Hidden
+	}
+	maps.Copy(opts.Properties, doc.Properties)
+	i, err := images.Create(ctx, client, opts).Extract()
+	if err != nil {
+		return nil, openstack.Explain(err, "creating the image that takes the place of image %s", call.Node.ID)
+	}
+	if err := call.Scratch.Save(ctx, restoreRecord{Image: i.ID}); err != nil {
+		return nil, err
+	}
+	meter := &protection.Meter{Reader: reader, Total: reader.Summary().Size, Report: call.Progress}
+	if err := openstack.UploadImage(ctx, client, i.ID, meter); err != nil {
+		return nil, fmt.Errorf("uploading the bytes of image %s: %w", call.Node.ID, err)
+	}
+	i, err = r.await(ctx, client, fmt.Sprintf("image %s, made for image %s", i.ID, call.Node.ID), i.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !doc.matches(i) {
+		return nil, karbor.Transientf("the image %s that was uploaded for image %s does not have the size and digest of the protected bytes", i.ID, call.Node.ID)
+	}
+	return i, nil
+}
+
+// undoRestore is the Undo hook of restore.
+func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
+	client, err := openstack.Image(ctx, call.Cloud)
+	if err != nil {
+		return err
+	}
+	var doc document
+	if err := call.Documents.GetJSON(ctx, documentKey, &doc); karbor.KindOf(err) == karbor.NotFound && err != nil {
+		return nil // nothing was made without it
+	} else if err != nil {
+		return err
+	}
+	return remove(ctx, client, call, protection.First(call.Text("restore_name"), doc.Name))
+}
+
+// remove deletes the restored images that the record names, or that have the
+// name and the tags of this restore's.
+func remove(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) error {
+	var record restoreRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil {
+		return err
+	}
+	made, err := findImages(ctx, client, call, name)
+	if err != nil {
+		return err
+	}
+	locked := map[string]bool{}
+	if record.Image != "" {
+		locked[record.Image] = false
+	}
+	for _, i := range made {
+		locked[i.ID] = i.Protected
+	}
+	for id, protected := range locked {
+		if protected {
+			err := images.Update(ctx, client, id, images.UpdateOpts{images.ReplaceImageProtected{NewProtected: false}}).Err
+			if err != nil && !openstack.IsNotFound(err) {
+				return openstack.Explain(err, "releasing image %s, made for image %s, for deletion", id, call.Node.ID)
+			}
+		}
+		if err := images.Delete(ctx, client, id).ExtractErr(); err != nil && !openstack.IsNotFound(err) {
+			return openstack.Explain(err, "deleting image %s, made for image %s", id, call.Node.ID)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// protectRecord is the scratch record of a protect operation.
+type protectRecord struct {
+	// Snapshot is the id of the server's snapshot image.
+	Snapshot string `json:"snapshot,omitempty"`
+	// Document describes the image whose bytes are kept.
+	Document *document `json:"document,omitempty"`
+}
+
+// snapshots reports whether the call is for a server's disk.
+func (r *room) snapshots(call *protection.Call) bool {
+	return r.options.EnableServerSnapshot && call.Node.Role != ""
+}
+
+// snapshot is the PrepareFinish hook of protect. Nova quiesces the guest for as
+// long as it takes the snapshot, if it can; the upload goes on behind it.
+func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
+	if !r.snapshots(call) {
+		return nil
+	}
+	var record protectRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil || record.Snapshot != "" {
+		return err
+	}
+	client, err := openstack.Image(ctx, call.Cloud)
+	if err != nil {
+		return err
+	}
+	made, err := findImages(ctx, client, call, call.Name())
+	if err != nil {
+		return err
+	}
+	if len(made) > 0 {
+		record.Snapshot = made[0].ID
+	} else if record.Snapshot, err = createSnapshot(ctx, call); err != nil {
+		return err
+	}
+	return call.Scratch.Save(ctx, record)
+}
+
+// createSnapshot has Nova begin a snapshot of the server.
+func createSnapshot(ctx context.Context, call *protection.Call) (string, error) {
+	client, err := openstack.Compute(ctx, call.Cloud)
+	if err != nil {
+		return "", err
+	}
+	opts := servers.CreateImageOpts{Name: call.Name(), Metadata: call.Tags()}
+	id, err := servers.CreateImage(ctx, client, call.Node.Role, opts).ExtractImageID()
+	if err == nil {
+		return id, nil
+	}
+	explained := openstack.Explain(err, "creating a snapshot of server %s", call.Node.Role)
+	if !gophercloud.ResponseCodeIs(err, http.StatusConflict) {
+		return "", explained
+	}
+	// A task of the server's passes; a state such as "ERROR" does not.
+	server, err := servers.Get(ctx, client, call.Node.Role).Extract()
+	if err != nil {
+		return "", openstack.Explain(err, "reading server %s", call.Node.Role)
+	}
+	switch {
+	case server.TaskState != "":
+		return "", karbor.Transientf("server %s is in task state %q and can't be snapshotted now", server.ID, server.TaskState)
+	case slices.Contains([]string{"ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "BUILD"}, server.Status):
+		return "", explained
+	default:
+		return "", karbor.Errorf(karbor.Conflict, "server %s is in state %q and can't be snapshotted", server.ID, server.Status)
+	}
+}
+
+// findImages gives the images of a name that the call's hooks made.
+func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) ([]images.Image, error) {
+	page, err := images.List(client, images.ListOpts{Name: name, Owner: call.Cloud.ProjectID()}).AllPages(ctx)
+	if err != nil {
+		return nil, openstack.Explain(err, "looking for the images made for image %s", call.Node.ID)
+	}
+	all, err := images.ExtractImages(page)
+	if err != nil {
+		return nil, openstack.Explain(err, "looking for the images made for image %s", call.Node.ID)
+	}
+	var made []images.Image
+	for _, i := range all {
+		texts := map[string]string{}
+		for k, v := range i.Properties {
+			texts[k], _ = v.(string)
+		}
+		// The deterministic name is proof enough; any other name needs the tags.
+		if i.Name == name && i.Owner == call.Cloud.ProjectID() && (name == call.Name() || call.Tagged(texts)) {
+			made = append(made, i)
+		}
+	}
+	return made, nil
+}
+
+// await waits until an image has its bytes.
+func (r *room) await(ctx context.Context, client *gophercloud.ServiceClient, what, id string) (*images.Image, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	defer cancel()
+	var found *images.Image
+	err := openstack.Poll(ctx, what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
+		i, err := images.Get(ctx, client, id).Extract()
+		if err != nil {
+			return false, openstack.Explain(err, "reading %s", what)
+		}
+		found = i
+		switch i.Status {
+		case images.ImageStatusActive:
+			return true, nil
+		case images.ImageStatusQueued, images.ImageStatusSaving, images.ImageStatusUploading, images.ImageStatusImporting:
+			return false, nil
+		case images.ImageStatusDeleted, images.ImageStatusPendingDelete:
+			return false, karbor.Errorf(karbor.NotFound, "%s was deleted", what)
+		default:
+			return false, karbor.Errorf(karbor.Conflict, "%s is in state %q", what, i.Status)
+		}
+	})
+	return found, err
+}
+
+// describeSource gives the document of what is kept: of the server's snapshot,
+// or of the image itself. It waits until the bytes are there.
+func (r *room) describeSource(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, record protectRecord) (*document, error) {
+	if record.Snapshot == "" {
+		i, err := r.await(ctx, client, "image "+call.Node.ID, call.Node.ID)
+		if err != nil {
+			return nil, err
+		}
+		d := describe(i)
+		return &d, check(call, i, d)
+	}
+	i, err := r.await(ctx, client, fmt.Sprintf("snapshot %s of server %s", record.Snapshot, call.Node.Role), record.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	d := describe(i)
+	d.ServerSnapshot = true
+	base, err := images.Get(ctx, client, call.Node.ID).Extract()
+	switch {
+	case openstack.IsNotFound(err):
+		// The server outlives the image that it was made from.
+		d.Name, d.Protected, d.Visibility = protection.First(call.Node.Name, "image of server "+call.Node.Role), false, "private"
+	case err != nil:
+		return nil, openstack.Explain(err, "reading image %s", call.Node.ID)
+	default:
+		d = d.withIdentity(describe(base))
+	}
+	return &d, check(call, i, d)
+}
+
+// check reports why the bytes of an image can't be protected.
+func check(call *protection.Call, i *images.Image, d document) error {
+	switch {
+	case d.Properties["cinder_encryption_key_id"] != "":
+		return karbor.Errorf(karbor.Invalid, "image %s is of an encrypted volume: its bytes are ciphertext whose key can't be kept", i.ID)
+	case i.SizeBytes == 0 && i.Properties["block_device_mapping"] != nil:
+		return karbor.Errorf(karbor.Invalid, "image %s holds no bytes: it only refers to volume snapshots", call.Node.ID)
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,69 @@
+package protection
+
+import "strings"
+
+// Name is the deterministic name of what the call's hooks create for its node
+// only for a while: "karbor-", Owner, "-", the resource's id, and "-" and the
+// role for a node that has one. Two runs of a hook make the same one, two nodes
+// or two operations never do. It has at most 255 bytes for ids that are UUIDs.
+func (c *Call) Name() string {
+	name := OwnerMark(c.Owner) + "-" + c.Node.ID
+	if c.Node.Role != "" {
+		name += "-" + c.Node.Role
+	}
+	return name
+}
+
+// OwnerMark is the tag, where a service has tags that are bare words, of what
+// an operation creates: "karbor-" and the owner. It has 43 bytes: Neutron's and
+// Nova's tags have at most 60.
+func OwnerMark(owner string) string { return "karbor-" + owner }
+
+// Tags are the metadata that tag what the call's hooks create for its node. The
+// resource of a node in a role is named "id@role", as in the node's key.
+func (c *Call) Tags() map[string]string {
+	resource := c.Node.ID
+	if c.Node.Role != "" {
+		resource += "@" + c.Node.Role
+	}
+	return map[string]string{CheckpointTag: c.Owner, ResourceTag: resource}
+}
+
+// Tagged reports whether metadata holds the tags of this call's node.
+func (c *Call) Tagged(metadata map[string]string) bool {
+	for k, v := range c.Tags() {
+		if metadata[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// Untagged gives metadata without the members that are Karbor's own tags: those
+// of a resource that an earlier restore made do not belong to it.
+func Untagged(metadata map[string]string) map[string]string {
+	out := make(map[string]string, len(metadata))
+	for k, v := range metadata {
+		if !strings.HasPrefix(k, "karbor_") {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// Text gives the parameter of a name as text, or "" if it is not set.
+func (c *Call) Text(name string) string {
+	text, _ := c.Parameters[name].(string)
+	return text
+}
+
+// First gives the first text that is not empty: a parameter, say, or the
+// original's value.
+func First(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}

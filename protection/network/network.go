@@ -1,0 +1,85 @@
+// Package network is the protection plug-in for networks: a project's whole
+// topology, or one network with what hangs on it. Everything is in one document
+// in the bank; a restore reuses what still exists and makes the rest anew.
+package network
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/plugin"
+	"github.com/karbor/karbor/protection"
+)
+
+// Name is the plug-in's name in provider files.
+const Name = "karbor-network-protection-plugin"
+
+// Options are the plug-in's in a provider file.
+type Options struct {
+	// PollInterval is the longest pause between two looks at something that is
+	// waited for.
+	PollInterval time.Duration `yaml:"poll_interval"`
+	// Timeout limits each single wait.
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Validate reports settings that make no sense.
+func (o *Options) Validate() error {
+	if o.PollInterval <= 0 || o.Timeout <= 0 {
+		return errors.New("poll_interval and timeout must be more than zero")
+	}
+	return nil
+}
+
+// Plugin is the plug-in's definition.
+var Plugin = plugin.Define(Name, "Protects networks with their subnets, routers, security groups and ports.",
+	func() Options { return Options{PollInterval: 5 * time.Second, Timeout: 10 * time.Minute} },
+	func(_ context.Context, o Options) (protection.Plugin, error) { return &room{options: o}, nil })
+
+type room struct {
+	options Options
+	// owners makes the restored networks of one restore take turns: they share
+	// routers and security groups.
+	owners turnstile
+}
+
+//go:embed schemas/*.json
+var schemas embed.FS
+
+func schema(name string) json.RawMessage {
+	// The files are embedded, so that reading can't fail; a test reads each.
+	text, _ := schemas.ReadFile("schemas/" + name + ".json")
+	return text
+}
+
+// Types implements protection.Plugin.
+func (*room) Types() []karbor.ResourceType { return []karbor.ResourceType{karbor.NetworkType} }
+
+// Schemas implements protection.Plugin.
+func (*room) Schemas(karbor.ResourceType) protection.Schemas {
+	return protection.Schemas{
+		Options:   schema("options"),
+		Restore:   schema("restore"),
+		Verify:    schema("verify"),
+		SavedInfo: schema("saved_info"),
+	}
+}
+
+// Hooks implements protection.Plugin. Delete has none: everything is in the
+// bank, which the service clears.
+func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.Hooks {
+	switch {
+	case t != karbor.NetworkType:
+		return protection.Hooks{}
+	case op == karbor.Protect:
+		return protection.Hooks{Main: r.protect}
+	case op == karbor.RestoreOperation:
+		return protection.Hooks{Main: r.restore, Undo: r.undoRestore}
+	default:
+		return protection.Hooks{}
+	}
+}

@@ -1,0 +1,121 @@
+package protectiontest
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protection"
+)
+
+// bench runs a plug-in's hooks.
+type bench struct {
+	Case
+	faults  *faults
+	cloud   karbor.Cloud
+	service karbor.Cloud
+}
+
+func newBench(t *testing.T, c Case) *bench {
+	b := &bench{Case: c, faults: &faults{base: http.DefaultTransport, changesOnly: c.ChangesOnly, left: -1}}
+	b.cloud = c.Session(t, &http.Client{Transport: b.faults})
+	if c.Service != nil {
+		b.service = c.Service(t, &http.Client{Transport: b.faults})
+	}
+	return b
+}
+
+// call makes what a hook gets.
+func (b *bench) call(op *operation, kept *bank, source Source, parameters map[string]any) *protection.Call {
+	own := records{operation: op, faults: b.faults}
+	view := checkpoint{bank: kept, faults: b.faults}
+	if parameters == nil {
+		parameters = map[string]any{}
+	}
+	return &protection.Call{
+		OperationID: op.owner, Owner: op.owner, CheckpointID: op.owner,
+		Graph: source.Graph, Node: source.Graph.Node(source.Key), Parameters: parameters,
+		Documents: view, Data: repository{view}, Scratch: own, NewResources: own,
+		Cloud: b.cloud, Service: b.service,
+		Progress: func(int64, int64) {},
+		NotKept: func(sentence string) {
+			op.mu.Lock()
+			defer op.mu.Unlock()
+			op.notKept = append(op.notKept, sentence)
+		},
+	}
+}
+
+// patience is how often a hook that fails transiently is tried again.
+const patience = 100
+
+// again runs a hook as the service does: what may pass is tried again.
+func again(ctx context.Context, hook protection.Hook, call *protection.Call) error {
+	if hook == nil {
+		return nil
+	}
+	for attempt := 1; ; attempt++ {
+		err := hook(ctx, call)
+		if err == nil || !karbor.IsTransient(err) || attempt == patience || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// life is how one process runs.
+type life struct {
+	// dies is the number of calls to the cloud before the one at which the
+	// process dies; negative if it lives.
+	dies  int
+	after bool
+	// twice runs each hook a second time.
+	twice bool
+}
+
+// run runs the hooks of an operation in one life.
+func (b *bench) run(ctx context.Context, l life, hooks protection.Hooks, call *protection.Call) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b.faults.arm(l.dies, l.after, cancel)
+	for _, hook := range []protection.Hook{hooks.PrepareBegin, hooks.PrepareFinish, hooks.Main, hooks.Complete} {
+		if err := again(ctx, hook, call); err != nil {
+			return err
+		}
+		if l.twice {
+			if err := again(ctx, hook, call); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bench) undo(ctx context.Context, hooks protection.Hooks, call *protection.Call) error {
+	b.faults.arm(-1, false, nil)
+	return again(ctx, hooks.Undo, call)
+}
+
+// whole runs an operation in one life that nothing disturbs.
+func (b *bench) whole(t *testing.T, hooks protection.Hooks, call *protection.Call) {
+	t.Helper()
+	if err := b.run(t.Context(), life{dies: -1}, hooks, call); err != nil {
+		t.Fatalf("the operation failed: %v", err)
+	}
+}
+
+// expect compares the inventory with what it should be.
+func (b *bench) expect(t *testing.T, what string, want []string) {
+	t.Helper()
+	if diff := cmp.Diff(want, b.Inventory(t)); diff != "" {
+		t.Fatalf("%s: the cloud has not what it should (-want +got):\n%s", what, diff)
+	}
+}

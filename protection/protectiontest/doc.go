@@ -1,0 +1,60 @@
+// Package protectiontest is the suite that every protection plug-in passes. It
+// runs the hooks against a cloud in the contract's order, with a bank and scratch
+// records in memory, and checks the round trip, that each hook can run twice, that
+// a process may die at any call to the cloud, that Undo leaves nothing behind, and
+// that the schemas hold what they promise.
+package protectiontest
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protection"
+)
+
+// Case is a plug-in, one of its types, and a cloud to try it on.
+type Case struct {
+	Plugin protection.Plugin
+	Type   karbor.ResourceType
+	// Session opens a session in the tenant's name, all of whose requests go
+	// through client. It is called once.
+	Session func(t *testing.T, client *http.Client) karbor.Cloud
+	// Service opens a session as an administrator; nil for none.
+	Service func(t *testing.T, client *http.Client) karbor.Cloud
+	// Make creates a source in the cloud, by another session than Session's.
+	Make func(t *testing.T) Source
+	// Inventory lists what the tenant has in the cloud, one line for each thing,
+	// in a fixed order. Two equal inventories mean that nothing was left behind.
+	Inventory func(t *testing.T) []string
+	// ChangesOnly limits the kills to calls that change something (no GET), for
+	// a type whose round trip takes seconds.
+	ChangesOnly bool
+}
+
+// Source is a resource to protect.
+type Source struct {
+	// Graph holds it and what it depends on; Key is its own.
+	Graph *karbor.Graph
+	Key   karbor.NodeKey
+	// Options and Restore are the parameters of the operations.
+	Options, Restore map[string]any
+	// Destroy removes the source from the cloud.
+	Destroy func(t *testing.T)
+	// Children makes, for one restore, what the restores of the other nodes make;
+	// nil for none. remove, which may be nil, takes it away again.
+	Children func(t *testing.T) (restored Restored, remove func(t *testing.T))
+	// Check compares the restored resource with the original as it was.
+	Check func(t *testing.T, restored Restored)
+}
+
+// Restored says what restores have made.
+type Restored struct {
+	// ID is the new id of the node that is tested.
+	ID string
+	// Nodes are the new ids of the other nodes; Parts of what is no node.
+	Nodes map[karbor.NodeKey]string
+	Parts map[string]string
+	// NotKept are the sentences for the tenant.
+	NotKept []string
+}

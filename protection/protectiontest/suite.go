@@ -1,0 +1,201 @@
+package protectiontest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protection"
+)
+
+// Run runs the whole suite.
+func Run(t *testing.T, c Case) {
+	t.Run("the schemas are valid and refuse unknown members", func(t *testing.T) { testSchemas(t, c) })
+	b := newBench(t, c)
+	t.Run("what is protected and destroyed comes back", b.testRoundTrip)
+	t.Run("each hook can run twice", b.testTwice)
+	t.Run("a source that is not there fails for good", b.testVanished)
+	t.Run("protect survives a kill at every call", func(t *testing.T) { b.testKills(t, karbor.Protect, false) })
+	t.Run("a killed protect can be undone", func(t *testing.T) { b.testKills(t, karbor.Protect, true) })
+	t.Run("restore survives a kill at every call", func(t *testing.T) { b.testKills(t, karbor.RestoreOperation, false) })
+	t.Run("a killed restore can be undone", func(t *testing.T) { b.testKills(t, karbor.RestoreOperation, true) })
+}
+
+func testSchemas(t *testing.T, c Case) {
+	schemas := c.Plugin.Schemas(c.Type)
+	for name, text := range map[string][]byte{
+		"Options": schemas.Options, "Restore": schemas.Restore, "Verify": schemas.Verify, "SavedInfo": schemas.SavedInfo,
+	} {
+		document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
+		if err != nil {
+			t.Errorf("%s is not JSON: %v", name, err)
+			continue
+		}
+		compiler := jsonschema.NewCompiler()
+		compiler.DefaultDraft(jsonschema.Draft4)
+		if err := compiler.AddResource("schema.json", document); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		schema, err := compiler.Compile("schema.json")
+		if err != nil {
+			t.Errorf("%s is not a schema of draft 4: %v", name, err)
+			continue
+		}
+		if err := schema.Validate(map[string]any{}); err != nil {
+			t.Errorf("%s refuses an empty object: %v", name, err)
+		}
+		if err := schema.Validate(map[string]any{"karbor_unknown_member": "x"}); err == nil {
+			t.Errorf("%s takes a member that it does not know", name)
+		}
+	}
+}
+
+// protected protects a new source, and destroys it.
+func (b *bench) protected(t *testing.T, l life) (Source, *bank) {
+	t.Helper()
+	source, kept := b.Make(t), newBank()
+	before := b.Inventory(t)
+	if err := b.run(t.Context(), l, b.Plugin.Hooks(karbor.Protect, b.Type), b.call(newOperation(), kept, source, source.Options)); err != nil {
+		t.Fatalf("protecting: %v", err)
+	}
+	b.expect(t, "after protecting", before)
+	source.Destroy(t)
+	return source, kept
+}
+
+// restore begins a restore with the children in place.
+func (b *bench) restore(t *testing.T, source Source, kept *bank) (op *operation, call *protection.Call, remove func()) {
+	t.Helper()
+	op, remove = newOperation(), func() {}
+	if source.Children != nil {
+		children, drop := source.Children(t)
+		for k, v := range children.Nodes {
+			op.nodes[k] = v
+		}
+		for k, v := range children.Parts {
+			op.parts[k] = v
+		}
+		if drop != nil {
+			remove = func() { drop(t) }
+		}
+	}
+	return op, b.call(op, kept, source, source.Restore), remove
+}
+
+func (b *bench) testRoundTrip(t *testing.T) { b.roundTrip(t, life{dies: -1}) }
+func (b *bench) testTwice(t *testing.T)     { b.roundTrip(t, life{dies: -1, twice: true}) }
+
+func (b *bench) roundTrip(t *testing.T, l life) {
+	source, kept := b.protected(t, l)
+	op, call, remove := b.restore(t, source, kept)
+	defer remove()
+	before := b.Inventory(t)
+	hooks := b.Plugin.Hooks(karbor.RestoreOperation, b.Type)
+	if err := b.run(t.Context(), l, hooks, call); err != nil {
+		t.Fatalf("restoring: %v", err)
+	}
+	restored := op.restored()
+	if restored.ID == "" {
+		t.Fatal("the restore did not tell the new id")
+	}
+	source.Check(t, restored)
+	if err := b.undo(t.Context(), hooks, call); err != nil {
+		t.Fatalf("undoing the restore: %v", err)
+	}
+	b.expect(t, "after undoing the restore", before)
+}
+
+func (b *bench) testVanished(t *testing.T) {
+	source := b.Make(t)
+	source.Destroy(t)
+	hooks, call := b.Plugin.Hooks(karbor.Protect, b.Type), b.call(newOperation(), newBank(), source, source.Options)
+	before := b.Inventory(t)
+	err := b.run(t.Context(), life{dies: -1}, hooks, call)
+	if err == nil || karbor.IsTransient(err) || karbor.KindOf(err) == karbor.Internal {
+		t.Errorf("protecting a source that is not there gave %v; want a lasting error that the tenant can read", err)
+	}
+	if err := b.undo(t.Context(), hooks, call); err != nil {
+		t.Errorf("undoing: %v", err)
+	}
+	b.expect(t, "after undoing", before)
+}
+
+// testKills runs an operation again and again, and kills it at its first call, at
+// its second, and so on, before the cloud sees the call and after it has done it;
+// then either goes on with it in a new life, or undoes it.
+func (b *bench) testKills(t *testing.T, what karbor.OperationType, undo bool) {
+	hooks := b.Plugin.Hooks(what, b.Type)
+	var source Source
+	kept := newBank()
+	if what == karbor.Protect {
+		source = b.Make(t)
+		defer source.Destroy(t)
+	} else {
+		source, kept = b.protected(t, life{dies: -1})
+	}
+	for _, after := range []bool{false, true} {
+		for n := 0; ; n++ {
+			name := fmt.Sprintf("call %d, before it", n)
+			if after {
+				name = fmt.Sprintf("call %d, after it", n)
+			}
+			died := false
+			ok := t.Run(name, func(t *testing.T) {
+				died = b.kill(t, what, hooks, source, kept, life{dies: n, after: after}, undo)
+			})
+			if !ok {
+				return
+			}
+			if !died {
+				break
+			}
+		}
+	}
+}
+
+// kill runs one operation that dies, and what follows. It reports whether the
+// operation got to the call at which it dies.
+func (b *bench) kill(t *testing.T, what karbor.OperationType, hooks protection.Hooks, source Source, kept *bank, l life, undo bool) bool {
+	var op *operation
+	var call *protection.Call
+	if what == karbor.Protect {
+		op = newOperation()
+		call = b.call(op, newBank(), source, source.Options)
+	} else {
+		var remove func()
+		op, call, remove = b.restore(t, source, kept)
+		defer remove()
+	}
+	before := b.Inventory(t)
+	err := b.run(t.Context(), l, hooks, call)
+	died := !b.faults.alive()
+	b.faults.arm(-1, false, nil)
+	if !died && err != nil {
+		t.Fatalf("the operation failed without a kill: %v", err)
+	}
+	if died && err == nil {
+		t.Fatal("a hook reported success although the process was dead")
+	}
+	if !undo {
+		b.whole(t, hooks, call)
+		if what == karbor.Protect {
+			b.expect(t, "after protecting", before)
+			return died
+		}
+		source.Check(t, op.restored())
+	}
+	if err := b.undo(t.Context(), hooks, call); err != nil {
+		t.Fatalf("undoing: %v", err)
+	}
+	// The cloud may still be at what a killed call has asked for.
+	if err := b.undo(context.WithoutCancel(t.Context()), hooks, call); err != nil {
+		t.Fatalf("undoing a second time: %v", err)
+	}
+	b.expect(t, "after undoing", before)
+	return died
+}

@@ -1,0 +1,128 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+)
+
+// flavor gives the flavor to ask for: the one asked for, the original, or one
+// that is its equal.
+func (b *builder) flavor(ctx context.Context) (string, error) {
+	if id := b.call.Text("restore_flavor_id"); id != "" {
+		if _, err := showFlavor(ctx, b.compute, id); err != nil {
+			return "", fmt.Errorf("restore_flavor_id: %w", err)
+		}
+		return id, nil
+	}
+	want := b.doc.Flavor
+	found, err := showFlavor(ctx, b.compute, want.ID)
+	if err == nil && found.equals(want) {
+		return found.ID, nil
+	}
+	if err != nil && !openstack.IsNotFound(err) {
+		return "", err
+	}
+	var all []flavorView
+	if err := b.compute.get(ctx, "flavors/detail", nil, "flavors", &all); err != nil {
+		return "", openstack.Explain(err, "listing the flavors")
+	}
+	for _, v := range all {
+		if v.flavor().equals(want) {
+			return v.ID, nil
+		}
+	}
+	return "", karbor.Errorf(karbor.NotFound, "there is no flavor like that of server %s (%q: %d VCPUs, %d MiB of memory, %d GiB of disk): "+
+		"name another with restore_flavor_id", b.call.Node.ID, want.Name, want.VCPUs, want.RAM, want.Disk)
+}
+
+// equals reports whether two flavors give the same server.
+func (f flavor) equals(g flavor) bool {
+	return f.VCPUs == g.VCPUs && f.RAM == g.RAM && f.Disk == g.Disk && f.Ephemeral == g.Ephemeral && f.Swap == g.Swap &&
+		(len(f.ExtraSpecs) == 0 && len(g.ExtraSpecs) == 0 || maps.Equal(f.ExtraSpecs, g.ExtraSpecs))
+}
+
+// zone gives the availability zone to ask for: the original's if the cloud has it.
+func (b *builder) zone(ctx context.Context) (string, error) {
+	if b.doc.AvailabilityZone == "" {
+		return "", nil
+	}
+	var zones []struct {
+		Name  string `json:"zoneName"`
+		State struct {
+			Available bool `json:"available"`
+		} `json:"zoneState"`
+	}
+	if err := b.compute.get(ctx, "os-availability-zone", nil, "availabilityZoneInfo", &zones); err != nil {
+		return "", openstack.Explain(err, "listing the availability zones")
+	}
+	for _, z := range zones {
+		if z.Name == b.doc.AvailabilityZone && z.State.Available {
+			return z.Name, nil
+		}
+	}
+	b.call.NotKept(fmt.Sprintf("The server is in the default availability zone: there is no availability zone %q.", b.doc.AvailabilityZone))
+	return "", nil
+}
+
+// hints gives the scheduler hint for the original's server group.
+func (b *builder) hints(ctx context.Context) (map[string]any, error) {
+	for _, want := range b.doc.ServerGroups {
+		var groups []serverGroup
+		if err := b.compute.get(ctx, "os-server-groups", nil, "server_groups", &groups); err != nil {
+			return nil, openstack.Explain(err, "listing the server groups")
+		}
+		for _, sameID := range []bool{true, false} {
+			for _, g := range groups {
+				if sameID && g.ID == want.ID || !sameID && want.Name != "" && g.Name == want.Name && g.Policy == want.Policy {
+					return map[string]any{"group": g.ID}, nil
+				}
+			}
+		}
+		b.call.NotKept(fmt.Sprintf("The server is in no server group: there is none named %q.", want.Name))
+	}
+	return nil, nil
+}
+
+// keypair makes sure that the user has a keypair of the original's name, and
+// reports whether he has.
+func (b *builder) keypair(ctx context.Context) (bool, error) {
+	name := b.doc.KeyName
+	var key struct {
+		PublicKey string `json:"public_key"`
+	}
+	err := b.compute.get(ctx, "os-keypairs/"+url.PathEscape(name), nil, "keypair", &key)
+	if err == nil {
+		if b.doc.PublicKey != "" && key.PublicKey != b.doc.PublicKey {
+			b.call.NotKept(fmt.Sprintf("The server has your keypair %q, which is not the one that the original had under this name.", name))
+		}
+		return true, nil
+	}
+	if !openstack.IsNotFound(err) {
+		return false, openstack.Explain(err, "reading keypair %q", name)
+	}
+	if b.doc.PublicKey == "" {
+		b.call.NotKept(fmt.Sprintf("The server has no keypair: there is none named %q, and its public key could not be read when the server was protected.", name))
+		return false, nil
+	}
+	b.record.Keypair = name
+	if err := b.call.Scratch.Save(ctx, b.record); err != nil {
+		return false, err
+	}
+	body := map[string]any{"name": name, "public_key": b.doc.PublicKey}
+	if b.doc.KeyType != "" {
+		body["type"] = b.doc.KeyType
+	}
+	err = b.compute.post(ctx, "os-keypairs", map[string]any{"keypair": body}, "", nil)
+	if gophercloud.ResponseCodeIs(err, http.StatusConflict) {
+		return true, nil // another server of this restore has the same key
+	}
+	return err == nil, openstack.Explain(err, "importing the public key of keypair %q", name)
+}

@@ -1,0 +1,155 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+)
+
+// floatingIPs gives the server its floating addresses back: the original ones if
+// they are free, else others of the same external network.
+func (b *builder) floatingIPs(ctx context.Context) error {
+	for _, f := range b.doc.FloatingIPs {
+		portID := ""
+		if f.PortID != nil {
+			portID = b.portIDs[*f.PortID]
+		}
+		if portID == "" {
+			continue
+		}
+		done, err := b.reuse(ctx, f, portID)
+		if err != nil {
+			return err
+		}
+		if done {
+			continue
+		}
+		if err := b.allocate(ctx, f, portID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reuse associates the original address if it is still the tenant's and free.
+func (b *builder) reuse(ctx context.Context, f floatingIP, portID string) (bool, error) {
+	var now floatingIP
+	err := b.network.get(ctx, "floatingips/"+f.ID, nil, "floatingip", &now)
+	if openstack.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, openstack.Explain(err, "reading floating address %s", f.Address)
+	}
+	if now.PortID != nil && *now.PortID == portID {
+		return true, nil
+	}
+	if now.PortID != nil && *now.PortID != "" {
+		return false, nil // something else has it by now
+	}
+	return b.associate(ctx, f.ID, f, portID)
+}
+
+// associate joins a floating address to a port. It reports whether that is
+// settled: where the port's network has no way to the outside it can't be done.
+func (b *builder) associate(ctx context.Context, id string, f floatingIP, portID string) (bool, error) {
+	err := b.network.put(ctx, "floatingips/"+id, map[string]any{"floatingip": map[string]any{"port_id": portID}})
+	if openstack.IsNotFound(err) || gophercloud.ResponseCodeIs(err, http.StatusBadRequest) {
+		b.call.NotKept(fmt.Sprintf("The floating address %s is not associated: the server's network has no router to its external network.", f.Address))
+		return true, nil
+	}
+	return err == nil, openstack.Explain(err, "associating floating address %s with port %s", f.Address, portID)
+}
+
+// allocate makes a new floating address, the same as the original's where the
+// operator allows it, and associates it.
+func (b *builder) allocate(ctx context.Context, f floatingIP, portID string) error {
+	made, err := findMade(ctx, b.network, "floatingips", b.call.Owner, f.ID)
+	if err != nil {
+		return err
+	}
+	var id string
+	if len(made) > 0 {
+		id = made[0].ID
+	} else if id, err = b.makeAddress(ctx, f); err != nil || id == "" {
+		return err
+	}
+	if err := b.label(ctx, "floatingips", "floatingip", id, f.ID, f.Description, f.Tags); err != nil {
+		return err
+	}
+	var now floatingIP
+	if err := b.network.get(ctx, "floatingips/"+id, nil, "floatingip", &now); err != nil {
+		return openstack.Explain(err, "reading floating address %s", id)
+	}
+	if now.Address != f.Address {
+		b.call.NotKept(fmt.Sprintf("The floating address %s: the server has %s.", f.Address, now.Address))
+	}
+	if now.PortID != nil && *now.PortID == portID {
+		return nil
+	}
+	_, err = b.associate(ctx, id, f, portID)
+	return err
+}
+
+// makeAddress allocates a floating address, and gives its id, or "" if there is no
+// external network for it.
+func (b *builder) makeAddress(ctx context.Context, f floatingIP) (string, error) {
+	network, err := b.external(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	if network == "" {
+		b.call.NotKept(fmt.Sprintf("The floating address %s: there is no external network %q.", f.Address, f.NetworkName))
+		return "", nil
+	}
+	request := map[string]any{
+		"floating_network_id": network, "description": mark(b.call.Owner, f.ID), "project_id": b.call.Cloud.ProjectID(),
+	}
+	var made labelled
+	// Only an administrator may choose an address.
+	if b.call.Service != nil {
+		client, err := openstack.Network(ctx, b.call.Service)
+		if err != nil {
+			return "", err
+		}
+		request["floating_ip_address"] = f.Address
+		err = api{client}.post(ctx, "floatingips", map[string]any{"floatingip": request}, "floatingip", &made)
+		if err == nil {
+			return made.ID, nil
+		}
+		if explained := openstack.Explain(err, "allocating floating address %s", f.Address); karbor.KindOf(explained) == karbor.Unavailable {
+			return "", explained
+		}
+		delete(request, "floating_ip_address")
+	}
+	err = b.network.post(ctx, "floatingips", map[string]any{"floatingip": request}, "floatingip", &made)
+	return made.ID, openstack.Explain(err, "allocating a floating address for server %s", b.call.Node.ID)
+}
+
+// external gives the external network of an address: the original's, or the one
+// that has its name here, or "".
+func (b *builder) external(ctx context.Context, f floatingIP) (string, error) {
+	var networks []struct {
+		ID, Name string
+		External bool `json:"router:external"`
+	}
+	if err := b.network.get(ctx, "networks", url.Values{"router:external": {"true"}}, "networks", &networks); err != nil {
+		return "", openstack.Explain(err, "listing the external networks")
+	}
+	found := ""
+	for _, n := range networks {
+		if n.ID == f.NetworkID {
+			return n.ID, nil
+		}
+		if n.External && n.Name == f.NetworkName && n.Name != "" {
+			found = n.ID
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,265 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// restoreRecord is the scratch record of a restore.
+type restoreRecord struct {
+	Server string `json:"server,omitempty"`
+	// Keypair is the name of the keypair that this restore imports. It is
+	// recorded before the import.
+	Keypair string `json:"keypair,omitempty"`
+}
+
+// builder builds a server.
+type builder struct {
+	clients
+	room   *room
+	call   *protection.Call
+	doc    document
+	record restoreRecord
+	// portIDs maps the original ports to the new ones.
+	portIDs map[string]string
+}
+
+// restore is the Complete hook of restore: by then the server's volumes, image and
+// networks are back.
+func (r *room) restore(ctx context.Context, call *protection.Call) error {
+	c, err := connect(ctx, call)
+	if err != nil {
+		return err
+	}
+	b := &builder{clients: c, room: r, call: call, portIDs: map[string]string{}}
+	if err := call.Documents.GetJSON(ctx, documentKey, &b.doc); err != nil {
+		return err
+	}
+	if err := call.Scratch.Load(ctx, &b.record); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{b.ports, b.server, b.awaitActive, b.volumes, b.tags, b.floatingIPs} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	b.reportNotKept()
+	return call.NewResources.Set(ctx, b.record.Server)
+}
+
+// reportNotKept tells what a new server never has.
+func (b *builder) reportNotKept() {
+	if !b.doc.UserDataKnown {
+		b.call.NotKept("The server has no user data: it could not be read when the server was protected.")
+	}
+	if b.doc.Locked {
+		b.call.NotKept("The server is not locked: the original was.")
+	}
+}
+
+// server gives the id of the server, and asks Nova for it if there is none yet.
+func (b *builder) server(ctx context.Context) error {
+	if b.record.Server != "" {
+		return nil
+	}
+	id, err := b.find(ctx)
+	if err != nil {
+		return err
+	}
+	if id == "" {
+		body, err := b.body(ctx)
+		if err != nil {
+			return err
+		}
+		hints, err := b.hints(ctx)
+		if err != nil {
+			return err
+		}
+		request := map[string]any{"server": body}
+		if len(hints) > 0 {
+			request["os:scheduler_hints"] = hints
+		}
+		var made struct{ ID string }
+		if err := b.compute.post(ctx, "servers", request, "server", &made); err != nil {
+			return openstack.Explain(err, "creating the server that takes the place of server %s", b.call.Node.ID)
+		}
+		id = made.ID
+	}
+	b.record.Server = id
+	return b.call.Scratch.Save(ctx, b.record)
+}
+
+// find gives the server that an earlier run asked for without living to record
+// it, or "". Until it is finished it has tags of ours.
+func (b *builder) find(ctx context.Context) (string, error) {
+	ids, err := findServers(ctx, b.compute, b.call)
+	if err != nil || len(ids) == 0 {
+		return "", err
+	}
+	return ids[0], nil
+}
+
+func findServers(ctx context.Context, compute api, call *protection.Call) ([]string, error) {
+	tags := ownTags(call.Owner, call.Node.ID)
+	var found []instance
+	err := compute.get(ctx, "servers/detail", url.Values{"tags": {tags[0] + "," + tags[1]}}, "servers", &found)
+	if err != nil {
+		return nil, openstack.Explain(err, "looking for the server made for server %s", call.Node.ID)
+	}
+	var ids []string
+	for _, i := range found {
+		if slices.Contains(i.Tags, tags[0]) && slices.Contains(i.Tags, tags[1]) {
+			ids = append(ids, i.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// body gives what Nova is asked for.
+func (b *builder) body(ctx context.Context) (map[string]any, error) {
+	d := b.doc
+	body := map[string]any{
+		"name":     protection.First(b.call.Text("restore_name"), d.Name),
+		"metadata": d.Metadata,
+		"tags":     ownTags(b.call.Owner, b.call.Node.ID),
+	}
+	flavorID, err := b.flavor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body["flavorRef"] = flavorID
+	if err := b.bootSource(ctx, body); err != nil {
+		return nil, err
+	}
+	if b.doc.KeyName != "" {
+		usable, err := b.keypair(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if usable {
+			body["key_name"] = d.KeyName
+		}
+	}
+	zone, err := b.zone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for member, text := range map[string]string{
+		"availability_zone": zone, "description": d.Description, "user_data": d.UserData,
+		"accessIPv4": d.AccessIPv4, "accessIPv6": d.AccessIPv6, "OS-DCF:diskConfig": d.DiskConfig,
+	} {
+		if text != "" {
+			body[member] = text
+		}
+	}
+	if d.ConfigDrive {
+		body["config_drive"] = true
+	}
+	var networks []map[string]any
+	for _, p := range d.Ports {
+		n := map[string]any{"port": b.portIDs[p.ID]}
+		if p.DeviceTag != "" {
+			n["tag"] = p.DeviceTag
+		}
+		networks = append(networks, n)
+	}
+	body["networks"] = networks
+	if len(networks) == 0 {
+		body["networks"] = "none"
+	}
+	return body, nil
+}
+
+// bootSource puts the image or the volume into the body that the server boots
+// from.
+func (b *builder) bootSource(ctx context.Context, body map[string]any) error {
+	if b.doc.Image != "" {
+		id, err := b.imageID(ctx)
+		body["imageRef"] = id
+		return err
+	}
+	for _, v := range b.doc.Volumes {
+		if v.BootIndex != 0 {
+			continue
+		}
+		id := b.volumeID(v.VolumeID)
+		if id == "" {
+			return karbor.Errorf(karbor.FailedDependency, "server %s boots from volume %s, which was not restored", b.call.Node.ID, v.VolumeID)
+		}
+		mapping := map[string]any{
+			"boot_index": 0, "uuid": id, "source_type": "volume", "destination_type": "volume",
+			"delete_on_termination": v.DeleteOnTermination,
+		}
+		if v.Tag != nil && *v.Tag != "" {
+			mapping["tag"] = *v.Tag
+		}
+		body["block_device_mapping_v2"] = []any{mapping}
+		return nil
+	}
+	return karbor.Errorf(karbor.FailedDependency, "server %s has neither an image nor a volume to boot from", b.call.Node.ID)
+}
+
+// imageID gives the image to boot from: the restored one, or the original if it
+// was not protected and is still there.
+func (b *builder) imageID(ctx context.Context) (string, error) {
+	original := karbor.Resource{Type: karbor.ImageType, ID: b.doc.Image}
+	for _, role := range []string{b.call.Node.ID, ""} {
+		if id := b.call.NewResources.ID(karbor.MakeNodeKey(original, role)); id != "" {
+			return id, nil
+		}
+	}
+	var image struct{ Status string }
+	err := b.image.get(ctx, "images/"+b.doc.Image, nil, "", &image)
+	if openstack.IsNotFound(err) || err == nil && image.Status != "active" {
+		return "", karbor.Errorf(karbor.FailedDependency, "server %s boots from image %s, which was not restored and is not there", b.call.Node.ID, b.doc.Image)
+	}
+	if err == nil {
+		b.call.NotKept(fmt.Sprintf("The server's disk is as image %s has it: the disk itself was not protected.", b.doc.Image))
+	}
+	return b.doc.Image, openstack.Explain(err, "reading image %s", b.doc.Image)
+}
+
+// volumeID gives the volume that takes the place of one of the server's, or "".
+func (b *builder) volumeID(original string) string {
+	return b.call.NewResources.ID(karbor.MakeNodeKey(karbor.Resource{Type: karbor.VolumeType, ID: original}, ""))
+}
+
+// awaitActive waits until the server runs.
+func (b *builder) awaitActive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, b.room.options.Timeout)
+	defer cancel()
+	id := b.record.Server
+	what := fmt.Sprintf("server %s, made for server %s", id, b.call.Node.ID)
+	return openstack.Poll(ctx, what, b.room.options.PollInterval, func(ctx context.Context) (bool, error) {
+		var i instance
+		if err := b.compute.get(ctx, "servers/"+id, nil, "server", &i); err != nil {
+			return false, openstack.Explain(err, "reading %s", what)
+		}
+		switch i.Status {
+		case "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED":
+			return true, nil
+		case "ERROR", "DELETED", "SOFT_DELETED":
+			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q: %s", what, i.Status,
+				protection.First(i.Fault.Message, "the cloud gives no reason"))
+		default:
+			return false, nil
+		}
+	})
+}
+
+// tags gives the server the tags of the original, in place of ours.
+func (b *builder) tags(ctx context.Context) error {
+	tags := b.doc.Tags
+	if tags == nil {
+		tags = []string{}
+	}
+	err := b.compute.put(ctx, "servers/"+b.record.Server+"/tags", map[string]any{"tags": tags})
+	return openstack.Explain(err, "tagging server %s", b.record.Server)
+}

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// undoRestore is the Undo hook of restore: it removes what this restore made.
+func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
+	var doc document
+	if err := call.Documents.GetJSON(ctx, documentKey, &doc); err != nil {
+		if karbor.KindOf(err) == karbor.NotFound {
+			return nil // nothing was made without it
+		}
+		return err
+	}
+	var record restoreRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil {
+		return err
+	}
+	c, err := connect(ctx, call)
+	if err != nil {
+		return err
+	}
+	var ports []labelled
+	for _, p := range doc.Ports {
+		made, err := findMade(ctx, c.network, "ports", call.Owner, p.ID)
+		if err != nil {
+			return err
+		}
+		ports = append(ports, made...)
+	}
+	if err := r.removeServers(ctx, c, call, record, ports); err != nil {
+		return err
+	}
+	for _, f := range doc.FloatingIPs {
+		made, err := findMade(ctx, c.network, "floatingips", call.Owner, f.ID)
+		if err != nil {
+			return err
+		}
+		for _, m := range made {
+			if err := c.network.remove(ctx, "floatingips/"+m.ID); err != nil {
+				return openstack.Explain(err, "releasing floating address %s", m.ID)
+			}
+		}
+	}
+	for _, p := range ports {
+		if err := c.network.remove(ctx, "ports/"+p.ID); err != nil {
+			return openstack.Explain(err, "deleting port %s", p.ID)
+		}
+	}
+	if record.Keypair == "" {
+		return nil
+	}
+	return openstack.Explain(c.compute.remove(ctx, "os-keypairs/"+url.PathEscape(record.Keypair)), "deleting keypair %q", record.Keypair)
+}
+
+// removeServers deletes the servers that this restore made: the recorded one,
+// those with its tags, and those that have one of its ports.
+func (r *room) removeServers(ctx context.Context, c clients, call *protection.Call, record restoreRecord, ports []labelled) error {
+	ids, err := findServers(ctx, c.compute, call)
+	if err != nil {
+		return err
+	}
+	if record.Server != "" {
+		ids = append(ids, record.Server)
+	}
+	for _, p := range ports {
+		if p.DeviceID != "" {
+			ids = append(ids, p.DeviceID)
+		}
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		if err := r.removeServer(ctx, c.compute, call, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeServer deletes a server and waits until it is gone: its volumes and
+// networks can't be deleted before.
+func (r *room) removeServer(ctx context.Context, compute api, call *protection.Call, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	defer cancel()
+	what := fmt.Sprintf("server %s, made for server %s", id, call.Node.ID)
+	asked := false
+	return openstack.Poll(ctx, what+" to be deleted", r.options.PollInterval, func(ctx context.Context) (bool, error) {
+		if !asked {
+			if err := compute.remove(ctx, "servers/"+id); err != nil {
+				return false, openstack.Explain(err, "deleting %s", what)
+			}
+			asked = true
+		}
+		var i instance
+		err := compute.get(ctx, "servers/"+id, nil, "server", &i)
+		if openstack.IsNotFound(err) {
+			return true, nil
+		}
+		if err != nil {
+			return false, openstack.Explain(err, "reading %s", what)
+		}
+		if i.Status == "ERROR" {
+			asked = false // the deletion failed: ask again
+		}
+		return i.Status == "DELETED", nil
+	})
+}

@@ -1,0 +1,159 @@
+package volumeglance
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // Glance's own digest of old images; nothing secret hangs on it.
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// findImages gives the ids of the images that the call's hooks made. An upload
+// can't be tagged, so the name, which holds the owner's random id, has to do.
+func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
+	page, err := images.List(client, images.ListOpts{Name: call.Name()}).AllPages(ctx)
+	if err != nil {
+		return nil, openstack.Explain(err, "looking for the images made for volume %s", call.Node.ID)
+	}
+	all, err := images.ExtractImages(page)
+	if err != nil {
+		return nil, openstack.Explain(err, "looking for the images made for volume %s", call.Node.ID)
+	}
+	var ids []string
+	for _, i := range all {
+		if i.Name == call.Name() && i.Owner == call.Cloud.ProjectID() {
+			ids = append(ids, i.ID)
+		}
+	}
+	return ids, nil
+}
+
+// ensureUpload gives the image of the temporary volume. If there is none it
+// starts the upload, once no earlier one can be under way.
+func (r *room) ensureUpload(ctx context.Context, c clients, call *protection.Call, volume string) (string, error) {
+	ids, err := findImages(ctx, c.image, call)
+	if err != nil {
+		return "", err
+	}
+	if len(ids) > 0 {
+		return ids[0], nil
+	}
+	if _, err := r.awaitVolume(ctx, c.volume, call, volume); err != nil {
+		return "", err
+	}
+	// An upload that was under way a moment ago has its image by now.
+	if ids, err = findImages(ctx, c.image, call); err != nil {
+		return "", err
+	}
+	if len(ids) > 0 {
+		return ids[0], nil
+	}
+	upload, err := volumes.UploadImage(ctx, c.volume, volume, volumes.UploadImageOpts{
+		ImageName: call.Name(), DiskFormat: "raw", ContainerFormat: "bare",
+	}).Extract()
+	if err != nil {
+		return "", openstack.Explain(err, "uploading the temporary volume %s of volume %s to an image", volume, call.Node.ID)
+	}
+	return upload.ImageID, nil
+}
+
+// awaitImage waits until an image that the hooks made has its bytes.
+func (r *room) awaitImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) (*imageRecord, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	defer cancel()
+	what := fmt.Sprintf("image %s, made for volume %s", id, call.Node.ID)
+	var found *images.Image
+	err := openstack.Poll(ctx, what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
+		i, err := images.Get(ctx, client, id).Extract()
+		if err != nil {
+			return false, openstack.Explain(err, "reading %s", what)
+		}
+		found = i
+		switch i.Status {
+		case images.ImageStatusActive:
+			return true, nil
+		case images.ImageStatusQueued, images.ImageStatusSaving, images.ImageStatusUploading, images.ImageStatusImporting:
+			return false, nil
+		case images.ImageStatusDeleted, images.ImageStatusPendingDelete:
+			return false, karbor.Errorf(karbor.NotFound, "%s was deleted", what)
+		default:
+			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q", what, i.Status)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return recordOf(found), nil
+}
+
+func recordOf(i *images.Image) *imageRecord {
+	algo, _ := i.Properties["os_hash_algo"].(string)
+	value, _ := i.Properties["os_hash_value"].(string)
+	return &imageRecord{Size: i.SizeBytes, DiskFormat: i.DiskFormat, Checksum: i.Checksum, HashAlgo: algo, HashValue: value}
+}
+
+// hasher gives a digest that Glance has for the image too, and its value there;
+// nil if it has none that we know.
+func (d imageRecord) hasher() (hash.Hash, string) {
+	switch {
+	case d.HashAlgo == "sha512" && d.HashValue != "":
+		return sha512.New(), d.HashValue
+	case d.HashAlgo == "sha256" && d.HashValue != "":
+		return sha256.New(), d.HashValue
+	case d.Checksum != "":
+		return md5.New(), d.Checksum //nolint:gosec // see the import
+	default:
+		return nil, ""
+	}
+}
+
+// transfer streams the image's bytes into the bank, and commits them only if
+// they have the digest that Glance has.
+func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string, digest imageRecord) (err error) {
+	body, size, err := openstack.DownloadImage(ctx, client, id)
+	if err != nil {
+		return fmt.Errorf("reading the bytes of volume %s: %w", call.Node.ID, err)
+	}
+	defer func() { _ = body.Close() }()
+	writer, err := call.Data.Create(ctx, dataName)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			// The first error is the one to tell; what stays is taken over by
+			// the next Create.
+			_ = writer.Abort(context.WithoutCancel(ctx))
+		}
+	}()
+	if size <= 0 {
+		size = digest.Size
+	}
+	sum, want := digest.hasher()
+	meter := &protection.Meter{Reader: body, Total: size, Report: call.Progress}
+	var target io.Writer = writer
+	if sum != nil {
+		target = io.MultiWriter(writer, sum)
+	}
+	moved, err := io.Copy(target, meter)
+	if err != nil {
+		return fmt.Errorf("copying the bytes of volume %s into the bank: %w", call.Node.ID, err)
+	}
+	if digest.Size > 0 && moved != digest.Size || sum != nil && !strings.EqualFold(hex.EncodeToString(sum.Sum(nil)), want) {
+		return karbor.Transientf("the bytes read of image %s, made for volume %s, do not have the size and digest that Glance gives", id, call.Node.ID)
+	}
+	_, err = writer.Commit(ctx)
+	return err
+}

@@ -1,0 +1,195 @@
+package volumeglance
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/availabilityzones"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumetypes"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// restoreRecord is the scratch record of a restore.
+type restoreRecord struct {
+	Image string `json:"image,omitempty"`
+	// Uploaded says that the image has all its bytes, and the right ones.
+	Uploaded bool   `json:"uploaded,omitempty"`
+	Volume   string `json:"volume,omitempty"`
+}
+
+// restore is the Main hook of restore: bank, image, volume.
+func (r *room) restore(ctx context.Context, call *protection.Call) error {
+	c, err := connect(ctx, call)
+	if err != nil {
+		return err
+	}
+	var doc document
+	if err := call.Documents.GetJSON(ctx, documentKey, &doc); err != nil {
+		return err
+	}
+	var record restoreRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil {
+		return err
+	}
+	if record.Volume == "" {
+		ids, err := findVolumes(ctx, c.volume, call)
+		if err != nil {
+			return err
+		}
+		if len(ids) > 0 {
+			record.Volume = ids[0]
+		} else if err := r.build(ctx, c, call, doc, &record); err != nil {
+			return err
+		}
+		if err := call.Scratch.Save(ctx, record); err != nil {
+			return err
+		}
+	}
+	volume, err := r.awaitVolume(ctx, c.volume, call, record.Volume)
+	if err != nil {
+		return err
+	}
+	if err := finish(ctx, c.volume, call, doc, volume); err != nil {
+		return err
+	}
+	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
+		return err
+	}
+	return call.NewResources.Set(ctx, record.Volume)
+}
+
+// build makes the image, and asks for the volume of it.
+func (r *room) build(ctx context.Context, c clients, call *protection.Call, doc document, record *restoreRecord) error {
+	if !record.Uploaded {
+		// What an interrupted run left half uploaded can't be gone on with.
+		if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
+			return err
+		}
+		id, err := r.upload(ctx, c.image, call, doc, record)
+		if err != nil {
+			return err
+		}
+		record.Image, record.Uploaded = id, true
+		if err := call.Scratch.Save(ctx, record); err != nil {
+			return err
+		}
+	}
+	opts := volumes.CreateOpts{
+		Name: protection.First(call.Text("restore_name"), doc.Name), Description: doc.Description,
+		ImageID: record.Image, Metadata: map[string]string{},
+	}
+	for _, members := range []map[string]string{doc.Metadata, call.Tags()} {
+		for k, v := range members {
+			opts.Metadata[k] = v
+		}
+	}
+	const gib = 1 << 30
+	summary, err := call.Data.Stat(ctx, dataName)
+	if err != nil {
+		return err
+	}
+	opts.Size = max(doc.Size, int((summary.Size+gib-1)/gib), 1)
+	if opts.VolumeType, err = usableType(ctx, c.volume, call, doc.VolumeType); err != nil {
+		return err
+	}
+	if opts.AvailabilityZone, err = usableZone(ctx, c.volume, call, doc.AvailabilityZone); err != nil {
+		return err
+	}
+	v, err := volumes.Create(ctx, c.volume, opts, nil).Extract()
+	if err != nil {
+		return openstack.Explain(err, "creating the volume that takes the place of volume %s", call.Node.ID)
+	}
+	record.Volume = v.ID
+	return nil
+}
+
+// upload makes the temporary image from the bank's bytes, and compares Glance's
+// digest with the one that Glance gave when they were protected.
+func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, doc document, record *restoreRecord) (string, error) {
+	reader, err := call.Data.Open(ctx, dataName)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = reader.Close() }()
+	private := images.ImageVisibilityPrivate
+	i, err := images.Create(ctx, client, images.CreateOpts{
+		Name: call.Name(), DiskFormat: "raw", ContainerFormat: "bare", Visibility: &private, Properties: call.Tags(),
+	}).Extract()
+	if err != nil {
+		return "", openstack.Explain(err, "creating a temporary image for volume %s", call.Node.ID)
+	}
+	record.Image = i.ID
+	if err := call.Scratch.Save(ctx, record); err != nil {
+		return "", err
+	}
+	meter := &protection.Meter{Reader: reader, Total: reader.Summary().Size, Report: call.Progress}
+	if err := openstack.UploadImage(ctx, client, i.ID, meter); err != nil {
+		return "", fmt.Errorf("uploading the bytes of volume %s: %w", call.Node.ID, err)
+	}
+	got, err := r.awaitImage(ctx, client, call, i.ID)
+	if err != nil {
+		return "", err
+	}
+	same := got.Size == reader.Summary().Size
+	if got.HashAlgo == doc.Image.HashAlgo && doc.Image.HashValue != "" {
+		same = same && strings.EqualFold(got.HashValue, doc.Image.HashValue)
+	} else if doc.Image.Checksum != "" {
+		same = same && strings.EqualFold(got.Checksum, doc.Image.Checksum)
+	}
+	if !same {
+		return "", karbor.Transientf("the image %s that was uploaded for volume %s does not have the size and digest of the protected bytes", i.ID, call.Node.ID)
+	}
+	return i.ID, nil
+}
+
+// usableType gives the type to ask for: the original's if the cloud has it.
+func usableType(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	page, err := volumetypes.List(client, volumetypes.ListOpts{}).AllPages(ctx)
+	if err != nil {
+		return "", openstack.Explain(err, "listing the volume types")
+	}
+	types, err := volumetypes.ExtractVolumeTypes(page)
+	if err != nil {
+		return "", openstack.Explain(err, "listing the volume types")
+	}
+	for _, t := range types {
+		if t.Name == name {
+			return name, nil
+		}
+	}
+	call.NotKept(fmt.Sprintf("The volume has the default type: there is no volume type %q.", name))
+	return "", nil
+}
+
+// usableZone gives the availability zone to ask for: the original's if the cloud
+// has it.
+func usableZone(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	page, err := availabilityzones.List(client).AllPages(ctx)
+	if err != nil {
+		return "", openstack.Explain(err, "listing the volume availability zones")
+	}
+	zones, err := availabilityzones.ExtractAvailabilityZones(page)
+	if err != nil {
+		return "", openstack.Explain(err, "listing the volume availability zones")
+	}
+	for _, z := range zones {
+		if z.ZoneName == name && z.ZoneState.Available {
+			return name, nil
+		}
+	}
+	call.NotKept(fmt.Sprintf("The volume is in the default availability zone: there is no availability zone %q for volumes.", name))
+	return "", nil
+}

@@ -1,0 +1,131 @@
+package volumeglance
+
+import (
+	"context"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/snapshots"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// protectRecord is the scratch record of a protect operation.
+type protectRecord struct {
+	// Source describes the volume as it was when it was snapshotted.
+	Source   *document    `json:"source,omitempty"`
+	Snapshot string       `json:"snapshot,omitempty"`
+	Volume   string       `json:"volume,omitempty"`
+	Image    string       `json:"image,omitempty"`
+	Digest   *imageRecord `json:"digest,omitempty"`
+}
+
+// snapshot is the PrepareFinish hook of protect: all the volumes of a server are
+// snapshotted between the server's own PrepareBegin and PrepareFinish.
+func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
+	client, err := openstack.BlockStorage(ctx, call.Cloud)
+	if err != nil {
+		return err
+	}
+	var record protectRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil {
+		return err
+	}
+	if record.Source == nil {
+		if record.Source, err = inspect(ctx, client, call); err != nil {
+			return err
+		}
+		if err := call.Scratch.Save(ctx, record); err != nil {
+			return err
+		}
+	}
+	if record.Snapshot == "" {
+		if record.Snapshot, err = ensureSnapshot(ctx, client, call); err != nil {
+			return err
+		}
+		if err := call.Scratch.Save(ctx, record); err != nil {
+			return err
+		}
+	}
+	return r.awaitSnapshot(ctx, client, call, record.Snapshot)
+}
+
+// inspect describes the volume, if it can be protected.
+func inspect(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (*document, error) {
+	v, err := volumes.Get(ctx, client, call.Node.ID).Extract()
+	if err != nil {
+		return nil, openstack.Explain(err, "reading volume %s", call.Node.ID)
+	}
+	if v.Encrypted {
+		return nil, karbor.Errorf(karbor.Invalid, "volume %s is encrypted: its image would be ciphertext whose key is lost with it, "+
+			"so that it can't be protected through images", v.ID)
+	}
+	switch v.Status {
+	case "available", "in-use":
+		return describe(v, call), nil
+	case "error", "deleting", "error_deleting", "error_extending", "error_restoring", "error_managing":
+		return nil, karbor.Errorf(karbor.Conflict, "volume %s is in state %q and can't be protected", v.ID, v.Status)
+	default:
+		return nil, karbor.Transientf("volume %s is in state %q and can't be snapshotted now", v.ID, v.Status)
+	}
+}
+
+// ensureSnapshot gives the call's snapshot, and makes it if there is none.
+func ensureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (string, error) {
+	ids, err := findSnapshots(ctx, client, call)
+	if err != nil {
+		return "", err
+	}
+	if len(ids) > 0 {
+		return ids[0], nil
+	}
+	s, err := snapshots.Create(ctx, client, snapshots.CreateOpts{
+		VolumeID: call.Node.ID, Name: call.Name(), Metadata: call.Tags(),
+		// Attached volumes need force; for others it changes nothing.
+		Force: true,
+	}).Extract()
+	if err != nil {
+		return "", openstack.Explain(err, "creating a snapshot of volume %s", call.Node.ID)
+	}
+	return s.ID, nil
+}
+
+// findSnapshots gives the ids of the snapshots that the call's hooks made.
+func findSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
+	page, err := snapshots.List(client, snapshots.ListOpts{Name: call.Name()}).AllPages(ctx)
+	if err != nil {
+		return nil, openstack.Explain(err, "listing the snapshots of volume %s", call.Node.ID)
+	}
+	all, err := snapshots.ExtractSnapshots(page)
+	if err != nil {
+		return nil, openstack.Explain(err, "listing the snapshots of volume %s", call.Node.ID)
+	}
+	var ids []string
+	for _, s := range all {
+		if s.Name == call.Name() && call.Tagged(s.Metadata) {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids, nil
+}
+
+func (r *room) awaitSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	defer cancel()
+	what := "snapshot " + id + " of volume " + call.Node.ID
+	return openstack.Poll(ctx, what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
+		s, err := snapshots.Get(ctx, client, id).Extract()
+		switch {
+		case err != nil:
+			return false, openstack.Explain(err, "reading %s", what)
+		case s.Status == "available":
+			return true, nil
+		case s.Status == "creating":
+			return false, nil
+		default:
+			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q", what, s.Status)
+		}
+	})
+}

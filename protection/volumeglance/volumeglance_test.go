@@ -1,0 +1,108 @@
+package volumeglance_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml/parser"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protection"
+	"github.com/karbor/karbor/protection/protectiontest"
+	"github.com/karbor/karbor/protection/volumeglance"
+)
+
+func open(t *testing.T) protection.Plugin {
+	t.Helper()
+	file, err := parser.ParseBytes([]byte("{poll_interval: 20ms, timeout: 2m}"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := volumeglance.Plugin.Open(t.Context(), file.Docs[0].Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// bytesOf reads the first bytes of a volume, by way of an image.
+func bytesOf(t *testing.T, tenant *protectiontest.Tenant, volume string) string {
+	t.Helper()
+	answer := tenant.Do(t, "volume", http.MethodPost, "volumes/"+volume+"/action",
+		map[string]any{"os-volume_upload_image": map[string]any{"image_name": "look", "disk_format": "raw", "container_format": "bare", "force": true}})
+	upload, _ := answer["os-volume_upload_image"].(map[string]any)
+	path := fmt.Sprintf("images/%v", upload["image_id"])
+	tenant.Await(t, "image", path, "", "active")
+	shown := tenant.Show(t, "image", path, "")
+	tenant.Remove(t, "image", path, "")
+	tenant.Await(t, "volume", "volumes/"+volume, "volume", "available")
+	return fmt.Sprint(shown["os_hash_value"])
+}
+
+// makeVolume makes a bootable volume whose first bytes are an image's.
+func makeVolume(t *testing.T, tenant *protectiontest.Tenant) string {
+	t.Helper()
+	image := tenant.Make(t, "image", "images", "", map[string]any{
+		"name": "base", "disk_format": "raw", "container_format": "bare", "visibility": "private", "os_distro": "debian", "hw_disk_bus": "virtio",
+	})
+	path := fmt.Sprintf("images/%v", image["id"])
+	tenant.Do(t, "image", http.MethodPut, path+"/file", []byte(strings.Repeat("the volume's bytes ", 10_000)))
+	volume := tenant.Make(t, "volume", "volumes", "volume", map[string]any{
+		"name": "disk", "description": "of the shop", "size": 1, "imageRef": image["id"],
+		"metadata": map[string]any{"tier": "gold", "karbor_resource_id": "earlier"},
+	})
+	id, _ := volume["id"].(string)
+	tenant.Await(t, "volume", "volumes/"+id, "volume", "available")
+	tenant.Remove(t, "image", path, "")
+	return id
+}
+
+func pick(from map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, m := range []string{"description", "size", "volume_type", "bootable", "availability_zone", "volume_image_metadata", "encrypted"} {
+		out[m] = from[m]
+	}
+	own := map[string]any{}
+	metadata, _ := from["metadata"].(map[string]any)
+	for k, v := range metadata {
+		if !strings.HasPrefix(k, "karbor_") {
+			own[k] = v
+		}
+	}
+	out["metadata"] = own
+	return out
+}
+
+func TestVolumeComesBackWithItsPropertiesAndBytes(t *testing.T) {
+	tenant := protectiontest.NewTenant(t)
+	protectiontest.Run(t, protectiontest.Case{
+		Plugin: open(t), Type: karbor.VolumeType, ChangesOnly: true,
+		Session: tenant.Session, Inventory: tenant.Inventory,
+		Make: func(t *testing.T) protectiontest.Source {
+			id := makeVolume(t, tenant)
+			sum := bytesOf(t, tenant, id)
+			original := tenant.Show(t, "volume", "volumes/"+id, "volume")
+			g := &karbor.Graph{}
+			node := g.Add(karbor.Resource{Type: karbor.VolumeType, ID: id, Name: "disk"}, "")
+			return protectiontest.Source{
+				Graph: g, Key: node.Key(),
+				Destroy: func(t *testing.T) { tenant.Remove(t, "volume", "volumes/"+id, "volume") },
+				Check: func(t *testing.T, restored protectiontest.Restored) {
+					now := tenant.Show(t, "volume", "volumes/"+restored.ID, "volume")
+					if diff := cmp.Diff(pick(original), pick(now)); diff != "" {
+						t.Errorf("the restored volume differs (-original +restored):\n%s", diff)
+					}
+					if now["name"] != "disk" || now["status"] != "available" {
+						t.Errorf("name %v, status %v; want disk, available", now["name"], now["status"])
+					}
+					if got := bytesOf(t, tenant, restored.ID); got != sum {
+						t.Error("the restored volume has other bytes")
+					}
+				},
+			}
+		},
+	})
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/client"
+	"github.com/karbor/karbor/client/keystone"
+)
+
+// killWhile waits until the running operation moves bytes, kills karbord with
+// its simulated cloud, and starts it again.
+func (s *story) killWhile(ctx context.Context, operation string) error {
+	moved, err := s.awaitBytes(ctx)
+	if err != nil {
+		return fmt.Errorf("waiting for the middle of the %s: %w", operation, err)
+	}
+	if err := s.process.Kill(); err != nil {
+		return err
+	}
+	s.out.note("SIGKILL in mid-%s: %s", operation, moved)
+	if err := s.process.Again(ctx); err != nil {
+		return fmt.Errorf("starting karbord again: %w", err)
+	}
+	s.out.note("karbord is up again; the %s goes on", operation)
+	return nil
+}
+
+// awaitBytes looks at the running operation's progress, quickly, until a
+// resource has some of its bytes and not all.
+func (s *story) awaitBytes(ctx context.Context) (string, error) {
+	look, err := s.progress(ctx)
+	if err != nil {
+		return "", err
+	}
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); {
+		running, progress, err := look(ctx)
+		if err != nil {
+			return "", err
+		}
+		if !running {
+			return "", errors.New("it was over before it could be killed")
+		}
+		for _, p := range progress {
+			if p.BytesDone > 0 && p.BytesDone < p.BytesTotal {
+				return fmt.Sprintf("%s %s had %d of %d bytes", p.Type.Word(), p.Name, p.BytesDone, p.BytesTotal), nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return "", errors.New("no bytes moved in 5 minutes")
+}
+
+// progress gives a function that looks at the running operation. It asks the
+// API in this process: a command for each look would be too slow to hit the
+// middle.
+func (s *story) progress(ctx context.Context) (func(context.Context) (bool, []client.Progress, error), error) {
+	transport := &http.Client{Timeout: time.Minute}
+	session, err := keystone.Login(ctx, keystone.FromEnvironment(func(name string) string { return s.karbor.Env[name] }), transport)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := session.Endpoint()
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Options{Endpoint: endpoint, Tokens: session, HTTP: transport})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (bool, []client.Progress, error) {
+		if s.restoreID != "" {
+			r, err := c.Restores.Show(ctx, s.restoreID)
+			return r.Status == karbor.RestoreInProgress, r.Progress, err
+		}
+		cp, err := c.Checkpoints.Show(ctx, s.providerID, s.checkpointID)
+		return cp.Status == karbor.CheckpointProtecting, cp.Progress, err
+	}, nil
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// printer writes the story's steps. What it writes is for a human who looks on:
+// a line that can't be written changes nothing.
+type printer struct {
+	w      io.Writer
+	number int
+	times  []timing
+}
+
+type timing struct {
+	what string
+	took time.Duration
+}
+
+// step runs one numbered step and prints how long it took.
+func (p *printer) step(what string, do func() error) error {
+	p.number++
+	_, _ = fmt.Fprintf(p.w, "\n%2d. %s\n", p.number, what)
+	start := time.Now()
+	err := do()
+	took := time.Since(start).Round(time.Millisecond)
+	p.times = append(p.times, timing{what, took})
+	if err == nil {
+		p.note("done in %s", took)
+	}
+	return err
+}
+
+// note prints a remark below a step.
+func (p *printer) note(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.w, "    "+format+"\n", args...)
+}
+
+// show prints what a command printed, indented.
+func (p *printer) show(lines []byte) {
+	start := 0
+	for i, b := range lines {
+		if b == '\n' {
+			p.note("%s", lines[start:i])
+			start = i + 1
+		}
+	}
+}
+
+// check is one comparison.
+type check struct {
+	what  string
+	how   string
+	bytes int64
+	took  time.Duration
+	// faults say what differs; none means that all is equal.
+	faults []string
+}
+
+// summary prints the table of checks and of times.
+func (p *printer) summary(checks []check) {
+	t := newTable(p.w)
+	t.AppendHeader(table.Row{"Compared", "How", "Bytes", "Time", "Result"})
+	for _, c := range checks {
+		result := "equal"
+		if len(c.faults) > 0 {
+			result = fmt.Sprintf("%d DIFFERENCES", len(c.faults))
+		}
+		bytes, took := "", ""
+		if c.bytes > 0 {
+			bytes = fmt.Sprint(c.bytes)
+		}
+		if c.took > 0 {
+			took = c.took.Round(time.Millisecond).String()
+		}
+		t.AppendRow(table.Row{c.what, c.how, bytes, took, result})
+	}
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, Align: text.AlignRight}, {Number: 4, Align: text.AlignRight}})
+	t.Render()
+	times := newTable(p.w)
+	times.AppendHeader(table.Row{"Step", "Time"})
+	for _, one := range p.times {
+		times.AppendRow(table.Row{one.what, one.took})
+	}
+	times.SetColumnConfigs([]table.ColumnConfig{{Number: 2, Align: text.AlignRight}})
+	times.Render()
+	for _, c := range checks {
+		for _, f := range c.faults {
+			_, _ = fmt.Fprintf(p.w, "DIFFERENCE in the %s: %s\n", c.what, f)
+		}
+	}
+}
+
+func newTable(w io.Writer) table.Writer {
+	t := table.NewWriter()
+	t.SetOutputMirror(w)
+	style := table.StyleDefault
+	style.Format.Header = text.FormatDefault
+	t.SetStyle(style)
+	_, _ = fmt.Fprintln(w)
+	return t
+}

@@ -1,0 +1,82 @@
+#!/bin/bash
+# The story of the demo on a real cloud (docs/operators/real-cloud.md): starts a
+# karbord of its own, with a bank in a temporary folder, runs the story as the
+# tenant, and stops it again.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+lab=${OSLAB:-/var/tmp/oslab}
+tenant=${KARBOR_DEMO_OPENRC:-$lab/openrc-alpha}
+service=${KARBOR_DEMO_SERVICE_OPENRC:-$lab/openrc-karbor}
+listen=${KARBOR_DEMO_LISTEN:-127.0.0.1:8799}
+for file in "$tenant" "$service"; do
+  [ -r "$file" ] || { echo "there is no $file: set KARBOR_DEMO_OPENRC and KARBOR_DEMO_SERVICE_OPENRC, or run make openstack-up" >&2; exit 2; }
+done
+
+state=$(mktemp -d "${TMPDIR:-/var/tmp}/karbor-demo-XXXXXX")
+karbord=
+finish() {
+  code=$?
+  if [ -n "$karbord" ] && kill -0 "$karbord" 2>/dev/null; then
+    kill -TERM "$karbord"
+    wait "$karbord" || true
+  fi
+  if [ $code -ne 0 ] || [ -n "${KARBOR_DEMO_KEEP:-}" ]; then
+    echo "kept: $state (karbord.log is karbord's log)"
+  else
+    rm -rf "$state"
+  fi
+  exit $code
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+mkdir -m 700 "$state/providers.d"
+# A subshell: the service user's settings are not the tenant's.
+(
+  for name in $(compgen -v OS_ || true); do unset "$name"; done
+  . "$service"
+  umask 077
+  printf '%s\n' "$OS_PASSWORD" >"$state/password"
+  cat >"$state/karbord.yaml" <<X
+listen: $listen
+state: $state/state
+providers: $state/providers.d
+keystone:
+  auth_url: $OS_AUTH_URL
+  username: ${OS_USERNAME}
+  password_file: $state/password
+  project: ${OS_PROJECT_NAME}
+  user_domain: ${OS_USER_DOMAIN_NAME:-${OS_USER_DOMAIN_ID:-Default}}
+  project_domain: ${OS_PROJECT_DOMAIN_NAME:-${OS_PROJECT_DOMAIN_ID:-Default}}
+operations:
+  admin_reads: ${KARBOR_DEMO_ADMIN_READS:-true}
+X
+)
+cat >"$state/providers.d/bank.yaml" <<X
+id: 6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b01
+name: bank
+description: Keeps all the bytes of an application in a bank.
+bank:
+  plugin: karbor-file-bank
+  options:
+    path: $state/bank
+plugins:
+  - plugin: karbor-project-protection-plugin
+  - plugin: karbor-server-protection-plugin
+  - plugin: karbor-volume-glance-plugin
+  - plugin: karbor-image-protection-plugin
+  - plugin: karbor-network-protection-plugin
+X
+
+mkfifo "$state/ready"
+"$root/bin/karbord" all --config "$state/karbord.yaml" >"$state/ready" 2>"$state/karbord.log" &
+karbord=$!
+if ! read -r -t 60 line <"$state/ready" || [[ $line != ready* ]]; then
+  echo "karbord did not become ready:" >&2
+  tail -n 20 "$state/karbord.log" >&2
+  exit 1
+fi
+echo "$line"
+cd "$root"
+go run ./test/demo --karbor bin/karbor --openrc "$tenant" --endpoint "http://$listen" "$@"
