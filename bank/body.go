@@ -2,6 +2,7 @@ package bank
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/karbor/karbor"
@@ -71,7 +72,7 @@ func (r *exactReader) read(p []byte) (int, error) {
 	case err != nil && err != io.EOF:
 		return 0, err
 	case err == nil && r.left == 0:
-		if err := r.end(); err != io.EOF {
+		if err := r.end(); !errors.Is(err, io.EOF) {
 			return 0, err
 		}
 	}

@@ -202,7 +202,7 @@ func (c *Client) send(ctx context.Context, r call, body []byte, token karbor.Sec
 	if err != nil {
 		return nil, unreachable(c.endpoint.Host, err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }() // what matters was read
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return nil, unreachable(c.endpoint.Host, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 
@@ -56,9 +57,7 @@ func (p *Protectables) Instances(ctx context.Context, t karbor.ResourceType, par
 		return func(yield func(Instance, error) bool) { yield(Instance{}, err) }
 	}
 	filters := map[string]string{"parameters": text}
-	for k, v := range o.Filters {
-		filters[k] = v
-	}
+	maps.Copy(filters, o.Filters)
 	o.Filters = filters
 	return list[Instance](ctx, p.c, call{path: "/protectables/" + escape(string(t)) + "/instances",
 		what: fmt.Sprintf("listing the instances of %s", t)}, "instances", o)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -282,7 +283,7 @@ func clockGoesForward(t *testing.T, b bank.Bank) {
 			t.Errorf("after %v comes %v", last, now)
 		}
 		last = now
-		put(t, b, "clock", fmt.Sprint(i))
+		put(t, b, "clock", strconv.Itoa(i))
 		info, err := b.Stat(t.Context(), "clock")
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -183,11 +184,8 @@ func (m *Memory) Snapshot() map[string]string {
 func (m *Memory) Clone() *Memory {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	c := &Memory{keys: slices.Clone(m.keys), objects: make(map[string]object, len(m.objects)), now: m.now}
-	for key, o := range m.objects {
-		c.objects[key] = o // data is never changed in place
-	}
-	return c
+	// The data of an object is never changed in place.
+	return &Memory{keys: slices.Clone(m.keys), objects: maps.Clone(m.objects), now: m.now}
 }
 
 type memoryReader struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,7 @@ func oneOfRacingCreatesWins(t *testing.T, b bank.Bank) {
 		for i := range racers {
 			wg.Go(func() {
 				<-start
-				text := strings.Repeat(fmt.Sprint(i), 100)
+				text := strings.Repeat(strconv.Itoa(i), 100)
 				err := b.Create(t.Context(), key, strings.NewReader(text), 100)
 				switch {
 				case err == nil:

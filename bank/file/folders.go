@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -40,34 +41,77 @@ func newFolders(root *os.Root) *folders {
 	return &folders{root: root, durable: map[string]bool{}, syncs: map[string]*folderSync{}}
 }
 
-// make makes the folders above a path, durably.
+// make makes the folders above a path, durably. It walks down from the deepest
+// one that is known to be durable.
 func (f *folders) make(path string) error {
-	for _, dir := range parents(path) {
-		f.mu.Lock()
-		known, removals := f.durable[dir], f.removals
-		f.mu.Unlock()
-		if known {
-			continue
-		}
-		if err := f.root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // removed above us meanwhile: moving fails, and we start again
-			}
-			return err
-		}
-		if err := f.sync(folderOf(dir)); err != nil {
-			return err
-		}
-		f.mu.Lock()
-		if len(f.durable) >= maxDurable {
-			clear(f.durable)
-		}
-		if f.removals == removals {
-			f.durable[dir] = true
-		}
-		f.mu.Unlock()
+	dirs := parents(path)
+	f.mu.Lock()
+	removals, known := f.removals, 0
+	for known < len(dirs) && f.durable[dirs[known]] {
+		known++
 	}
-	return nil
+	f.mu.Unlock()
+	if known == len(dirs) {
+		return nil
+	}
+	at, above := f.root, ""
+	if known > 0 {
+		above = dirs[known-1]
+		sub, err := f.root.OpenRoot(above)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile: moving fails, and we start again
+		}
+		if err != nil {
+			return err
+		}
+		at = sub
+	}
+	for _, dir := range dirs[known:] {
+		below, err := makeOne(at, strings.TrimPrefix(dir[len(above):], "/"))
+		if at != f.root {
+			err = errors.Join(err, at.Close())
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // as above
+		}
+		if err != nil {
+			return err
+		}
+		at, above = below, dir
+	}
+	f.remember(dirs[known:], removals)
+	return at.Close()
+}
+
+// makeOne makes the folder name in at, syncs at, and opens the folder.
+func makeOne(at *os.Root, name string) (*os.Root, error) {
+	if err := at.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	dir, err := at.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return nil, err
+	}
+	return at.OpenRoot(name)
+}
+
+// remember notes folders as durable, unless some folder was removed since the
+// count of removals was taken.
+func (f *folders) remember(dirs []string, removals uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.removals != removals {
+		return
+	}
+	if len(f.durable)+len(dirs) > maxDurable {
+		clear(f.durable)
+	}
+	for _, dir := range dirs {
+		f.durable[dir] = true
+	}
 }
 
 // forget drops what is remembered of the folders above a path.

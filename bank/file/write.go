@@ -22,7 +22,40 @@ func (b *Bank) Put(ctx context.Context, key string, body io.Reader, size int64) 
 // Create implements bank.Bank. A hard link never replaces a file, so of racing
 // Creates one wins.
 func (b *Bank) Create(ctx context.Context, key string, body io.Reader, size int64) error {
+	if size == 0 {
+		return b.createEmpty(ctx, key, body)
+	}
 	return b.write(ctx, key, body, size, b.root.Link)
+}
+
+// createEmpty makes an object without bytes in its place: there is no part of it
+// that a reader could see.
+func (b *Bank) createEmpty(ctx context.Context, key string, body io.Reader) error {
+	if err := bank.CheckKey(key); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, bank.Exactly(ctx, body, 0)); err != nil {
+		return fmt.Errorf("writing %s: %w", key, err)
+	}
+	return b.finish(key, b.place(ctx, "", path(key), func(_, to string) error {
+		f, err := b.root.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	}))
+}
+
+// finish makes the place of a key durable, unless putting the object there has
+// failed with err.
+func (b *Bank) finish(key string, err error) error {
+	switch {
+	case errors.Is(err, errTaken):
+		return karbor.Errorf(karbor.Conflict, "the object %s exists already", key)
+	case err != nil:
+		return fmt.Errorf("writing %s: %w", key, classify(err))
+	}
+	return b.folders.sync(folderOf(path(key)))
 }
 
 // write writes the object to a temporary file, makes that durable, and moves it
@@ -43,13 +76,7 @@ func (b *Bank) write(ctx context.Context, key string, body io.Reader, size int64
 	if removeErr := b.root.Remove(temp); err == nil && !errors.Is(removeErr, fs.ErrNotExist) {
 		err = removeErr
 	}
-	switch {
-	case errors.Is(err, errTaken):
-		return karbor.Errorf(karbor.Conflict, "the object %s exists already", key)
-	case err != nil:
-		return fmt.Errorf("writing %s: %w", key, classify(err))
-	}
-	return b.folders.sync(folderOf(path(key)))
+	return b.finish(key, err)
 }
 
 // errTaken is the error of a Create whose key is taken.

@@ -14,8 +14,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/karbor/karbor/internal/cli"
 	"golang.org/x/term"
+
+	"github.com/karbor/karbor/internal/cli"
 )
 
 func main() {

@@ -29,6 +29,8 @@ type Enforcer interface {
 	Check(ctx context.Context, rule string, id *karbor.Identity, target policy.Target) error
 }
 
+var _ Enforcer = (*policy.Enforcer)(nil)
+
 // Options are what an API is made of. All are required but PublicURL.
 type Options struct {
 	Routes        []Route
@@ -182,7 +184,7 @@ func (a *API) match(r *http.Request) (http.Handler, error) {
 	probe := &probe{header: http.Header{}}
 	handler.ServeHTTP(probe, r)
 	if probe.status == http.StatusMethodNotAllowed {
-		return nil, &methodNotAllowed{method: r.Method, allow: probe.header.Get("Allow")}
+		return nil, &methodNotAllowedError{method: r.Method, allow: probe.header.Get("Allow")}
 	}
 	return nil, missing
 }

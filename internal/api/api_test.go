@@ -222,7 +222,7 @@ func TestHeadAndEmptyAnswers(t *testing.T) {
 		if err := errors.Join(err, resp.Body.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if resp.StatusCode != 200 || len(body) != 0 {
+		if resp.StatusCode != http.StatusOK || len(body) != 0 {
 			t.Errorf("%s: %d %q", method, resp.StatusCode, body)
 		}
 	}

@@ -44,10 +44,10 @@ type faultBody struct {
 	RetryAfter string `json:"retryAfter,omitempty"`
 }
 
-// methodNotAllowed is the fault of a path that takes other methods.
-type methodNotAllowed struct{ method, allow string }
+// methodNotAllowedError is the fault of a path that takes other methods.
+type methodNotAllowedError struct{ method, allow string }
 
-func (e *methodNotAllowed) Error() string {
+func (e *methodNotAllowedError) Error() string {
 	return fmt.Sprintf("The method %s is not allowed for this resource; allowed are %s.", quote(e.method), e.allow)
 }
 
@@ -62,8 +62,7 @@ func (a *API) fault(w http.ResponseWriter, r *http.Request, err error) {
 	if form.status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Keystone uri="+strconv.Quote(a.authURL))
 	}
-	var method *methodNotAllowed
-	if errors.As(err, &method) {
+	if method, ok := errors.AsType[*methodNotAllowedError](err); ok {
 		h.Set("Allow", method.allow)
 	}
 	body := map[string]faultBody{form.name: {Code: form.status, Message: message, RetryAfter: form.retryAfter}}
@@ -73,8 +72,8 @@ func (a *API) fault(w http.ResponseWriter, r *http.Request, err error) {
 
 // describe chooses the form and the sentence of an error.
 func (a *API) describe(r *http.Request, err error) (faultForm, string) {
-	var method *methodNotAllowed
-	var version *notAcceptable
+	var method *methodNotAllowedError
+	var version *notAcceptableError
 	switch {
 	case errors.As(err, &method):
 		return faultForm{http.StatusMethodNotAllowed, "badMethod", ""}, method.Error()

@@ -3,7 +3,9 @@ package api_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -113,4 +115,39 @@ func TestASecondRequestWaitsForTheFirst(t *testing.T) {
 		close(release)
 		wg.Wait()
 	})
+}
+
+func TestTheOldestAnswersAreForgottenWhenThereAreTooMany(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		size, requests int
+	}{
+		"bytes": {1 << 20, 20},
+		"count": {1, 10_005},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(o *api.Options) {
+				o.Logger = slog.New(slog.DiscardHandler)
+				counting(t, o, func(n int) (any, error) {
+					return map[string]any{"n": n, "text": strings.Repeat("x", tt.size)}, nil
+				})
+			})
+			post := func(key int) any {
+				return s.do(t, "POST", "/v1/"+project+"/things", "member", "{}", "Idempotency-Key: "+strconv.Itoa(key)).body["n"]
+			}
+			for key := range tt.requests {
+				if got := post(key); got != float64(key+1) {
+					t.Fatalf("request %d ran as %v", key, got)
+				}
+			}
+			if got := post(tt.requests - 1); got != float64(tt.requests) {
+				t.Errorf("the newest is forgotten: it ran as %v", got)
+			}
+			if got := post(0); got != float64(tt.requests+1) {
+				t.Errorf("the oldest is remembered: %v", got)
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"log/slog"
 	"net/url"
 	"strings"
 	"testing"
@@ -178,7 +179,7 @@ func TestLinksNameTheAddressThatClientsReach(t *testing.T) {
 }
 
 func FuzzBody(f *testing.F) {
-	s := serve(f, nil)
+	s := serve(f, func(o *api.Options) { o.Logger = slog.New(slog.DiscardHandler) })
 	for _, seed := range []string{
 		`{"thing": {"name": "x", "count": 3}}`, `{"thing": {"more": [1e3, null, true, "\ud800"]}}`,
 		`{"thing": {}}{}`, "", "[", `{"thing": {"count": 1E+400}}`, "\x00",

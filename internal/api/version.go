@@ -30,11 +30,11 @@ const (
 	serviceType   = "data-protect"
 )
 
-// notAcceptable is the fault of a microversion that is not served. It is the only
+// notAcceptableError is the fault of a microversion that is not served. It is the only
 // one that no kind of error stands for.
-type notAcceptable struct{ asked string }
+type notAcceptableError struct{ asked string }
 
-func (e *notAcceptable) Error() string {
+func (e *notAcceptableError) Error() string {
 	return fmt.Sprintf("Version %s is not supported by the API. Minimum is %s and maximum is %s.", quote(e.asked), MinVersion, MaxVersion)
 }
 
@@ -66,7 +66,7 @@ func parseVersion(s string) (Version, error) {
 	}
 	n, err := strconv.Atoi(minor)
 	if major != "1" || err != nil || Version(n) > MaxVersion || Version(n) < MinVersion {
-		return 0, &notAcceptable{asked: s}
+		return 0, &notAcceptableError{asked: s}
 	}
 	return Version(n), nil
 }

@@ -61,7 +61,7 @@ func Open(_ context.Context, b bank.Bank, o Options) (*Checkpoints, error) {
 	if o.Now == nil {
 		return nil, karbor.Errorf(karbor.Internal, "opening checkpoints: no clock given")
 	}
-	if o.Owner != "" && (!karbor.IsResourceID(o.Owner) || len(o.Owner) > bank.MaxPart) {
+	if o.Owner != "" && !isOwner(o.Owner) {
 		return nil, karbor.Errorf(karbor.Invalid, "%q can't be the owner of a lease", o.Owner)
 	}
 	if o.LeaseRenew == 0 {

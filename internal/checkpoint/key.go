@@ -19,7 +19,6 @@ const (
 const (
 	statesRoot  = root + "states/"
 	indicesRoot = root + "indices/"
-	claimsRoot  = root + "claims/"
 	leasesRoot  = root + "leases/"
 )
 
@@ -54,8 +53,16 @@ func reasonsKey(project, id, digest string) string {
 
 func nodesPrefix(project, id string) string { return checkpointPrefix(project, id) + "nodes/" }
 
+// A claim lies next to its owner's lease, which tells it from a number by its @.
 func claimKey(owner, project, id string) string {
-	return claimsRoot + owner + "/" + project + "/" + id
+	return leasePrefix(owner) + project + "@" + id
+}
+
+// parseClaim reads what claimKey wrote.
+func parseClaim(key string) (owner, project, id string, ok bool) {
+	owner, claim, _ := strings.Cut(strings.TrimPrefix(key, leasesRoot), "/")
+	project, id, _ = strings.Cut(claim, "@")
+	return owner, project, id, isOwner(owner) && checkIDs(project, id) == nil
 }
 
 func leasePrefix(owner string) string { return leasesRoot + owner + "/" }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -266,4 +265,5 @@ func (c *Checkpoints) alive(ctx context.Context, owner string) (bool, error) {
 	return false, karbor.Transientf("the lease of %s changes too fast to be read", owner)
 }
 
-func isOwner(s string) bool { return karbor.IsResourceID(s) && !strings.Contains(s, "/") }
+// isOwner reports whether a text can be the owner of a lease.
+func isOwner(s string) bool { return karbor.IsResourceID(s) && len(s) <= bank.MaxPart }

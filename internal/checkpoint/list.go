@@ -179,7 +179,7 @@ func (c *Checkpoints) eachStates(ctx context.Context, fn func(project, id string
 		numbers = nil
 		return fn(project, id, n)
 	}
-	err := eachKey(ctx, c.bank, statesRoot, "", func(key string) error {
+	err := eachKey(ctx, c.bank, statesRoot, func(key string) error {
 		parts := strings.Split(strings.TrimPrefix(key, statesRoot), "/")
 		if len(parts) != 3 || checkIDs(parts[0], parts[1]) != nil {
 			return nil

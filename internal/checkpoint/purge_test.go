@@ -36,7 +36,7 @@ func addNodes(ctx context.Context, cs *Checkpoints, id string) error {
 func withoutLease(m *banktest.Memory) map[string]string {
 	all := m.Snapshot()
 	for key := range all {
-		if strings.HasPrefix(key, leasesRoot) {
+		if strings.HasPrefix(key, leasesRoot) && !strings.Contains(key, "@") {
 			delete(all, key)
 		}
 	}

@@ -90,7 +90,7 @@ func (c *Checkpoints) sequences(ctx context.Context, prefix string) ([]int, erro
 
 func sequences(ctx context.Context, b bank.Bank, prefix string) ([]int, error) {
 	var numbers []int
-	err := eachKey(ctx, b, prefix, "", func(key string) error {
+	err := eachKey(ctx, b, prefix, func(key string) error {
 		if n, ok := parseSequence(strings.TrimPrefix(key, prefix)); ok {
 			numbers = append(numbers, n)
 		}
@@ -99,20 +99,15 @@ func sequences(ctx context.Context, b bank.Bank, prefix string) ([]int, error) {
 	return numbers, err
 }
 
-// errStop ends eachKey early.
-var errStop = errors.New("stop")
-
-// eachKey calls fn with each key under prefix after marker, in order.
-func eachKey(ctx context.Context, b bank.Bank, prefix, marker string, fn func(key string) error) error {
-	for {
+// eachKey calls fn with each key under prefix, in order.
+func eachKey(ctx context.Context, b bank.Bank, prefix string, fn func(key string) error) error {
+	for marker := ""; ; {
 		infos, err := b.List(ctx, prefix, marker, bank.MaxList)
 		if err != nil {
 			return err
 		}
 		for _, i := range infos {
-			if err := fn(i.Key); errors.Is(err, errStop) {
-				return nil
-			} else if err != nil {
+			if err := fn(i.Key); err != nil {
 				return err
 			}
 			marker = i.Key

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/karbor/karbor"
 )
@@ -11,17 +10,16 @@ import (
 // Zombies gives the checkpoints that are protecting or deleting and whose
 // owner's lease has gone. Whoever takes one over sets it to the same state
 // first, or creates it again, and then finishes or fails it. It also removes
-// what dead owners left that is of no use. It costs one listing of the claims,
-// and a few calls for each claim of a dead owner.
+// what dead owners left that is of no use. It costs one listing of the leases and
+// claims, and a few calls for each claim of a dead owner.
 func (c *Checkpoints) Zombies(ctx context.Context) ([]karbor.Checkpoint, error) {
 	var out []karbor.Checkpoint
 	dead := map[string]bool{}
-	err := eachKey(ctx, c.bank, claimsRoot, "", func(key string) error {
-		parts := strings.Split(strings.TrimPrefix(key, claimsRoot), "/")
-		if len(parts) != 3 || !isOwner(parts[0]) || checkIDs(parts[1], parts[2]) != nil {
+	err := eachKey(ctx, c.bank, leasesRoot, func(key string) error {
+		owner, project, id, ok := parseClaim(key)
+		if !ok {
 			return nil
 		}
-		owner := parts[0]
 		if _, known := dead[owner]; !known {
 			alive, err := c.alive(ctx, owner)
 			if err != nil {
@@ -32,7 +30,7 @@ func (c *Checkpoints) Zombies(ctx context.Context) ([]karbor.Checkpoint, error) 
 		if !dead[owner] {
 			return nil
 		}
-		cp, err := c.zombie(ctx, owner, parts[1], parts[2])
+		cp, err := c.zombie(ctx, owner, project, id)
 		if cp != nil {
 			out = append(out, *cp)
 		}

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestZombiesAreTheUnfinishedOnesOfDeadOwners(t *testing.T) {
 		t.Errorf("zombies that were taken over: %v", got)
 	}
 	for key := range m.Snapshot() {
-		if len(key) > len(claimsRoot+"dead/") && key[:len(claimsRoot+"dead/")] == claimsRoot+"dead/" {
+		if strings.HasPrefix(key, leasePrefix("dead")) && strings.Contains(key, "@") {
 			t.Errorf("the claim %s is left", key)
 		}
 	}

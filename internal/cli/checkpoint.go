@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/client"
 	"github.com/karbor/karbor/internal/cli/output"
 	"github.com/karbor/karbor/internal/cli/progress"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) checkpoint() *cobra.Command {

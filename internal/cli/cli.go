@@ -13,11 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/karbor/karbor/client"
 	"github.com/karbor/karbor/internal/cli/output"
 	"github.com/karbor/karbor/internal/cli/progress"
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // Options are the command's surroundings. All but Terminal and Version are
@@ -59,7 +60,7 @@ type app struct {
 // gives the exit code; see the table in docs/tenants/README.md.
 func Run(ctx context.Context, args []string, o Options) int {
 	a := &app{Options: o}
-	root := a.root()
+	root := a.root() //nolint:contextcheck // commands get theirs from ExecuteContext
 	root.SetArgs(args)
 	root.SetIn(o.Stdin)
 	root.SetOut(o.Stdout)

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/karbor/karbor/internal/cli"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/karbor/karbor/internal/cli"
 )
 
 var update = flag.Bool("update", false, "write the golden files of the scripts anew")

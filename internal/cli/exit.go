@@ -41,6 +41,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitNotFound
 	case karbor.Unavailable:
 		return exitUnreachable
+	default:
+		return exitFailed
 	}
-	return exitFailed
 }

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -63,9 +64,7 @@ func (f *fake) updatePlan(w http.ResponseWriter, r *http.Request) {
 	var body struct{ Plan map[string]any }
 	_ = json.NewDecoder(r.Body).Decode(&body)
 	if plan := f.byID(r.PathValue("id"), f.plans); plan != nil {
-		for k, v := range body.Plan {
-			plan[k] = v
-		}
+		maps.Copy(plan, body.Plan)
 	}
 	f.one(w, r, "plan", f.plans)
 }

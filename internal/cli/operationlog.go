@@ -3,8 +3,9 @@ package cli
 import (
 	"context"
 
-	"github.com/karbor/karbor/internal/cli/output"
 	"github.com/spf13/cobra"
+
+	"github.com/karbor/karbor/internal/cli/output"
 )
 
 func (a *app) operationLog() *cobra.Command {

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/client"
 	"github.com/karbor/karbor/internal/cli/output"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) plan() *cobra.Command {

@@ -3,9 +3,10 @@ package cli
 import (
 	"context"
 
+	"github.com/spf13/cobra"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/cli/output"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) protectable() *cobra.Command {

@@ -3,11 +3,12 @@ package cli
 import (
 	"context"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/client"
 	"github.com/karbor/karbor/internal/cli/output"
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 func (a *app) restore() *cobra.Command {

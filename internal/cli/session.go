@@ -9,10 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/karbor/karbor/client"
 	"github.com/karbor/karbor/client/keystone"
 	"github.com/karbor/karbor/internal/cli/output"
-	"github.com/spf13/pflag"
 )
 
 // global are the flags that every command has.

@@ -9,9 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/client"
-	"github.com/spf13/pflag"
 )
 
 // pollEvery is how often a running operation is looked at.

@@ -56,6 +56,7 @@ type Daemon struct {
 	providers []*provider.Provider
 	service   *protectionservice.Service
 	engine    *local.Engine
+	authority *openstack.Authority
 }
 
 // Open makes the parts. Nothing runs until Run. What it opens is closed by Run, or
@@ -85,8 +86,7 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	authority, err := newAuthority(ctx, o)
-	if err != nil {
+	if d.authority, err = newAuthority(ctx, o); err != nil {
 		return err
 	}
 	if d.store, err = store.Open(ctx, filepath.Join(c.State, "karbor.db"), store.Options{Now: o.Now, Logger: o.Logger}); err != nil {
@@ -99,7 +99,7 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	if d.providers, err = provider.Load(ctx, c.Providers, o.Sets, provider.Options{Owner: owner, Now: o.Now}); err != nil {
 		return err
 	}
-	if err := d.openService(ctx, o, authority, key); err != nil {
+	if err := d.openService(ctx, o, key); err != nil {
 		return err
 	}
 	if d.engine, err = local.New(local.Options{
@@ -109,7 +109,7 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 		return fmt.Errorf("making the engine: %w", err)
 	}
 	d.service.SetEngine(d.engine)
-	return d.openAPI(o, authority)
+	return d.openAPI(o)
 }
 
 func newAuthority(ctx context.Context, o Options) (*openstack.Authority, error) {
@@ -129,7 +129,7 @@ func newAuthority(ctx context.Context, o Options) (*openstack.Authority, error) 
 	return openstack.NewAuthority(ctx, options)
 }
 
-func (d *Daemon) openService(ctx context.Context, o Options, authority *openstack.Authority, key []byte) error {
+func (d *Daemon) openService(ctx context.Context, o Options, key []byte) error {
 	protectables := make([]protectable.Plugin, 0, len(o.Protectables))
 	for _, definition := range o.Protectables {
 		p, err := definition.Open(ctx, nil)
@@ -140,24 +140,24 @@ func (d *Daemon) openService(ctx context.Context, o Options, authority *openstac
 	}
 	var adminReads karbor.Cloud
 	if o.Config.Operations.AdminReads {
-		adminReads = authority.Service()
+		adminReads = d.authority.Service()
 	}
 	var err error
 	d.service, err = protectionservice.New(protectionservice.Options{
-		Store: d.store, Providers: d.providers, Protectables: protectables, Authority: authority, Key: key,
+		Store: d.store, Providers: d.providers, Protectables: protectables, Authority: d.authority, Key: key,
 		DelegationLifetime: o.Config.Operations.DelegationLifetime, AdminReads: adminReads,
 		Targets: o.Config.Operations.RestoreTargets, Now: o.Now, Logger: o.Logger,
 	})
 	return err
 }
 
-func (d *Daemon) openAPI(o Options, authority *openstack.Authority) error {
+func (d *Daemon) openAPI(o Options) error {
 	handler, err := api.New(api.Options{
 		Routes: v1.Routes(v1.Deps{
-			Store: d.store, Service: d.service, Session: authority.Session, PlanQuota: o.Config.Quotas.Plans, Now: o.Now,
+			Store: d.store, Service: d.service, Session: d.authority.Session, PlanQuota: o.Config.Quotas.Plans, Now: o.Now,
 		}),
-		Authenticator: authority, Policy: policy.New(), Logger: o.Logger,
-		AuthURL: authority.AuthURL(), PublicURL: o.Config.PublicURL, Now: o.Now,
+		Authenticator: d.authority, Policy: policy.New(), Logger: o.Logger,
+		AuthURL: d.authority.AuthURL(), PublicURL: o.Config.PublicURL, Now: o.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("making the API: %w", err)
@@ -184,6 +184,9 @@ func (d *Daemon) Close() error {
 	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
+	}
+	if d.authority != nil {
+		d.authority.Close()
 	}
 	return errors.Join(errs...)
 }

@@ -120,6 +120,14 @@ func NewAuthority(_ context.Context, o Options) (*Authority, error) {
 // AuthURL is Keystone's address, with /v3 at its end.
 func (a *Authority) AuthURL() string { return a.site.url }
 
+// Close ends the idle connections. Sessions can still be used; Authority owns no
+// goroutine.
+func (a *Authority) Close() {
+	if own := a.site.transport.own; own != nil {
+		own.CloseIdleConnections()
+	}
+}
+
 // Service is the service user's own session. Its ProjectID and UserID are empty
 // until it has made its first request.
 func (a *Authority) Service() karbor.Cloud { return a.service }

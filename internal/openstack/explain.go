@@ -81,7 +81,7 @@ func isSyntax(err error) bool {
 	var kind *json.UnmarshalTypeError
 	var missing gophercloud.ErrMissingInput
 	var invalid gophercloud.ErrInvalidInput
-	return errors.As(err, &syntax) || errors.As(err, &kind) || errors.As(err, &missing) || errors.As(err, &invalid)
+	return errors.Is(err, errTooLong) || errors.As(err, &syntax) || errors.As(err, &kind) || errors.As(err, &missing) || errors.As(err, &invalid)
 }
 
 // fault is an answer of the cloud, for the operator's log: no body, no header but

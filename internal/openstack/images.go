@@ -13,7 +13,7 @@ import (
 // and 0 for an image without data. Read errors are explained; a stream that ends too
 // early is a transient one, never io.EOF. The caller closes the reader.
 func DownloadImage(ctx context.Context, client *gophercloud.ServiceClient, id string) (r io.ReadCloser, size int64, err error) {
-	resp, err := client.Get(asTransfer(ctx), client.ServiceURL("images", id, "file"), nil, &gophercloud.RequestOpts{
+	resp, err := client.Get(Transfer(ctx), client.ServiceURL("images", id, "file"), nil, &gophercloud.RequestOpts{
 		KeepResponseBody: true,
 		MoreHeaders:      map[string]string{"Accept": "application/octet-stream"},
 		OkCodes:          []int{http.StatusOK, http.StatusNoContent},
@@ -45,7 +45,7 @@ func (r *imageReader) Read(p []byte) (int, error) {
 // returned as it is.
 func UploadImage(ctx context.Context, client *gophercloud.ServiceClient, id string, r io.Reader) error {
 	source := &sourceReader{r: r}
-	_, err := client.Put(asTransfer(ctx), client.ServiceURL("images", id, "file"), io.Reader(source), nil, &gophercloud.RequestOpts{
+	_, err := client.Put(Transfer(ctx), client.ServiceURL("images", id, "file"), io.Reader(source), nil, &gophercloud.RequestOpts{
 		MoreHeaders: map[string]string{"Content-Type": "application/octet-stream"},
 		OkCodes:     []int{http.StatusNoContent},
 	})

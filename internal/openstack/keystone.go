@@ -100,13 +100,6 @@ func applicationCredentialAuth(id string, secret karbor.Secret) auth {
 	}, nil)
 }
 
-func tokenAuth(token karbor.Secret, scope map[string]any) auth {
-	return withScope(map[string]any{
-		"methods": []string{"token"},
-		"token":   map[string]any{"id": token.Reveal()},
-	}, scope)
-}
-
 func withScope(identity, scope map[string]any) auth {
 	body := map[string]any{"identity": identity}
 	if scope != nil {

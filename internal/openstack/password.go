@@ -38,7 +38,10 @@ func (a *Authority) Password(ctx context.Context, authURL string, p PasswordAuth
 	}
 	if s.url == a.site.url {
 		// The same cloud: reach it as the operator has set.
-		s = a.site
+		own := *a.site
+		if s = &own; p.Region != "" {
+			s.region = p.Region
+		}
 	}
 	user := passwordUser{ID: p.UserID, Name: p.Username, Domain: p.UserDomain, Password: p.Password}
 	if p.Project == "" && p.ProjectID == "" {

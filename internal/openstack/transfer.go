@@ -10,9 +10,10 @@ import (
 
 type transferKey struct{}
 
-// asTransfer marks the requests of a context as transfers: they may take as long
-// as bytes move, and end when none did for the idle time-out.
-func asTransfer(ctx context.Context) context.Context {
+// Transfer marks the requests of a context as transfers: they may take as long as
+// bytes move, and end when none did for the idle time-out. Their answers may be of
+// any size; those of other requests end with an error at 64 MiB.
+func Transfer(ctx context.Context) context.Context {
 	return context.WithValue(ctx, transferKey{}, true)
 }
 
@@ -85,7 +86,15 @@ type receivedBody struct {
 	io.ReadCloser
 	watch    *watch
 	transfer bool
+	// left is how much more may come. What is no transfer is read into memory,
+	// and the cloud may be one that we do not know.
+	left int64
 }
+
+// maxAnswer is the most that a call's answer may have, in bytes.
+const maxAnswer = 64 << 20
+
+var errTooLong = errors.New("the cloud's answer is too long")
 
 func (b *receivedBody) Read(p []byte) (int, error) {
 	if b.transfer {
@@ -95,6 +104,9 @@ func (b *receivedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
 		err = b.watch.explain(err)
+	}
+	if b.left -= int64(n); b.left < 0 {
+		return n, errTooLong
 	}
 	return n, err
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -47,6 +48,7 @@ func replayable(ctx context.Context) context.Context {
 // transport sends requests with time-outs and harmless retries. It adds no token.
 type transport struct {
 	base    http.RoundTripper
+	own     *http.Transport // base, if it was made here
 	timeout time.Duration
 	idle    time.Duration
 	now     func() time.Time
@@ -77,7 +79,7 @@ func newTransport(o Options) (*transport, error) {
 		return nil, karbor.Errorf(karbor.Invalid, "the CA certificates hold no certificate in PEM form")
 	}
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	t.base = &http.Transport{
+	t.own = &http.Transport{
 		DialContext:           dialer.DialContext,
 		TLSClientConfig:       &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   10 * time.Second,
@@ -87,6 +89,7 @@ func newTransport(o Options) (*transport, error) {
 		IdleConnTimeout:       60 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
+	t.base = t.own
 	return t, nil
 }
 
@@ -145,7 +148,12 @@ func (t *transport) once(req *http.Request) (*http.Response, error) {
 		w.stop()
 		return nil, err
 	}
-	resp.Body = &receivedBody{ReadCloser: resp.Body, watch: w, transfer: transfer}
+	body := &receivedBody{ReadCloser: resp.Body, watch: w, left: maxAnswer}
+	if transfer && resp.StatusCode < http.StatusMultipleChoices {
+		body.transfer, body.left = true, math.MaxInt64
+		w.pause() // until somebody reads
+	}
+	resp.Body = body
 	return resp, nil
 }
 

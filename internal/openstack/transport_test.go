@@ -1,7 +1,6 @@
 package openstack
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -11,8 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/gophercloud/gophercloud/v2"
 
 	"github.com/karbor/karbor"
 )
@@ -137,7 +134,7 @@ func TestAnswerThatStopsHalfwayTimesOut(t *testing.T) {
 		<-release
 	})
 	defer close(release)
-	for name, ctx := range map[string]context.Context{"call": t.Context(), "transfer": asTransfer(t.Context())} {
+	for name, ctx := range map[string]context.Context{"call": t.Context(), "transfer": Transfer(t.Context())} {
 		tr := testTransport(t, Options{Timeout: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond})
 		req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
 		resp, err := tr.RoundTrip(req)
@@ -157,7 +154,7 @@ func TestTransferMayTakeLongerThanACall(t *testing.T) {
 		_, _ = io.Copy(w, r.Body)
 	})
 	tr := testTransport(t, Options{Timeout: time.Millisecond, IdleTimeout: time.Minute})
-	req, _ := http.NewRequestWithContext(asTransfer(t.Context()), "PUT", s.URL, io.NopCloser(strings.NewReader("bytes")))
+	req, _ := http.NewRequestWithContext(Transfer(t.Context()), "PUT", s.URL, io.NopCloser(strings.NewReader("bytes")))
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +173,7 @@ func TestSlowSourceIsNotTheCloudsFault(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		return copy(p, "x"), io.EOF
 	})
-	req, _ := http.NewRequestWithContext(asTransfer(t.Context()), "PUT", s.URL, io.NopCloser(slow))
+	req, _ := http.NewRequestWithContext(Transfer(t.Context()), "PUT", s.URL, io.NopCloser(slow))
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
@@ -184,9 +181,50 @@ func TestSlowSourceIsNotTheCloudsFault(t *testing.T) {
 	_ = resp.Body.Close()
 }
 
+func TestSlowReaderIsNotTheCloudsFault(t *testing.T) {
+	s, _ := answers(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("bytes"))
+		w.(http.Flusher).Flush()
+	})
+	tr := testTransport(t, Options{IdleTimeout: 200 * time.Millisecond})
+	req, _ := http.NewRequestWithContext(Transfer(t.Context()), "GET", s.URL, nil)
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	time.Sleep(300 * time.Millisecond)
+	if got, err := io.ReadAll(resp.Body); err != nil || string(got) != "bytes" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestEndlessAnswerOfACallIsCutOff(t *testing.T) {
+	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(500)
+		for chunk := make([]byte, 1<<20); r.Context().Err() == nil; {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	})
+	for name, ctx := range map[string]context.Context{"call": t.Context(), "refused transfer": Transfer(t.Context())} {
+		req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+		resp, err := testTransport(t, Options{}).RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if !errors.Is(err, errTooLong) || n > maxAnswer+1<<20 {
+			t.Errorf("%s: %d bytes, %v", name, n, err)
+		}
+	}
+}
 
 func TestCancelledContextEndsARetryAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -240,100 +278,5 @@ func TestBadCertificatesAndAddressesAreRefused(t *testing.T) {
 		if got, err := keystoneURL(in); got != want || err != nil {
 			t.Errorf("%s became %s, %v", in, got, err)
 		}
-	}
-}
-
-func TestImagesStreamBothWays(t *testing.T) {
-	data := bytes.Repeat([]byte("karbor"), 100_000)
-	var stored []byte
-	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut {
-			stored, _ = io.ReadAll(r.Body)
-			w.WriteHeader(204)
-			return
-		}
-		_, _ = w.Write(stored)
-	})
-	client := imageClient(t, s)
-	if err := UploadImage(t.Context(), client, "i", bytes.NewReader(data)); err != nil {
-		t.Fatal(err)
-	}
-	r, _, err := DownloadImage(t.Context(), client, "i")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := io.ReadAll(r)
-	if err != nil || !bytes.Equal(got, data) || r.Close() != nil {
-		t.Errorf("got %d bytes, %v", len(got), err)
-	}
-}
-
-// imageClient gives a client of an image service, without a session.
-func imageClient(t *testing.T, s *httptest.Server) *gophercloud.ServiceClient {
-	p := &gophercloud.ProviderClient{HTTPClient: http.Client{Transport: testTransport(t, Options{})}}
-	return &gophercloud.ServiceClient{ProviderClient: p, Endpoint: s.URL + "/", ResourceBase: s.URL + "/v2/", Type: "image"}
-}
-
-func TestTruncatedDownloadIsATransientError(t *testing.T) {
-	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "100")
-		_, _ = w.Write([]byte("short"))
-	})
-	r, size, err := DownloadImage(t.Context(), imageClient(t, s), "i")
-	if err != nil || size != 100 {
-		t.Fatal(size, err)
-	}
-	defer r.Close()
-	if _, err := io.ReadAll(r); !karbor.IsTransient(err) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestUploadTellsItsSourcesError(t *testing.T) {
-	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.WriteHeader(204)
-	})
-	broken := errors.New("the bank is broken")
-	half := io.MultiReader(strings.NewReader("half"), readerFunc(func([]byte) (int, error) { return 0, broken }))
-	if err := UploadImage(t.Context(), imageClient(t, s), "i", half); !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestUploadIsSentOnce(t *testing.T) {
-	s, n := answers(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.WriteHeader(503)
-	})
-	if err := UploadImage(t.Context(), imageClient(t, s), "i", strings.NewReader("all")); !karbor.IsTransient(err) || n.Load() != 1 {
-		t.Errorf("got %v after %d requests", err, n.Load())
-	}
-}
-
-func TestUploadIsNotSentAgainWithHalfItsBytes(t *testing.T) {
-	f := newFakeCloud(t)
-	a := f.authority()
-	d, err := a.Delegate(t.Context(), f.identity(a), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := a.Resume(t.Context(), d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := Compute(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.compute = func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.WriteHeader(401)
-	}
-	if err := UploadImage(t.Context(), client, "i", strings.NewReader("bytes")); !karbor.IsTransient(err) {
-		t.Errorf("got %v", err)
-	}
-	if n := len(f.lines("PUT ")); n != 1 {
-		t.Errorf("%d uploads were sent", n)
 	}
 }

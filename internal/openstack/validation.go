@@ -73,7 +73,7 @@ func (a *Authority) validate(ctx context.Context, key fingerprint, token karbor.
 // ask looks the token up as the service user, whose own token is renewed once if
 // Keystone no longer takes it.
 func (a *Authority) ask(ctx context.Context, token karbor.Secret) (*grant, error) {
-	own, err := a.service.grants.current(ctx)
+	own, err := a.service.grant(ctx)
 	if err != nil {
 		return nil, err
 	}

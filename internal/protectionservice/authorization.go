@@ -73,7 +73,7 @@ func (s *Service) authorize(ctx context.Context, c Caller, op *store.Operation, 
 	if to != nil {
 		auth.Target = to.document()
 	} else {
-		d, err := s.authority.Delegate(ctx, c.Identity, s.lifetime)
+		d, err := s.delegate(ctx, c.Identity)
 		if err != nil {
 			return nil, err
 		}

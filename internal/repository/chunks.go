@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -117,7 +118,7 @@ func (c *Chunks) Verify(ctx context.Context, name string, progress func(done, to
 			progress(done, m.Size)
 		}
 	}
-	if closeErr := r.Close(); err == io.EOF {
+	if closeErr := r.Close(); errors.Is(err, io.EOF) {
 		err = closeErr
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -79,7 +80,7 @@ func (r *reader) WriteTo(w io.Writer) (int64, error) {
 	for {
 		if len(r.rest) == 0 {
 			data, err := r.next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return n, nil
 			}
 			if err != nil {
@@ -207,7 +208,7 @@ func (r *reader) fetch(i int, buf []byte) ([]byte, error) {
 	}
 	defer func() { _ = body.Close() }()
 	n, err := io.ReadFull(body, buf)
-	if err == io.ErrUnexpectedEOF || err == io.EOF {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return nil, r.broken(which, fmt.Sprintf("has %d bytes and not %d", n, c.Size))
 	}
 	if err != nil {

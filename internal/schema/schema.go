@@ -6,6 +6,7 @@ package schema
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -64,8 +65,8 @@ func (s *Schema) CheckNamed(name string, v any) error {
 	if err == nil {
 		return nil
 	}
-	invalid, ok := err.(*jsonschema.ValidationError)
-	if !ok {
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
 		return karbor.Errorf(karbor.Invalid, "%s", cut(err.Error(), maxSentence))
 	}
 	return karbor.Errorf(karbor.Invalid, "%s", sentence(name, v, invalid))

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"time"
 
 	"github.com/karbor/karbor"
 )
@@ -36,9 +38,13 @@ type RecordOutcome struct {
 // harmless: the first outcome stays.
 func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) error {
 	return s.write(ctx, "ending the operation "+id, func(t *transaction) error {
-		o, err := operation(ctx, t, id)
-		if err != nil || !o.EndedAt.IsZero() {
-			return err
+		o, err := one(ctx, t, scanEnding, `SELECT provider_id, checkpoint_id, restore_id, log_id, ended_at
+			FROM operations WHERE id = ?`+forUpdate, id)
+		if err != nil {
+			return missing(err, "operation", id)
+		}
+		if !o.endedAt.IsZero() {
+			return nil
 		}
 		if err := s.endCheckpoint(ctx, t, &o, &outcome); err != nil {
 			return err
@@ -47,14 +53,14 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 		if outcome.RestoreStatus != "" {
 			_, err := t.exec(ctx, `UPDATE restores SET status = ?, resources_status = ?, resources_reason = ?,
 				updated_at = ? WHERE id = ?`, string(outcome.RestoreStatus), document{outcome.ResourcesStatus},
-				document{outcome.ResourcesReason}, now, o.RestoreID)
+				document{outcome.ResourcesReason}, now, o.restoreID)
 			if err != nil {
 				return err
 			}
 		}
 		_, err = t.exec(ctx, `UPDATE operation_logs SET status = CASE WHEN ? = '' THEN status ELSE ? END, ended_at = ?,
-			error_info = ?, updated_at = ? WHERE id = (SELECT log_id FROM operations WHERE id = ?)`,
-			string(outcome.LogStatus), string(outcome.LogStatus), now, outcome.ErrorInfo, now, id)
+			error_info = ?, updated_at = ? WHERE id = ?`,
+			string(outcome.LogStatus), string(outcome.LogStatus), now, outcome.ErrorInfo, now, o.logID)
 		if err != nil {
 			return err
 		}
@@ -69,16 +75,28 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 	})
 }
 
-func (s *Store) endCheckpoint(ctx context.Context, t *transaction, o *Operation, outcome *Outcome) error {
+// ending is what the end of an operation needs to know of it.
+type ending struct {
+	providerID, checkpointID, restoreID, logID string
+	endedAt                                    time.Time
+}
+
+func scanEnding(rows *sql.Rows) (ending, error) {
+	var o ending
+	err := rows.Scan(&o.providerID, &o.checkpointID, &o.restoreID, &o.logID, timeColumn{&o.endedAt})
+	return o, err
+}
+
+func (s *Store) endCheckpoint(ctx context.Context, t *transaction, o *ending, outcome *Outcome) error {
 	switch outcome.CheckpointStatus {
 	case "":
 		return nil
 	case karbor.CheckpointDeleted:
-		return deleteCheckpoint(ctx, t, o.ProviderID, o.CheckpointID, s.now())
+		return deleteCheckpoint(ctx, t, o.providerID, o.checkpointID, s.now())
 	}
 	_, err := t.exec(ctx, `UPDATE checkpoints SET status = ?, size = CASE WHEN ? = 0 THEN size ELSE ? END, reasons = ?,
 		updated_at = ? WHERE id = ? AND provider_id = ? AND deleted = 0`, string(outcome.CheckpointStatus),
-		outcome.Size, outcome.Size, document{outcome.Reasons}, micros(s.now()), o.CheckpointID, o.ProviderID)
+		outcome.Size, outcome.Size, document{outcome.Reasons}, micros(s.now()), o.checkpointID, o.providerID)
 	return err
 }
 

@@ -86,8 +86,11 @@ func newWriter(db *sql.DB) *writer {
 	return w
 }
 
+// close waits for the transaction that runs; later ones fail, as the database is
+// closed.
 func (w *writer) close() error {
 	<-w.turn
+	defer func() { w.turn <- struct{}{} }()
 	err := w.drop(nil)
 	return errors.Join(err, w.db.Close())
 }

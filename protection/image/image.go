@@ -76,8 +76,10 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 	switch {
 	case t != karbor.ImageType:
 		return protection.Hooks{}
-	case op == karbor.Protect:
+	case op == karbor.Protect && r.options.EnableServerSnapshot:
 		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect}
+	case op == karbor.Protect:
+		return protection.Hooks{Main: r.protect}
 	case op == karbor.RestoreOperation:
 		return protection.Hooks{Main: r.restore, Undo: r.undoRestore}
 	default:

@@ -96,4 +96,80 @@ func TestImageComesBackWithItsPropertiesAndBytes(t *testing.T) {
 	})
 }
 
-var _ = time.Second
+// TestServersDiskComesBackAsAnImage protects a server's image in its role: the
+// disk as it is now, not the image that the server was made from.
+func TestServersDiskComesBackAsAnImage(t *testing.T) {
+	tenant := protectiontest.NewTenant(t)
+	net, _ := tenant.Make(t, "network", "networks", "network", map[string]any{"name": "n"})["id"].(string)
+	tenant.Make(t, "network", "subnets", "subnet", map[string]any{"network_id": net, "ip_version": 4, "cidr": "10.1.0.0/24"})
+	data := content(1_000)
+	protectiontest.Run(t, protectiontest.Case{
+		Plugin: open(t, "{poll_interval: 20ms, timeout: 1m}"), Type: karbor.ImageType,
+		Session: tenant.Session, Inventory: tenant.Inventory, ChangesOnly: true,
+		Make: func(t *testing.T) protectiontest.Source {
+			id := makeImage(t, tenant, map[string]any{"os_distro": "debian", "own_property": "x", "tags": []string{"a"}}, data)
+			original := tenant.Show(t, "image", "images/"+id, "")
+			server, _ := tenant.Make(t, "compute", "servers", "server", map[string]any{
+				"name": "shop", "flavorRef": "1", "imageRef": id, "networks": []any{map[string]any{"uuid": net}}})["id"].(string)
+			tenant.Await(t, "compute", "servers/"+server, "server", "ACTIVE")
+			disk := diskOf(t, tenant, server)
+			g := &karbor.Graph{}
+			node := g.Add(karbor.Resource{Type: karbor.ImageType, ID: id, Name: "photo"}, server)
+			return protectiontest.Source{
+				Graph: g, Key: node.Key(),
+				Destroy: func(t *testing.T) {
+					tenant.Remove(t, "compute", "servers/"+server, "server")
+					tenant.Remove(t, "image", "images/"+id, "")
+				},
+				Check: func(t *testing.T, restored protectiontest.Restored) {
+					now := tenant.Show(t, "image", "images/"+restored.ID, "")
+					members := []string{"name", "os_distro", "own_property", "tags", "hw_disk_bus", "base_image_ref"}
+					if diff := cmp.Diff(pick(original, members), pick(now, members)); diff != "" {
+						t.Errorf("the restored image differs (-original +restored):\n%s", diff)
+					}
+					if now["os_hash_value"] != disk {
+						t.Error("the restored image does not have the bytes of the server's disk")
+					}
+				},
+			}
+		},
+	})
+}
+
+// diskOf gives the digest of a server's disk, by way of a snapshot.
+func diskOf(t *testing.T, tenant *protectiontest.Tenant, server string) string {
+	t.Helper()
+	digest := ""
+	// The guest writes into its disk a moment after the start: wait until it
+	// has, that is until two looks give the same.
+	for range 50 {
+		answer := tenant.Do(t, "compute", http.MethodPost, "servers/"+server+"/action", map[string]any{"createImage": map[string]any{"name": "look"}})
+		path := fmt.Sprintf("images/%v", answer["image_id"])
+		tenant.Await(t, "image", path, "", "active")
+		now := fmt.Sprint(tenant.Show(t, "image", path, "")["os_hash_value"])
+		tenant.Remove(t, "image", path, "")
+		for range 1000 {
+			if tenant.Show(t, "compute", "servers/"+server, "server")["OS-EXT-STS:task_state"] == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if now == digest {
+			return digest
+		}
+		digest = now
+	}
+	t.Fatal("the server's disk does not come to rest")
+	return ""
+}
+
+func TestWithoutServerSnapshotTheImageItselfIsKept(t *testing.T) {
+	with := open(t, "{enable_server_snapshot: true}").Hooks(karbor.Protect, karbor.ImageType)
+	if with.PrepareFinish == nil {
+		t.Error("there is no hook that takes the snapshot")
+	}
+	without := open(t, "{enable_server_snapshot: false}").Hooks(karbor.Protect, karbor.ImageType)
+	if without.PrepareFinish != nil {
+		t.Error("a hook that does nothing costs something")
+	}
+}

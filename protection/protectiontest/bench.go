@@ -21,7 +21,10 @@ type bench struct {
 }
 
 func newBench(t *testing.T, c Case) *bench {
-	b := &bench{Case: c, faults: &faults{base: http.DefaultTransport, changesOnly: c.ChangesOnly, left: -1}}
+	b := &bench{Case: c, faults: &faults{base: c.Transport, changesOnly: c.ChangesOnly, left: -1}}
+	if b.faults.base == nil {
+		b.faults.base = http.DefaultTransport
+	}
 	b.cloud = c.Session(t, &http.Client{Transport: b.faults})
 	if c.Service != nil {
 		b.service = c.Service(t, &http.Client{Transport: b.faults})

@@ -27,6 +27,8 @@ type Case struct {
 	// Inventory lists what the tenant has in the cloud, one line for each thing,
 	// in a fixed order. Two equal inventories mean that nothing was left behind.
 	Inventory func(t *testing.T) []string
+	// Transport is the way to the cloud; nil stands for http.DefaultTransport.
+	Transport http.RoundTripper
 	// ChangesOnly limits the kills to calls that change something (no GET), for
 	// a type whose round trip takes seconds.
 	ChangesOnly bool

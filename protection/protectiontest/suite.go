@@ -25,6 +25,10 @@ func Run(t *testing.T, c Case) {
 	t.Run("a killed restore can be undone", func(t *testing.T) { b.testKills(t, karbor.RestoreOperation, true) })
 }
 
+// RoundTrip runs that part of the suite that protects, destroys and restores once,
+// for clouds where the whole takes too long.
+func RoundTrip(t *testing.T, c Case) { newBench(t, c).testRoundTrip(t) }
+
 func testSchemas(t *testing.T, c Case) {
 	schemas := c.Plugin.Schemas(c.Type)
 	for name, text := range map[string][]byte{
@@ -198,4 +202,17 @@ func (b *bench) kill(t *testing.T, what karbor.OperationType, hooks protection.H
 	}
 	b.expect(t, "after undoing", before)
 	return died
+}
+
+// Idle checks a plug-in that does nothing for a type: all its hooks are nil, so
+// that they cost nothing, and its schemas hold what they promise.
+func Idle(t *testing.T, p protection.Plugin, r karbor.ResourceType) {
+	t.Helper()
+	testSchemas(t, Case{Plugin: p, Type: r})
+	for _, op := range []karbor.OperationType{karbor.Protect, karbor.RestoreOperation, karbor.Delete} {
+		h := p.Hooks(op, r)
+		if h.PrepareBegin != nil || h.PrepareFinish != nil || h.Main != nil || h.Complete != nil || h.Undo != nil {
+			t.Errorf("%s of a %s has hooks", op, r)
+		}
+	}
 }

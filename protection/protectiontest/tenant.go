@@ -61,6 +61,14 @@ func NewTenant(t *testing.T) *Tenant {
 	return tenant
 }
 
+// Through gives the same tenant with a session whose requests go through client.
+func (n *Tenant) Through(t *testing.T, client *http.Client) *Tenant {
+	t.Helper()
+	other := *n
+	other.Cloud = n.Session(t, client)
+	return &other
+}
+
 // Session opens a session of the tenant's through client.
 func (n *Tenant) Session(t *testing.T, client *http.Client) karbor.Cloud {
 	t.Helper()

@@ -33,6 +33,10 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 	if err := call.Scratch.Load(ctx, &record); err != nil {
 		return err
 	}
+	if record.Volume != "" {
+		// Main is past the need of the snapshot, and may have deleted it.
+		return nil
+	}
 	if record.Source == nil {
 		if record.Source, err = inspect(ctx, client, call); err != nil {
 			return err

@@ -76,33 +76,53 @@ func pick(from map[string]any) map[string]any {
 	return out
 }
 
-func TestVolumeComesBackWithItsPropertiesAndBytes(t *testing.T) {
-	tenant := protectiontest.NewTenant(t)
-	protectiontest.Run(t, protectiontest.Case{
-		Plugin: open(t), Type: karbor.VolumeType, ChangesOnly: true,
-		Session: tenant.Session, Inventory: tenant.Inventory,
-		Make: func(t *testing.T) protectiontest.Source {
-			id := makeVolume(t, tenant)
-			sum := bytesOf(t, tenant, id)
-			original := tenant.Show(t, "volume", "volumes/"+id, "volume")
-			g := &karbor.Graph{}
-			node := g.Add(karbor.Resource{Type: karbor.VolumeType, ID: id, Name: "disk"}, "")
-			return protectiontest.Source{
-				Graph: g, Key: node.Key(),
-				Destroy: func(t *testing.T) { tenant.Remove(t, "volume", "volumes/"+id, "volume") },
-				Check: func(t *testing.T, restored protectiontest.Restored) {
-					now := tenant.Show(t, "volume", "volumes/"+restored.ID, "volume")
-					if diff := cmp.Diff(pick(original), pick(now)); diff != "" {
-						t.Errorf("the restored volume differs (-original +restored):\n%s", diff)
-					}
-					if now["name"] != "disk" || now["status"] != "available" {
-						t.Errorf("name %v, status %v; want disk, available", now["name"], now["status"])
-					}
-					if got := bytesOf(t, tenant, restored.ID); got != sum {
-						t.Error("the restored volume has other bytes")
-					}
-				},
+// source makes a volume, and says how it is compared.
+func source(t *testing.T, tenant *protectiontest.Tenant) protectiontest.Source {
+	t.Helper()
+	id := makeVolume(t, tenant)
+	sum := bytesOf(t, tenant, id)
+	original := tenant.Show(t, "volume", "volumes/"+id, "volume")
+	g := &karbor.Graph{}
+	node := g.Add(karbor.Resource{Type: karbor.VolumeType, ID: id, Name: "disk"}, "")
+	return protectiontest.Source{
+		Graph: g, Key: node.Key(),
+		Destroy: func(t *testing.T) { tenant.Remove(t, "volume", "volumes/"+id, "volume") },
+		Check: func(t *testing.T, restored protectiontest.Restored) {
+			now := tenant.Show(t, "volume", "volumes/"+restored.ID, "volume")
+			if diff := cmp.Diff(pick(original), pick(now)); diff != "" {
+				t.Errorf("the restored volume differs (-original +restored):\n%s", diff)
+			}
+			if now["name"] != "disk" || now["status"] != "available" {
+				t.Errorf("name %v, status %v; want disk, available", now["name"], now["status"])
+			}
+			if got := bytesOf(t, tenant, restored.ID); got != sum {
+				t.Error("the restored volume has other bytes")
 			}
 		},
+	}
+}
+
+// TestVolumeComesBackWithItsPropertiesAndBytes runs the whole suite with volumes
+// of few bytes.
+func TestVolumeComesBackWithItsPropertiesAndBytes(t *testing.T) {
+	small := newMiniature()
+	tenant := protectiontest.NewTenant(t)
+	maker := tenant.Through(t, &http.Client{Transport: small})
+	protectiontest.Run(t, protectiontest.Case{
+		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory,
+		Make: func(t *testing.T) protectiontest.Source { return source(t, maker) },
+	})
+}
+
+// TestVolumeOfAGibibyteComesBack is one round trip with the test cloud's own
+// volumes, which are as large as real ones.
+func TestVolumeOfAGibibyteComesBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it moves eight GiB")
+	}
+	tenant := protectiontest.NewTenant(t)
+	protectiontest.RoundTrip(t, protectiontest.Case{
+		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Inventory: tenant.Inventory,
+		Make: func(t *testing.T) protectiontest.Source { return source(t, tenant) },
 	})
 }

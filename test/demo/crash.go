@@ -12,27 +12,36 @@ import (
 	"github.com/karbor/karbor/client/keystone"
 )
 
-// killWhile waits until the running operation moves bytes, kills karbord with
-// its simulated cloud, and starts it again.
+// killWhile kills karbord with its simulated cloud twice in the middle of the
+// running operation, and starts it again each time: once when the first bytes
+// move, while temporary resources are being made elsewhere, and once when a
+// volume is well under way.
 func (s *story) killWhile(ctx context.Context, operation string) error {
-	moved, err := s.awaitBytes(ctx)
-	if err != nil {
-		return fmt.Errorf("waiting for the middle of the %s: %w", operation, err)
+	for _, moment := range []func(client.Progress) bool{
+		func(p client.Progress) bool { return p.BytesDone > 0 && p.BytesDone < p.BytesTotal },
+		func(p client.Progress) bool {
+			return p.Type == karbor.VolumeType && p.BytesDone > p.BytesTotal/4 && p.BytesDone < p.BytesTotal*9/10
+		},
+	} {
+		moved, err := s.await(ctx, moment)
+		if err != nil {
+			return fmt.Errorf("waiting for the middle of the %s: %w", operation, err)
+		}
+		if err := s.process.Kill(); err != nil {
+			return err
+		}
+		s.out.note("SIGKILL in mid-%s: %s", operation, moved)
+		if err := s.process.Again(ctx); err != nil {
+			return fmt.Errorf("starting karbord again: %w", err)
+		}
+		s.out.note("karbord is up again; the %s goes on", operation)
 	}
-	if err := s.process.Kill(); err != nil {
-		return err
-	}
-	s.out.note("SIGKILL in mid-%s: %s", operation, moved)
-	if err := s.process.Again(ctx); err != nil {
-		return fmt.Errorf("starting karbord again: %w", err)
-	}
-	s.out.note("karbord is up again; the %s goes on", operation)
 	return nil
 }
 
-// awaitBytes looks at the running operation's progress, quickly, until a
-// resource has some of its bytes and not all.
-func (s *story) awaitBytes(ctx context.Context) (string, error) {
+// await looks at the running operation's progress, quickly, until a resource is
+// at that moment.
+func (s *story) await(ctx context.Context, moment func(client.Progress) bool) (string, error) {
 	look, err := s.progress(ctx)
 	if err != nil {
 		return "", err
@@ -46,7 +55,7 @@ func (s *story) awaitBytes(ctx context.Context) (string, error) {
 			return "", errors.New("it was over before it could be killed")
 		}
 		for _, p := range progress {
-			if p.BytesDone > 0 && p.BytesDone < p.BytesTotal {
+			if moment(p) {
 				return fmt.Sprintf("%s %s had %d of %d bytes", p.Type.Word(), p.Name, p.BytesDone, p.BytesTotal), nil
 			}
 		}
@@ -56,7 +65,7 @@ func (s *story) awaitBytes(ctx context.Context) (string, error) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	return "", errors.New("no bytes moved in 5 minutes")
+	return "", errors.New("it did not come in 5 minutes")
 }
 
 // progress gives a function that looks at the running operation. It asks the

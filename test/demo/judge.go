@@ -39,7 +39,7 @@ func (s *story) judge(ctx context.Context) error {
 	if n := faults(checks); n > 0 {
 		return fmt.Errorf("the restored application is not the original: %d differences", n)
 	}
-	s.out.note("\nevery byte and every property is back; nothing temporary is left in the cloud")
+	s.out.line("every byte and every property is back; nothing temporary is left in the cloud")
 	if s.selftest {
 		return s.plant(ctx, restored)
 	}
@@ -84,7 +84,7 @@ func (s *story) plant(ctx context.Context, restored *application.Application) er
 	if !byteSeen || !propertySeen {
 		return fmt.Errorf("the comparison is blind: wrong byte seen: %t, wrong property seen: %t", byteSeen, propertySeen)
 	}
-	s.out.note("\nthe demo sees a wrong byte and a wrong property, and fails on them")
+	s.out.line("the demo sees a wrong byte and a wrong property, and fails on them")
 	return nil
 }
 

@@ -71,7 +71,7 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 		return fmt.Errorf("%w\nthe log is %s", err, log.Name())
 	}
 	if s.keep {
-		fmt.Fprintf(out, "the state is kept in %s\n", dir)
+		story.out.line("the state is kept in " + dir)
 		return nil
 	}
 	return os.RemoveAll(dir)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -41,6 +42,9 @@ func (p *printer) note(format string, args ...any) {
 	_, _ = fmt.Fprintf(p.w, "    "+format+"\n", args...)
 }
 
+// line prints a line of its own.
+func (p *printer) line(text string) { _, _ = fmt.Fprintf(p.w, "\n%s\n", text) }
+
 // show prints what a command printed, indented.
 func (p *printer) show(lines []byte) {
 	start := 0
@@ -73,7 +77,7 @@ func (p *printer) summary(checks []check) {
 		}
 		bytes, took := "", ""
 		if c.bytes > 0 {
-			bytes = fmt.Sprint(c.bytes)
+			bytes = strconv.FormatInt(c.bytes, 10)
 		}
 		if c.took > 0 {
 			took = c.took.Round(time.Millisecond).String()

@@ -2,10 +2,16 @@ package v1_test
 
 import (
 	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/karbor/karbor"
 )
 
 func planView(id string, change map[string]any) map[string]any {
@@ -20,9 +26,7 @@ func planView(id string, change map[string]any) map[string]any {
 			"extra_info": map[string]any{"availability_zone": "nova"},
 		}},
 	}
-	for k, n := range change {
-		v[k] = n
-	}
+	maps.Copy(v, change)
 	return v
 }
 
@@ -87,7 +91,8 @@ func TestPlansThatAreRefused(t *testing.T) {
 			w.call(t, "member", "POST", "/plans", body).want(t, 400, "badRequest", tt.want)
 		})
 	}
-	empty := planBody[:strings.Index(planBody, `"resources"`)] + `"resources": []}}`
+	before, _, _ := strings.Cut(planBody, `"resources"`)
+	empty := before + `"resources": []}}`
 	w.call(t, "member", "POST", "/plans", empty).want(t, 400, "plan.resources", "at least 1")
 	if a := w.call(t, "admin", "GET", "/plans?all_tenants=1", ""); a.text != "{\"plans\":[]}\n" {
 		t.Errorf("a refused plan is stored: %s", a.text)
@@ -100,6 +105,34 @@ func TestAResourceMayHaveNoNameOfItsOwn(t *testing.T) {
 	body := strings.Replace(planBody, `"name": "disk"`, `"name": ""`, 1)
 	body = strings.Replace(body, `{"availability_zone": "nova"}`, `null`, 1)
 	w.call(t, "member", "POST", "/plans", body).want(t, 200)
+}
+
+func TestADescriptionMayHaveTabsAndAnyScript(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	body := strings.Replace(planBody, `"description": null`, `"description": "a\tb <c> \u00e4 日本"`, 1)
+	if got := w.call(t, "member", "POST", "/plans", body).want(t, 200).str("plan.description"); got != "a\tb <c> ä 日本" {
+		t.Errorf("description %q", got)
+	}
+}
+
+func BenchmarkListOf100Plans(b *testing.B) {
+	w := newWorld(b)
+	for i := range 100 {
+		p := karbor.Plan{ID: karbor.NewID(), ProjectID: ours, Name: strconv.Itoa(i), ProviderID: provider, Status: karbor.PlanSuspended,
+			Resources: []karbor.Resource{{Type: karbor.VolumeType, ID: volume, Name: "disk"}}}
+		if err := w.store.CreatePlan(b.Context(), p, -1); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		r := httptest.NewRequestWithContext(b.Context(), "GET", "/v1/"+ours+"/plans", http.NoBody)
+		r.Header.Set("X-Auth-Token", "member")
+		rec := httptest.NewRecorder()
+		if w.handler.ServeHTTP(rec, r); rec.Code != http.StatusOK {
+			b.Fatal(rec.Body)
+		}
+	}
 }
 
 func TestAPlanInUppercaseIDsIsTheSame(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -98,8 +99,9 @@ func (s *service) DependentTypes(t karbor.ResourceType) ([]karbor.ResourceType, 
 		return []karbor.ResourceType{karbor.VolumeType}, nil
 	case karbor.VolumeType:
 		return nil, nil
+	default:
+		return nil, karbor.Errorf(karbor.Invalid, "%q is not a protectable type", t)
 	}
-	return nil, karbor.Errorf(karbor.Invalid, "%q is not a protectable type", t)
 }
 
 func (s *service) Instances(_ context.Context, c protectionservice.Caller, t karbor.ResourceType, q protectable.Query) ([]protectionservice.Instance, error) {
@@ -179,9 +181,7 @@ func (s *service) Protect(ctx context.Context, c protectionservice.Caller, r pro
 		g.Add(resource, "")
 	}
 	extra := map[string]json.RawMessage{"created_by": json.RawMessage(`"manual"`)}
-	for k, v := range r.ExtraInfo {
-		extra[k] = v
-	}
+	maps.Copy(extra, r.ExtraInfo)
 	cp := karbor.Checkpoint{
 		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: r.ProviderID, Status: karbor.CheckpointProtecting,
 		Plan:  karbor.PlanRecord{ID: p.ID, Name: p.Name, ProviderID: p.ProviderID, Resources: p.Resources},

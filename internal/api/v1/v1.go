@@ -13,6 +13,8 @@ import (
 	"github.com/karbor/karbor/internal/api/v1/protectables"
 	"github.com/karbor/karbor/internal/api/v1/providers"
 	"github.com/karbor/karbor/internal/api/v1/restores"
+	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/store"
 )
 
 // Store is all that the rooms ask of the database; store.Store is one.
@@ -32,6 +34,11 @@ type Service interface {
 	checkpoints.Service
 	restores.Service
 }
+
+var (
+	_ Store   = (*store.Store)(nil)
+	_ Service = (*protectionservice.Service)(nil)
+)
 
 // Deps are what the rooms need.
 type Deps struct {

@@ -2,6 +2,8 @@ package v1_test
 
 import (
 	"fmt"
+	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -23,15 +25,35 @@ func TestEveryRouteHasAKnownRuleAndWritesAreNotForReaders(t *testing.T) {
 		switch {
 		case !known:
 			t.Errorf("%s %s: the rule %q is not known", r.Method, r.Pattern, r.Rule)
-		case (r.Method == "GET") != (a == policy.Read):
+		case (r.Method == http.MethodGet) != (a == policy.Read):
 			t.Errorf("%s %s: the rule %q asks for %v", r.Method, r.Pattern, r.Rule, a)
-		case (r.Method == "POST" || r.Method == "PUT") && r.Body == nil:
+		case (r.Method == http.MethodPost || r.Method == http.MethodPut) && r.Body == nil:
 			t.Errorf("%s %s takes a body without a schema", r.Method, r.Pattern)
 		}
 	}
 	for name := range access {
 		if !used[name] {
 			t.Errorf("no route uses the rule %s", name)
+		}
+	}
+}
+
+func TestTheReferenceNamesEveryRouteAndRule(t *testing.T) {
+	t.Parallel()
+	d, _ := deps(t)
+	text, err := os.ReadFile("../../../docs/api/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	for _, r := range v1.Routes(d) {
+		// The page writes the checkpoints' paths below their provider.
+		path := strings.TrimPrefix(strings.ReplaceAll(r.Pattern, "{checkpoint_id}", "{id}"), "/providers/{provider_id}")
+		if !strings.Contains(page, "`"+r.Method+" "+path+"`") {
+			t.Errorf("docs/api/README.md does not name %s %s", r.Method, path)
+		}
+		if !strings.Contains(page, "`"+r.Rule+"`") {
+			t.Errorf("docs/api/README.md does not name the rule %s", r.Rule)
 		}
 	}
 }

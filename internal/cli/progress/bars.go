@@ -4,10 +4,11 @@ import (
 	"io"
 	"sync/atomic"
 
-	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/client"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/client"
 )
 
 const barWidth = 40

@@ -51,8 +51,9 @@ func over(p client.Progress) bool {
 	switch p.State {
 	case karbor.ResourceAvailable, karbor.ResourceDeleted, karbor.ResourceError:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // state says in words how far a resource is.

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"resource records are changed one by one", testResources},
 		{"scratch records live until the end", testScratch},
 		{"operation logs are filtered", testOperationLogFilters},
+		{"a user has one application credential in a project", testApplicationCredential},
 		{"a cancelled context leaves the store usable", testCancelledContext},
 	}
 	for _, test := range tests {

@@ -1,3 +1,12 @@
+CREATE TABLE application_credentials (
+    project_id VARCHAR(255) NOT NULL,
+    user_id VARCHAR(255) NOT NULL,
+    id VARCHAR(255) NOT NULL,
+    sealed TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (project_id, user_id)
+);
+
 CREATE TABLE checkpoints (
     id VARCHAR(36) NOT NULL,
     provider_id VARCHAR(36) NOT NULL,

@@ -192,7 +192,7 @@ func (c *Cinder) extend(r *fabric.Request, v volume, arg json.RawMessage) error 
 		return err
 	}
 	err = c.fab.Atomic(func() error {
-		used, quotas := c.usage(v.Project)["gigabytes"], c.fab.Quotas
+		over := c.fab.Quotas.Check(v.Project, "gigabytes", c.usage(v.Project)["gigabytes"], to-v.SizeGiB)
 		v, err = c.change(v.ID, func(v *volume) error {
 			if v.Status != available && !(v.Status == inUse && r.Version.AtLeast(3, 42)) {
 				return fabric.BadRequest("Invalid volume: Volume %s status must be available to extend, but current status is: %s.", v.ID, v.Status)
@@ -200,8 +200,8 @@ func (c *Cinder) extend(r *fabric.Request, v volume, arg json.RawMessage) error 
 			if to <= v.SizeGiB {
 				return fabric.BadRequest("Invalid input received: New size for extend must be greater than current size. (current: %d, extended: %d).", v.SizeGiB, to)
 			}
-			if e := quotas.Check(v.Project, "gigabytes", used, to-v.SizeGiB); e != nil {
-				return e.Cinder()
+			if over != nil {
+				return over.Cinder()
 			}
 			v.Before, v.Status, v.GrowTo = v.Status, extending, to
 			return nil

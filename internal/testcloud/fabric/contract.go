@@ -70,8 +70,8 @@ type Volumes interface {
 	SnapshotSource(who Identity, snapshotID string) (volumeID string, sizeGiB int, err error)
 	// CreateSnapshot makes a snapshot of a volume, also of one in use.
 	CreateSnapshot(who Identity, volumeID, name string) (snapshotID string, err error)
-	// ReserveVolume makes an available volume (or any of multiattach)
-	// attaching, and gives the id of a new attachment.
+	// ReserveVolume makes an available volume reserved (one of multiattach may
+	// be in use), and gives the id of a new attachment.
 	ReserveVolume(who Identity, volumeID, serverID string) (attachmentID string, err error)
 	// AttachVolume completes a reserved attachment: the volume is in-use.
 	AttachVolume(attachmentID, host, device string) error

@@ -30,6 +30,8 @@ type Fault struct {
 	// Status is the answer instead of the service's, with Message as text.
 	Status  int    `json:"status,omitempty"`
 	Message string `json:"message,omitempty"`
+	// Header is sent with Status, such as Retry-After with 429.
+	Header map[string]string `json:"header,omitempty"`
 	// Answer is one of the Answer constants, or empty for Status, or for the
 	// service's own answer if that is 0 (with a Delay: late).
 	Answer string `json:"answer,omitempty"`

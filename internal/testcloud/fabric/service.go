@@ -145,6 +145,9 @@ func (s *Service) disturb(w *answer, r *Request, a *action) bool {
 	if message == "" {
 		message = "The test cloud was asked to answer so."
 	}
+	for name, value := range a.Header {
+		w.Header().Set(name, value)
+	}
 	Errorf(a.Status, "%s", message).write(w, s.style)
 	return true
 }

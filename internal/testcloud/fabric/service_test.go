@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,21 +103,23 @@ func TestErrorsHaveEachServicesOwnShape(t *testing.T) {
 
 func TestFaultsChangeTheWantedRequestsOnly(t *testing.T) {
 	b := newBench(t, ComputeStyle, nil)
-	calls := 0
-	b.Handle("POST /servers", func(r *Request) error { calls++; return r.JSON(202, map[string]int{"calls": calls}) })
+	b.Handle("POST /servers", func(r *Request) error { return r.JSON(202, map[string]int{}) })
 	b.Handle("GET /servers", func(r *Request) error { return r.JSON(200, map[string]int{}) })
 	status, _, body, err := b.do(t, "POST", "/testcloud/faults",
-		`{"service":"nova","method":"POST","path":"^/servers$","project":"p1","status":503,"after":1,"times":2,"delay":"1ms"}`)
+		`{"service":"nova","method":"POST","path":"^/servers$","project":"p1","status":503,"header":{"Retry-After":"7"},"after":1,"times":2,"delay":"1ms"}`)
 	if err != nil || status != 201 {
 		t.Fatal(status, body, err)
 	}
 	var got []int
 	for range 5 {
-		status, _, _, err := b.do(t, "POST", "/servers", "{}")
+		status, header, _, err := b.do(t, "POST", "/servers", "{}")
 		if err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, status)
+		if (status == 503) != (header.Get("Retry-After") == "7") {
+			t.Errorf("%d has the header %v", status, header)
+		}
 		if status, _, _, _ := b.do(t, "GET", "/servers", ""); status != 200 {
 			t.Errorf("GET was disturbed: %d", status)
 		}
@@ -139,24 +142,24 @@ func TestFaultsChangeTheWantedRequestsOnly(t *testing.T) {
 
 func TestFaultsCloseLoseAndCut(t *testing.T) {
 	b := newBench(t, ComputeStyle, nil)
-	calls := 0
-	b.Handle("POST /servers", func(r *Request) error { calls++; return r.JSON(202, "0123456789") })
+	var calls atomic.Int64
+	b.Handle("POST /servers", func(r *Request) error { calls.Add(1); return r.JSON(202, "0123456789") })
 	for _, c := range []struct {
 		fault Fault
-		calls int
+		calls int64
 		body  string
 	}{
 		{Fault{Answer: AnswerClose, Times: 1}, 0, ""},
 		{Fault{Answer: AnswerLose, Times: 1}, 1, ""},
 		{Fault{Answer: AnswerCut, CutAfter: 4, Times: 1}, 1, `"012`},
 	} {
-		calls = 0
+		calls.Store(0)
 		if _, err := b.Faults.Add(c.fault); err != nil {
 			t.Fatal(err)
 		}
 		_, _, body, err := b.do(t, "POST", "/servers", "{}")
-		if err == nil || calls != c.calls || body != c.body {
-			t.Errorf("%s: %d calls, body %q, error %v", c.fault.Answer, calls, body, err)
+		if err == nil || calls.Load() != c.calls || body != c.body {
+			t.Errorf("%s: %d calls, body %q, error %v", c.fault.Answer, calls.Load(), body, err)
 		}
 		b.Faults.Clear()
 	}

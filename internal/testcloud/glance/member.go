@@ -27,38 +27,8 @@ func (g *Glance) memberRoutes() {
 		}
 		return g.setMember(r, i.ID, body.Member, "pending")
 	})
-	g.Handle("GET "+path+"/{member}", func(r *fabric.Request) error {
-		i, err := g.find(r)
-		if err != nil {
-			return err
-		}
-		status, ok := i.Members[r.PathValue("member")]
-		if !ok || !r.Sees(i.Owner) && r.PathValue("member") != r.ProjectID {
-			return fabric.NotFound("The resource could not be found.")
-		}
-		return r.JSON(http.StatusOK, showMember(i, r.PathValue("member"), status))
-	})
-	g.Handle("PUT "+path+"/{member}", func(r *fabric.Request) error {
-		var body struct{ Status string }
-		if err := r.Decode(&body); err != nil {
-			return err
-		}
-		i, err := g.find(r)
-		if err != nil {
-			return err
-		}
-		member := r.PathValue("member")
-		if _, ok := i.Members[member]; !ok {
-			return fabric.NotFound("Member %s not found", member)
-		}
-		if member != r.ProjectID && !r.Admin() {
-			return notAllowed("modify_member")
-		}
-		if !slices.Contains([]string{"pending", "accepted", "rejected"}, body.Status) {
-			return fabric.BadRequest("Invalid member status: %s", body.Status)
-		}
-		return g.setMember(r, i.ID, member, body.Status)
-	})
+	g.Handle("GET "+path+"/{member}", g.showMember)
+	g.Handle("PUT "+path+"/{member}", g.answerMember)
 	g.Handle("DELETE "+path+"/{member}", func(r *fabric.Request) error {
 		i, err := g.own(r, "delete_member")
 		if err != nil {
@@ -70,6 +40,41 @@ func (g *Glance) memberRoutes() {
 		g.change(i.ID, func(i *image) { delete(i.Members, r.PathValue("member")) })
 		return r.Empty(http.StatusNoContent)
 	})
+}
+
+func (g *Glance) showMember(r *fabric.Request) error {
+	i, err := g.find(r)
+	if err != nil {
+		return err
+	}
+	status, ok := i.Members[r.PathValue("member")]
+	if !ok || !r.Sees(i.Owner) && r.PathValue("member") != r.ProjectID {
+		return fabric.NotFound("The resource could not be found.")
+	}
+	return r.JSON(http.StatusOK, showMember(i, r.PathValue("member"), status))
+}
+
+// answerMember lets a member accept or reject an image.
+func (g *Glance) answerMember(r *fabric.Request) error {
+	var body struct{ Status string }
+	if err := r.Decode(&body); err != nil {
+		return err
+	}
+	i, err := g.find(r)
+	if err != nil {
+		return err
+	}
+	member := r.PathValue("member")
+	if _, ok := i.Members[member]; !ok {
+		return fabric.NotFound("Member %s not found", member)
+	}
+	if member != r.ProjectID && !r.Admin() {
+		return notAllowed("modify_member")
+	}
+	if !slices.Contains([]string{"pending", "accepted", "rejected"}, body.Status) {
+		return fabric.BadRequest("Invalid member status: %s", body.Status)
+	}
+	return g.setMember(r, i.ID, member, body.Status)
 }
 
 func (g *Glance) listMembers(r *fabric.Request) error {

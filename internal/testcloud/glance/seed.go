@@ -32,14 +32,18 @@ func (g *Glance) Seed(ctx context.Context, p fabric.Projects) error {
 		return err
 	}
 	s := newSums()
-	data := io.MultiReader(
-		io.LimitReader(rand.NewChaCha8([32]byte([]byte("the bytes of the image cirros..."))), seedData),
-		io.LimitReader(zeros{}, seedBytes-seedData))
+	data := seedReader()
 	size, err := g.fab.Blobs.Receive(ctx, g.ImageBlob(i.ID), io.TeeReader(data, s))
 	if err != nil {
 		return fmt.Errorf("filling the image %s: %w", seedName, err)
 	}
 	return g.finish(i.ID, size, s.known())
+}
+
+// seedReader gives the bytes of the seeded image.
+func seedReader() io.Reader {
+	random := rand.NewChaCha8([32]byte([]byte("the bytes of the image cirros...")))
+	return io.MultiReader(io.LimitReader(random, seedData), io.LimitReader(zeros{}, seedBytes-seedData))
 }
 
 // zeros reads as zeros without end.

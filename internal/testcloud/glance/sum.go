@@ -18,15 +18,41 @@ type known struct {
 	HashValue string `json:"hash_value"`
 }
 
+// familiar are the contents that nearly every new cloud uploads first, by
+// fingerprint: a volume of 1 GiB that is empty, and one made from the seeded
+// image.
+var familiar = map[string]known{
+	"3e990d45c83fa01d9bf0c64b79ed7678df3c723614f0f7eccdc3d196fa3073e9": {
+		Checksum:  "cd573cfaace07e7949bc0c46028904ff",
+		HashValue: "c5041ae163cf0f65600acfe7f6a63f212101687d41a57a4e18ffd2a07a452cd8175b8f5a4868dd2330bfe5ae123f18216bdbc9e0f80d131e64b94913a7b40bb5",
+	},
+	"16ad0427b5fc28809946c62e40c4781975a00b511066f178e05e53bfa702aad9": {
+		Checksum:  "44ff48a00425e138961b8507cbe3c186",
+		HashValue: "2de212992f4c7c5ed31c9e44bdf4cadac883329c1ff25ad17b8dd19883b35cf1112fbc5b2c31e98812463f36db0c90cc67a4f7b6fdda21154bee276c238842e4",
+	},
+}
+
 // digest gives the checksums of a file, from those known if it can.
 func (g *Glance) digest(ctx context.Context, blob fabric.Blob, size int64) (known, error) {
 	print, err := g.fingerprint(ctx, blob, size)
 	if err != nil {
 		return known{}, err
 	}
+	if k, ok := familiar[print]; ok {
+		return k, nil
+	}
 	if k, ok := g.sums.Get(print); ok {
 		return k, nil
 	}
+	k, err := g.hashAll(ctx, blob)
+	if err == nil {
+		g.sums.Put(print, k)
+	}
+	return k, err
+}
+
+// hashAll computes the checksums from every byte.
+func (g *Glance) hashAll(ctx context.Context, blob fabric.Blob) (known, error) {
 	f, err := g.fab.Blobs.Open(blob)
 	if err != nil {
 		return known{}, err
@@ -44,9 +70,7 @@ func (g *Glance) digest(ctx context.Context, blob fabric.Blob, size int64) (know
 			return known{}, err
 		}
 	}
-	k := s.known()
-	g.sums.Put(print, k)
-	return k, nil
+	return s.known(), nil
 }
 
 // fingerprint tells contents apart by their length and the blocks that are

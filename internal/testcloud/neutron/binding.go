@@ -20,9 +20,12 @@ type Want struct {
 // to be had for the identity; it changes nothing.
 func (n *Neutron) Check(who fabric.Identity, want Want) error {
 	if want.Port == "" {
-		_, err := n.networks.find(who, want.Network)
+		network, err := n.networks.find(who, want.Network)
 		if err != nil {
 			return fabric.BadRequest("Network %s could not be found.", want.Network)
+		}
+		if network.External && !network.Shared && !who.Admin() {
+			return fabric.Forbidden("It is not allowed to create an interface on external network %s", want.Network)
 		}
 		return nil
 	}
@@ -206,4 +209,15 @@ func (n *Neutron) OwnNetworks(project string) []string {
 		}
 	}
 	return found
+}
+
+// IngressOf gives the rules of a security group that let something in.
+func (n *Neutron) IngressOf(group string) []SecurityGroupRule {
+	return slices.DeleteFunc(n.rulesOf(group), func(rule SecurityGroupRule) bool { return rule.Direction != "ingress" })
+}
+
+// GroupName gives the name of a security group, or nothing.
+func (n *Neutron) GroupName(id string) string {
+	group, _ := n.groups.docs.Get(id)
+	return group.Name
 }

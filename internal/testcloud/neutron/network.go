@@ -24,7 +24,6 @@ type Network struct {
 	IPv4AddressScope *string  `json:"ipv4_address_scope"`
 	IPv6AddressScope *string  `json:"ipv6_address_scope"`
 	PortSecurity     bool     `json:"port_security_enabled"`
-	DNSDomain        string   `json:"dns_domain"`
 	NetworkType      string   `json:"provider:network_type"`
 	PhysicalNetwork  *string  `json:"provider:physical_network"`
 	SegmentationID   *int     `json:"provider:segmentation_id"`
@@ -34,11 +33,12 @@ var networkKind = kind{
 	one: "network", path: "networks", quota: "network",
 	label: "Network", missing: "NetworkNotFound", absent: "could not be found.",
 	creates: []string{"name", "admin_state_up", "description", "mtu", "availability_zone_hints",
-		"port_security_enabled", "dns_domain", "tenant_id", "project_id"},
-	updates: []string{"name", "admin_state_up", "description", "mtu", "port_security_enabled", "dns_domain"},
+		"port_security_enabled", "tenant_id", "project_id"},
+	updates: []string{"name", "admin_state_up", "description", "mtu", "port_security_enabled"},
 	admin: []string{"shared", "router:external", "is_default", "provider:network_type",
 		"provider:physical_network", "provider:segmentation_id"},
-	hidden: []string{"provider:network_type", "provider:physical_network", "provider:segmentation_id"},
+	hidden:  []string{"provider:network_type", "provider:physical_network", "provider:segmentation_id"},
+	filters: []string{"is_default"},
 }
 
 func (n *Neutron) newNetwork(owner string) Network {
@@ -75,6 +75,9 @@ func (n *Neutron) networkHooks() hooks[Network] {
 				}
 			}
 			shown["subnets"] = subnets
+			if !doc.External {
+				delete(shown, "is_default")
+			}
 		},
 	}
 }

@@ -38,7 +38,12 @@ func (t *table[T]) tagRoutes(path string) {
 		}
 		return r.Empty(http.StatusNoContent)
 	})
-	t.n.Handle("GET "+path+"/{tag}", func(r *fabric.Request) error {
+	t.oneTagRoutes(path + "/{tag}")
+}
+
+// oneTagRoutes are those for a single tag.
+func (t *table[T]) oneTagRoutes(path string) {
+	t.n.Handle("GET "+path, func(r *fabric.Request) error {
 		doc, err := t.find(r.Identity, r.PathValue("id"))
 		if err != nil {
 			return err
@@ -48,7 +53,7 @@ func (t *table[T]) tagRoutes(path string) {
 		}
 		return r.Empty(http.StatusNoContent)
 	})
-	t.n.Handle("PUT "+path+"/{tag}", func(r *fabric.Request) error {
+	t.n.Handle("PUT "+path, func(r *fabric.Request) error {
 		tag := r.PathValue("tag")
 		err := t.retag(r, func(old []string) ([]string, error) {
 			if slices.Contains(old, tag) {
@@ -61,7 +66,7 @@ func (t *table[T]) tagRoutes(path string) {
 		}
 		return r.JSON(http.StatusCreated, nil)
 	})
-	t.n.Handle("DELETE "+path+"/{tag}", func(r *fabric.Request) error {
+	t.n.Handle("DELETE "+path, func(r *fabric.Request) error {
 		tag := r.PathValue("tag")
 		err := t.retag(r, func(old []string) ([]string, error) {
 			at := slices.Index(old, tag)

@@ -149,8 +149,29 @@ func (n *Nova) serverGroups(r *fabric.Request) error {
 	list := []object{}
 	for _, g := range n.networks.GroupsOf(s.ID) {
 		list = append(list, object{
-			"id": g.ID, "name": g.Name, "description": g.Description, "tenant_id": g.TenantID, "rules": []object{},
+			"id": g.ID, "name": g.Name, "description": g.Description, "tenant_id": g.TenantID,
+			"rules": n.oldRules(g.ID),
 		})
 	}
 	return r.JSON(http.StatusOK, object{"security_groups": list})
+}
+
+// oldRules are the rules of a group that let something in, as Nova's own
+// security groups once were.
+func (n *Nova) oldRules(group string) []object {
+	list := []object{}
+	for _, rule := range n.networks.IngressOf(group) {
+		from, peer := object{}, object{}
+		if rule.NormalizedCIDR != nil {
+			from["cidr"] = *rule.NormalizedCIDR
+		}
+		if rule.RemoteGroupID != nil {
+			peer["name"], peer["tenant_id"] = n.networks.GroupName(*rule.RemoteGroupID), rule.TenantID
+		}
+		list = append(list, object{
+			"id": rule.ID, "parent_group_id": group, "ip_protocol": rule.Protocol, "from_port": rule.PortMin,
+			"to_port": rule.PortMax, "ip_range": from, "group": peer,
+		})
+	}
+	return list
 }

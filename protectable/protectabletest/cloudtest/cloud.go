@@ -46,6 +46,7 @@ func Start(t testing.TB) *Cloud {
 	if err != nil {
 		t.Fatalf("making the authority: %v", err)
 	}
+	t.Cleanup(authority.Close)
 	return &Cloud{Cloud: cloud, Authority: authority, t: t}
 }
 

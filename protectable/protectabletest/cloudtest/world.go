@@ -21,8 +21,8 @@ type World struct {
 	Data1, Data2, Boot, Lonely, Broken string
 	// Alpha's networks.
 	Front, Back string
-	// Alpha's servers. Web boots from Disk, has Data1 and Data2, and is on Front
-	// and Back. DB boots from Boot and is on Front. Orphan boots from an image that
+	// Alpha's servers. Web boots from Disk, has Data1 and Data2, and is twice on
+	// Front and once on Back. DB boots from Boot and is on Front. Orphan boots from an image that
 	// is gone since (Gone). Failed is in error.
 	Web, DB, Orphan, Failed, Gone string
 
@@ -59,7 +59,7 @@ func (w *World) fill(t testing.TB) {
 	w.Front = Network(t, w.Alpha, "front")
 	w.Back = Network(t, w.Alpha, "back")
 	w.Web = Server(t, w.Alpha, ServerSpec{
-		Name: "web", ImageID: w.Disk, Networks: []string{w.Front, w.Back}, Volumes: []string{w.Data2, w.Data1},
+		Name: "web", ImageID: w.Disk, Networks: []string{w.Front, w.Back, w.Front}, Volumes: []string{w.Data2, w.Data1},
 	})
 	w.DB = Server(t, w.Alpha, ServerSpec{Name: "db", BootVolume: w.Boot, Networks: []string{w.Front}})
 	w.Orphan = Server(t, w.Alpha, ServerSpec{Name: "orphan", ImageID: w.Gone, Networks: []string{w.Back}})

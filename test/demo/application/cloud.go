@@ -19,7 +19,6 @@ import (
 // Cloud is a session of the tenant.
 type Cloud struct {
 	compute, volume, image, network *gophercloud.ServiceClient
-	project                         string
 }
 
 // Microversions: tags in a server's creation, delete_on_termination of its
@@ -115,7 +114,7 @@ func call(ctx context.Context, s *gophercloud.ServiceClient, method, path string
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }() // what matters was read
 	var b bytes.Buffer
 	if _, err := b.ReadFrom(res.Body); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)

@@ -109,7 +109,7 @@ func (c *Cloud) imageDigest(ctx context.Context, name, id string) (*Digest, erro
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // what matters was read
 	d, err := read(name, r)
 	if err == nil {
 		d.Took = time.Since(start)

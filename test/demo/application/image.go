@@ -3,6 +3,7 @@ package application
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -102,7 +103,7 @@ func fileSystem(ctx context.Context, seed [32]byte, size int64) (file *os.File, 
 	if err != nil {
 		return nil, "", fmt.Errorf("making a folder for the file system: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	image := filepath.Join(dir, "image")
 	tool, lookErr := exec.LookPath("mke2fs")
 	if lookErr != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -206,7 +207,11 @@ func (c *Cloud) volumeProperties(ctx context.Context, app *Application, p Proper
 		if err != nil {
 			return err
 		}
-		p.take("volume "+name, v, "size", "bootable", "volume_type", "description", "metadata", "status")
+		p.take("volume "+name, v, "size", "bootable", "volume_type", "description", "status")
+		metadata := v.doc("metadata")
+		// What Karbor makes bears its marks, by which a repeated step finds it.
+		maps.DeleteFunc(metadata, func(key string, _ any) bool { return strings.HasPrefix(key, "karbor_") })
+		p.set("volume "+name, "metadata", metadata)
 	}
 	return nil
 }
