@@ -24,11 +24,18 @@ func main() {
 	code := cli.Run(ctx, os.Args[1:], cli.Options{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Env: os.Getenv, Now: time.Now, HTTP: newHTTP, Pause: pause,
-		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Terminal: drawable(os.Stderr),
 		Version:  version(),
 	})
 	stop()
 	os.Exit(code)
+}
+
+// drawable reports whether bars can be drawn on f: a terminal that knows its
+// width.
+func drawable(f *os.File) bool {
+	width, _, err := term.GetSize(int(f.Fd()))
+	return err == nil && width > 0
 }
 
 // newHTTP makes the client that all requests go through.

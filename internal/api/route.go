@@ -22,6 +22,8 @@ type Route struct {
 	Pattern string
 	// Rule is the policy rule that a caller must pass.
 	Rule string
+	// Since is the microversion that brought the route; below it there is none.
+	Since Version
 	// Body is the JSON Schema of the body. A route without one takes no body, and
 	// ignores one that comes.
 	Body json.RawMessage
@@ -72,6 +74,9 @@ func (b *bound) run(r *http.Request) (any, error) {
 	project := r.PathValue("project_id")
 	if project != id.ProjectID {
 		return nil, karbor.Errorf(karbor.Invalid, "Malformed request url: the project %s in it is not the project of the token.", quote(project))
+	}
+	if versionOf(ctx) < b.Since {
+		return nil, karbor.Errorf(karbor.NotFound, "The resource could not be found in version %s of the API; it came with %s.", versionOf(ctx), b.Since)
 	}
 	if err := b.api.policy.Check(ctx, b.Rule, id, policy.Target{ProjectID: project}); err != nil {
 		return nil, err

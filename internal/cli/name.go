@@ -77,9 +77,20 @@ func (a *app) providerID(ctx context.Context, c *client.Client, ref string) (str
 	return p.ID, err
 }
 
+// mustBeID refuses what can't be the id of a thing that has no name.
+func mustBeID(what, ref string) error {
+	if karbor.IsUUID(ref) {
+		return nil
+	}
+	return karbor.Errorf(karbor.NotFound, "there is no %s with the id %q, which is not a UUID", what, ref)
+}
+
 // findCheckpoint gets the checkpoint of [PROVIDER] CHECKPOINT. Without a
 // provider, all of them are asked.
 func (a *app) findCheckpoint(ctx context.Context, c *client.Client, args []string) (string, client.Checkpoint, error) {
+	if err := mustBeID("checkpoint", args[len(args)-1]); err != nil {
+		return "", client.Checkpoint{}, err
+	}
 	if len(args) == 2 {
 		provider, err := a.providerID(ctx, c, args[0])
 		if err != nil {

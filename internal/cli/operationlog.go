@@ -41,6 +41,9 @@ func (a *app) operationLogList() *cobra.Command {
 func (a *app) operationLogShow() *cobra.Command {
 	return a.command("show OPERATIONLOG", "Show an operation log", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
+			if err := mustBeID("operation log", args[0]); err != nil {
+				return err
+			}
 			c, err := a.connect(ctx)
 			if err != nil {
 				return err

@@ -143,6 +143,9 @@ func (a *app) restoreList() *cobra.Command {
 func (a *app) restoreShow() *cobra.Command {
 	var w waitFlags
 	cmd := a.command("show RESTORE", "Show a restore", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		if err := mustBeID("restore", args[0]); err != nil {
+			return err
+		}
 		c, err := a.connect(ctx)
 		if err != nil {
 			return err

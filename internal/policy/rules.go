@@ -26,6 +26,10 @@ func Rules() []Rule {
 		{"restore:get", "Show a restore.", Read},
 		{"restore:get_all", "List restores.", Read},
 
+		{"application_credential:update", "Register an application credential.", Write},
+		{"application_credential:delete", "Remove the registered application credential.", Write},
+		{"application_credential:get", "Tell which application credential is registered.", Read},
+
 		{"operation_log:get", "Show an operation log.", Read},
 		{"operation_log:get_all", "List operation logs.", Read},
 	}

@@ -336,3 +336,27 @@ func TestRestoreTargetsAreOnlyThoseThatTheOperatorAllows(t *testing.T) {
 		t.Errorf("restore gives %v, want it refused", err)
 	}
 }
+
+func TestRegisteredCredentialDoesTheWorkWhereKeystoneGivesNoTrust(t *testing.T) {
+	s := newSite(t)
+	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{Main: s.script.note("main")})
+	s.authority.refuse = karbor.Errorf(karbor.Forbidden, "Keystone gives no trust to this token")
+	plan := s.plan(volume("v1"))
+	_, err := s.service.Protect(t.Context(), s.caller(), protectionservice.ProtectRequest{ProviderID: providerID, PlanID: plan})
+	if karbor.KindOf(err) != karbor.Forbidden {
+		t.Fatalf("without a credential the error is %v, want Forbidden", err)
+	}
+	kept, err := s.service.RegisterCredential(t.Context(), s.caller(), "ac", "hunter2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(kept.Sealed), "hunter2") {
+		t.Error("the secret lies open in the database")
+	}
+	if cp := s.until(s.protect(plan)); cp.Status != karbor.CheckpointAvailable {
+		t.Errorf("checkpoint is %s: %v", cp.Status, cp.Reasons)
+	}
+	if granted, _ := s.authority.counts(); granted != 0 {
+		t.Errorf("%d trusts were made", granted)
+	}
+}

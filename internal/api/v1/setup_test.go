@@ -53,12 +53,13 @@ type service struct {
 	store *store.Store
 	now   func() time.Time
 
-	mu       sync.Mutex
-	callers  []protectionservice.Caller
-	protects []protectionservice.ProtectRequest
-	restores []protectionservice.RestoreRequest
-	queries  []protectable.Query
-	progress []karbor.ResourceProgress
+	mu         sync.Mutex
+	callers    []protectionservice.Caller
+	protects   []protectionservice.ProtectRequest
+	restores   []protectionservice.RestoreRequest
+	queries    []protectable.Query
+	progress   []karbor.ResourceProgress
+	credential *store.ApplicationCredential
 	// refuse is what the next operations answer.
 	refuse error
 }
@@ -188,6 +189,32 @@ func (s *service) Protect(ctx context.Context, c protectionservice.Caller, r pro
 		Graph: g, ExtraInfo: extra, CreatedAt: s.now(), Size: 7,
 	}
 	return cp, s.store.PutCheckpoint(ctx, cp)
+}
+
+func (s *service) RegisterCredential(_ context.Context, c protectionservice.Caller, id string, secret karbor.Secret) (store.ApplicationCredential, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if secret.Reveal() == "wrong" {
+		return store.ApplicationCredential{}, karbor.Errorf(karbor.Invalid, "the application credential does not log in")
+	}
+	s.credential = &store.ApplicationCredential{ProjectID: c.Identity.ProjectID, UserID: c.Identity.UserID, ID: id, CreatedAt: s.now()}
+	return *s.credential, nil
+}
+
+func (s *service) Credential(context.Context, protectionservice.Caller) (store.ApplicationCredential, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.credential == nil {
+		return store.ApplicationCredential{}, karbor.Errorf(karbor.NotFound, "none")
+	}
+	return *s.credential, nil
+}
+
+func (s *service) ForgetCredential(context.Context, protectionservice.Caller) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.credential = nil
+	return nil
 }
 
 func (s *service) DeleteCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id string) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
+	"github.com/karbor/karbor/internal/api/v1/applicationcredentials"
 	"github.com/karbor/karbor/internal/api/v1/checkpoints"
 	"github.com/karbor/karbor/internal/api/v1/operationlogs"
 	"github.com/karbor/karbor/internal/api/v1/plans"
@@ -33,6 +34,7 @@ type Service interface {
 	protectables.Service
 	checkpoints.Service
 	restores.Service
+	applicationcredentials.Service
 }
 
 var (
@@ -60,5 +62,6 @@ func Routes(d Deps) []api.Route {
 		checkpoints.Routes(checkpoints.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		restores.Routes(restores.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		operationlogs.Routes(operationlogs.Deps{Store: d.Store}),
+		applicationcredentials.Routes(applicationcredentials.Deps{Service: d.Service}),
 	)
 }

@@ -64,6 +64,8 @@ type item struct {
 	// byID says that the path names a thing of a project; writes that a reader may
 	// not call it; crosses that an administrator of another project may.
 	byID, writes, crosses bool
+	// header asks for the microversion that has the route.
+	header string
 }
 
 func items(plan, checkpoint, restore, log string) []item {
@@ -86,6 +88,9 @@ func items(plan, checkpoint, restore, log string) []item {
 		{method: "GET", path: "/restores/" + restore, byID: true, crosses: true},
 		{method: "GET", path: "/operation_logs"},
 		{method: "GET", path: "/operation_logs/" + log, byID: true, crosses: true},
+		{method: "PUT", path: "/application_credential", body: `{"application_credential": {"id": "a", "secret": "s"}}`, writes: true, header: v11},
+		{method: "GET", path: "/application_credential", header: v11},
+		{method: "DELETE", path: "/application_credential", writes: true, header: v11},
 		{method: "PUT", path: cp + "/" + checkpoint, body: `{"os-resetState": {"state": "available"}}`, byID: true, writes: true},
 		{method: "POST", path: "/restores", body: restoreBody(checkpoint), byID: true, writes: true},
 		{method: "DELETE", path: cp + "/" + checkpoint, byID: true, writes: true},
@@ -110,11 +115,18 @@ func TestWhoMayCallWhat(t *testing.T) {
 	}
 	for i, it := range mine {
 		name := it.method + " " + it.path
-		if got := w.call(t, "", it.method, it.path, it.body).status; got != 401 {
+		var headers []string
+		if it.header != "" {
+			headers = append(headers, it.header)
+			if got := w.call(t, "member", it.method, it.path, it.body); got.status != 404 {
+				t.Errorf("%s without its microversion: %d", name, got.status)
+			}
+		}
+		if got := w.call(t, "", it.method, it.path, it.body, headers...).status; got != 401 {
 			t.Errorf("%s without a token: %d", name, got)
 		}
 		for _, token := range []string{"member", "admin"} {
-			if got := w.raw(t, token, it.method, "/v1/"+theirs+it.path, it.body); got.status != 400 || !strings.Contains(got.text, "Malformed request url") {
+			if got := w.raw(t, token, it.method, "/v1/"+theirs+it.path, it.body, headers...); got.status != 400 || !strings.Contains(got.text, "Malformed request url") {
 				t.Errorf("%s as %s, with another project in the path: %d %s", name, token, got.status, got.text)
 			}
 		}
@@ -122,23 +134,23 @@ func TestWhoMayCallWhat(t *testing.T) {
 		if it.writes {
 			want = 403
 		}
-		if got := w.call(t, "reader", it.method, it.path, it.body); got.status != want {
+		if got := w.call(t, "reader", it.method, it.path, it.body, headers...); got.status != want {
 			t.Errorf("%s as a reader: %d %s, want %d", name, got.status, got.text, want)
 		}
 		other := foreign[i]
 		if it.byID {
-			if got := w.call(t, "member", other.method, other.path, other.body); got.status != 404 || strings.Contains(got.text, theirs) {
+			if got := w.call(t, "member", other.method, other.path, other.body, headers...); got.status != 404 || strings.Contains(got.text, theirs) {
 				t.Errorf("%s of another project: %d %s", name, got.status, got.text)
 			}
 			want := 404
 			if it.crosses {
 				want = 200
 			}
-			if got := w.call(t, "admin", other.method, other.path, other.body); got.status != want {
+			if got := w.call(t, "admin", other.method, other.path, other.body, headers...); got.status != want {
 				t.Errorf("%s of another project, as an administrator: %d %s, want %d", name, got.status, got.text, want)
 			}
 		}
-		if got := w.call(t, "member", it.method, it.path, it.body); got.status != 200 {
+		if got := w.call(t, "member", it.method, it.path, it.body, headers...); got.status != 200 {
 			t.Errorf("%s: %d %s", name, got.status, got.text)
 		}
 	}

@@ -121,4 +121,3 @@ func TestMetadataIsAddedReplacedAndRemoved(t *testing.T) {
 		}
 	}
 }
-

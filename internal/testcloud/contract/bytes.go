@@ -59,7 +59,7 @@ func (c *cloud) download(t *testing.T, s *session, id string) io.ReadCloser {
 func (c *cloud) startsWith(t *testing.T, id string, content []byte, length int64) {
 	t.Helper()
 	body := c.download(t, c.member, id)
-	defer body.Close()
+	defer func() { _ = body.Close() }()
 	if err := sameBytes(body, content, length); err != nil {
 		t.Errorf("the bytes of image %s: %v", id, err)
 	}

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -51,9 +52,7 @@ func (c *cloud) flavor(t *testing.T) string {
 func (c *cloud) server(t *testing.T, name string, members object) string {
 	t.Helper()
 	want := object{"name": c.name(name), "flavorRef": c.flavor(t)}
-	for k, v := range members {
-		want[k] = v
-	}
+	maps.Copy(want, members)
 	a := c.member.nova("2.52").post(t, "compute", "/servers", object{"server": want}).want(t, http.StatusAccepted)
 	id := a.text("server", "id")
 	c.member.forget(t, "compute", "/servers/"+id)
@@ -76,7 +75,7 @@ func testKeypair(t *testing.T, c *cloud) {
 	if !strings.Contains(a.text("keypair", "private_key"), "PRIVATE KEY") || !strings.HasPrefix(a.text("keypair", "public_key"), "ssh-rsa ") {
 		t.Errorf("the new key pair is %.200s", a.body)
 	}
-	public, print := a.text("keypair", "public_key"), a.text("keypair", "fingerprint")
+	public, fingerprint := a.text("keypair", "public_key"), a.text("keypair", "fingerprint")
 	c.member.post(t, "compute", "/os-keypairs", object{"keypair": object{"name": name}}).refused(t, http.StatusConflict, "conflictingRequest")
 	a = c.member.get(t, "compute", "/os-keypairs/"+name).want(t, http.StatusOK)
 	a.equals(t, public, "keypair", "public_key")
@@ -87,7 +86,7 @@ func testKeypair(t *testing.T, c *cloud) {
 	a = later.post(t, "compute", "/os-keypairs", object{"keypair": object{"name": imported, "type": "ssh", "public_key": public}}).
 		want(t, http.StatusCreated)
 	c.member.forget(t, "compute", "/os-keypairs/"+imported)
-	a.equals(t, print, "keypair", "fingerprint")
+	a.equals(t, fingerprint, "keypair", "fingerprint")
 	later.post(t, "compute", "/os-keypairs", object{"keypair": object{"name": c.name("none")}}).refused(t, http.StatusBadRequest, "badRequest")
 	c.member.post(t, "compute", "/os-keypairs", object{"keypair": object{"name": c.name("bad"), "public_key": "bad"}}).
 		refused(t, http.StatusBadRequest, "badRequest")
@@ -124,7 +123,7 @@ func testImageServer(t *testing.T, c *cloud) {
 	id := c.server(t, "server", object{"imageRef": image, "networks": []object{{"uuid": network}}, "key_name": key,
 		"metadata": object{"m": "1"}, "user_data": "aGVsbG8=", "tags": []string{"first"}})
 	path := "/servers/" + id
-	testServerView(t, c, id, image, network, key)
+	testServerView(t, c, id, image, key)
 	testServerMetadata(t, c, path)
 	testServerNetwork(t, c, path, network)
 	testAttachment(t, c, id)
@@ -144,7 +143,7 @@ func testImageServer(t *testing.T, c *cloud) {
 	})
 }
 
-func testServerView(t *testing.T, c *cloud, id, image, network, key string) {
+func testServerView(t *testing.T, c *cloud, id, image, key string) {
 	path := "/servers/" + id
 	a := c.member.get(t, "compute", path).want(t, http.StatusOK)
 	a.equals(t, image, "server", "image", "id")

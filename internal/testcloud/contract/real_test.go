@@ -40,7 +40,7 @@ func readOpenRC(t *testing.T, folder, name string) (contract.Credentials, map[st
 	if err != nil {
 		t.Fatalf("reading the credentials: %v", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	env := map[string]string{}
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		words, ok := strings.CutPrefix(lines.Text(), "export ")

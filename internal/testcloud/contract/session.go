@@ -86,7 +86,7 @@ func (s *session) try(ctx context.Context, method, service, path string, body an
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer: %w", err)

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,9 +36,7 @@ func testVolume(t *testing.T, c *cloud) {
 func (c *cloud) volume(t *testing.T, name string, members object) string {
 	t.Helper()
 	want := object{"size": 1, "name": c.name(name)}
-	for k, v := range members {
-		want[k] = v
-	}
+	maps.Copy(want, members)
 	a := c.member.post(t, "volumev3", "/volumes", object{"volume": want}).want(t, http.StatusAccepted)
 	id := a.text("volume", "id")
 	c.member.forget(t, "volumev3", "/volumes/"+id)

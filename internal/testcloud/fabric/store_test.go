@@ -113,7 +113,7 @@ func TestStoreEqualsAMapAfterAnyChangesAndRestarts(t *testing.T) {
 		}
 		c, model := NewCollection[thing](s, "things"), map[string]string{}
 		ids := rapid.SampledFrom([]string{"a", "b", "c", "d"})
-		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			id := ids.Draw(rt, "id")
 			switch rapid.IntRange(0, 3).Draw(rt, "step") {
 			case 0, 1:

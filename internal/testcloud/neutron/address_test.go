@@ -18,7 +18,7 @@ func TestPoolsHoldEveryHostButTheGateway(t *testing.T) {
 			hosts = append(hosts, a)
 		}
 		gateway := rapid.SampledFrom(hosts).Draw(t, "gateway")
-		pools := defaultPools(prefix, text(gateway.String()))
+		pools := defaultPools(prefix, new(gateway.String()))
 		for _, a := range append(hosts, prefix.Addr(), lastOf(prefix)) {
 			in := 0
 			for _, p := range pools {

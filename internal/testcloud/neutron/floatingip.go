@@ -125,7 +125,7 @@ func (n *Neutron) associate(who fabric.Identity, doc *FloatingIP) error {
 			continue
 		}
 		if _, err := n.findInterface(router, interfaceRequest{SubnetID: fixed.SubnetID}); err == nil {
-			doc.RouterID, doc.FixedIPAddress, doc.Status = text(router.ID), text(fixed.IPAddress), "ACTIVE"
+			doc.RouterID, doc.FixedIPAddress, doc.Status = new(router.ID), new(fixed.IPAddress), "ACTIVE"
 			return nil
 		}
 	}

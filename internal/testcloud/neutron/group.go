@@ -109,7 +109,7 @@ func (n *Neutron) ensureDefaultGroup(owner string) string {
 	n.openEgress(group)
 	for _, ether := range []string{"IPv4", "IPv6"} {
 		rule := n.newRule(owner)
-		rule.GroupID, rule.EtherType, rule.Direction, rule.RemoteGroupID = group.ID, ether, "ingress", text(group.ID)
+		rule.GroupID, rule.EtherType, rule.Direction, rule.RemoteGroupID = group.ID, ether, "ingress", new(group.ID)
 		n.rules.docs.Put(rule.ID, rule)
 	}
 	return group.ID
@@ -193,7 +193,7 @@ func (doc *SecurityGroupRule) check() error {
 		if !slices.Contains(protocols, p) && (err != nil || number < 0 || number > 255) {
 			return fabric.Typed(http.StatusBadRequest, "SecurityGroupRuleInvalidProtocol", "Security group rule protocol %s not supported.", p)
 		}
-		doc.Protocol = text(p)
+		doc.Protocol = new(p)
 		if p == "any" {
 			doc.Protocol = nil
 		}
@@ -225,7 +225,7 @@ func (doc *SecurityGroupRule) normalize() error {
 		return fabric.Typed(http.StatusBadRequest, "SecurityGroupRuleParameterConflict",
 			"Conflicting value ethertype %s for CIDR %s", doc.EtherType, *doc.RemoteIPPrefix)
 	}
-	doc.NormalizedCIDR = text(prefix.Masked().String())
+	doc.NormalizedCIDR = new(prefix.Masked().String())
 	return nil
 }
 

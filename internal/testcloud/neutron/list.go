@@ -3,9 +3,11 @@ package neutron
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/karbor/karbor/internal/testcloud/fabric"
@@ -86,10 +88,7 @@ func (t *table[T]) page(list []object, marker string, limit int) ([]object, erro
 
 func (t *table[T]) links(r *fabric.Request, page []object, query url.Values, more bool) []object {
 	link := func(rel string, marker any, reverse bool) object {
-		q := url.Values{}
-		for name, values := range query {
-			q[name] = values
-		}
+		q := maps.Clone(query)
 		q.Set("marker", fmt.Sprint(marker))
 		if reverse {
 			q.Set("page_reverse", "True")
@@ -129,7 +128,7 @@ func valueIs(got any, want string) bool {
 	case nil:
 		return want == "" || want == "None"
 	case bool:
-		return strings.EqualFold(fmt.Sprint(got), want) || want == "1" && got || want == "0" && !got
+		return strings.EqualFold(strconv.FormatBool(got), want) || want == "1" && got || want == "0" && !got
 	case []any:
 		return slices.ContainsFunc(got, func(v any) bool { return valueIs(v, want) })
 	default:

@@ -64,7 +64,7 @@ func (n *Neutron) Seed(_ context.Context, p fabric.Projects) error {
 		}
 		network := n.newNetwork(p.Admin)
 		network.Name, network.External, network.MTU = "public", true, 1500
-		network.NetworkType, network.PhysicalNetwork, network.SegmentationID = "flat", text("public"), nil
+		network.NetworkType, network.PhysicalNetwork, network.SegmentationID = "flat", new("public"), nil
 		n.networks.docs.Put(network.ID, network)
 		subnet := n.newSubnet(p.Admin)
 		subnet.Name, subnet.NetworkID, subnet.IPVersion = "public", network.ID, 4
@@ -76,6 +76,3 @@ func (n *Neutron) Seed(_ context.Context, p fabric.Projects) error {
 		return nil
 	})
 }
-
-// text gives a pointer, for what is null in JSON when it isn't set.
-func text(s string) *string { return &s }

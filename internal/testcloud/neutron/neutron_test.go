@@ -234,7 +234,11 @@ func TestStateSurvivesARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, f = open(t, dir)
-	defer f.Close()
+	defer func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	_, after := call(t, n, "a", http.MethodGet, "/networks?name=kept&tags=red", nil)
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Error(diff)

@@ -204,7 +204,7 @@ func (n *Neutron) updatePort(who fabric.Identity, old Port, doc *Port, in input)
 	return n.secure(who, doc, false)
 }
 
-func (n *Neutron) removePort(who fabric.Identity, doc Port) error {
+func (n *Neutron) removePort(_ fabric.Identity, doc Port) error {
 	if slices.Contains([]string{routerInterface, routerGateway, floatingOwner}, doc.DeviceOwner) {
 		return fabric.Typed(http.StatusConflict, "ServicePortInUse",
 			"Port %s cannot be deleted directly via the port API: has device owner %s.", doc.ID, doc.DeviceOwner)

@@ -14,9 +14,9 @@ var quotaNames = []string{"network", "subnet", "subnetpool", "port", "router", "
 
 func (n *Neutron) quotaRoutes() {
 	path := root + "/v2.0/quotas"
-	n.Handle("GET "+path+"/{project}", n.quota("get_quota", func(project, name string) any { return n.fab.Quotas.Limit(project, name) }))
-	n.Handle("GET "+path+"/{project}/default", n.quota("get_quota", func(_, name string) any { return n.fab.Quotas.Default(name) }))
-	details := n.quota("get_quota", func(project, name string) any {
+	n.Handle("GET "+path+"/{project}", n.quota(func(project, name string) any { return n.fab.Quotas.Limit(project, name) }))
+	n.Handle("GET "+path+"/{project}/default", n.quota(func(_, name string) any { return n.fab.Quotas.Default(name) }))
+	details := n.quota(func(project, name string) any {
 		return object{"limit": n.fab.Quotas.Limit(project, name), "used": n.usedOf(project, name), "reserved": 0}
 	})
 	n.Handle("GET "+path+"/{project}/details", details)
@@ -35,11 +35,11 @@ func quotaDenied(rule string) error {
 	return fabric.Typed(http.StatusForbidden, "PolicyNotAuthorized", "rule:%s is disallowed by policy", rule)
 }
 
-func (n *Neutron) quota(rule string, value func(project, name string) any) fabric.Handler {
+func (n *Neutron) quota(value func(project, name string) any) fabric.Handler {
 	return func(r *fabric.Request) error {
 		project := r.PathValue("project")
 		if !r.Sees(project) {
-			return quotaDenied(rule)
+			return quotaDenied("get_quota")
 		}
 		quota := object{}
 		for _, name := range quotaNames {
@@ -65,7 +65,7 @@ func (n *Neutron) setQuota(r *fabric.Request) error {
 		}
 		n.fab.Quotas.Set(r.PathValue("project"), name, body.Quota[name])
 	}
-	return n.quota("get_quota", func(project, name string) any { return n.fab.Quotas.Limit(project, name) })(r)
+	return n.quota(func(project, name string) any { return n.fab.Quotas.Limit(project, name) })(r)
 }
 
 // resetQuota gives a project Neutron's defaults again and leaves the other

@@ -66,7 +66,7 @@ func (n *Neutron) subnetHooks() hooks[Subnet] {
 			return network.Shared
 		},
 		create: n.createSubnet,
-		update: func(_ fabric.Identity, _ Subnet, doc *Subnet, in input) error {
+		update: func(_ fabric.Identity, _ Subnet, doc *Subnet, _ input) error {
 			doc.fill()
 			return doc.checkPools()
 		},
@@ -133,9 +133,9 @@ func (doc *Subnet) complete(noGateway bool) error {
 	case noGateway:
 		doc.GatewayIP = nil
 	case doc.GatewayIP == nil && doc.IPVersion == 6 && doc.slaac():
-		doc.GatewayIP = text(prefix.Addr().String())
+		doc.GatewayIP = new(prefix.Addr().String())
 	case doc.GatewayIP == nil && prefix.Bits() < prefix.Addr().BitLen():
-		doc.GatewayIP = text(prefix.Addr().Next().String())
+		doc.GatewayIP = new(prefix.Addr().Next().String())
 	}
 	if len(doc.Pools) == 0 {
 		doc.Pools = defaultPools(prefix, doc.GatewayIP)

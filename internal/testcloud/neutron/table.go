@@ -223,8 +223,7 @@ func into[T any](doc *T, in input) error {
 		return fabric.BadRequest("Malformed request body: %v", err)
 	}
 	err = json.Unmarshal(encoded, doc)
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		name, _, _ := strings.Cut(strings.TrimPrefix(wrong.Field, "standard."), ".")
 		return fabric.BadRequest("Invalid input for %s. Reason: '%s' is not a valid %s.", name, in.plain(name), wrong.Type)
 	}

@@ -51,8 +51,7 @@ func (n *Nova) launch(s Server) {
 // fail puts a server into the state error.
 func (n *Nova) fail(id string, err error) {
 	message := err.Error()
-	var e *fabric.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*fabric.Error](err); ok {
 		message = e.Message
 	}
 	n.change(id, func(s *Server) {

@@ -2,6 +2,7 @@ package nova
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -146,9 +147,7 @@ func (n *Nova) setExtraSpecs(r *fabric.Request, f Flavor) error {
 		if f.ExtraSpecs == nil {
 			f.ExtraSpecs = map[string]string{}
 		}
-		for name, value := range body.ExtraSpecs {
-			f.ExtraSpecs[name] = value
-		}
+		maps.Copy(f.ExtraSpecs, body.ExtraSpecs)
 		return nil
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -122,9 +123,7 @@ func (s *site) image(content []byte) string {
 func (s *site) server(members object) Server {
 	s.t.Helper()
 	want := object{"name": "srv", "flavorRef": "1", "networks": "none"}
-	for k, v := range members {
-		want[k] = v
-	}
+	maps.Copy(want, members)
 	status, o := s.call("a", "2.52", http.MethodPost, "/servers", object{"server": want})
 	if status != http.StatusAccepted {
 		s.t.Fatalf("making a server: %d %v", status, o)
@@ -169,7 +168,7 @@ func (s *site) disk(id string, length int) []byte {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	block := make([]byte, length)
 	if _, err := io.ReadFull(f, block); err != nil {
 		s.t.Fatal(err)
@@ -360,7 +359,11 @@ func TestBuildGoesOnAfterARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		s = open(t, dir, -1)
-		defer s.fab.Close()
+		defer func() {
+			if err := s.fab.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
 		s.await(id, func(s Server) bool { return s.State == active && s.Written == 1 })
 	})
 }

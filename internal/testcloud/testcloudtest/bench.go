@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a state may take to come.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // Cloud is a running cloud of one test.
 type Cloud struct {
