@@ -67,12 +67,12 @@ func (c *cache[K, V]) put(key K, value V, until time.Time) {
 	}
 }
 
-// getOrPut gives the value that is there, else puts the one of make.
-func (c *cache[K, V]) getOrPut(key K, until time.Time, make func() V) V {
+// getOrPut gives the value that is there, else puts the one of build.
+func (c *cache[K, V]) getOrPut(key K, until time.Time, build func() V) V {
 	if v, ok := c.get(key); ok {
 		return v
 	}
-	v := make()
+	v := build()
 	c.put(key, v, until)
 	return v
 }

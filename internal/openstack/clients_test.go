@@ -47,7 +47,7 @@ func TestVersionsAreAskedOnceAndMayBeMissing(t *testing.T) {
 	b := f.authority()
 	f.setHook(func(w http.ResponseWriter, r *http.Request, _ map[string]any) bool {
 		if r.URL.Path == "/compute/v2.1/" {
-			w.WriteHeader(404)
+			w.WriteHeader(http.StatusNotFound)
 			return true
 		}
 		return false

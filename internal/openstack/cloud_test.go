@@ -29,7 +29,7 @@ func identity(t *testing.T, c *cloudtest.Cloud, session karbor.Cloud) *karbor.Id
 		t.Fatal(err)
 	}
 	seen := make(chan string, 1)
-	spy := listen(t, func(w http.ResponseWriter, r *http.Request) { seen <- r.Header.Get("X-Auth-Token") })
+	spy := listen(t, func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header.Get("X-Auth-Token") })
 	if _, err := client.Get(t.Context(), spy, nil, nil); err != nil {
 		t.Fatal(err)
 	}

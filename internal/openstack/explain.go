@@ -62,8 +62,7 @@ func explain(err error, format string, args ...any) error {
 
 // plain takes the URL out of an error of package net/http.
 func plain(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

@@ -3,6 +3,7 @@ package openstack
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -100,9 +101,7 @@ func (f *fakeCloud) add(token, user, project string, more map[string]any) {
 	if project != "" {
 		doc["project"] = map[string]any{"id": project + "-id", "name": project}
 	}
-	for k, v := range more {
-		doc[k] = v
-	}
+	maps.Copy(doc, more)
 	f.tokens[token] = doc
 }
 
@@ -168,7 +167,7 @@ func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		delete(f.trusts, r.URL.Path[len("/v3/OS-TRUST/trusts/"):])
 		f.mu.Unlock()
-		w.WriteHeader(204)
+		w.WriteHeader(http.StatusNoContent)
 	case line == "GET /compute/v2.1/":
 		reply(w, 200, map[string]any{"version": map[string]any{"id": "v2.1", "version": "2.93", "min_version": "2.1"}})
 	default:

@@ -2,6 +2,7 @@ package openstack
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -34,7 +35,7 @@ type imageReader struct {
 
 func (r *imageReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = explain(err, "downloading image %s", r.id)
 	}
 	return n, err

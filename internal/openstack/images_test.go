@@ -21,7 +21,7 @@ func TestImagesStreamBothWays(t *testing.T) {
 	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut {
 			stored, _ = io.ReadAll(r.Body)
-			w.WriteHeader(204)
+			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 		_, _ = w.Write(stored)
@@ -45,7 +45,7 @@ func TestImagesMayTakeLongerThanACall(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		time.Sleep(5 * time.Millisecond) // longer than a call's time-out
 		if r.Method == http.MethodPut {
-			w.WriteHeader(204)
+			w.WriteHeader(http.StatusNoContent)
 		}
 	})
 	client := imageClient(t, s)
@@ -67,7 +67,7 @@ func imageClient(t *testing.T, s *httptest.Server) *gophercloud.ServiceClient {
 }
 
 func TestTruncatedDownloadIsATransientError(t *testing.T) {
-	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
+	s, _ := answers(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write([]byte("short"))
 	})
@@ -84,7 +84,7 @@ func TestTruncatedDownloadIsATransientError(t *testing.T) {
 func TestUploadTellsItsSourcesError(t *testing.T) {
 	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		w.WriteHeader(204)
+		w.WriteHeader(http.StatusNoContent)
 	})
 	broken := errors.New("the bank is broken")
 	half := io.MultiReader(strings.NewReader("half"), readerFunc(func([]byte) (int, error) { return 0, broken }))
@@ -96,7 +96,7 @@ func TestUploadTellsItsSourcesError(t *testing.T) {
 func TestUploadIsSentOnce(t *testing.T) {
 	s, n := answers(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		w.WriteHeader(503)
+		w.WriteHeader(http.StatusServiceUnavailable)
 	})
 	if err := UploadImage(t.Context(), imageClient(t, s), "i", strings.NewReader("all")); !karbor.IsTransient(err) || n.Load() != 1 {
 		t.Errorf("got %v after %d requests", err, n.Load())
@@ -120,7 +120,7 @@ func TestUploadIsNotSentAgainWithHalfItsBytes(t *testing.T) {
 	}
 	f.compute = func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		w.WriteHeader(401)
+		w.WriteHeader(http.StatusUnauthorized)
 	}
 	if err := UploadImage(t.Context(), client, "i", strings.NewReader("bytes")); !karbor.IsTransient(err) {
 		t.Errorf("got %v", err)

@@ -3,6 +3,7 @@ package openstack
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -142,9 +143,7 @@ func (s *site) call(ctx context.Context, method, path string, token karbor.Secre
 	if token != "" {
 		h[tokenHeader] = token.Reveal()
 	}
-	for k, v := range headers {
-		h[k] = v
-	}
+	maps.Copy(h, headers)
 	opts := &gophercloud.RequestOpts{JSONBody: body, JSONResponse: out, MoreHeaders: h, OkCodes: ok}
 	resp, err := p.Request(ctx, method, s.url+path, opts)
 	if err != nil {

@@ -138,7 +138,7 @@ func TestResumeActsThroughTheTrustAndRenewsOncePerCall(t *testing.T) {
 	if n := len(f.lines("POST /v3/auth/tokens")) - before; n != 1 {
 		t.Errorf("%d tokens were got, not one", n)
 	}
-	f.compute = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }
+	f.compute = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }
 	before, asked := len(f.lines("POST /v3/auth/tokens")), len(f.lines("GET /compute/v2.1/thing"))
 	if err := ask(t, c); karbor.KindOf(err) != karbor.Unauthorized {
 		t.Errorf("got %v", err)

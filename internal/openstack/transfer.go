@@ -102,7 +102,7 @@ func (b *receivedBody) Read(p []byte) (int, error) {
 		defer b.watch.pause()
 	}
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = b.watch.explain(err)
 	}
 	if b.left -= int64(n); b.left < 0 {

@@ -138,7 +138,7 @@ func (t *transport) once(req *http.Request) (*http.Response, error) {
 		limit = t.idle
 	}
 	w := newWatch(req.Context(), limit)
-	req = req.WithContext(w.ctx)
+	req = req.WithContext(w.ctx) //nolint:contextcheck // the watch's context is made of the request's
 	if transfer && req.Body != nil && req.Body != http.NoBody {
 		req.Body = &sentBody{ReadCloser: req.Body, watch: w}
 	}

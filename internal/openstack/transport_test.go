@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -85,7 +86,7 @@ func TestHarmlessRequestsAreSentAgain(t *testing.T) {
 
 func TestBrokenPostIsNotSentAgain(t *testing.T) {
 	s, n := answers(t, hangUp)
-	req, _ := http.NewRequestWithContext(t.Context(), "POST", s.URL, strings.NewReader("body"))
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, strings.NewReader("body"))
 	if _, err := testTransport(t, Options{}).RoundTrip(req); err == nil || n.Load() != 1 {
 		t.Errorf("got %v after %d requests", err, n.Load())
 	}
@@ -101,13 +102,13 @@ func TestReplayedRequestHasItsWholeBody(t *testing.T) {
 		}
 	}
 	s, _ := answers(t, keep(503), keep(200))
-	req, _ := http.NewRequestWithContext(replayable(t.Context()), "POST", s.URL, strings.NewReader("whole"))
+	req, _ := http.NewRequestWithContext(replayable(t.Context()), http.MethodPost, s.URL, strings.NewReader("whole"))
 	resp, err := testTransport(t, Options{}).RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	if strings.Join(bodies, " ") != "whole whole" {
+	if !slices.Equal(bodies, []string{"whole", "whole"}) {
 		t.Errorf("got %q", bodies)
 	}
 }
@@ -116,7 +117,7 @@ func TestCallWithoutAnswerTimesOut(t *testing.T) {
 	release := make(chan struct{})
 	s, _ := answers(t, func(http.ResponseWriter, *http.Request) { <-release })
 	defer close(release)
-	req, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL, nil)
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, nil)
 	_, err := testTransport(t, Options{Timeout: 20 * time.Millisecond}).RoundTrip(req)
 	if !isTimeout(err) {
 		t.Fatalf("got %v", err)
@@ -136,7 +137,7 @@ func TestAnswerThatStopsHalfwayTimesOut(t *testing.T) {
 	defer close(release)
 	for name, ctx := range map[string]context.Context{"call": t.Context(), "transfer": Transfer(t.Context())} {
 		tr := testTransport(t, Options{Timeout: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond})
-		req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
 		resp, err := tr.RoundTrip(req)
 		if err != nil {
 			t.Fatal(name, err)
@@ -154,7 +155,7 @@ func TestTransferMayTakeLongerThanACall(t *testing.T) {
 		_, _ = io.Copy(w, r.Body)
 	})
 	tr := testTransport(t, Options{Timeout: time.Millisecond, IdleTimeout: time.Minute})
-	req, _ := http.NewRequestWithContext(Transfer(t.Context()), "PUT", s.URL, io.NopCloser(strings.NewReader("bytes")))
+	req, _ := http.NewRequestWithContext(Transfer(t.Context()), http.MethodPut, s.URL, io.NopCloser(strings.NewReader("bytes")))
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +174,7 @@ func TestSlowSourceIsNotTheCloudsFault(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		return copy(p, "x"), io.EOF
 	})
-	req, _ := http.NewRequestWithContext(Transfer(t.Context()), "PUT", s.URL, io.NopCloser(slow))
+	req, _ := http.NewRequestWithContext(Transfer(t.Context()), http.MethodPut, s.URL, io.NopCloser(slow))
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +188,7 @@ func TestSlowReaderIsNotTheCloudsFault(t *testing.T) {
 		w.(http.Flusher).Flush()
 	})
 	tr := testTransport(t, Options{IdleTimeout: 200 * time.Millisecond})
-	req, _ := http.NewRequestWithContext(Transfer(t.Context()), "GET", s.URL, nil)
+	req, _ := http.NewRequestWithContext(Transfer(t.Context()), http.MethodGet, s.URL, nil)
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +206,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestEndlessAnswerOfACallIsCutOff(t *testing.T) {
 	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(500)
+		w.WriteHeader(http.StatusInternalServerError)
 		for chunk := make([]byte, 1<<20); r.Context().Err() == nil; {
 			if _, err := w.Write(chunk); err != nil {
 				return
@@ -213,7 +214,7 @@ func TestEndlessAnswerOfACallIsCutOff(t *testing.T) {
 		}
 	})
 	for name, ctx := range map[string]context.Context{"call": t.Context(), "refused transfer": Transfer(t.Context())} {
-		req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
 		resp, err := testTransport(t, Options{}).RoundTrip(req)
 		if err != nil {
 			t.Fatal(err)
@@ -232,7 +233,7 @@ func TestCancelledContextEndsARetryAtOnce(t *testing.T) {
 		status(503, "Retry-After", "30")(w, r)
 		cancel()
 	})
-	req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
 	resp, err := testTransport(t, Options{}).RoundTrip(req)
 	if err == nil {
 		_ = resp.Body.Close()

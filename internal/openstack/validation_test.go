@@ -154,7 +154,7 @@ func TestKeystonesFaultsAreNotTheTenants(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFakeCloud(t)
 			a := f.authority()
-			f.setHook(func(w http.ResponseWriter, r *http.Request, _ map[string]any) bool {
+			f.setHook(func(w http.ResponseWriter, _ *http.Request, _ map[string]any) bool {
 				reply(w, test.status, map[string]any{"error": map[string]any{"message": "password service-pass is wrong"}})
 				return true
 			})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -139,9 +140,7 @@ func (s *Service) newResources(ctx context.Context, r record) (*newResources, er
 	n := &newResources{record: r, ids: map[karbor.NodeKey]string{}, parts: map[string]string{}}
 	for _, row := range rows {
 		n.ids[row.Key] = row.NewID
-		for original, id := range row.Parts {
-			n.parts[original] = id
-		}
+		maps.Copy(n.parts, row.Parts)
 	}
 	return n, nil
 }

@@ -181,6 +181,7 @@ func (b *flowBuilder) before(e event) []event {
 		for _, c := range node.Children {
 			out = append(out, event{b.index[c], e.phase})
 		}
+	default: // the main phase waits for no other resource
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package protectionservice
 import (
 	"context"
 	"encoding/json"
+	"maps"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/provider"
@@ -92,9 +93,7 @@ func (s *Service) Protect(ctx context.Context, c Caller, r ProtectRequest) (karb
 // service's own can't be overridden.
 func extraInfo(own map[string]json.RawMessage) map[string]json.RawMessage {
 	out := map[string]json.RawMessage{}
-	for k, v := range own {
-		out[k] = v
-	}
+	maps.Copy(out, own)
 	out[CreatedBy] = json.RawMessage(`"` + Manual + `"`)
 	return out
 }

@@ -52,6 +52,7 @@ func (s *Service) adopt(ctx context.Context, p *provider.Provider, cp karbor.Che
 		to = karbor.CheckpointError
 	case karbor.CheckpointDeleting:
 		to = karbor.CheckpointErrorDeleting
+	default: // nobody was working on it
 	}
 	if to != cp.Status {
 		reasons := map[string]string{"": lost}

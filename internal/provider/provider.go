@@ -106,7 +106,7 @@ func (p *Provider) check(parameters karbor.Parameters, schemas map[karbor.Resour
 		}
 		members := parameters[key]
 		if s := schemas[t]; s != nil {
-			if err := s.Check(map[string]any(members)); err != nil {
+			if err := s.Check(members); err != nil {
 				return karbor.Errorf(karbor.Invalid, "parameters[%q]: %s", key, karbor.Sentence(err))
 			}
 		} else if len(members) > 0 && !p.Protects(t) {

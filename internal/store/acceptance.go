@@ -114,7 +114,7 @@ func checkpointQuota(ctx context.Context, t *transaction, projectID string, limi
 }
 
 func insertOperation(ctx context.Context, t *transaction, o *Operation, logID string) error {
-	_, err := t.exec(ctx, `INSERT INTO operations (id, operation_type, project_id, provider_id, checkpoint_id,
+	err := t.exec(ctx, `INSERT INTO operations (id, operation_type, project_id, provider_id, checkpoint_id,
 		restore_id, plan_id, log_id, graph, parameters, delegation, dispatched, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`, o.ID, string(o.Type), o.ProjectID, o.ProviderID,
 		o.CheckpointID, o.RestoreID, o.PlanID, logID, graphColumn{&o.Graph}, document{o.Parameters},

@@ -23,7 +23,7 @@ var putCredential = "INSERT INTO application_credentials (project_id, user_id, i
 // PutApplicationCredential keeps a user's credential, in place of an earlier one.
 func (s *Store) PutApplicationCredential(ctx context.Context, c ApplicationCredential) error {
 	return s.write(ctx, "registering an application credential", func(t *transaction) error {
-		_, err := t.exec(ctx, putCredential, c.ProjectID, c.UserID, c.ID,
+		err := t.exec(ctx, putCredential, c.ProjectID, c.UserID, c.ID,
 			base64.StdEncoding.EncodeToString(c.Sealed), micros(c.CreatedAt))
 		return err
 	})
@@ -43,7 +43,7 @@ func (s *Store) ApplicationCredential(ctx context.Context, projectID, userID str
 // DeleteApplicationCredential removes a user's credential. None is no error.
 func (s *Store) DeleteApplicationCredential(ctx context.Context, projectID, userID string) error {
 	return s.write(ctx, "removing an application credential", func(t *transaction) error {
-		_, err := t.exec(ctx, "DELETE FROM application_credentials WHERE project_id = ? AND user_id = ?", projectID, userID)
+		err := t.exec(ctx, "DELETE FROM application_credentials WHERE project_id = ? AND user_id = ?", projectID, userID)
 		return err
 	})
 }

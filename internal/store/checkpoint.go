@@ -104,7 +104,7 @@ var putCheckpoint = newCheckpoint + upsert("id, provider_id", "project_id", "pla
 	"extra_info", "size", "reasons", "created_at", "updated_at", "deleted_at", "deleted")
 
 func insertCheckpoint(ctx context.Context, t *transaction, c *karbor.Checkpoint, query string) error {
-	_, err := t.exec(ctx, query, c.ID, c.ProviderID, c.ProjectID, c.Plan.ID, string(c.Status), document{c.Plan},
+	err := t.exec(ctx, query, c.ID, c.ProviderID, c.ProjectID, c.Plan.ID, string(c.Status), document{c.Plan},
 		graphColumn{&c.Graph}, document{c.ExtraInfo}, c.Size, document{c.Reasons},
 		micros(c.CreatedAt), micros(c.UpdatedAt))
 	if isDuplicate(err) {
@@ -114,7 +114,7 @@ func insertCheckpoint(ctx context.Context, t *transaction, c *karbor.Checkpoint,
 }
 
 func deleteCheckpoint(ctx context.Context, t *transaction, providerID, id string, now time.Time) error {
-	_, err := t.exec(ctx, `UPDATE checkpoints SET status = ?, deleted = 1, deleted_at = ?, updated_at = ?
+	err := t.exec(ctx, `UPDATE checkpoints SET status = ?, deleted = 1, deleted_at = ?, updated_at = ?
 		WHERE id = ? AND provider_id = ? AND deleted = 0`,
 		string(karbor.CheckpointDeleted), micros(now), micros(now), id, providerID)
 	return err
@@ -139,7 +139,7 @@ func (s *Store) SetCheckpointStatus(ctx context.Context, projectID, providerID, 
 }
 
 func setCheckpointStatus(ctx context.Context, t *transaction, providerID, id string, to karbor.CheckpointStatus, now time.Time) error {
-	_, err := t.exec(ctx, "UPDATE checkpoints SET status = ?, updated_at = ? WHERE id = ? AND provider_id = ? AND deleted = 0",
+	err := t.exec(ctx, "UPDATE checkpoints SET status = ?, updated_at = ? WHERE id = ? AND provider_id = ? AND deleted = 0",
 		string(to), micros(now), id, providerID)
 	return err
 }

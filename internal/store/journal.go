@@ -37,7 +37,7 @@ func (j journal) Create(ctx context.Context, token int64, op local.OperationReco
 		if err := fence(ctx, t, token); err != nil {
 			return err
 		}
-		_, err := t.exec(ctx, `INSERT INTO journal_operations (id, state, requested, closing, cancelled, created_at,
+		err := t.exec(ctx, `INSERT INTO journal_operations (id, state, requested, closing, cancelled, created_at,
 			started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, op.ID, string(op.State), op.Requested,
 			truth(op.Closing), truth(op.Cancelled), micros(op.CreatedAt), microsOrNull(op.StartedAt),
 			microsOrNull(op.EndedAt))
@@ -46,7 +46,7 @@ func (j journal) Create(ctx context.Context, token int64, op local.OperationReco
 		}
 		page := 0
 		for chunk := range slices.Chunk(steps, workflow.MaxPage) {
-			_, err := t.exec(ctx, "INSERT INTO journal_pages (operation_id, page, steps) VALUES (?, ?, ?)",
+			err := t.exec(ctx, "INSERT INTO journal_pages (operation_id, page, steps) VALUES (?, ?, ?)",
 				op.ID, page, document{chunk})
 			if err != nil {
 				return err
@@ -75,7 +75,7 @@ func (j journal) Record(ctx context.Context, token int64, batch local.Batch) err
 		}
 		for i := range batch.Steps {
 			r := &batch.Steps[i]
-			_, err := t.exec(ctx, putStep, r.Operation, r.Position, string(r.State), r.Attempts, r.Failures, r.Done,
+			err := t.exec(ctx, putStep, r.Operation, r.Position, string(r.State), r.Attempts, r.Failures, r.Done,
 				r.Total, r.Error, microsOrNull(r.Due), microsOrNull(r.EndedAt), r.Order)
 			if err != nil {
 				return err
@@ -84,7 +84,7 @@ func (j journal) Record(ctx context.Context, token int64, batch local.Batch) err
 		for i := range batch.Operations {
 			o := &batch.Operations[i]
 			// The request to cancel is others' to write.
-			_, err := t.exec(ctx, `UPDATE journal_operations SET state = ?, closing = ?, cancelled = ?, started_at = ?,
+			err := t.exec(ctx, `UPDATE journal_operations SET state = ?, closing = ?, cancelled = ?, started_at = ?,
 				ended_at = ? WHERE id = ?`, string(o.State), truth(o.Closing), truth(o.Cancelled),
 				microsOrNull(o.StartedAt), microsOrNull(o.EndedAt), o.ID)
 			if err != nil {
@@ -159,7 +159,7 @@ func (j journal) RequestCancel(ctx context.Context, id, reason string) error {
 		case o.Closing:
 			return karbor.Errorf(karbor.Conflict, "the operation %s is ending", id)
 		}
-		_, err = t.exec(ctx, "UPDATE journal_operations SET requested = ? WHERE id = ?", reason, id)
+		err = t.exec(ctx, "UPDATE journal_operations SET requested = ? WHERE id = ?", reason, id)
 		return err
 	})
 }
@@ -181,7 +181,7 @@ func (j journal) Forget(ctx context.Context, id string) error {
 			"DELETE FROM journal_pages WHERE operation_id = ?",
 			"DELETE FROM journal_operations WHERE id = ?",
 		} {
-			if _, err := t.exec(ctx, query, id); err != nil {
+			if err := t.exec(ctx, query, id); err != nil {
 				return err
 			}
 		}
@@ -214,7 +214,7 @@ func (j journal) Acquire(ctx context.Context, owner string, now time.Time, lasti
 			return local.ErrHeld
 		}
 		held = lease{token: held.token + 1, expires: now.Add(lasting)}
-		_, err = t.exec(ctx, "UPDATE journal_lease SET token = ?, owner = ?, expires_at = ? WHERE id = 1",
+		err = t.exec(ctx, "UPDATE journal_lease SET token = ?, owner = ?, expires_at = ? WHERE id = 1",
 			held.token, owner, micros(held.expires))
 		return err
 	})
@@ -230,7 +230,7 @@ func (j journal) Renew(ctx context.Context, token int64, now time.Time, lasting 
 		if err := fence(ctx, t, token); err != nil {
 			return err
 		}
-		_, err := t.exec(ctx, "UPDATE journal_lease SET expires_at = ? WHERE id = 1", micros(now.Add(lasting)))
+		err := t.exec(ctx, "UPDATE journal_lease SET expires_at = ? WHERE id = 1", micros(now.Add(lasting)))
 		return err
 	})
 }
@@ -238,7 +238,7 @@ func (j journal) Renew(ctx context.Context, token int64, now time.Time, lasting 
 // Release implements local.Journal.
 func (j journal) Release(ctx context.Context, token int64) error {
 	return j.s.write(ctx, "giving the journal's lease back", func(t *transaction) error {
-		_, err := t.exec(ctx, "UPDATE journal_lease SET owner = '', expires_at = 0 WHERE id = 1 AND token = ?", token)
+		err := t.exec(ctx, "UPDATE journal_lease SET owner = '', expires_at = 0 WHERE id = 1 AND token = ?", token)
 		return err
 	})
 }

@@ -52,7 +52,7 @@ func (s *Store) Undispatched(ctx context.Context, limit int) ([]string, error) {
 // an unknown one.
 func (s *Store) Dispatched(ctx context.Context, id string) error {
 	return s.write(ctx, "taking the operation "+id+" out of the outbox", func(t *transaction) error {
-		_, err := t.exec(ctx, "UPDATE operations SET dispatched = 1 WHERE id = ?", id)
+		err := t.exec(ctx, "UPDATE operations SET dispatched = 1 WHERE id = ?", id)
 		return err
 	})
 }

@@ -55,7 +55,7 @@ func (s *Store) OperationLogs(ctx context.Context, f OperationLogFilter, p Page)
 }
 
 func insertOperationLog(ctx context.Context, t *transaction, l *karbor.OperationLog) error {
-	_, err := t.exec(ctx, `INSERT INTO operation_logs (id, project_id, operation_type, checkpoint_id, plan_id,
+	err := t.exec(ctx, `INSERT INTO operation_logs (id, project_id, operation_type, checkpoint_id, plan_id,
 		provider_id, restore_id, scheduled_operation_id, status, started_at, ended_at, error_info, extra_info,
 		created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
 		l.ID, l.ProjectID, string(l.OperationType), l.CheckpointID, l.PlanID, l.ProviderID, l.RestoreID,

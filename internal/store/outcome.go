@@ -51,14 +51,14 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 		}
 		now := micros(s.now())
 		if outcome.RestoreStatus != "" {
-			_, err := t.exec(ctx, `UPDATE restores SET status = ?, resources_status = ?, resources_reason = ?,
+			err := t.exec(ctx, `UPDATE restores SET status = ?, resources_status = ?, resources_reason = ?,
 				updated_at = ? WHERE id = ?`, string(outcome.RestoreStatus), document{outcome.ResourcesStatus},
 				document{outcome.ResourcesReason}, now, o.restoreID)
 			if err != nil {
 				return err
 			}
 		}
-		_, err = t.exec(ctx, `UPDATE operation_logs SET status = CASE WHEN ? = '' THEN status ELSE ? END, ended_at = ?,
+		err = t.exec(ctx, `UPDATE operation_logs SET status = CASE WHEN ? = '' THEN status ELSE ? END, ended_at = ?,
 			error_info = ?, updated_at = ? WHERE id = ?`,
 			string(outcome.LogStatus), string(outcome.LogStatus), now, outcome.ErrorInfo, now, o.logID)
 		if err != nil {
@@ -67,10 +67,10 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 		if err := endResources(ctx, t, id, outcome.Records); err != nil {
 			return err
 		}
-		if _, err := t.exec(ctx, "DELETE FROM scratch WHERE operation_id = ?", id); err != nil {
+		if err := t.exec(ctx, "DELETE FROM scratch WHERE operation_id = ?", id); err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
+		err = t.exec(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
 		return err
 	})
 }
@@ -93,8 +93,9 @@ func (s *Store) endCheckpoint(ctx context.Context, t *transaction, o *ending, ou
 		return nil
 	case karbor.CheckpointDeleted:
 		return deleteCheckpoint(ctx, t, o.providerID, o.checkpointID, s.now())
+	default:
 	}
-	_, err := t.exec(ctx, `UPDATE checkpoints SET status = ?, size = CASE WHEN ? = 0 THEN size ELSE ? END, reasons = ?,
+	err := t.exec(ctx, `UPDATE checkpoints SET status = ?, size = CASE WHEN ? = 0 THEN size ELSE ? END, reasons = ?,
 		updated_at = ? WHERE id = ? AND provider_id = ? AND deleted = 0`, string(outcome.CheckpointStatus),
 		outcome.Size, outcome.Size, document{outcome.Reasons}, micros(s.now()), o.checkpointID, o.providerID)
 	return err
@@ -102,7 +103,7 @@ func (s *Store) endCheckpoint(ctx context.Context, t *transaction, o *ending, ou
 
 func endResources(ctx context.Context, t *transaction, id string, records map[karbor.NodeKey]RecordOutcome) error {
 	for key, r := range records {
-		_, err := t.exec(ctx, `UPDATE operation_resources SET state = ?, reason = ?, phase = ''
+		err := t.exec(ctx, `UPDATE operation_resources SET state = ?, reason = ?, phase = ''
 			WHERE operation_id = ? AND resource_key = ?`, string(r.State), r.Reason, id, string(key))
 		if err != nil {
 			return err

@@ -47,7 +47,7 @@ func (s *Store) CreatePlan(ctx context.Context, p karbor.Plan, limit int) error 
 				return karbor.Errorf(karbor.OverLimit, "the project has %d plans, and its quota is %d", n, limit)
 			}
 		}
-		_, err := t.exec(ctx, `INSERT INTO plans (id, name, description, provider_id, project_id, status, resources,
+		err := t.exec(ctx, `INSERT INTO plans (id, name, description, provider_id, project_id, status, resources,
 			parameters, created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
 			p.ID, p.Name, p.Description, p.ProviderID, p.ProjectID, string(p.Status), document{p.Resources},
 			document{p.Parameters}, micros(p.CreatedAt), micros(p.UpdatedAt))
@@ -110,7 +110,7 @@ func (s *Store) UpdatePlan(ctx context.Context, projectID, id string, change fun
 		}
 		p.ID, p.ProjectID, p.CreatedAt = old.ID, old.ProjectID, old.CreatedAt
 		p.UpdatedAt = s.now().UTC().Truncate(time.Microsecond)
-		_, err = t.exec(ctx, `UPDATE plans SET name = ?, description = ?, provider_id = ?, status = ?, resources = ?,
+		err = t.exec(ctx, `UPDATE plans SET name = ?, description = ?, provider_id = ?, status = ?, resources = ?,
 			parameters = ?, updated_at = ? WHERE id = ?`, p.Name, p.Description, p.ProviderID, string(p.Status),
 			document{p.Resources}, document{p.Parameters}, micros(p.UpdatedAt), id)
 		if err != nil {
@@ -134,7 +134,7 @@ func (s *Store) DeletePlan(ctx context.Context, projectID, id string) error {
 		if _, err := plan(ctx, t, projectID, id); err != nil {
 			return err
 		}
-		_, err := t.exec(ctx, "UPDATE plans SET deleted = 1, deleted_at = ?, updated_at = ? WHERE id = ?",
+		err := t.exec(ctx, "UPDATE plans SET deleted = 1, deleted_at = ?, updated_at = ? WHERE id = ?",
 			micros(now), micros(now), id)
 		if err != nil {
 			return err
@@ -145,7 +145,7 @@ func (s *Store) DeletePlan(ctx context.Context, projectID, id string) error {
 
 func insertResources(ctx context.Context, t *transaction, p *karbor.Plan) error {
 	for _, r := range p.Resources {
-		_, err := t.exec(ctx, `INSERT INTO resources (id, plan_id, resource_id, resource_type, resource_name,
+		err := t.exec(ctx, `INSERT INTO resources (id, plan_id, resource_id, resource_type, resource_name,
 			created_at, deleted) VALUES (?, ?, ?, ?, ?, ?, 0)`,
 			randomInteger(), p.ID, r.ID, string(r.Type), r.Name, micros(p.UpdatedAt))
 		if err != nil {
@@ -156,7 +156,7 @@ func insertResources(ctx context.Context, t *transaction, p *karbor.Plan) error 
 }
 
 func deleteResources(ctx context.Context, t *transaction, planID string, now time.Time) error {
-	_, err := t.exec(ctx, "UPDATE resources SET deleted = 1, deleted_at = ? WHERE plan_id = ? AND deleted = 0",
+	err := t.exec(ctx, "UPDATE resources SET deleted = 1, deleted_at = ? WHERE plan_id = ? AND deleted = 0",
 		micros(now), planID)
 	return err
 }

@@ -134,7 +134,7 @@ func (w *writer) do(ctx context.Context, f func(t *transaction) error) error {
 		w.conn, w.statements = conn, map[string]*sql.Stmt{}
 	}
 	t := &transaction{w: w}
-	if _, err := t.exec(ctx, begin); err != nil {
+	if err := t.exec(ctx, begin); err != nil {
 		return err
 	}
 	done := false
@@ -146,7 +146,7 @@ func (w *writer) do(ctx context.Context, f func(t *transaction) error) error {
 	if err := f(t); err != nil {
 		return err
 	}
-	if _, err := t.exec(ctx, "COMMIT"); err != nil {
+	if err := t.exec(ctx, "COMMIT"); err != nil {
 		return err
 	}
 	done = true
@@ -158,7 +158,7 @@ func (w *writer) do(ctx context.Context, f func(t *transaction) error) error {
 // connection: that undoes it in any case.
 func (w *writer) rollback(ctx context.Context) {
 	t := &transaction{w: w}
-	if _, err := t.exec(context.WithoutCancel(ctx), "ROLLBACK"); err != nil {
+	if err := t.exec(context.WithoutCancel(ctx), "ROLLBACK"); err != nil {
 		_ = w.drop(err)
 	}
 }
@@ -184,15 +184,12 @@ func (t *transaction) query(ctx context.Context, query string, args ...any) (*sq
 	return stmt.QueryContext(ctx, args...)
 }
 
-// exec runs a statement and gives the number of rows that it touched.
-func (t *transaction) exec(ctx context.Context, query string, args ...any) (int64, error) {
+// exec runs a statement.
+func (t *transaction) exec(ctx context.Context, query string, args ...any) error {
 	stmt, err := t.prepared(ctx, query)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	result, err := stmt.ExecContext(ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	_, err = stmt.ExecContext(ctx, args...)
+	return err
 }

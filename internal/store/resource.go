@@ -51,7 +51,7 @@ func (s *Store) UpdateResource(ctx context.Context, operationID string, key karb
 		if err := change(&r); err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, `UPDATE operation_resources SET state = ?, phase = ?, done = ?, total = ?, reason = ?,
+		err = t.exec(ctx, `UPDATE operation_resources SET state = ?, phase = ?, done = ?, total = ?, reason = ?,
 			new_id = ?, parts = ?, not_kept = ?, started = ? WHERE operation_id = ? AND resource_key = ?`,
 			string(r.State), r.Phase, r.Done, r.Total, r.Reason, r.NewID, document{r.Parts}, document{r.NotKept},
 			truth(r.Started), operationID, string(key))
@@ -61,7 +61,7 @@ func (s *Store) UpdateResource(ctx context.Context, operationID string, key karb
 
 func insertResourceRecords(ctx context.Context, t *transaction, o *Operation) error {
 	for i, n := range o.Graph.Nodes() {
-		_, err := t.exec(ctx, `INSERT INTO operation_resources (operation_id, resource_key, position, state, phase,
+		err := t.exec(ctx, `INSERT INTO operation_resources (operation_id, resource_key, position, state, phase,
 			done, total, reason, new_id, parts, not_kept, started)
 			VALUES (?, ?, ?, ?, '', 0, 0, '', '', 'null', 'null', 0)`,
 			o.ID, string(n.Key()), i, string(karbor.ResourcePending))
@@ -99,7 +99,7 @@ var putScratch = "INSERT INTO scratch (operation_id, resource_key, document) VAL
 // SaveScratch keeps what a hook has to remember until its operation has ended.
 func (s *Store) SaveScratch(ctx context.Context, operationID string, key karbor.NodeKey, v any) error {
 	return s.write(ctx, "saving the scratch record of "+string(key), func(t *transaction) error {
-		_, err := t.exec(ctx, putScratch, operationID, string(key), document{v})
+		err := t.exec(ctx, putScratch, operationID, string(key), document{v})
 		return err
 	})
 }

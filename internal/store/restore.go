@@ -47,7 +47,7 @@ func (s *Store) Restores(ctx context.Context, f RestoreFilter, p Page) ([]karbor
 }
 
 func insertRestore(ctx context.Context, t *transaction, r *karbor.Restore) error {
-	_, err := t.exec(ctx, `INSERT INTO restores (id, project_id, provider_id, checkpoint_id, restore_target,
+	err := t.exec(ctx, `INSERT INTO restores (id, project_id, provider_id, checkpoint_id, restore_target,
 		parameters, status, resources_status, resources_reason, created_at, updated_at, deleted)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`, r.ID, r.ProjectID, r.ProviderID, r.CheckpointID,
 		r.RestoreTarget, document{r.Parameters}, string(r.Status), document{r.ResourcesStatus},

@@ -13,10 +13,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/karbor/karbor"
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/karbor/karbor"
 )
 
 // This file holds all that only SQLite needs.

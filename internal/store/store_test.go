@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/store/storetest"
-	"go.uber.org/goleak"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -73,6 +74,9 @@ func TestSchemaIsTheGoldenOne(t *testing.T) {
 		}
 		got.WriteString(text + ";\n\n")
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	golden := filepath.Join("testdata", "schema.sql")
 	if *update {
 		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
@@ -127,7 +131,7 @@ func copyFile(t *testing.T, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	out, err := os.Create(to)
 	if err != nil {
 		t.Fatal(err)

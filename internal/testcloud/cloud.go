@@ -107,7 +107,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	if c.closing {
 		c.mu.Unlock()
-		panic(http.ErrAbortHandler) // closes the connection
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to close the connection
 	}
 	c.busy.Add(1)
 	c.mu.Unlock()

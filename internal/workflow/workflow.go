@@ -15,8 +15,9 @@ type When string
 
 // A graph's steps run in two parts. The normal ones run first. When they are all
 // over (or one has failed, or a cancel has come, and those that run have
-// returned), the closing ones run: OnFailure ones only if something failed or was
-// cancelled, Always ones in any case.
+// returned), the closing ones run: OnFailure ones only if a normal one failed or the
+// operation was cancelled, Always ones in any case. A closing step that is left out
+// still keeps the order of those before and behind it.
 const (
 	Normal    When = ""
 	OnFailure When = "on_failure"

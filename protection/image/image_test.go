@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net/http"
 	"testing"
 	"time"
@@ -44,9 +45,7 @@ func content(n int) []byte {
 func makeImage(t *testing.T, tenant *protectiontest.Tenant, members map[string]any, data []byte) string {
 	t.Helper()
 	body := map[string]any{"name": "photo", "disk_format": "raw", "container_format": "bare", "visibility": "private"}
-	for k, v := range members {
-		body[k] = v
-	}
+	maps.Copy(body, members)
 	id, _ := tenant.Make(t, "image", "images", "", body)["id"].(string)
 	tenant.Do(t, "image", http.MethodPut, "images/"+id+"/file", data)
 	return id

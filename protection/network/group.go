@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -35,7 +36,7 @@ func (r rule) key() string {
 		if n == nil {
 			return ""
 		}
-		return fmt.Sprint(*n)
+		return strconv.Itoa(*n)
 	}
 	prefix := text(r.RemoteIPPrefix)
 	if prefix == "0.0.0.0/0" || prefix == "::/0" {

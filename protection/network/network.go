@@ -25,19 +25,26 @@ type Options struct {
 	PollInterval time.Duration `yaml:"poll_interval"`
 	// Timeout limits each single wait.
 	Timeout time.Duration `yaml:"timeout"`
+	// SettleTime is how long a restore of several networks waits after it has
+	// made a part that they may share, until all processes that make it at the
+	// same time agree on one. It must be longer than Neutron takes for one
+	// call; 0 is right where one process does all of a restore.
+	SettleTime time.Duration `yaml:"settle_time"`
 }
 
 // Validate reports settings that make no sense.
 func (o *Options) Validate() error {
-	if o.PollInterval <= 0 || o.Timeout <= 0 {
-		return errors.New("poll_interval and timeout must be more than zero")
+	if o.PollInterval <= 0 || o.Timeout <= 0 || o.SettleTime < 0 {
+		return errors.New("poll_interval and timeout must be more than zero, and settle_time not less")
 	}
 	return nil
 }
 
 // Plugin is the plug-in's definition.
 var Plugin = plugin.Define(Name, "Protects networks with their subnets, routers, security groups and ports.",
-	func() Options { return Options{PollInterval: 5 * time.Second, Timeout: 10 * time.Minute} },
+	func() Options {
+		return Options{PollInterval: 5 * time.Second, Timeout: 10 * time.Minute, SettleTime: 2 * time.Second}
+	},
 	func(_ context.Context, o Options) (protection.Plugin, error) { return &room{options: o}, nil })
 
 type room struct {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sort"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml/parser"
@@ -16,9 +17,9 @@ import (
 	"github.com/karbor/karbor/protection/protectiontest"
 )
 
-func open(t *testing.T) protection.Plugin {
+func open(t *testing.T, more ...string) protection.Plugin {
 	t.Helper()
-	file, err := parser.ParseBytes([]byte("{poll_interval: 20ms, timeout: 1m}"), 0)
+	file, err := parser.ParseBytes([]byte("{poll_interval: 20ms, timeout: 1m"+strings.Join(more, "")+"}"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,35 +96,39 @@ func (w *town) destroy(t *testing.T) {
 	w.tenant.Remove(t, "network", "security-groups/"+w.web, "security_group")
 }
 
+// query lists resources in the order of their names.
+func query(t *testing.T, tenant *protectiontest.Tenant, path, member string) []map[string]any {
+	t.Helper()
+	list, _ := tenant.Do(t, "network", http.MethodGet, path, nil)[member].([]any)
+	var out []map[string]any
+	for _, x := range list {
+		out = append(out, x.(map[string]any))
+	}
+	sort.Slice(out, func(i, j int) bool { return text(out[i], "name") < text(out[j], "name") })
+	return out
+}
+
+func pick(from map[string]any, members ...string) map[string]any {
+	out := map[string]any{}
+	for _, m := range members {
+		out[m] = from[m]
+	}
+	return out
+}
+
 // view gives what is to be kept of a topology, with names in place of ids.
 func view(t *testing.T, tenant *protectiontest.Tenant, id string) map[string]any {
 	t.Helper()
-	query := func(path, member string) []map[string]any {
-		list, _ := tenant.Do(t, "network", http.MethodGet, path, nil)[member].([]any)
-		var out []map[string]any
-		for _, x := range list {
-			out = append(out, x.(map[string]any))
-		}
-		sort.Slice(out, func(i, j int) bool { return text(out[i], "name") < text(out[j], "name") })
-		return out
-	}
-	pick := func(from map[string]any, members ...string) map[string]any {
-		out := map[string]any{}
-		for _, m := range members {
-			out[m] = from[m]
-		}
-		return out
-	}
 	out := map[string]any{"network": pick(tenant.Show(t, "network", "networks/"+id, "network"), "description", "mtu", "admin_state_up", "port_security_enabled")}
-	for _, s := range query("subnets?network_id="+id, "subnets") {
+	for _, s := range query(t, tenant, "subnets?network_id="+id, "subnets") {
 		out["subnet "+text(s, "name")] = pick(s, "cidr", "gateway_ip", "allocation_pools", "dns_nameservers", "host_routes", "enable_dhcp", "description")
 	}
 	names := map[string]string{}
-	for _, g := range query("security-groups", "security_groups") {
+	for _, g := range query(t, tenant, "security-groups", "security_groups") {
 		names[text(g, "id")] = text(g, "name")
 	}
 	routers := map[string]bool{}
-	for _, p := range query("ports?network_id="+id, "ports") {
+	for _, p := range query(t, tenant, "ports?network_id="+id, "ports") {
 		ips, _ := p["fixed_ips"].([]any)
 		address := ""
 		for _, ip := range ips {
@@ -149,7 +154,14 @@ func view(t *testing.T, tenant *protectiontest.Tenant, id string) map[string]any
 		entry["gateway"] = gateway["network_id"]
 		out["router "+text(shown, "name")] = entry
 	}
-	for _, g := range query("security-groups", "security_groups") {
+	viewGroups(t, tenant, names, out)
+	return out
+}
+
+// viewGroups adds the security groups with their rules.
+func viewGroups(t *testing.T, tenant *protectiontest.Tenant, names map[string]string, out map[string]any) {
+	t.Helper()
+	for _, g := range query(t, tenant, "security-groups", "security_groups") {
 		if text(g, "name") == "default" {
 			continue
 		}
@@ -157,13 +169,12 @@ func view(t *testing.T, tenant *protectiontest.Tenant, id string) map[string]any
 		var lines []string
 		for _, x := range rules {
 			r := x.(map[string]any)
-			remote, _ := r["remote_group_id"].(string)
-			lines = append(lines, fmt.Sprintln(r["direction"], r["ethertype"], r["protocol"], r["port_range_min"], r["port_range_max"], r["remote_ip_prefix"], names[remote]))
+			lines = append(lines, fmt.Sprintln(r["direction"], r["ethertype"], r["protocol"], r["port_range_min"], r["port_range_max"],
+				r["remote_ip_prefix"], names[text(r, "remote_group_id")]))
 		}
 		slices.Sort(lines)
 		out["group "+text(g, "name")] = map[string]any{"description": g["description"], "rules": lines}
 	}
-	return out
 }
 
 func source(t *testing.T, tenant *protectiontest.Tenant, id func(*town) string) protectiontest.Source {
@@ -220,26 +231,35 @@ func TestProjectsTopologyComesBack(t *testing.T) {
 }
 
 // TestNodesOfOneRestoreShareWhatTheyHaveInCommon restores a project's topology and
-// one of its networks at the same time, as a plan of the whole project does.
+// one of its networks at the same time, as a plan of the whole project does; all in
+// one process, or in as many as there are nodes.
 func TestNodesOfOneRestoreShareWhatTheyHaveInCommon(t *testing.T) {
-	tenant := protectiontest.NewTenant(t)
-	first := source(t, tenant, func(w *town) string { return w.network })
-	whole := first
-	whole.Graph = &karbor.Graph{}
-	whole.Key = whole.Graph.Add(karbor.Resource{Type: karbor.NetworkType, ID: tenant.Cloud.ProjectID()}, "").Key()
-	whole.Destroy = func(*testing.T) {}
-	whole.Check = func(*testing.T, protectiontest.Restored) {}
-	sources := []protectiontest.Source{first, whole, first, whole}
-	sources[2].Destroy = whole.Destroy
-	protectiontest.Together(t, caseOf(t, tenant), sources, func(t *testing.T, all []protectiontest.Restored) {
-		for _, other := range all[1:] {
-			for part, id := range all[0].Parts {
-				if other.Parts[part] != id {
-					t.Errorf("%s became both %s and %s", part, id, other.Parts[part])
-				}
+	for name, processes := range map[string]int{"one process": 1, "several processes": 4} {
+		t.Run(name, func(t *testing.T) {
+			tenant := protectiontest.NewTenant(t)
+			c := caseOf(t, tenant)
+			for range processes - 1 {
+				c.Others = append(c.Others, open(t, ", settle_time: 500ms"))
 			}
-		}
-	})
+			c.Plugin = open(t, ", settle_time: 500ms")
+			first := source(t, tenant, func(w *town) string { return w.network })
+			whole := first
+			whole.Key = first.Graph.Add(karbor.Resource{Type: karbor.NetworkType, ID: tenant.Cloud.ProjectID()}, "").Key()
+			whole.Destroy = func(*testing.T) {}
+			whole.Check = func(*testing.T, protectiontest.Restored) {}
+			sources := []protectiontest.Source{first, whole, first, whole}
+			sources[2].Destroy = whole.Destroy
+			protectiontest.Together(t, c, sources, func(t *testing.T, all []protectiontest.Restored) {
+				for _, other := range all[1:] {
+					for part, id := range all[0].Parts {
+						if other.Parts[part] != id {
+							t.Errorf("%s became both %s and %s", part, id, other.Parts[part])
+						}
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestNetworkThatStillExistsIsReusedUnlessACopyIsAskedFor(t *testing.T) {

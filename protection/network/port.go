@@ -96,7 +96,11 @@ func release(ctx context.Context, n neutron, routerID string, ports []port, lost
 		}
 	}
 	if len(kept) < len(now.Routes) {
-		if err := n.update(ctx, routerKind, routerID, map[string]any{"routes": kept}); err != nil {
+		err := n.update(ctx, routerKind, routerID, map[string]any{"routes": kept})
+		if openstack.IsNotFound(err) {
+			return nil // another node's undo has removed it meanwhile
+		}
+		if err != nil {
 			return openstack.Explain(err, "removing routes of router %s", routerID)
 		}
 	}

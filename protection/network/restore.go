@@ -1,10 +1,12 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -28,7 +30,8 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	defer leave()
-	b := &builder{neutron: neutron{client}, call: call, doc: doc, ids: map[string]string{}, made: map[string]bool{}}
+	b := &builder{neutron: neutron{client}, call: call, doc: doc, settleTime: r.options.SettleTime,
+		ids: map[string]string{}, made: map[string]bool{}}
 	if err := b.groups(ctx); err != nil {
 		return err
 	}
@@ -56,6 +59,8 @@ type builder struct {
 	neutron neutron
 	call    *protection.Call
 	doc     document
+	// settleTime is the option's.
+	settleTime time.Duration
 	// ids maps original ids to those of what takes their place.
 	ids map[string]string
 	// made holds the originals whose place something new takes.
@@ -65,19 +70,20 @@ type builder struct {
 // copying reports whether a new copy was asked for although the original exists.
 func (b *builder) copying() bool { return b.call.Text("restore_name") != "" }
 
-// find gives the id of what this restore made for an original, or "". Of several
-// that racing runs made, the lowest id is the one.
-func (b *builder) find(ctx context.Context, k kind, original string) (string, error) {
-	ids, err := findMade(ctx, b.neutron, k, b.call.Owner, original)
-	if err != nil || len(ids) == 0 {
-		return "", err
+// find gives what this restore made for an original. Of several that racing
+// processes made, the one with the lowest id is it. Its description is still the
+// mark as long as they may not have agreed yet.
+func (b *builder) find(ctx context.Context, k kind, original string) (common, error) {
+	made, err := findMade(ctx, b.neutron, k, b.call.Owner, original)
+	if err != nil || len(made) == 0 {
+		return common{}, err
 	}
-	return ids[0], nil
+	return made[0], nil
 }
 
-// findMade gives the sorted ids of all that an owner's hooks made for an original:
-// those with the tags, and those that have only their mark yet.
-func findMade(ctx context.Context, n neutron, k kind, owner, original string) ([]string, error) {
+// findMade gives all that an owner's hooks made for an original, in the order of the
+// ids: what has the tags, and what has only its mark yet.
+func findMade(ctx context.Context, n neutron, k kind, owner, original string) ([]common, error) {
 	tags := []string{protection.OwnerMark(owner), originalTag(original)}
 	tagged, err := list[common](ctx, n, k, url.Values{"tags": {tags[0] + "," + tags[1]}})
 	if err != nil {
@@ -87,50 +93,79 @@ func findMade(ctx context.Context, n neutron, k kind, owner, original string) ([
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
+	var made []common
 	for _, c := range append(tagged, marked...) {
 		ours := slices.Contains(c.Tags, tags[0]) && slices.Contains(c.Tags, tags[1]) || c.Description == mark(owner, original)
-		if ours && !slices.Contains(ids, c.ID) {
-			ids = append(ids, c.ID)
+		if ours && !slices.ContainsFunc(made, func(m common) bool { return m.ID == c.ID }) {
+			made = append(made, c)
 		}
 	}
-	slices.Sort(ids)
-	return ids, nil
+	slices.SortFunc(made, func(a, b common) int { return cmp.Compare(a.ID, b.ID) })
+	return made, nil
 }
 
 // ensure gives what takes the place of an original, and makes it with body if
 // there is nothing yet. Neutron can't make and tag in one call: the thing is born
 // with its mark as the description, then tagged, then gets the description.
+//
+// Processes that find nothing at the same time each make one. They wait for the
+// settle time, in which all of them are done, then keep the one with the lowest id,
+// and each removes its own other one. Who finds one with only a mark waits as well.
 func (b *builder) ensure(ctx context.Context, k kind, original common, body map[string]any) (string, error) {
-	id, err := b.find(ctx, k, original.ID)
+	found, err := b.find(ctx, k, original.ID)
 	if err != nil {
 		return "", err
 	}
-	if id == "" {
+	var made common
+	if found.ID == "" {
 		body["description"] = mark(b.call.Owner, original.ID)
-		var made common
 		if err := b.neutron.create(ctx, k, body, &made); err != nil {
 			return "", openstack.Explain(err, "creating the %s that takes the place of %s %s", k.word(), k.word(), original.ID)
 		}
-		// Another process may have made one at the same time: all keep the one
-		// with the lowest id.
-		if id, err = b.find(ctx, k, original.ID); err != nil {
+	}
+	if made.ID != "" || found.Description == mark(b.call.Owner, original.ID) {
+		if err := b.settle(ctx); err != nil {
 			return "", err
 		}
-		if id == "" {
-			return "", karbor.Transientf("the new %s %s is not listed yet", k.word(), made.ID)
+		if found, err = b.find(ctx, k, original.ID); err != nil {
+			return "", err
 		}
-		if id != made.ID {
-			if err := b.neutron.remove(ctx, k, made.ID); err != nil {
-				return "", err
-			}
+		if found.ID == "" {
+			return "", karbor.Transientf("the new %s for %s is not there", k.word(), original.ID)
 		}
 	}
-	if err := b.label(ctx, k, id, original); err != nil {
+	if made.ID != "" && found.ID != made.ID {
+		if err := b.neutron.remove(ctx, k, made.ID); err != nil {
+			return "", err
+		}
+	}
+	if err := b.label(ctx, k, found.ID, original); err != nil {
 		return "", err
 	}
-	b.ids[original.ID], b.made[original.ID] = id, true
-	return id, nil
+	b.ids[original.ID], b.made[original.ID] = found.ID, true
+	return found.ID, nil
+}
+
+// settle waits for other processes, if there may be any: where the restore has
+// more than one network.
+func (b *builder) settle(ctx context.Context) error {
+	networks := 0
+	for _, n := range b.call.Graph.Nodes() {
+		if n.Type == karbor.NetworkType {
+			networks++
+		}
+	}
+	if networks < 2 || b.settleTime == 0 {
+		return nil
+	}
+	timer := time.NewTimer(b.settleTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // label gives a new thing its tags and its description.

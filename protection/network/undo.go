@@ -48,17 +48,17 @@ type wrecker struct {
 
 // all removes what was made for an original.
 func (w *wrecker) all(ctx context.Context, k kind, original string, before func(id string) error) error {
-	ids, err := findMade(ctx, w.neutron, k, w.call.Owner, original)
+	made, err := findMade(ctx, w.neutron, k, w.call.Owner, original)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
+	for _, m := range made {
 		if before != nil {
-			if err := before(id); err != nil {
+			if err := before(m.ID); err != nil {
 				return err
 			}
 		}
-		if err := w.neutron.remove(ctx, k, id); err != nil {
+		if err := w.neutron.remove(ctx, k, m.ID); err != nil {
 			return err
 		}
 	}
@@ -158,13 +158,13 @@ func (w *wrecker) networks(ctx context.Context) error {
 func (w *wrecker) groups(ctx context.Context) error {
 	// Groups may refer to each other: the rules go first.
 	for _, g := range w.doc.SecurityGroups {
-		ids, err := findMade(ctx, w.neutron, groupKind, w.call.Owner, g.ID)
+		made, err := findMade(ctx, w.neutron, groupKind, w.call.Owner, g.ID)
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
+		for _, m := range made {
 			var now group
-			err := w.neutron.show(ctx, groupKind, id, &now)
+			err := w.neutron.show(ctx, groupKind, m.ID, &now)
 			if openstack.IsNotFound(err) {
 				continue
 			}

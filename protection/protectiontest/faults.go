@@ -40,12 +40,6 @@ func (f *faults) alive() bool {
 	return !f.dead
 }
 
-func (f *faults) counted() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.calls
-}
-
 // kill ends the life. The caller holds the lock.
 func (f *faults) kill() {
 	f.dead = true

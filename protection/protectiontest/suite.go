@@ -3,6 +3,7 @@ package protectiontest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -78,12 +79,8 @@ func (b *bench) restore(t *testing.T, source Source, kept *bank) (op *operation,
 	op, remove = newOperation(), func() {}
 	if source.Children != nil {
 		children, drop := source.Children(t)
-		for k, v := range children.Nodes {
-			op.nodes[k] = v
-		}
-		for k, v := range children.Parts {
-			op.parts[k] = v
-		}
+		maps.Copy(op.nodes, children.Nodes)
+		maps.Copy(op.parts, children.Parts)
 		if drop != nil {
 			remove = func() { drop(t) }
 		}

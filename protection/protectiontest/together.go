@@ -25,7 +25,6 @@ func Together(t *testing.T, c Case, sources []Source, verify func(t *testing.T, 
 	}
 	before := b.Inventory(t)
 	b.faults.arm(-1, false, nil)
-	hooks := b.Plugin.Hooks(karbor.RestoreOperation, b.Type)
 	owner := karbor.NewID()
 	var ops []*operation
 	var calls []*protection.Call
@@ -34,11 +33,13 @@ func Together(t *testing.T, c Case, sources []Source, verify func(t *testing.T, 
 		op.owner = owner
 		ops, calls = append(ops, op), append(calls, b.call(op, banks[n], s, s.Restore))
 	}
-	everywhere := func(hook protection.Hook) {
+	plugins := append([]protection.Plugin{c.Plugin}, c.Others...)
+	everywhere := func(pick func(protection.Hooks) protection.Hook) {
 		t.Helper()
 		var running sync.WaitGroup
 		failures := make([]error, len(calls))
 		for n, call := range calls {
+			hook := pick(plugins[n%len(plugins)].Hooks(karbor.RestoreOperation, b.Type))
 			running.Go(func() { failures[n] = again(t.Context(), hook, call) })
 		}
 		running.Wait()
@@ -48,15 +49,16 @@ func Together(t *testing.T, c Case, sources []Source, verify func(t *testing.T, 
 			}
 		}
 	}
-	for _, hook := range []protection.Hook{hooks.PrepareBegin, hooks.PrepareFinish, hooks.Main, hooks.Complete} {
-		everywhere(hook)
-	}
+	everywhere(func(h protection.Hooks) protection.Hook { return h.PrepareBegin })
+	everywhere(func(h protection.Hooks) protection.Hook { return h.PrepareFinish })
+	everywhere(func(h protection.Hooks) protection.Hook { return h.Main })
+	everywhere(func(h protection.Hooks) protection.Hook { return h.Complete })
 	var all []Restored
 	for n, op := range ops {
 		all = append(all, op.restored())
 		sources[n].Check(t, all[n])
 	}
 	verify(t, all)
-	everywhere(hooks.Undo)
+	everywhere(func(h protection.Hooks) protection.Hook { return h.Undo })
 	b.expect(t, "after undoing the restores", before)
 }

@@ -65,7 +65,8 @@ func (m *miniature) RoundTrip(r *http.Request) (*http.Response, error) {
 		things = m.snapshots
 	}
 	one, id := strings.TrimSuffix(parts[1], "s"), strings.TrimPrefix(parts[2], "/")
-	status, answer := http.StatusOK, any(nil)
+	status := http.StatusOK
+	var answer any
 	switch found := things[id]; {
 	case r.Method == http.MethodPost && id == "":
 		status, answer = m.create(r, one, body[one])

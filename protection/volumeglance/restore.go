@@ -3,6 +3,7 @@ package volumeglance
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -86,9 +87,7 @@ func (r *room) build(ctx context.Context, c clients, call *protection.Call, doc 
 		ImageID: record.Image, Metadata: map[string]string{},
 	}
 	for _, members := range []map[string]string{doc.Metadata, call.Tags()} {
-		for k, v := range members {
-			opts.Metadata[k] = v
-		}
+		maps.Copy(opts.Metadata, members)
 	}
 	const gib = 1 << 30
 	summary, err := call.Data.Stat(ctx, dataName)

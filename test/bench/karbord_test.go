@@ -57,7 +57,7 @@ func start(b *testing.B, path, state string) *karbord {
 		b.Fatalf("waiting for the ready line: %v", err)
 	}
 	k := &karbord{cmd: cmd, state: state}
-	for _, field := range strings.Fields(line) {
+	for field := range strings.FieldsSeq(line) {
 		if v, ok := strings.CutPrefix(field, "api="); ok {
 			k.api = v
 		}

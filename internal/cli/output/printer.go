@@ -175,9 +175,9 @@ func (p Printer) documents(records []record, defaults []string) error {
 		}
 		docs = append(docs, r.pick(keys))
 	}
-	all, err := json.Marshal(docs)
+	all, err := plain(docs)
 	if err != nil {
-		return fmt.Errorf("printing: %w", err)
+		return err
 	}
 	return p.document(all)
 }

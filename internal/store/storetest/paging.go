@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store"
-	"pgregory.net/rapid"
 )
 
 // drawnPlans makes plans of which many agree in their names, states and dates.
@@ -46,9 +47,9 @@ func comparePlans(sort []store.Sort) func(a, b karbor.Plan) int {
 			keys = append(keys, s)
 		}
 	}
-	sort = append(keys, store.Sort{Key: "id", Desc: keys[len(keys)-1].Desc})
+	keys = append(keys, store.Sort{Key: "id", Desc: keys[len(keys)-1].Desc})
 	return func(a, b karbor.Plan) int {
-		for _, s := range sort {
+		for _, s := range keys {
 			c := strings.Compare(value(a, s.Key), value(b, s.Key))
 			if s.Desc {
 				c = -c

@@ -3,6 +3,7 @@ package cinder
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -94,9 +95,7 @@ func (c *Cinder) showBackup(r *fabric.Request, b backup) map[string]any {
 	}
 	if r.Version.AtLeast(3, 43) {
 		metadata := map[string]string{}
-		for k, v := range b.Metadata {
-			metadata[k] = v
-		}
+		maps.Copy(metadata, b.Metadata)
 		body["metadata"] = metadata
 	}
 	if r.Admin() {

@@ -98,7 +98,7 @@ func (b bench) stored(t *testing.T, id string, n int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	got := make([]byte, n)
 	if _, err := io.ReadFull(f, got); err != nil {
 		t.Fatal(err)

@@ -273,6 +273,6 @@ func (c *Cinder) erase(v volume) {
 
 func (c *Cinder) report(what, id string, err error) {
 	if err != nil {
-		c.fab.Log.Error(what, "service", serviceName, "id", id, "error", err)
+		c.fab.Log.Error("background work failed", "service", serviceName, "work", what, "id", id, "error", err)
 	}
 }

@@ -2,6 +2,7 @@ package cinder
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -117,9 +118,7 @@ func (c *Cinder) showVolume(r *fabric.Request, v volume) map[string]any {
 			"host_name": textOrNull(a.Host), "device": a.Device, "attached_at": fabric.Micros(a.AttachedAt)})
 	}
 	metadata := map[string]string{}
-	for k, value := range v.Metadata {
-		metadata[k] = value
-	}
+	maps.Copy(metadata, v.Metadata)
 	body := map[string]any{
 		"id": v.ID, "name": textOrNull(v.Name), "description": textOrNull(v.Description), "status": v.Status, "size": v.SizeGiB,
 		"availability_zone": zone, "created_at": fabric.Micros(v.CreatedAt), "updated_at": optional(v.UpdatedAt),

@@ -27,7 +27,7 @@ func read(t *testing.T, b *Blobs, blob Blob) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(f)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,10 @@
 package fabric
 
-import "net/http"
+import (
+	"maps"
+	"net/http"
+	"sync"
+)
 
 // controlName is the control service's name. Only a fault that names it acts
 // on it, so that a fault for everything can still be removed.
@@ -53,4 +57,35 @@ func NewControl(f *Fabric) *Service {
 		return r.Empty(http.StatusNoContent)
 	})
 	return s
+}
+
+// Requests counts requests by service and route, such as
+// "cinder POST /volume/v3/{project}/volumes". A test can so tell how often
+// something was really asked for. Counts are not kept between runs.
+type Requests struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (r *Requests) add(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.counts == nil {
+		r.counts = map[string]int{}
+	}
+	r.counts[key]++
+}
+
+// Counts gives a copy of the counts.
+func (r *Requests) Counts() map[string]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.counts)
+}
+
+// Reset sets all counts to zero.
+func (r *Requests) Reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.counts)
 }

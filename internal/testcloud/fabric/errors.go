@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
+	"strconv"
 )
 
 // Style is the shape of a service's error bodies.
@@ -78,14 +80,12 @@ var computeKinds = map[int]string{
 
 // write writes the error in the style.
 func (e *Error) write(w http.ResponseWriter, style Style) {
-	for name, values := range e.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), e.Header)
 	if style == GlanceStyle {
 		title := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
 		w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 		w.WriteHeader(e.Status)
-		fmt.Fprintf(w, "<html>\n <head>\n  <title>%s</title>\n </head>\n <body>\n  <h1>%s</h1>\n  %s<br /><br />\n\n\n\n </body>\n</html>", title, title, html.EscapeString(e.Message))
+		_, _ = fmt.Fprintf(w, "<html>\n <head>\n  <title>%s</title>\n </head>\n <body>\n  <h1>%s</h1>\n  %s<br /><br />\n\n\n\n </body>\n</html>", title, title, html.EscapeString(e.Message))
 		return
 	}
 	writeJSON(w, e.Status, e.body(style))
@@ -135,7 +135,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

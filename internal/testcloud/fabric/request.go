@@ -127,7 +127,7 @@ func (a *answer) Write(p []byte) (int, error) {
 		if f, ok := a.ResponseWriter.(http.Flusher); ok {
 			f.Flush()
 		}
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to close the connection
 	}
 	return len(p), nil
 }

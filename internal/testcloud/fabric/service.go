@@ -96,7 +96,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	s.mux.ServeHTTP(out, req)
 	if out.lost {
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to close the connection
 	}
 }
 
@@ -128,9 +128,9 @@ func (s *Service) disturb(w *answer, r *Request, a *action) bool {
 	switch a.Answer {
 	case AnswerHang:
 		s.wait(r, a, -1)
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to close the connection
 	case AnswerClose:
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to close the connection
 	case AnswerLose:
 		w.left, w.lost = 0, true
 		return false

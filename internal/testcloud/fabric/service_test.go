@@ -174,7 +174,7 @@ func TestHangingRequestEndsWithItsFault(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	req, _ := http.NewRequestWithContext(ctx, "GET", b.url+"/servers", nil)
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/servers", nil)
 	if _, err := http.DefaultClient.Do(req); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("an answer came: %v", err)
 	}

@@ -130,7 +130,7 @@ func (s *Store) replay() error {
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	lines := bufio.NewReader(f)
 	for {
 		line, err := lines.ReadBytes('\n')

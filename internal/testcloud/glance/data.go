@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -106,7 +107,7 @@ func (g *Glance) download(r *fabric.Request) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	h := r.W.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Md5", i.Checksum) // in hexadecimal, as Glance sends it
@@ -154,9 +155,7 @@ func (g *Glance) CreateImage(who fabric.Identity, spec fabric.ImageSpec) (fabric
 			*field = usual
 		}
 	}
-	for name, value := range spec.Properties {
-		i.Properties[name] = value
-	}
+	maps.Copy(i.Properties, spec.Properties)
 	if err := checkVisibility(who, i.Visibility); err != nil {
 		return fabric.Image{}, err
 	}

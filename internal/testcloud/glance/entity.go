@@ -2,7 +2,9 @@ package glance
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -31,7 +33,7 @@ func show(i image) map[string]any {
 		body[name] = value
 	}
 	self := "/v2/images/" + i.ID
-	for name, value := range map[string]any{
+	maps.Copy(body, map[string]any{
 		"id": i.ID, "name": textOrNull(i.Name), "status": i.Status, "visibility": i.Visibility, "owner": i.Owner,
 		"disk_format": textOrNull(i.DiskFormat), "container_format": textOrNull(i.ContainerFormat),
 		"size": i.Size, "virtual_size": i.Size, "checksum": textOrNull(i.Checksum), "protected": i.Protected,
@@ -39,9 +41,7 @@ func show(i image) map[string]any {
 		"os_hash_value": textOrNull(i.HashValue), "os_hash_algo": nil,
 		"created_at": fabric.Seconds(i.CreatedAt), "updated_at": fabric.Seconds(i.UpdatedAt),
 		"self": self, "file": self + "/file", "schema": "/v2/schemas/image",
-	} {
-		body[name] = value
-	}
+	})
 	if i.HashValue != "" {
 		body["os_hash_algo"] = "sha512"
 	}
@@ -92,7 +92,8 @@ func (i *image) set(who fabric.Identity, name string, value json.RawMessage) err
 			i.Properties[name] = *text
 		}
 	}
-	if _, ok := err.(*json.UnmarshalTypeError); ok {
+	unmarshalTypeError := &json.UnmarshalTypeError{}
+	if errors.As(err, &unmarshalTypeError) {
 		return fabric.BadRequest("Provided object does not match schema 'image': %s is not of the type of %q", value, name)
 	}
 	return err

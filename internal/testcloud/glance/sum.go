@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"io"
 
 	"github.com/karbor/karbor/internal/testcloud/fabric"
@@ -34,19 +35,19 @@ var familiar = map[string]known{
 
 // digest gives the checksums of a file, from those known if it can.
 func (g *Glance) digest(ctx context.Context, blob fabric.Blob, size int64) (known, error) {
-	print, err := g.fingerprint(ctx, blob, size)
+	mark, err := g.fingerprint(ctx, blob, size)
 	if err != nil {
 		return known{}, err
 	}
-	if k, ok := familiar[print]; ok {
+	if k, ok := familiar[mark]; ok {
 		return k, nil
 	}
-	if k, ok := g.sums.Get(print); ok {
+	if k, ok := g.sums.Get(mark); ok {
 		return k, nil
 	}
 	k, err := g.hashAll(ctx, blob)
 	if err == nil {
-		g.sums.Put(print, k)
+		g.sums.Put(mark, k)
 	}
 	return k, err
 }
@@ -57,14 +58,14 @@ func (g *Glance) hashAll(ctx context.Context, blob fabric.Blob) (known, error) {
 	if err != nil {
 		return known{}, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	s := newSums()
 	for {
 		// In steps, so that closing the cloud doesn't wait for all of it.
 		if err := ctx.Err(); err != nil {
 			return known{}, err
 		}
-		if _, err := io.CopyN(s, f, 16<<20); err == io.EOF {
+		if _, err := io.CopyN(s, f, 16<<20); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return known{}, err

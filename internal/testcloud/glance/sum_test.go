@@ -36,11 +36,11 @@ func TestFamiliarSumsAreThoseOfTheirBytes(t *testing.T) {
 	}
 	got := map[string]known{}
 	for _, blob := range []fabric.Blob{empty, full} {
-		print, err := g.fingerprint(t.Context(), blob, 1<<30)
+		mark, err := g.fingerprint(t.Context(), blob, 1<<30)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got[print], err = g.hashAll(t.Context(), blob); err != nil {
+		if got[mark], err = g.hashAll(t.Context(), blob); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,13 +83,13 @@ func TestFingerprintTellsContentsApart(t *testing.T) {
 		if err := file.Close(); err != nil {
 			t.Fatal(err)
 		}
-		print, err := g.fingerprint(t.Context(), blob, c.size)
+		mark, err := g.fingerprint(t.Context(), blob, c.size)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if other, ok := seen[print]; ok {
+		if other, ok := seen[mark]; ok {
 			t.Errorf("%s and %s have one fingerprint", name, other)
 		}
-		seen[print] = name
+		seen[mark] = name
 	}
 }

@@ -40,7 +40,7 @@ func (a *attempt) do(ctx context.Context) {
 	// It stays so if the action ends its goroutine.
 	a.err = errNotReturned
 	a.err = a.call(ctx)
-	a.late = a.err != nil && context.Cause(ctx) == errDeadline
+	a.late = a.err != nil && errors.Is(context.Cause(ctx), errDeadline)
 }
 
 // errNotReturned is the failure of an action that ended its goroutine.

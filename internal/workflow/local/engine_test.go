@@ -3,8 +3,8 @@ package local_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,7 +92,7 @@ func TestNoMoreOperationsAreLoadedThanAllowed(t *testing.T) {
 	defer p.stop()
 	const n = 10
 	for i := range n {
-		if err := p.engine.Start(t.Context(), fmt.Sprint(i), workflow.Steps{{ID: "a", Action: "work"}}); err != nil {
+		if err := p.engine.Start(t.Context(), strconv.Itoa(i), workflow.Steps{{ID: "a", Action: "work"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,7 +100,7 @@ func TestNoMoreOperationsAreLoadedThanAllowed(t *testing.T) {
 	<-began
 	close(gate)
 	for i := range n {
-		if d := awaitEnd(t, p.engine, fmt.Sprint(i)); d.State != workflow.Succeeded {
+		if d := awaitEnd(t, p.engine, strconv.Itoa(i)); d.State != workflow.Succeeded {
 			t.Errorf("%+v", d)
 		}
 	}

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/internal/workflow/local"
 	"github.com/karbor/karbor/internal/workflow/workflowtest"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -138,7 +139,7 @@ func TestLocalKeepsTheContract(t *testing.T) {
 		s := openStore(t)
 		all := []*process{}
 		run := func(owner string) *process {
-			p := start(t, s, local.Options{Options: options, Owner: owner, LeaseFor: 300 * time.Millisecond})
+			p := start(t, s, local.Options{Options: options, Owner: owner, LeaseFor: 3 * time.Second})
 			all = append(all, p)
 			return p
 		}

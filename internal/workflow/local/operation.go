@@ -27,6 +27,9 @@ type operation struct {
 	failed []int
 	// stopping says that no further normal step starts.
 	stopping bool
+	// failing says, in the closing part, that a normal step failed or that the
+	// operation was cancelled.
+	failing bool
 	// dropped says that its waiting steps were taken out of the pools.
 	dropped bool
 
@@ -95,6 +98,21 @@ func restore(found *Recorded) *operation {
 	return o
 }
 
+// idle reports whether a step has nothing to do when its turn comes: a join, or one
+// for a failure if there was none.
+func (o *operation) idle(s *step) bool {
+	return s.Action == "" || s.When == workflow.OnFailure && !o.failing
+}
+
+// passBy ends an idle step.
+func (o *operation) passBy(s *step) {
+	s.State = workflow.Succeeded
+	if s.When == workflow.OnFailure && !o.failing {
+		s.State = workflow.Skipped
+	}
+	o.count(s)
+}
+
 // connect links a step to those that it waits for.
 func (o *operation) connect(i int, positions map[string]int) {
 	s := &o.steps[i]
@@ -122,9 +140,8 @@ func (o *operation) pass(closing bool) {
 		if (s.When != workflow.Normal) != closing {
 			continue
 		}
-		if s.Action == "" && s.after == 0 && !s.State.Ended() {
-			s.State = workflow.Succeeded
-			o.count(s)
+		if s.after == 0 && !s.State.Ended() && o.idle(s) {
+			o.passBy(s)
 		}
 		for _, n := range s.next {
 			if next := &o.steps[n]; s.over(next.When) {
@@ -259,9 +276,8 @@ func (o *operation) release(i int) {
 			if next.after > 0 || next.State.Ended() {
 				continue
 			}
-			if next.Action == "" {
-				next.State = workflow.Succeeded
-				o.count(next)
+			if o.idle(next) {
+				o.passBy(next)
 				over = append(over, n)
 			} else if next.When != workflow.Normal || !o.stopping {
 				o.ready = append(o.ready, n)
@@ -330,62 +346,19 @@ func (o *operation) close() {
 	}
 }
 
-// leaveOut settles the steps that the closing part does without: the normal ones
-// that are left, and those for a failure if there was none among the normal ones.
+// leaveOut settles the normal steps that are left, and finds out whether the
+// closing steps for a failure are needed: those of closing steps do not count.
 func (o *operation) leaveOut() {
-	failure := o.record.Cancelled
+	o.failing = o.record.Cancelled
 	for i := range o.steps {
 		s := &o.steps[i]
-		if s.When == workflow.Normal && !s.State.Ended() {
+		if s.When != workflow.Normal {
+			continue
+		}
+		if !s.State.Ended() {
 			s.giveUp()
 			o.count(s)
 		}
-		failure = failure || s.When == workflow.Normal && s.State == workflow.Failed
+		o.failing = o.failing || s.State == workflow.Failed
 	}
-	for i := range o.steps {
-		if s := &o.steps[i]; !failure && s.When == workflow.OnFailure && !s.State.Ended() {
-			s.State = workflow.Skipped
-			o.count(s)
-		}
-	}
-}
-
-// failure says why the operation does not succeed, or nil.
-func (o *operation) failure() *workflow.Failure {
-	if !o.record.Cancelled && len(o.failed) == 0 {
-		return nil
-	}
-	f := &workflow.Failure{}
-	if o.record.Cancelled {
-		f.Cancelled = o.record.Requested
-	}
-	for _, i := range o.failed {
-		f.Steps = append(f.Steps, workflow.StepError{Step: o.steps[i].ID, Sentence: o.steps[i].Error})
-	}
-	return f
-}
-
-func (o *operation) describe() workflow.Description {
-	d := workflow.Description{
-		ID: o.record.ID, State: o.record.State, StartedAt: o.record.StartedAt, EndedAt: o.record.EndedAt,
-		Steps: make([]workflow.StepDescription, len(o.steps)),
-	}
-	if o.record.Cancelled || !o.record.Closing {
-		d.Cancelled = o.record.Requested
-	}
-	for i := range o.steps {
-		s := &o.steps[i]
-		sd := workflow.StepDescription{
-			ID: s.ID, Action: s.Action, State: s.State, Attempts: s.Attempts,
-			Done: s.Done, Total: s.Total, Error: s.Error, Waiting: s.Due,
-		}
-		if s.live != nil {
-			sd.Done, sd.Total = s.live.done.Load(), s.live.total.Load()
-		}
-		if s.marked {
-			sd.State, sd.Attempts = workflow.Pending, s.Attempts-1
-		}
-		d.Steps[i] = sd
-	}
-	return d
 }

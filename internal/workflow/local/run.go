@@ -73,7 +73,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			r.stop(err)
 		}
 	})
-	err = r.loop()
+	err = r.loop() //nolint:contextcheck // the run's contexts are made of ctx
 	e.leave()
 	r.stop(err)
 	r.actions.Wait()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/workflow"
 )

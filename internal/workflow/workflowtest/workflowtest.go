@@ -94,8 +94,7 @@ func awaitThat(t testing.TB, e workflow.Engine, id string, ok func(workflow.Desc
 func poll(ctx context.Context, e workflow.Engine, id string, ok func(workflow.Description) bool) (workflow.Description, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
+	wait := time.Millisecond
 	for {
 		d, err := e.Describe(ctx, id)
 		if err != nil {
@@ -105,7 +104,8 @@ func poll(ctx context.Context, e workflow.Engine, id string, ok func(workflow.De
 			return d, nil
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(wait):
+			wait = min(2*wait, 100*time.Millisecond)
 		case <-ctx.Done():
 			return d, fmt.Errorf("the operation did not become what it should; it is %+v", d)
 		}

@@ -82,8 +82,9 @@ func (c *Cloud) Inventory(ctx context.Context) (Inventory, error) {
 }
 
 // Leftovers gives what the tenant has now and had not before, but for the
-// restored application's own parts.
-func (c *Cloud) Leftovers(ctx context.Context, before Inventory, app *Application) ([]string, error) {
+// restored application's own parts. Where others use the project too, mine says
+// by the name which things count; nil counts all.
+func (c *Cloud) Leftovers(ctx context.Context, before Inventory, app *Application, mine func(name string) bool) ([]string, error) {
 	now, err := c.Inventory(ctx)
 	if err != nil {
 		return nil, err
@@ -98,16 +99,16 @@ func (c *Cloud) Leftovers(ctx context.Context, before Inventory, app *Applicatio
 	}
 	var left []string
 	for key, name := range now {
-		if _, there := before[key]; there || own[key] {
+		if _, there := before[key]; there || own[key] || mine != nil && !mine(name) {
 			continue
 		}
 		kind, id, _ := strings.Cut(key, " ")
 		if kind == "subnet" || kind == "port" {
-			mine, err := c.isOn(ctx, kind, id, app)
+			part, err := c.isOn(ctx, kind, id, app)
 			if err != nil {
 				return nil, err
 			}
-			if mine {
+			if part {
 				continue
 			}
 		}
