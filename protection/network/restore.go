@@ -120,7 +120,11 @@ func (b *builder) ensure(ctx context.Context, k kind, original common, body map[
 	if found.ID == "" {
 		body["description"] = mark(b.call.Owner, original.ID)
 		if err := b.neutron.create(ctx, k, body, &made); err != nil {
-			return "", openstack.Explain(err, "creating the %s that takes the place of %s %s", k.word(), k.word(), original.ID)
+			// Another process may have made it since: two subnets of one range, say,
+			// can't both be.
+			if found, _ = b.find(ctx, k, original.ID); found.ID == "" {
+				return "", openstack.Explain(err, "creating the %s that takes the place of %s %s", k.word(), k.word(), original.ID)
+			}
 		}
 	}
 	if made.ID != "" || found.Description == mark(b.call.Owner, original.ID) {
