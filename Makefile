@@ -24,7 +24,7 @@ lint: ## formatting and the linters
 	$(LINT) run $(PACKAGES)
 
 race: ## all tests under the race detector; a test that skips fails the run
-	.ci/noskip go test -race -count=1 -timeout 25m $(PACKAGES)
+	.ci/noskip -race -count=1 -timeout 25m $(PACKAGES)
 
 bench: ## the benchmarks behind the figures in the documentation
 	go test -run "^$$" -bench . -benchtime 1x -timeout 30m ./bank/... ./internal/... ./test/bench
