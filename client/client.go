@@ -60,12 +60,13 @@ type Client struct {
 	endpoint *url.URL
 
 	// Plans, Providers and so on are the resources of the API.
-	Plans         *Plans
-	Providers     *Providers
-	Protectables  *Protectables
-	Checkpoints   *Checkpoints
-	Restores      *Restores
-	OperationLogs *OperationLogs
+	Plans                  *Plans
+	Providers              *Providers
+	Protectables           *Protectables
+	Checkpoints            *Checkpoints
+	Restores               *Restores
+	OperationLogs          *OperationLogs
+	ApplicationCredentials *ApplicationCredentials
 }
 
 // New makes a client. It sends nothing yet. An endpoint that is not an absolute
@@ -94,6 +95,7 @@ func New(o Options) (*Client, error) {
 	c.Checkpoints = &Checkpoints{c}
 	c.Restores = &Restores{c}
 	c.OperationLogs = &OperationLogs{c}
+	c.ApplicationCredentials = &ApplicationCredentials{c}
 	return c, nil
 }
 

@@ -106,7 +106,8 @@ func (a *app) root() *cobra.Command {
 	}
 	root.SetVersionTemplate("karbor {{.Version}}\n")
 	a.global.flags(root.PersistentFlags())
-	root.AddCommand(a.plan(), a.provider(), a.protectable(), a.checkpoint(), a.restore(), a.operationLog())
+	root.AddCommand(a.plan(), a.provider(), a.protectable(), a.checkpoint(), a.restore(), a.operationLog(),
+		a.applicationCredential())
 	return root
 }
 

@@ -33,6 +33,7 @@ type fake struct {
 	checkpoints []map[string]any
 	restores    []map[string]any
 	stages      map[string]int
+	registered  string // the id of the registered application credential
 	logins      int
 	// expired makes the first token of a run useless; down answers 503.
 	expired, down bool
@@ -77,6 +78,9 @@ func newFake(t testing.TB) *fake {
 			"plan_id": newID(2), "provider_id": bankID, "restore_id": nil, "scheduled_operation_id": nil, "status": "available",
 			"started_at": "2026-01-02T03:04:05Z", "ended_at": "2026-01-02T03:05:06Z", "error_info": nil, "extra_info": nil}})
 	})
+	v1("PUT /application_credential", f.registerCredential)
+	v1("GET /application_credential", f.credential)
+	v1("DELETE /application_credential", func(http.ResponseWriter, *http.Request) { f.registered = "" })
 	f.server = httptest.NewServer(mux)
 	t.Cleanup(f.server.Close)
 	return f

@@ -158,3 +158,24 @@ func (f *fake) restore(w http.ResponseWriter, r *http.Request) {
 	}
 	f.one(w, r, "restore", f.restores)
 }
+
+func (f *fake) registerCredential(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		ApplicationCredential struct{ ID, Secret string } `json:"application_credential"`
+	}
+	_ = json.NewDecoder(r.Body).Decode(&body)
+	if body.ApplicationCredential.Secret != password {
+		refuse(w, http.StatusBadRequest, "badRequest", "Keystone refuses the application credential")
+		return
+	}
+	f.registered = body.ApplicationCredential.ID
+	f.credential(w, r)
+}
+
+func (f *fake) credential(w http.ResponseWriter, _ *http.Request) {
+	if f.registered == "" {
+		refuse(w, http.StatusNotFound, "itemNotFound", "You have registered no application credential in this project.")
+		return
+	}
+	reply(w, map[string]any{"application_credential": map[string]any{"id": f.registered, "created_at": "2026-01-02T03:04:05Z"}})
+}
