@@ -46,20 +46,21 @@ in with an application credential yourself, for one.
 
 The secret comes from --secret, from the variable ` + secretVariable + `,
 or from standard input with --secret -.`
-	cmd.Example = "  openstack application credential create karbor\n  karbor applicationcredential register 4a2e… --secret - < secret"
+	cmd.Example = "  openstack application credential create for-karbor\n  karbor applicationcredential register 4a2e… --secret - < secret"
 	cmd.Flags().StringVar(&secret, "secret", "", "its secret; - reads standard input")
 	return cmd
 }
 
 // secret gives the secret of the flag, standard input or the environment.
 func (a *app) secret(flag string) (karbor.Secret, error) {
-	if flag == "-" {
+	switch flag {
+	case "-":
 		text, err := io.ReadAll(io.LimitReader(a.Stdin, maxSecret))
 		if err != nil {
 			return "", fmt.Errorf("reading the secret: %w", err)
 		}
 		flag = strings.TrimRight(string(text), "\r\n")
-	} else if flag == "" {
+	case "":
 		flag = a.Env(secretVariable)
 	}
 	if flag == "" {
