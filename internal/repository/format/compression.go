@@ -1,0 +1,137 @@
+package format
+
+import (
+	"fmt"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Compression is how a group's bytes are compressed.
+type Compression uint8
+
+// The compressions of the specification.
+const (
+	None Compression = iota
+	Zstd
+	S2
+)
+
+// A group is tried in a few places before all of it is compressed.
+const (
+	probes    = 4
+	probeSize = 8 << 10
+)
+
+// Compressor compresses groups. It is for one goroutine; it holds about 8 MiB.
+type Compressor struct {
+	way   Compression
+	zstd  *zstd.Encoder
+	probe []byte
+}
+
+// NewCompressor makes a compressor for a way: Zstd for fewer bytes, S2 for less work.
+func NewCompressor(way Compression) (*Compressor, error) {
+	c := &Compressor{way: way, probe: make([]byte, s2.MaxEncodedLen(probeSize))}
+	switch way {
+	case None, S2:
+	case Zstd:
+		var err error
+		c.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(MaxGroup), zstd.WithEncoderCRC(false))
+		if err != nil {
+			return nil, fmt.Errorf("making a compressor: %w", err)
+		}
+	default:
+		return nil, fmt.Errorf("making a compressor: there is no compression %d", way)
+	}
+	return c, nil
+}
+
+// compress appends the raw bytes to dst, compressed if that makes them shorter by
+// more than a 32nd.
+func (c *Compressor) compress(dst, raw []byte) ([]byte, Compression) {
+	at := len(dst)
+	if c.way != None && c.promising(raw) {
+		if c.way == Zstd {
+			dst = c.zstd.EncodeAll(raw, dst)
+		} else {
+			if room := s2.MaxEncodedLen(len(raw)); cap(dst)-at < room {
+				dst = append(make([]byte, 0, at+room), dst...)
+			}
+			dst = dst[:at+len(s2.Encode(dst[at:cap(dst)], raw))]
+		}
+		if len(dst)-at < len(raw)-len(raw)/32 {
+			return dst, c.way
+		}
+	}
+	return append(dst[:at], raw...), None
+}
+
+// promising tries a few parts: what S2 can't shorten, such as encrypted or compressed
+// data, isn't worth the time of Zstandard.
+func (c *Compressor) promising(raw []byte) bool {
+	if len(raw) <= probes*probeSize {
+		return true
+	}
+	shortened := 0
+	for i := range probes {
+		from := (len(raw) - probeSize) / (probes - 1) * i
+		shortened += probeSize - len(s2.Encode(c.probe, raw[from:from+probeSize]))
+	}
+	return shortened > probes*probeSize/64
+}
+
+// Decompressor opens groups. It is for one goroutine.
+type Decompressor struct{ zstd *zstd.Decoder }
+
+// NewDecompressor makes one.
+func NewDecompressor() (*Decompressor, error) {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(MaxGroup), zstd.WithDecoderMaxMemory(MaxGroup))
+	if err != nil {
+		return nil, fmt.Errorf("making a decompressor: %w", err)
+	}
+	return &Decompressor{d}, nil
+}
+
+// Close lets go of what the decompressor holds.
+func (d *Decompressor) Close() { d.zstd.Close() }
+
+// decompress appends size raw bytes to dst.
+func (d *Decompressor) decompress(dst, body []byte, way Compression, size int) ([]byte, error) {
+	const what = "group"
+	at := len(dst)
+	switch way {
+	case None:
+		dst = append(dst, body...)
+	case Zstd:
+		var h zstd.Header
+		if err := h.Decode(body); err != nil || !h.HasFCS || h.FrameContentSize != uint64(size) || h.Skippable || h.DictionaryID != 0 {
+			return nil, damaged(what, "its frame does not say that it holds %d bytes", size)
+		}
+		out, err := d.zstd.DecodeAll(body, dst)
+		if err != nil {
+			return nil, damaged(what, "its frame can't be read: %v", err)
+		}
+		dst = out
+	case S2:
+		n, err := s2.DecodedLen(body)
+		if err != nil || n != size {
+			return nil, damaged(what, "its block does not say that it holds %d bytes", size)
+		}
+		if cap(dst)-at < size {
+			dst = append(make([]byte, 0, at+size), dst...)
+		}
+		out, err := s2.Decode(dst[at:at+size], body)
+		if err != nil {
+			return nil, damaged(what, "its block can't be read: %v", err)
+		}
+		dst = dst[:at+len(out)]
+	default:
+		return nil, damaged(what, "there is no compression %d", way)
+	}
+	if len(dst)-at != size {
+		return nil, damaged(what, "it holds %d bytes, not %d", len(dst)-at, size)
+	}
+	return dst, nil
+}
