@@ -5,8 +5,8 @@ BIN := bin
 LINT := go tool -modfile=tools/go.mod golangci-lint
 PACKAGES ?= ./...
 
-.PHONY: help build test check lint vet race bench demo demo-selftest demo-crash demo-openstack \
-	openstack-up openstack-down test-openstack fuzz clean
+.PHONY: help build test check lint vet race bench bench-api demo demo-selftest demo-crash demo-openstack \
+	test-compat model openstack-up openstack-down test-openstack test-databases fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,18 @@ lint: ## formatting and the linters
 race: ## all tests under the race detector; a test that skips fails the run
 	.ci/noskip -race -count=1 -timeout 25m $(PACKAGES)
 
+test-databases: ## the store and the local engine on private PostgreSQL and MariaDB servers; says which package is missing
+	go test -count=1 -timeout 30m -tags databases ./internal/store/... ./internal/workflow/local ./cmd/karbord
+
 bench: ## the benchmarks behind the figures in the documentation
 	go test -run "^$$" -bench . -benchtime 1x -timeout 30m ./bank/... ./internal/... ./test/bench
+
+model: ## explore the protocol of writers and collector further (minutes)
+	go test -timeout 60m -count=1 -v -run TestNoPublished ./internal/repository/model -whole
+
+bench-api: ## CPU time of the API for each request; it fails when a request goes over its goal
+	go test -run "^$$" -bench "Plan|Checkpoints" -benchtime 500x -timeout 10m ./internal/api
+	go test -run "^$$" -bench Memory -benchtime 20x -timeout 10m ./internal/api
 
 fuzz: ## each fuzz test for ten seconds
 	.ci/fuzz 10s
@@ -40,6 +50,9 @@ demo-selftest: build ## plant a wrong byte and a wrong property; the demo must s
 
 demo-crash: build ## the demo with karbord killed in mid-protect and in mid-restore
 	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor --crash
+
+test-compat: ## what we do against what others' programs do (Debian: python3-oslo.policy)
+	go test -count=1 -tags compat -run 'Oslo' ./internal/policy
 
 openstack-up: ## start a real OpenStack on this machine (root; Debian 12; about 5 minutes)
 	test/openstack/up.sh

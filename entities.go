@@ -20,6 +20,15 @@ type Identity struct {
 	// CanDelegate is false for a token that Keystone gives no trusts to: one
 	// of an application credential, or of a trust.
 	CanDelegate bool
+	// AccessRules are all that the token of an application credential may be used
+	// for. nil sets no bounds; a list without rules allows nothing.
+	AccessRules []AccessRule
+	// FromService says that another service of the cloud handed the token on, and
+	// proved who it is by a service token.
+	FromService bool
+	// OutsideAdminProject says that Keystone has an admin project, and that this
+	// token is of another one. Policy files may ask for it as is_admin_project.
+	OutsideAdminProject bool
 }
 
 // HasRole reports whether the identity has the role in its project.

@@ -17,7 +17,7 @@ import (
 
 // Microversion is the newest one that this client understands. It is asked for
 // where an answer has more members with it.
-const Microversion = "1.1"
+const Microversion = "1.2"
 
 // microversionHeader is the header that asks for a microversion.
 const microversionHeader = "OpenStack-API-Version"
@@ -67,6 +67,13 @@ type Client struct {
 	Restores               *Restores
 	OperationLogs          *OperationLogs
 	ApplicationCredentials *ApplicationCredentials
+	Verifications          *Verifications
+	Copies                 *Copies
+	Quotas                 *Quotas
+	QuotaClasses           *QuotaClasses
+	Triggers               *Triggers
+	ScheduledOperations    *ScheduledOperations
+	Services               *Services
 }
 
 // New makes a client. It sends nothing yet. An endpoint that is not an absolute
@@ -96,6 +103,13 @@ func New(o Options) (*Client, error) {
 	c.Restores = &Restores{c}
 	c.OperationLogs = &OperationLogs{c}
 	c.ApplicationCredentials = &ApplicationCredentials{c}
+	c.Verifications = &Verifications{c}
+	c.Copies = &Copies{c}
+	c.Quotas = &Quotas{c}
+	c.QuotaClasses = &QuotaClasses{c}
+	c.Triggers = &Triggers{c}
+	c.ScheduledOperations = &ScheduledOperations{c}
+	c.Services = &Services{c}
 	return c, nil
 }
 

@@ -1,5 +1,6 @@
 // Package client is the Go client of Karbor's REST API, version 1: plans,
-// providers, protectables, checkpoints, restores and operation logs.
+// providers, protectables, checkpoints, restores, triggers, scheduled operations,
+// operation logs, services and what else there is.
 //
 // A [Client] is made by [New] from an endpoint and something that gives
 // tokens; package client/keystone gives both. A token that the service refuses

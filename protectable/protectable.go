@@ -46,3 +46,11 @@ type Plugin interface {
 	// karbor.NotFound.
 	Dependents(ctx context.Context, cloud karbor.Cloud, parent karbor.Resource) ([]Dependent, error)
 }
+
+// Sizer is a Plugin that can tell how much data there is to protect in a resource.
+type Sizer interface {
+	Plugin
+	// Size gives the logical bytes of a resource, as far as they are known before it
+	// is read; 0 if they are not. A resource that is not there is karbor.NotFound.
+	Size(ctx context.Context, cloud karbor.Cloud, r karbor.Resource) (int64, error)
+}

@@ -21,7 +21,7 @@ const staleAfter = 24 * time.Hour
 
 // Bank is a bank in a folder. See bank.Bank.
 type Bank struct {
-	root    *os.Root
+	tree    *tree
 	folders *folders
 	buffers sync.Pool
 
@@ -38,11 +38,11 @@ func Open(ctx context.Context, o Options) (*Bank, error) {
 	if err := os.MkdirAll(o.Path, 0o700); err != nil {
 		return nil, fmt.Errorf("making the bank's folder: %w", classify(err))
 	}
-	root, err := os.OpenRoot(o.Path)
+	tree, err := openTree(o.Path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the bank's folder: %w", classify(err))
 	}
-	b := &Bank{root: root, folders: newFolders(root)}
+	b := &Bank{tree: tree, folders: newFolders(tree)}
 	b.buffers.New = func() any { buf := make([]byte, 256<<10); return &buf }
 	if err := b.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("preparing the bank's folder: %w", classify(err)), b.Close())
@@ -51,10 +51,10 @@ func Open(ctx context.Context, o Options) (*Bank, error) {
 }
 
 func (b *Bank) prepare(ctx context.Context) error {
-	if err := b.root.Mkdir(tempFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := b.tree.root.Mkdir(tempFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	clock, err := b.root.OpenFile(clockFile, os.O_CREATE|os.O_RDWR, 0o600)
+	clock, err := b.tree.root.OpenFile(clockFile, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (b *Bank) prepare(ctx context.Context) error {
 
 // removeStale removes old temporary files.
 func (b *Bank) removeStale(now time.Time) error {
-	dir, err := b.root.Open(tempFolder)
+	dir, err := b.tree.root.Open(tempFolder)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (b *Bank) removeStale(now time.Time) error {
 		if now.Sub(info.ModTime()) < staleAfter {
 			continue
 		}
-		if err := b.root.RemoveAll(tempFolder + "/" + e.Name()); err != nil {
+		if err := b.tree.root.RemoveAll(tempFolder + "/" + e.Name()); err != nil {
 			return err
 		}
 	}
@@ -131,7 +131,7 @@ func (b *Bank) open(ctx context.Context, key string) (*os.File, fs.FileInfo, err
 		return nil, nil, err
 	}
 	// Without waiting, lest a named pipe in the folder stop us.
-	f, err := b.root.OpenFile(path(key), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := b.tree.open(path(key), syscall.O_NONBLOCK)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil, karbor.Errorf(karbor.NotFound, "there is no object %s", key)
 	}
@@ -157,14 +157,22 @@ func (b *Bank) Delete(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := b.root.Remove(path(key))
+	in, name := split(path(key))
+	folder, err := b.tree.openFolder(in)
+	if err == nil {
+		err = removeFile(folder, name)
+		if errors.Is(err, syscall.EISDIR) {
+			err = nil // a folder is no object
+		}
+		err = errors.Join(err, folder.Close())
+	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		err = nil // still look at the folders, which an earlier crash may have left
 	}
 	if err != nil {
 		return fmt.Errorf("removing %s: %w", key, classify(err))
 	}
-	return b.folders.removeEmpty(path(key))
+	return b.folders.removeEmpty(in)
 }
 
 // Now implements bank.Bank: the time by the clock that gives files their times,
@@ -197,7 +205,7 @@ func (b *Bank) Close() error {
 	if b.clock != nil {
 		err = b.clock.Close()
 	}
-	return errors.Join(err, b.root.Close())
+	return errors.Join(err, b.tree.close())
 }
 
 // reader reads a part of a file until its context ends.

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -170,59 +169,6 @@ func TestOnlyStaleTemporaryFilesAreRemovedAtOpening(t *testing.T) {
 	defer func() { _ = b.Close() }()
 	if diff := cmp.Diff([]string{"=clock", "=tmp/", "=tmp/fresh"}, tree(t, dir)); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestNothingLeadsOutOfTheFolder(t *testing.T) {
-	dir, outside := t.TempDir(), t.TempDir()
-	b := openAt(t, dir)
-	defer func() { _ = b.Close() }()
-	if err := os.WriteFile(filepath.Join(outside, "secret="), []byte("secret"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for link, target := range map[string]string{"link": outside, "object=": filepath.Join(outside, "secret=")} {
-		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, key := range []string{"link/secret", "object"} {
-		if _, err := b.Get(t.Context(), key, 0, -1); err == nil {
-			t.Errorf("get %s: reads from outside", key)
-		}
-	}
-	if err := b.Put(t.Context(), "link/new", strings.NewReader("x"), 1); err == nil {
-		t.Error("writes outside")
-	}
-	_ = b.Delete(t.Context(), "link/secret")
-	infos, err := b.List(t.Context(), "", "", 10)
-	if err != nil || len(infos) != 0 {
-		t.Errorf("lists %v, error %v", infos, err)
-	}
-	if diff := cmp.Diff([]string{"secret="}, tree(t, outside)); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestWhatIsNoObjectIsNotListed(t *testing.T) {
-	dir := t.TempDir()
-	b := openAt(t, dir)
-	defer func() { _ = b.Close() }()
-	put(t, b, "a", "x")
-	for _, name := range []string{"README", "with space=", "a==", "=", "lost+found/x="} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := syscall.Mkfifo(filepath.Join(dir, "pipe="), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	infos, err := b.List(t.Context(), "", "", 10)
-	if err != nil || len(infos) != 1 || infos[0].Key != "a" {
-		t.Errorf("lists %v, error %v", infos, err)
-	}
-	if _, err := b.Get(t.Context(), "pipe", 0, -1); err == nil {
-		t.Error("a pipe is an object")
 	}
 }
 

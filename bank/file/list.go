@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 
@@ -18,7 +19,7 @@ func (b *Bank) List(ctx context.Context, prefix, marker string, limit int) ([]ba
 		return nil, err
 	}
 	l := &listing{bank: b, prefix: prefix, marker: marker, limit: limit}
-	if err := l.folder(ctx, l.start()); err != nil {
+	if err := l.folder(ctx, l.start(), syscall.O_DIRECTORY); err != nil {
 		return nil, fmt.Errorf("listing %q: %w", prefix, classify(err))
 	}
 	return l.infos, nil
@@ -43,41 +44,19 @@ func (l *listing) start() string {
 }
 
 // folder adds the keys of the folder with key prefix base, "" or ending in "/".
-func (l *listing) folder(ctx context.Context, base string) error {
+func (l *listing) folder(ctx context.Context, base string, flags int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	entries, err := l.read(base)
-	if err != nil {
+	dir, err := l.open(base, flags)
+	if err != nil || dir == nil {
 		return err
 	}
-	for _, i := range items(base, entries, l.prefix, l.marker) {
-		if len(l.infos) == l.limit {
-			return nil
-		}
-		if i.isFolder() {
-			if err := l.folder(ctx, i.key); err != nil {
-				return err
-			}
-			continue
-		}
-		if bank.CheckKey(i.key) != nil {
-			continue // not ours
-		}
-		info, err := i.entry.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // deleted meanwhile
-		}
-		if err != nil {
-			return err
-		}
-		l.infos = append(l.infos, bank.Info{Key: i.key, Size: info.Size(), ModTime: info.ModTime()})
-	}
-	return nil
+	return errors.Join(l.entries(ctx, base, dir), dir.Close())
 }
 
-// read reads a folder. One that is not there has no entries.
-func (l *listing) read(base string) ([]fs.DirEntry, error) {
+// open opens a folder. One that is not there is nil.
+func (l *listing) open(base string, flags int) (*os.File, error) {
 	name := "."
 	if base != "" {
 		name = strings.TrimSuffix(base, "/")
@@ -85,16 +64,41 @@ func (l *listing) read(base string) ([]fs.DirEntry, error) {
 			return nil, nil // no key begins so
 		}
 	}
-	dir, err := l.bank.root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	dir, err := l.bank.tree.open(name, flags)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
+	return dir, err
+}
+
+// entries adds the keys of an open folder. What is no folder shows when it is
+// opened, and what is no object when it is described.
+func (l *listing) entries(ctx context.Context, base string, dir *os.File) error {
+	names, err := dir.Readdirnames(-1)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be removed meanwhile
+		return err
 	}
-	entries, err := dir.ReadDir(-1)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		err = nil // removed meanwhile
+	for _, i := range items(base, names, l.prefix, l.marker) {
+		if len(l.infos) == l.limit {
+			return nil
+		}
+		if i.isFolder() {
+			if err := l.folder(ctx, i.key, syscall.O_DIRECTORY|syscall.O_NOFOLLOW); err != nil {
+				return err
+			}
+			continue
+		}
+		if bank.CheckKey(i.key) != nil {
+			continue // not ours
+		}
+		size, at, err := describe(dir, i.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted meanwhile, or no object
+		}
+		if err != nil {
+			return err
+		}
+		l.infos = append(l.infos, bank.Info{Key: i.key, Size: size, ModTime: at})
 	}
-	return entries, errors.Join(err, dir.Close())
+	return nil
 }

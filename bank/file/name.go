@@ -2,7 +2,6 @@ package file
 
 import (
 	"cmp"
-	"io/fs"
 	"slices"
 	"strings"
 )
@@ -21,52 +20,55 @@ const (
 // path gives the file of a key, relative to the bank's folder.
 func path(key string) string { return key + suffix }
 
-// parents gives the folders above a path, the topmost first, without ".".
-func parents(path string) []string {
+// andAbove gives a folder and those above it, the topmost first, without ".".
+func andAbove(folder string) []string {
+	if folder == "." {
+		return nil
+	}
 	var out []string
-	for i := range len(path) {
-		if path[i] == '/' {
-			out = append(out, path[:i])
+	for i := range len(folder) {
+		if folder[i] == '/' {
+			out = append(out, folder[:i])
 		}
 	}
-	return out
+	return append(out, folder)
 }
 
-// folderOf gives the folder that a path lies in.
-func folderOf(path string) string {
+// split gives the folder that a path lies in, and its name there.
+func split(path string) (folder, name string) {
 	if i := strings.LastIndexByte(path, '/'); i >= 0 {
-		return path[:i]
+		return path[:i], path[i+1:]
 	}
-	return "."
+	return ".", path
 }
 
 // item is an entry of a folder as it counts in a list: the object "a" by the key
 // "a", the folder "a" by "a/", with which all keys in it begin. In the byte order
 // of these texts, the keys of a whole tree come in their own byte order.
 type item struct {
-	key   string // with the keys of the folders above
-	entry fs.DirEntry
+	key  string // with the keys of the folders above
+	name string // in its folder
 }
 
 func (i item) isFolder() bool { return strings.HasSuffix(i.key, "/") }
 
 // items gives those entries of the folder with key prefix base ("" or ending in a
-// slash) that can hold keys with the prefix after the marker, in order.
-func items(base string, entries []fs.DirEntry, prefix, marker string) []item {
-	out := make([]item, 0, len(entries))
-	for _, e := range entries {
-		name, isObject := strings.CutSuffix(e.Name(), suffix)
+// slash) that can be or hold keys with the prefix after the marker, in order.
+func items(base string, names []string, prefix, marker string) []item {
+	out := make([]item, 0, len(names))
+	for _, entry := range names {
+		name, isObject := strings.CutSuffix(entry, suffix)
 		switch {
 		case strings.Contains(name, suffix) || name == "":
-		case isObject && e.Type().IsRegular():
+		case isObject:
 			if key := base + name; key > marker && strings.HasPrefix(key, prefix) {
-				out = append(out, item{key, e})
+				out = append(out, item{key, entry})
 			}
-		case !isObject && e.IsDir():
+		default:
 			key := base + name + "/"
 			inside := strings.HasPrefix(key, prefix) || strings.HasPrefix(prefix, key)
 			if inside && (key > marker || strings.HasPrefix(marker, key)) {
-				out = append(out, item{key, e})
+				out = append(out, item{key, entry})
 			}
 		}
 	}

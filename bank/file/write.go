@@ -10,13 +10,19 @@ import (
 	"os"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
 )
 
 // Put implements bank.Bank.
 func (b *Bank) Put(ctx context.Context, key string, body io.Reader, size int64) error {
-	return b.write(ctx, key, body, size, b.root.Rename)
+	return b.write(ctx, key, body, size, func(temp *os.File, id string, to *os.File, name string) error {
+		return inFolder("rename", to, name, func(at int, name string) error {
+			return unix.Renameat(int(temp.Fd()), id, at, name)
+		})
+	})
 }
 
 // Create implements bank.Bank. A hard link never replaces a file, so of racing
@@ -25,7 +31,11 @@ func (b *Bank) Create(ctx context.Context, key string, body io.Reader, size int6
 	if size == 0 {
 		return b.createEmpty(ctx, key, body)
 	}
-	return b.write(ctx, key, body, size, b.root.Link)
+	return b.write(ctx, key, body, size, func(temp *os.File, id string, to *os.File, name string) error {
+		return inFolder("link", to, name, func(at int, name string) error {
+			return unix.Linkat(int(temp.Fd()), id, at, name, 0)
+		})
+	})
 }
 
 // createEmpty makes an object without bytes in its place: there is no part of it
@@ -37,8 +47,8 @@ func (b *Bank) createEmpty(ctx context.Context, key string, body io.Reader) erro
 	if _, err := io.Copy(io.Discard, bank.Exactly(ctx, body, 0)); err != nil {
 		return fmt.Errorf("writing %s: %w", key, err)
 	}
-	return b.finish(key, b.place(ctx, "", path(key), func(_, to string) error {
-		f, err := b.root.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	return written(key, b.place(ctx, path(key), func(to *os.File, name string) error {
+		f, err := newFile(to, name)
 		if err != nil {
 			return err
 		}
@@ -46,45 +56,51 @@ func (b *Bank) createEmpty(ctx context.Context, key string, body io.Reader) erro
 	}))
 }
 
-// finish makes the place of a key durable, unless putting the object there has
-// failed with err.
-func (b *Bank) finish(key string, err error) error {
+// written gives the error of writing a key.
+func written(key string, err error) error {
 	switch {
 	case errors.Is(err, errTaken):
 		return karbor.Errorf(karbor.Conflict, "the object %s exists already", key)
 	case err != nil:
 		return fmt.Errorf("writing %s: %w", key, classify(err))
 	}
-	return b.folders.sync(folderOf(path(key)))
+	return nil
 }
+
+// move moves a file from the folder of temporary files to its name in a folder.
+type move func(temp *os.File, id string, to *os.File, name string) error
 
 // write writes the object to a temporary file, makes that durable, and moves it
 // into place.
-func (b *Bank) write(ctx context.Context, key string, body io.Reader, size int64, move func(from, to string) error) error {
+func (b *Bank) write(ctx context.Context, key string, body io.Reader, size int64, m move) error {
 	if err := bank.CheckKey(key); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	temp := tempFolder + "/" + karbor.NewID()
-	err := b.fill(ctx, temp, body, size)
+	temp, err := b.folders.open(tempFolder)
+	if err != nil {
+		return written(key, err)
+	}
+	id := karbor.NewID()
+	err = b.fill(ctx, temp.file, id, body, size)
 	if err == nil {
-		err = b.place(ctx, temp, path(key), move)
+		err = b.place(ctx, path(key), func(to *os.File, name string) error { return m(temp.file, id, to, name) })
 	}
 	// A rename has taken the temporary file away; in all other cases it is there.
-	if removeErr := b.root.Remove(temp); err == nil && !errors.Is(removeErr, fs.ErrNotExist) {
+	if removeErr := removeFile(temp.file, id); err == nil && !errors.Is(removeErr, fs.ErrNotExist) {
 		err = removeErr
 	}
-	return b.finish(key, err)
+	return written(key, errors.Join(err, b.folders.release(temp)))
 }
 
 // errTaken is the error of a Create whose key is taken.
 var errTaken = errors.New("taken")
 
 // fill makes a durable file with the object's bytes.
-func (b *Bank) fill(ctx context.Context, temp string, body io.Reader, size int64) error {
-	f, err := b.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+func (b *Bank) fill(ctx context.Context, temp *os.File, id string, body io.Reader, size int64) error {
+	f, err := newFile(temp, id)
 	if err != nil {
 		return err
 	}
@@ -109,20 +125,30 @@ func (b *Bank) copy(ctx context.Context, f *os.File, body io.Reader, size int64)
 	return err
 }
 
-// place moves the temporary file to its path. A folder that a Delete has removed
-// meanwhile is made again.
-func (b *Bank) place(ctx context.Context, temp, to string, move func(from, to string) error) error {
+// place has an object put into its folder, and makes that durable. A folder that
+// a Delete has removed meanwhile is made again.
+func (b *Bank) place(ctx context.Context, path string, put func(to *os.File, name string) error) error {
+	in, name := split(path)
 	for range 100 {
-		if err := b.folders.make(to); err != nil {
-			return err
-		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := move(temp, to)
+		to, err := b.folders.open(in)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = put(to.file, name)
+		if err == nil {
+			return errors.Join(b.folders.sync(to), b.folders.release(to))
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			b.folders.discard(to)
+		}
+		err = errors.Join(err, b.folders.release(to))
 		switch {
-		case err == nil:
-			return nil
 		case errors.Is(err, fs.ErrExist):
 			return errTaken
 		case errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EPERM):
@@ -130,7 +156,6 @@ func (b *Bank) place(ctx context.Context, temp, to string, move func(from, to st
 		case !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
-		b.folders.forget(to)
 	}
 	return karbor.Transientf("its folder is removed again and again")
 }

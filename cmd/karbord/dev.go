@@ -58,11 +58,18 @@ func runDev(ctx context.Context, o devOptions, out, errOut io.Writer) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	// The cloud's folder is in it too, and bears no second process either.
+	lock, err := daemon.Lock(state)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	c := config.Default()
 	c.Log.Level = o.logLevel
 	c.Listen = o.listen
 	c.State = filepath.Join(state, "karbor")
 	c.Providers = filepath.Join(state, "providers.d")
+	c.Policy.Folder = state
 	c.Operations.AdminReads = true
 	log := newLogger(errOut, c.Log)
 

@@ -45,7 +45,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	}
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.AddCommand(allCommand(), devCommand(), configCommand(), pluginsCommand())
+	root.AddCommand(allCommand(), devCommand(), configCommand(), pluginsCommand(), policyCommand(), dbCommand())
 	return root
 }
 
@@ -58,7 +58,10 @@ func version() string {
 	return info.Main.Version
 }
 
-const configFlag = "config"
+const (
+	configFlag    = "config"
+	defaultConfig = "/etc/karbor/karbord.yaml"
+)
 
 func allCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -78,19 +81,22 @@ func allCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
 			d, err := daemon.Open(cmd.Context(), daemon.Options{
 				Config: c, Password: password, Sets: sets(), Protectables: protectables(),
-				Now: time.Now, Logger: newLogger(cmd.ErrOrStderr(), c.Log),
+				Now: time.Now, Logger: newLogger(cmd.ErrOrStderr(), c.Log), Hangups: hangups,
 			})
 			if err != nil {
 				return err
 			}
 			return d.Run(cmd.Context(), func() {
-				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "ready api=http://%s\n", d.Address())
+				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "ready api=%s://%s\n", d.Scheme(), d.Address())
 			})
 		},
 	}
-	cmd.Flags().String(configFlag, "/etc/karbor/karbord.yaml", "configuration file")
+	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
 	return cmd
 }
 
@@ -112,7 +118,7 @@ func configCommand() *cobra.Command {
 			return err
 		},
 	}
-	check.Flags().String(configFlag, "/etc/karbor/karbord.yaml", "configuration file")
+	check.Flags().String(configFlag, defaultConfig, "configuration file")
 	cmd.AddCommand(check)
 	return cmd
 }

@@ -33,7 +33,17 @@ func identityOf(ctx context.Context) *karbor.Identity {
 // hold what is nobody else's business.
 type accessLine struct {
 	id       string
+	global   string
+	origin   origin
 	identity *karbor.Identity
+}
+
+// originOf gives where the request came from that ctx belongs to.
+func originOf(ctx context.Context) origin {
+	if line, ok := ctx.Value(lineKey{}).(*accessLine); ok {
+		return line.origin
+	}
+	return origin{}
 }
 
 func (l *accessLine) write(log *slog.Logger, r *http.Request, w *recorder, took time.Duration) {
@@ -45,8 +55,11 @@ func (l *accessLine) write(log *slog.Logger, r *http.Request, w *recorder, took 
 		slog.Int64("bytes", w.bytes),
 		slog.Duration("duration", took),
 	}
-	if global := r.Header.Get(requestIDHeader); isGlobalID(global) {
-		attrs = append(attrs, slog.String("global_request_id", global))
+	if l.origin.client.IsValid() {
+		attrs = append(attrs, slog.String("client", l.origin.client.String()))
+	}
+	if l.global != "" {
+		attrs = append(attrs, slog.String("global_request_id", l.global))
 	}
 	if l.identity != nil {
 		attrs = append(attrs, slog.String("project_id", l.identity.ProjectID), slog.String("user_id", l.identity.UserID))

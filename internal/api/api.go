@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"runtime/debug"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/api/health"
+	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/policy"
 )
 
@@ -27,11 +30,27 @@ type Authenticator interface {
 type Enforcer interface {
 	Known(rule string) bool
 	Check(ctx context.Context, rule string, id *karbor.Identity, target policy.Target) error
+	// Allowed is Check without words.
+	Allowed(rule string, id *karbor.Identity, target policy.Target) bool
+	// Crosses reports whether the rule holds for the things of every project, and
+	// ListsAll whether a list may show them.
+	Crosses(rule string, id *karbor.Identity) bool
+	ListsAll(rule string, id *karbor.Identity) bool
 }
 
 var _ Enforcer = (*policy.Enforcer)(nil)
 
-// Options are what an API is made of. All are required but PublicURL.
+// ServiceAuthenticator is an Authenticator that also knows service tokens.
+type ServiceAuthenticator interface {
+	Authenticator
+	// ValidateFor is Validate of a token that another service hands on, which
+	// proves itself by a token of its own.
+	ValidateFor(ctx context.Context, token, service karbor.Secret) (*karbor.Identity, error)
+}
+
+var _ ServiceAuthenticator = (*openstack.Authority)(nil)
+
+// Options are what an API is made of. Those before PublicURL are required.
 type Options struct {
 	Routes        []Route
 	Authenticator Authenticator
@@ -39,11 +58,28 @@ type Options struct {
 	Logger        *slog.Logger
 	// AuthURL is Keystone's public address, for the WWW-Authenticate header.
 	AuthURL string
+	// Now is the clock, for the duration in the access line, and for rates.
+	Now func() time.Time
 	// PublicURL is the address at which clients reach the service, without
 	// /v1; where it is empty, links are built from what the request came to.
 	PublicURL string
-	// Now is the clock, for the duration in the access line.
-	Now func() time.Time
+	// Limits bound what requests may take.
+	Limits Limits
+	// Replays remembers requests with an Idempotency-Key, under the name of Owner,
+	// which no other process has that runs; nil refuses such requests.
+	Replays Replays
+	Owner   string
+	// Proxies are the networks of the proxies that are believed when they say, in
+	// Forwarded or X-Forwarded headers, where a request came from.
+	Proxies []netip.Prefix
+	// NoAccessLog leaves the line for each request out of the log.
+	NoAccessLog bool
+	// Health is served at /healthcheck; nil always says OK.
+	Health *health.Board
+	// HealthSources are the networks whose hosts may see the checks of Health one by
+	// one, beside administrators. A request that came through a proxy is judged by
+	// its client.
+	HealthSources []netip.Prefix
 }
 
 // API serves the routes. It is an http.Handler, safe for concurrent use.
@@ -56,6 +92,14 @@ type API struct {
 	publicURL     string
 	now           func() time.Time
 	replays       *replays
+	document      []byte
+	limits        Limits
+	gate          gate
+	rates         *rates
+	proxies       proxies
+	noAccessLog   bool
+	health        *health.Board
+	healthSources proxies
 }
 
 // New makes an API. It reports routes that can't be served: an unknown rule, a
@@ -78,14 +122,26 @@ func New(o Options) (*API, error) {
 		authURL:       o.AuthURL,
 		publicURL:     strings.TrimSuffix(o.PublicURL, "/"),
 		now:           o.Now,
-		replays:       newReplays(o.Now),
+		replays:       newReplays(o),
+		limits:        o.Limits.orDefaults(),
+		rates:         newRates(o.Limits, o.Now),
+		proxies:       o.Proxies,
+		noAccessLog:   o.NoAccessLog,
+		health:        o.Health,
+		healthSources: o.HealthSources,
 	}
+	if a.health == nil {
+		a.health = health.New(health.Options{Now: o.Now, Logger: o.Logger})
+	}
+	a.gate.limit = int64(a.limits.InFlight)
+	a.mux.Handle("GET "+health.Path, document(a.serveHealth))
 	a.mux.Handle("GET /{$}", document(a.serveVersions))
 	a.mux.Handle("GET /v1", document(a.serveVersion))
 	a.mux.Handle("GET /v1/{$}", document(a.serveVersion))
+	a.mux.Handle("GET "+documentPath, document(a.serveDocument))
 	seen := map[string]bool{}
 	for _, r := range o.Routes {
-		pattern := r.Method + " /v1/{project_id}" + r.Pattern
+		pattern := r.Method + " " + projectPath + r.Pattern
 		if seen[pattern] {
 			return nil, fmt.Errorf("the route %s is there twice", pattern)
 		}
@@ -96,7 +152,9 @@ func New(o Options) (*API, error) {
 		}
 		a.mux.Handle(pattern, b)
 	}
-	return a, nil
+	var err error
+	a.document, err = Document(o.Routes)
+	return a, err
 }
 
 // document is a handler that needs no token.
@@ -112,19 +170,59 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(requestIDHeader, id)
 	w.Header().Set("X-Compute-Request-Id", id)
 	ctx := context.WithValue(r.Context(), requestIDKey{}, id)
-	line := &accessLine{id: id}
+	line := &accessLine{id: id, origin: a.proxies.origin(r)}
 	ctx = context.WithValue(ctx, lineKey{}, line)
+	// What the cloud is asked for carries the caller's global id, or else ours.
+	line.global = r.Header.Get(requestIDHeader)
+	if isGlobalID(line.global) {
+		ctx = openstack.WithRequestID(ctx, line.global)
+	} else {
+		line.global = ""
+		ctx = openstack.WithRequestID(ctx, id)
+	}
 	r = r.WithContext(ctx)
 	rec := &recorder{ResponseWriter: w}
 	defer func() {
 		if p := recover(); p != nil {
 			a.recovered(rec, r, p)
 		}
-		line.write(a.logger, r, rec, a.now().Sub(start))
+		if !a.noAccessLog && (r.URL.Path != health.Path || rec.status != http.StatusOK) {
+			line.write(a.logger, r, rec, a.now().Sub(start))
+		}
 	}()
-	if err := a.serve(rec, r); err != nil {
+	if err := a.admit(rec, r); err != nil {
 		a.fault(rec, r, err)
 	}
+}
+
+// admit lets a request in if it is of a bearable size and there is a place for it.
+// Whether the service is well can always be asked.
+func (a *API) admit(w *recorder, r *http.Request) error {
+	if err := checkHeader(r, a.limits.Header); err != nil {
+		return err
+	}
+	if r.URL.Path == health.Path {
+		return a.serve(w, r)
+	}
+	if err := a.gate.enter(); err != nil {
+		return err
+	}
+	defer a.gate.leave()
+	return a.serve(w, r)
+}
+
+// healthRule is the policy rule for the checks one by one: who may list the service's
+// processes may see how they are.
+const healthRule = "service:get_all"
+
+// serveHealth answers GET /healthcheck.
+func (a *API) serveHealth(w http.ResponseWriter, r *http.Request) {
+	details := a.healthSources.has(originOf(r.Context()).client)
+	if !details && r.Header.Get("X-Auth-Token") != "" {
+		id, err := a.authenticate(r.Context(), r)
+		details = err == nil && a.policy.Allowed(healthRule, id, policy.Target{ProjectID: id.ProjectID})
+	}
+	a.health.Serve(w, r, details)
 }
 
 // recovered answers for a handler that panicked, if nothing was sent yet.
@@ -148,7 +246,7 @@ func (a *API) serve(w *recorder, r *http.Request) error {
 	if unmatched != nil && !strings.HasPrefix(r.URL.Path, "/v1/") {
 		return unmatched
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, a.limits.Body)
 	ctx := r.Context()
 	version, err := negotiate(r.Header)
 	if err == nil {
@@ -161,6 +259,9 @@ func (a *API) serve(w *recorder, r *http.Request) error {
 	case unmatched != nil:
 		return unmatched
 	case err != nil:
+		return err
+	}
+	if err := a.rates.take(id.ProjectID); err != nil {
 		return err
 	}
 	ctx = context.WithValue(ctx, identityKey{}, id)
@@ -195,7 +296,7 @@ func (a *API) authenticate(ctx context.Context, r *http.Request) (*karbor.Identi
 	if token == "" {
 		return nil, karbor.Errorf(karbor.Unauthorized, "The request you have made requires authentication.")
 	}
-	id, err := a.authenticator.Validate(ctx, karbor.Secret(token))
+	id, err := a.validate(ctx, r, karbor.Secret(token))
 	switch {
 	case karbor.KindOf(err) == karbor.Unauthorized && err != nil:
 		return nil, karbor.Errorf(karbor.Unauthorized, "The request you have made requires authentication: the token is not valid, or no more.")
@@ -207,5 +308,27 @@ func (a *API) authenticate(ctx context.Context, r *http.Request) (*karbor.Identi
 	if line, ok := ctx.Value(lineKey{}).(*accessLine); ok {
 		line.identity = id
 	}
-	return id, nil
+	return id, checkRules(id, r)
+}
+
+func (a *API) validate(ctx context.Context, r *http.Request, token karbor.Secret) (*karbor.Identity, error) {
+	service := r.Header.Get("X-Service-Token")
+	if s, ok := a.authenticator.(ServiceAuthenticator); ok && service != "" {
+		return s.ValidateFor(ctx, token, karbor.Secret(service))
+	}
+	return a.authenticator.Validate(ctx, token)
+}
+
+// checkRules keeps the token of an application credential to its access rules. What
+// another service hands on is a part of a request that was checked at its start.
+func checkRules(id *karbor.Identity, r *http.Request) error {
+	if id.AccessRules == nil || id.FromService {
+		return nil
+	}
+	for _, rule := range id.AccessRules {
+		if rule.Allows(serviceType, r.Method, r.URL.Path) {
+			return nil
+		}
+	}
+	return karbor.Errorf(karbor.Forbidden, "The access rules of the application credential do not allow %s %s.", quote(r.Method), quote(r.URL.Path))
 }

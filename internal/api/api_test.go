@@ -254,8 +254,11 @@ func TestVersionDocuments(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
 	want := map[string]any{
-		"id": "v1.0", "status": "CURRENT", "min_version": "1.0", "max_version": "1.1",
-		"links": []any{map[string]any{"rel": "self", "href": "http://karbor.example:8799/v1/"}},
+		"id": "v1.0", "status": "CURRENT", "min_version": "1.0", "max_version": "1.2",
+		"links": []any{
+			map[string]any{"rel": "self", "href": "http://karbor.example:8799/v1/"},
+			map[string]any{"rel": "describedby", "href": "http://karbor.example:8799/v1/openapi.json"},
+		},
 	}
 	a := s.do(t, "GET", "/", "", "")
 	if d := cmp.Diff(map[string]any{"versions": []any{want}}, a.body); a.status != 300 || d != "" {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -17,8 +18,8 @@ import (
 
 // Bounds of a body.
 const (
-	// MaxBody is the most bytes of a body. A larger one is a 400: a 413 would tell
-	// the client to try again (docs/api).
+	// MaxBody is the most bytes of a body, where Limits says nothing else. A larger
+	// one is a 413 without Retry-After: trying again helps nobody.
 	MaxBody = 1 << 20
 	// maxDepth is how deep objects and lists may lie in each other.
 	maxDepth = 32
@@ -28,13 +29,19 @@ const (
 	maxExponent = 300
 )
 
-// readBody reads a JSON body and checks it. Every fault is karbor.Invalid.
-func readBody(r *http.Request, s *schema.Schema) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
+// readBody reads a JSON body of at most limit bytes and checks it. Every fault but that of
+// the size and of the time is karbor.Invalid.
+func readBody(r *http.Request, s *schema.Schema, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, tooLargeBody(limit)
+	}
+	text, err := io.ReadAll(r.Body)
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge) || len(text) > MaxBody:
-		return nil, karbor.Errorf(karbor.Invalid, "The request body is larger than %d bytes.", MaxBody)
+	case errors.As(err, &tooLarge):
+		return nil, tooLargeBody(limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, errSlowBody
 	case err != nil:
 		return nil, karbor.Errorf(karbor.Invalid, "The request body ended early.")
 	case len(bytes.TrimSpace(text)) == 0:

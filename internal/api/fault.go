@@ -74,7 +74,10 @@ func (a *API) fault(w http.ResponseWriter, r *http.Request, err error) {
 func (a *API) describe(r *http.Request, err error) (faultForm, string) {
 	var method *methodNotAllowedError
 	var version *notAcceptableError
+	var limit *limitError
 	switch {
+	case errors.As(err, &limit):
+		return limit.form, limit.message
 	case errors.As(err, &method):
 		return faultForm{http.StatusMethodNotAllowed, "badMethod", ""}, method.Error()
 	case errors.As(err, &version):

@@ -142,12 +142,6 @@ func (a *API) base(r *http.Request) string {
 	if a.publicURL != "" {
 		return a.publicURL
 	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	if forwarded := strings.ToLower(r.Header.Get("X-Forwarded-Proto")); forwarded == "http" || forwarded == "https" {
-		scheme = forwarded
-	}
-	return scheme + "://" + r.Host
+	o := originOf(r.Context())
+	return o.scheme + "://" + o.host + o.prefix
 }

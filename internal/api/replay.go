@@ -1,55 +1,56 @@
 package api
 
 import (
-	"container/list"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store"
 )
 
-// Bounds of what is remembered for Idempotency-Key.
+const idempotencyHeader = "Idempotency-Key"
+
+// How long a request waits for an earlier one with the same key that another
+// process answers, and how often it looks.
 const (
-	// ReplayFor is how long an answer is remembered.
-	ReplayFor = 24 * time.Hour
-	// replayCount and replayBytes bound the memory; the oldest go first.
-	replayCount = 10_000
-	replayBytes = 16 << 20
-
-	idempotencyHeader = "Idempotency-Key"
+	replayWait  = 10 * time.Second
+	replayPause = 100 * time.Millisecond
 )
 
-// replays remembers the answers of POSTs that carried an Idempotency-Key, so that
-// the same request again gives the first answer, and does nothing twice. It is for
-// one process, and forgets when that ends.
+// Replays remembers POSTs that carried an Idempotency-Key; store.Store is one. What
+// it remembers outlives the process.
+type Replays interface {
+	// ClaimReplay keeps a request, or gives the one of its scope that is there.
+	ClaimReplay(ctx context.Context, r store.Replay) (found store.Replay, mine bool, err error)
+	AnswerReplay(ctx context.Context, scope string, answer []byte) error
+	DropReplay(ctx context.Context, scope string) error
+}
+
+var _ Replays = (*store.Store)(nil)
+
+// replays sees to it that the same request again gives the first answer, and does
+// nothing twice.
 type replays struct {
-	now func() time.Time
+	keeper Replays
+	owner  string
+	log    *slog.Logger
 
-	mu      sync.Mutex
-	entries map[string]*list.Element
-	order   list.List // of *replay, the oldest first
-	bytes   int
+	mu sync.Mutex
+	// flying are the requests that this process is answering, by scope; each is
+	// closed when it is over.
+	flying map[string]chan struct{}
 }
 
-// replay is one remembered request.
-type replay struct {
-	scope string
-	body  [sha256.Size]byte
-	at    time.Time
-	// done is closed when the request is over; answer is set then, or the entry
-	// is gone, as the request failed.
-	done   chan struct{}
-	answer json.RawMessage
-}
-
-func newReplays(now func() time.Time) *replays {
-	return &replays{now: now, entries: map[string]*list.Element{}}
+func newReplays(o Options) *replays {
+	return &replays{keeper: o.Replays, owner: o.Owner, log: o.Logger, flying: map[string]chan struct{}{}}
 }
 
 // replayScope gives what a request's key is unique in, or "" without a key.
@@ -63,69 +64,94 @@ func replayScope(r *http.Request, id *karbor.Identity) (string, error) {
 	if len(key) > limit || strings.ContainsFunc(key, odd) {
 		return "", karbor.Errorf(karbor.Invalid, "Invalid %s: it must be 1 to %d printable ASCII characters.", idempotencyHeader, limit)
 	}
-	return strings.Join([]string{id.ProjectID, id.UserID, r.URL.EscapedPath(), key}, "\n"), nil
+	return digest([]byte(strings.Join([]string{id.ProjectID, id.UserID, r.URL.EscapedPath(), key}, "\n"))), nil
 }
 
-// do runs handle, unless a request of the same scope and body has succeeded: then
-// it gives that answer. While the first one runs, others wait. The same key with
-// another body is karbor.Invalid.
-func (s *replays) do(ctx context.Context, scope string, body []byte, handle func() (any, error)) (any, error) {
-	sum := sha256.Sum256(body)
-	for {
-		first, mine := s.join(scope, sum)
-		if mine {
-			return s.lead(first, handle)
-		}
-		if first.body != sum {
+func digest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// do runs handle, unless a request of the same scope and body has succeeded: then it
+// gives that answer. While the first one runs, others wait. The same key with another
+// body is karbor.Invalid. What handle keeps is kept together with the mark that it
+// was, so that a request whose process died is not carried out twice: if the first
+// one's answer was lost, that is karbor.Conflict.
+func (s *replays) do(ctx context.Context, scope string, body []byte, handle func(context.Context) (any, error)) (any, error) {
+	if s.keeper == nil {
+		return nil, karbor.Errorf(karbor.NotImplemented, "The %s is not supported here.", idempotencyHeader)
+	}
+	leave, err := s.enter(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	want := store.Replay{Scope: scope, Body: digest(body), Owner: s.owner}
+	for waited := time.Duration(0); ; waited += replayPause {
+		found, mine, err := s.keeper.ClaimReplay(ctx, want)
+		switch {
+		case err != nil:
+			return nil, err
+		case mine:
+			return s.lead(ctx, scope, handle)
+		case found.Body != want.Body:
 			return nil, karbor.Errorf(karbor.Invalid, "The %s was used before, with another body.", idempotencyHeader)
+		case found.Answer != nil:
+			return json.RawMessage(found.Answer), nil
+		case found.Owner == s.owner && !found.Done:
+			// The process that had it is dead: this one has the owner's name now.
+			return s.lead(ctx, scope, handle)
+		case found.Owner == s.owner:
+			return nil, karbor.Errorf(karbor.Conflict, "The request with this %s was carried out, but its answer was lost: list what there is, and see.", idempotencyHeader)
+		case waited >= replayWait:
+			return nil, karbor.Errorf(karbor.Conflict, "Another request with this %s has not been answered yet.", idempotencyHeader)
 		}
+		if err := pause(ctx, replayPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// enter waits until no other request of a scope is under way in this process. leave
+// ends the turn.
+func (s *replays) enter(ctx context.Context, scope string) (leave func(), err error) {
+	for {
+		s.mu.Lock()
+		first, busy := s.flying[scope]
+		if !busy {
+			mine := make(chan struct{})
+			s.flying[scope] = mine
+			s.mu.Unlock()
+			return func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				delete(s.flying, scope)
+				close(mine)
+			}, nil
+		}
+		s.mu.Unlock()
 		select {
-		case <-first.done:
+		case <-first:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if first.answer != nil {
-			return first.answer, nil
-		}
-		// The first one failed and has left nothing: it is our turn.
 	}
 }
 
-// join gives the entry of a scope, and whether it was made just now.
-func (s *replays) join(scope string, sum [sha256.Size]byte) (*replay, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	for e := s.order.Front(); e != nil; e = s.order.Front() {
-		old := e.Value.(*replay)
-		if now.Sub(old.at) < ReplayFor && s.order.Len() < replayCount && s.bytes < replayBytes {
-			break
-		}
-		s.forget(old)
-	}
-	if e := s.entries[scope]; e != nil {
-		return e.Value.(*replay), false
-	}
-	r := &replay{scope: scope, body: sum, at: now, done: make(chan struct{})}
-	s.entries[scope] = s.order.PushBack(r)
-	return r, true
-}
-
-// lead runs the first request of a scope, and remembers its answer if it succeeds.
-func (s *replays) lead(r *replay, handle func() (any, error)) (any, error) {
+// lead runs the first request of a scope, and has its answer remembered if it
+// succeeds, and the request forgotten if it fails.
+func (s *replays) lead(ctx context.Context, scope string, handle func(context.Context) (any, error)) (any, error) {
 	var text json.RawMessage
 	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		r.answer = text
-		if e := s.entries[r.scope]; text == nil && e != nil && e.Value == r {
-			s.forget(r)
-		} else if e != nil && e.Value == r {
-			s.bytes += len(text)
+		if text != nil {
+			return
 		}
-		close(r.done)
+		// Who sent it may have gone meanwhile.
+		if err := s.keeper.DropReplay(context.WithoutCancel(ctx), scope); err != nil {
+			s.log.ErrorContext(ctx, "a failed request can't be forgotten: its Idempotency-Key stays taken", slog.Any("error", err))
+		}
 	}()
-	answer, err := handle()
+	answer, err := handle(store.WithReplay(ctx, scope))
 	if err != nil {
 		return nil, err
 	}
@@ -134,14 +160,19 @@ func (s *replays) lead(r *replay, handle func() (any, error)) (any, error) {
 		return nil, fmt.Errorf("encoding the answer: %w", err)
 	}
 	text = encoded
+	if err := s.keeper.AnswerReplay(context.WithoutCancel(ctx), scope, encoded); err != nil {
+		s.log.ErrorContext(ctx, "an answer can't be remembered for its Idempotency-Key", slog.Any("error", err))
+	}
 	return text, nil
 }
 
-// forget drops an entry; s.mu is held.
-func (s *replays) forget(r *replay) {
-	if e := s.entries[r.scope]; e != nil && e.Value == r {
-		s.order.Remove(e)
-		delete(s.entries, r.scope)
-		s.bytes -= len(r.answer)
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

@@ -3,9 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,11 +12,56 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
+	"github.com/karbor/karbor/internal/store"
 )
+
+// keeper remembers requests as a store does.
+type keeper struct {
+	mu   sync.Mutex
+	kept map[string]store.Replay
+	// fails is what it answers to all calls.
+	fails error
+}
+
+func newKeeper() *keeper { return &keeper{kept: map[string]store.Replay{}} }
+
+func (k *keeper) ClaimReplay(_ context.Context, r store.Replay) (store.Replay, bool, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if found, ok := k.kept[r.Scope]; ok || k.fails != nil {
+		return found, false, k.fails
+	}
+	k.kept[r.Scope] = r
+	return r, true, nil
+}
+
+func (k *keeper) AnswerReplay(_ context.Context, scope string, answer []byte) error {
+	return k.change(func() {
+		r := k.kept[scope]
+		r.Done, r.Answer = true, answer
+		k.kept[scope] = r
+	})
+}
+
+func (k *keeper) DropReplay(_ context.Context, scope string) error {
+	return k.change(func() { delete(k.kept, scope) })
+}
+
+func (k *keeper) change(do func()) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.fails == nil {
+		do()
+	}
+	return k.fails
+}
 
 // counting serves a POST that answers with the number of times it ran.
 func counting(t testing.TB, o *api.Options, handle func(n int) (any, error)) {
 	t.Helper()
+	if o.Replays == nil {
+		o.Replays, o.Owner = newKeeper(), "me"
+	}
 	var mu sync.Mutex
 	n := 0
 	o.Routes = []api.Route{{Method: "POST", Pattern: "/things", Rule: "plan:create", Body: []byte(`{"type": "object"}`),
@@ -33,9 +76,7 @@ func counting(t testing.TB, o *api.Options, handle func(n int) (any, error)) {
 
 func TestTheSameKeyAndBodyGiveTheFirstAnswerAgain(t *testing.T) {
 	t.Parallel()
-	clock := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	s := serve(t, func(o *api.Options) {
-		o.Now = func() time.Time { return clock }
 		counting(t, o, func(n int) (any, error) { return map[string]int{"n": n}, nil })
 	})
 	post := func(token, body, key string) answer {
@@ -57,8 +98,6 @@ func TestTheSameKeyAndBodyGiveTheFirstAnswerAgain(t *testing.T) {
 	wantFault(t, post("member", `{"a": 1}`, strings.Repeat("k", 256)), 400, "badRequest")
 	wantFault(t, post("member", `{"a": 1}`, "k\xe4"), 400, "badRequest")
 	wantFault(t, post("reader", `{"a": 1}`, "k1"), 403, "forbidden")
-	clock = clock.Add(api.ReplayFor)
-	want(post("member", `{"a": 1}`, "k1"), 6)
 }
 
 func TestAFailureIsNotRemembered(t *testing.T) {
@@ -117,37 +156,71 @@ func TestASecondRequestWaitsForTheFirst(t *testing.T) {
 	})
 }
 
-func TestTheOldestAnswersAreForgottenWhenThereAreTooMany(t *testing.T) {
+func TestRequestsOfOtherProcessesAreWaitedFor(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		size, requests int
-	}{
-		"bytes": {1 << 20, 20},
-		"count": {1, 10_005},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := serve(t, func(o *api.Options) {
-				o.Logger = slog.New(slog.DiscardHandler)
-				counting(t, o, func(n int) (any, error) {
-					return map[string]any{"n": n, "text": strings.Repeat("x", tt.size)}, nil
-				})
-			})
-			post := func(key int) any {
-				return s.do(t, "POST", "/v1/"+project+"/things", "member", "{}", "Idempotency-Key: "+strconv.Itoa(key)).body["n"]
-			}
-			for key := range tt.requests {
-				if got := post(key); got != float64(key+1) {
-					t.Fatalf("request %d ran as %v", key, got)
-				}
-			}
-			if got := post(tt.requests - 1); got != float64(tt.requests) {
-				t.Errorf("the newest is forgotten: it ran as %v", got)
-			}
-			if got := post(0); got != float64(tt.requests+1) {
-				t.Errorf("the oldest is remembered: %v", got)
-			}
+	synctest.Test(t, func(t *testing.T) {
+		kept := newKeeper()
+		s := serve(t, func(o *api.Options) {
+			o.Now = time.Now
+			o.Replays, o.Owner = kept, "me"
+			counting(t, o, func(n int) (any, error) { return map[string]int{"n": n}, nil })
 		})
+		post := func() answer {
+			return s.do(t, "POST", "/v1/"+project+"/things", "member", "{}", "Idempotency-Key: k")
+		}
+		if a := post(); a.body["n"] != 1.0 {
+			t.Fatalf("got %d %s", a.status, a.text)
+		}
+		set := func(owner string, done bool, answer []byte) {
+			if err := kept.change(func() {
+				for scope, r := range kept.kept {
+					r.Owner, r.Done, r.Answer = owner, done, answer
+					kept.kept[scope] = r
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Another process has it, and answers in time.
+		set("other", true, nil)
+		go func() {
+			time.Sleep(2 * time.Second)
+			set("other", true, []byte(`{"n": 7}`))
+		}()
+		if a := post(); a.body["n"] != 7.0 {
+			t.Errorf("got %d %s, want the other's answer", a.status, a.text)
+		}
+		// It does not.
+		set("other", false, nil)
+		began := time.Now()
+		if m := wantFault(t, post(), 409, "conflictingRequest"); !strings.Contains(m, "has not been answered") || time.Since(began) > time.Minute {
+			t.Errorf("after %s: %q", time.Since(began), m)
+		}
+		// A process of this name died before it kept anything: nothing was done.
+		set("me", false, nil)
+		if a := post(); a.body["n"] != 2.0 {
+			t.Errorf("got %d %s, want it done", a.status, a.text)
+		}
+		// It died when it had kept something: it must not be done again.
+		set("me", true, nil)
+		if m := wantFault(t, post(), 409, "conflictingRequest"); !strings.Contains(m, "was carried out") {
+			t.Errorf("message %q", m)
+		}
+	})
+}
+
+func TestKeysAreRefusedWhereTheyCannotBeRemembered(t *testing.T) {
+	t.Parallel()
+	full := newKeeper()
+	full.fails = karbor.Transientf("the database's disk is full")
+	for want, replays := range map[int]api.Replays{501: nil, 503: full} {
+		n := 0
+		s := serve(t, func(o *api.Options) {
+			counting(t, o, func(int) (any, error) { n++; return struct{}{}, nil })
+			o.Replays = replays
+		})
+		if a := s.do(t, "POST", "/v1/"+project+"/things", "member", "{}", "Idempotency-Key: k"); a.status != want || n > 0 {
+			t.Errorf("got %d %s, and it ran %d times; want %d", a.status, a.text, n, want)
+		}
 	}
 }

@@ -24,6 +24,9 @@ type Request struct {
 	query url.Values
 	body  []byte
 	base  string
+	// rule is the route's, which policy has been asked for the caller's own project.
+	policy Enforcer
+	rule   string
 }
 
 // Path gives a value of the path, such as the type of a protectable.
@@ -51,8 +54,8 @@ func (r *Request) Decode(v any) error {
 func (r *Request) Filter(name string) string { return r.query.Get(name) }
 
 // ListProject gives the project whose things a list shows: the caller's, or ""
-// for all of them when an administrator asks with all_tenants=1. Others' all_tenants
-// is ignored.
+// for all of them when one asks with all_tenants=1 who passes the policy rule with
+// _tenants behind its name: an administrator. Others' all_tenants is ignored.
 func (r *Request) ListProject() (string, error) {
 	all := r.Filter("all_tenants")
 	if all == "" {
@@ -62,19 +65,31 @@ func (r *Request) ListProject() (string, error) {
 	if err != nil {
 		return "", karbor.Errorf(karbor.Invalid, "Invalid all_tenants: %s is neither true nor false.", quote(all))
 	}
-	if yes && policy.IsAdmin(r.Identity) {
+	if yes && r.policy.ListsAll(r.rule, r.Identity) {
 		return "", nil
 	}
 	return r.Identity.ProjectID, nil
 }
 
 // ItemProject gives the project that a thing named by its id must lie in: the
-// caller's, or "" for any when an administrator asks.
+// caller's, or "" for any when the route's policy rule lets the caller act on the
+// things of every project: an administrator. For all others, what lies in another
+// project does not exist.
 func (r *Request) ItemProject() string {
-	if policy.IsAdmin(r.Identity) {
+	if r.policy.Crosses(r.rule, r.Identity) {
 		return ""
 	}
 	return r.Identity.ProjectID
+}
+
+// Reaches reports whether the route's policy rule lets the caller act on the things
+// of the project. It is for a path that names a project, as those of quotas do.
+func (r *Request) Reaches(projectID string) bool {
+	target := policy.Target{ProjectID: projectID}
+	if projectID == r.Identity.ProjectID {
+		target.UserID = r.Identity.UserID
+	}
+	return r.policy.Allowed(r.rule, r.Identity, target)
 }
 
 // truth reads a boolean as OpenStack clients write it ("1", "True", "yes").

@@ -19,7 +19,7 @@ func TestMicroversions(t *testing.T) {
 		{"", "1.0"},
 		{"data-protect 1.0", "1.0"},
 		{"data-protect 1.1", "1.1"},
-		{"data-protect latest", "1.1"},
+		{"data-protect latest", "1.2"},
 		{"compute 2.90, data-protect 1.1", "1.1"},
 		{"compute 2.90", "1.0"},
 	}
@@ -29,9 +29,9 @@ func TestMicroversions(t *testing.T) {
 			t.Errorf("%q: %s %v", tt.header, a.text, a.header)
 		}
 	}
-	for _, v := range []string{"1.2", "2.0", "0.9", "1.99999999999999999999"} {
+	for _, v := range []string{"1.3", "2.0", "0.9", "1.99999999999999999999"} {
 		a := s.do(t, "GET", path, "member", "", "OpenStack-API-Version: data-protect "+v)
-		if m := wantFault(t, a, 406, "notAcceptable"); !strings.Contains(m, "1.0") || !strings.Contains(m, "1.1") {
+		if m := wantFault(t, a, 406, "notAcceptable"); !strings.Contains(m, "1.0") || !strings.Contains(m, "1.2") {
 			t.Errorf("message %q", m)
 		}
 	}
@@ -67,7 +67,6 @@ func TestBodiesAreReadStrictly(t *testing.T) {
 		{"a huge exponent", `{"thing": {"count": 1e999999999}}`, "application/json", "out of range"},
 		{"a tiny exponent", `{"thing": {"count": 1e-999999999}}`, "application/json", "out of range"},
 		{"a long number", `{"thing": {"count": ` + strings.Repeat("9", 100) + `}}`, "application/json", "out of range"},
-		{"too large", `{"thing": {"name": "` + strings.Repeat("x", api.MaxBody) + `"}}`, "application/json", "larger than"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -161,15 +160,8 @@ func TestLinksNameTheAddressThatClientsReach(t *testing.T) {
 		return links[0].(map[string]any)["href"].(string)
 	}
 	plain := serve(t, nil)
-	for header, want := range map[string]string{
-		"":                                "http://karbor.example:8799/v1/",
-		"X-Forwarded-Proto: https":        "https://karbor.example:8799/v1/",
-		"X-Forwarded-Proto: javascript":   "http://karbor.example:8799/v1/",
-		"X-Forwarded-Host: evil.example/": "http://karbor.example:8799/v1/",
-	} {
-		if got := href(plain.do(t, "GET", path, "member", "", header)); !strings.HasPrefix(got, want) {
-			t.Errorf("%q: %s", header, got)
-		}
+	if got := href(plain.do(t, "GET", path, "member", "", "X-Forwarded-Proto: https")); !strings.HasPrefix(got, "http://karbor.example:8799/v1/") {
+		t.Errorf("a header of anybody's is believed: %s", got)
 	}
 	public := serve(t, func(o *api.Options) { o.PublicURL = "https://cloud.example/data-protect/" })
 	want := "https://cloud.example/data-protect" + path + "&marker=00"

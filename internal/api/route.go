@@ -27,6 +27,16 @@ type Route struct {
 	// Body is the JSON Schema of the body. A route without one takes no body, and
 	// ignores one that comes.
 	Body json.RawMessage
+	// Summary says in a few words what it does, as an order: List the plans. It
+	// has no full stop. Description says more, in Markdown; it may be empty. Tag is
+	// the group of the reference page that it stands in: the first part of the
+	// pattern where it is empty.
+	Summary, Description, Tag string
+	// Query describes the parameters that Handle reads from the query.
+	Query []Parameter
+	// Answer describes what Handle answers with: a value of that type, a Shape, or
+	// a json.RawMessage that holds a JSON Schema. nil is an empty body.
+	Answer any
 	// Handle does the work. Its answer is written as JSON with status 200; nil
 	// is an empty body. It is called concurrently.
 	Handle func(ctx context.Context, r *Request) (any, error)
@@ -78,7 +88,7 @@ func (b *bound) run(r *http.Request) (any, error) {
 	if versionOf(ctx) < b.Since {
 		return nil, karbor.Errorf(karbor.NotFound, "The resource could not be found in version %s of the API; it came with %s.", versionOf(ctx), b.Since)
 	}
-	if err := b.api.policy.Check(ctx, b.Rule, id, policy.Target{ProjectID: project}); err != nil {
+	if err := b.api.policy.Check(ctx, b.Rule, id, policy.Target{ProjectID: project, UserID: id.UserID}); err != nil {
 		return nil, err
 	}
 	req := &Request{
@@ -86,13 +96,15 @@ func (b *bound) run(r *http.Request) (any, error) {
 		Version:  versionOf(ctx),
 		http:     r,
 		base:     b.api.base(r),
+		policy:   b.api.policy,
+		rule:     b.Rule,
 	}
 	var err error
 	if req.query, err = parseQuery(r.URL.RawQuery); err != nil {
 		return nil, err
 	}
 	if b.schema != nil {
-		if req.body, err = readBody(r, b.schema); err != nil {
+		if req.body, err = readBody(r, b.schema, b.api.limits.Body); err != nil {
 			return nil, err
 		}
 	}
@@ -103,5 +115,5 @@ func (b *bound) run(r *http.Request) (any, error) {
 	case scope == "":
 		return b.Handle(ctx, req)
 	}
-	return b.api.replays.do(ctx, scope, req.body, func() (any, error) { return b.Handle(ctx, req) })
+	return b.api.replays.do(ctx, scope, req.body, func(ctx context.Context) (any, error) { return b.Handle(ctx, req) })
 }

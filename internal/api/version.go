@@ -19,7 +19,9 @@ const (
 	MinVersion Version = 0
 	// ProgressVersion adds progress, sizes and reasons of checkpoints and restores.
 	ProgressVersion Version = 1
-	MaxVersion      Version = 1
+	// CopyVersion adds the quota gigabytes, and the state of copies.
+	CopyVersion Version = 2
+	MaxVersion  Version = 2
 )
 
 // String gives the version as the header has it, such as 1.1.
@@ -82,14 +84,34 @@ func announce(h http.Header, v Version) {
 }
 
 // versionDocument describes the one major version that is served.
-func versionDocument(base string) map[string]any {
-	return map[string]any{
-		"id":          "v1.0",
-		"status":      "CURRENT",
-		"min_version": MinVersion.String(),
-		"max_version": MaxVersion.String(),
-		"links":       []Link{{Rel: "self", Href: base + "/v1/"}},
+func versionDocument(base string) versionView {
+	return versionView{
+		ID: "v1.0", Status: "CURRENT", MinVersion: MinVersion.String(), MaxVersion: MaxVersion.String(),
+		Links: []Link{{Rel: "self", Href: base + "/v1/"}, {Rel: "describedby", Href: base + documentPath}},
 	}
+}
+
+// versionView is a version on the wire.
+type versionView struct {
+	ID         string `json:"id"`
+	Status     string `json:"status" enum:"CURRENT"`
+	MinVersion string `json:"min_version" doc:"The oldest microversion that is served."`
+	MaxVersion string `json:"max_version" doc:"The newest microversion that is served."`
+	Links      []Link `json:"links"`
+}
+
+// documentPath is where the OpenAPI document is.
+const documentPath = "/v1/openapi.json"
+
+// serveDocument answers GET /v1/openapi.json.
+func (a *API) serveDocument(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(a.document)))
+	h.Set("Cache-Control", "public, max-age=300")
+	w.WriteHeader(http.StatusOK)
+	// What the client does not take is its own loss.
+	_, _ = w.Write(a.document)
 }
 
 // serveVersions answers GET / with 300 and all versions.

@@ -54,6 +54,8 @@ type app struct {
 	// the fault of the command line.
 	running bool
 	client  *client.Client
+	// project is the id of the session's project; set with client.
+	project string
 }
 
 // Run runs the command with its arguments (without the program's name) and
@@ -107,7 +109,8 @@ func (a *app) root() *cobra.Command {
 	root.SetVersionTemplate("karbor {{.Version}}\n")
 	a.global.flags(root.PersistentFlags())
 	root.AddCommand(a.plan(), a.provider(), a.protectable(), a.checkpoint(), a.restore(), a.operationLog(),
-		a.applicationCredential())
+		a.applicationCredential(), a.verification(), a.copies(), a.quotas(), a.quotaClass(),
+		a.trigger(), a.scheduledOperation(), a.service())
 	return root
 }
 

@@ -33,6 +33,7 @@ type fake struct {
 	checkpoints []map[string]any
 	restores    []map[string]any
 	stages      map[string]int
+	limits      map[string]any
 	registered  string // the id of the registered application credential
 	logins      int
 	// expired makes the first token of a run useless; down answers 503.
@@ -71,6 +72,7 @@ func newFake(t testing.TB) *fake {
 	v1("DELETE /providers/{provider}/checkpoints/{id}", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusConflict, "conflictingRequest", "the checkpoint is protecting: wait for its end")
 	})
+	v1("PUT /providers/{provider}/checkpoints/{id}", f.resetCheckpoint)
 	v1("POST /restores", f.createRestore)
 	v1("GET /restores/{id}", f.restore)
 	v1("GET /operation_logs", func(w http.ResponseWriter, r *http.Request) {
@@ -81,6 +83,8 @@ func newFake(t testing.TB) *fake {
 	v1("PUT /application_credential", f.registerCredential)
 	v1("GET /application_credential", f.credential)
 	v1("DELETE /application_credential", func(http.ResponseWriter, *http.Request) { f.registered = "" })
+	f.quotas(v1)
+	f.schedules(v1)
 	f.server = httptest.NewServer(mux)
 	t.Cleanup(f.server.Close)
 	return f

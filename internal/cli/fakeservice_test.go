@@ -128,8 +128,8 @@ func (f *fake) stage(item map[string]any, done, good, failed string) {
 
 func (f *fake) checkpoint(w http.ResponseWriter, r *http.Request) {
 	if cp := f.byID(r.PathValue("id"), f.checkpoints); cp != nil && r.PathValue("provider") == bankID {
-		if r.Header.Get("OpenStack-API-Version") != "data-protect 1.1" {
-			refuse(w, http.StatusNotAcceptable, "notAcceptable", "the story needs 1.1")
+		if r.Header.Get("OpenStack-API-Version") != "data-protect 1.2" {
+			refuse(w, http.StatusNotAcceptable, "notAcceptable", "the story needs 1.2")
 			return
 		}
 		if cp["status"] == "protecting" {

@@ -74,6 +74,9 @@ func (a *app) connect(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.project, err = session.ProjectID(); err != nil {
+		return nil, err
+	}
 	endpoint, err := session.Endpoint()
 	if err != nil {
 		return nil, err

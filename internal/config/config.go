@@ -22,8 +22,10 @@ type Config struct {
 	// PublicURL is the API's address as tenants reach it, without the version
 	// and project. "" takes it from each request.
 	PublicURL string `yaml:"public_url"`
+	API       API    `yaml:"api"`
 	// State is the folder of the database and of the service key.
-	State string `yaml:"state"`
+	State    string   `yaml:"state"`
+	Database Database `yaml:"database"`
 	// Providers is the folder of the provider files.
 	Providers string `yaml:"providers"`
 	// ServiceKeyFile holds 64 hexadecimal digits, the key that seals delegations
@@ -32,7 +34,10 @@ type Config struct {
 	Keystone       Keystone   `yaml:"keystone"`
 	Operations     Operations `yaml:"operations"`
 	Quotas         Quotas     `yaml:"quotas"`
+	Triggers       Triggers   `yaml:"triggers"`
+	Services       Services   `yaml:"services"`
 	Log            Log        `yaml:"log"`
+	Policy         Policy     `yaml:"policy"`
 }
 
 // Keystone says where the cloud is and who Karbor's service user is.
@@ -50,6 +55,8 @@ type Keystone struct {
 	CAFile string `yaml:"ca_file"`
 	// Timeout bounds one request to the cloud.
 	Timeout time.Duration `yaml:"timeout"`
+	// ServiceTokenRoles are the roles of which a service token must have one.
+	ServiceTokenRoles []string `yaml:"service_token_roles"`
 }
 
 // Operations says how operations run.
@@ -64,9 +71,22 @@ type Operations struct {
 	RestoreTargets []string `yaml:"restore_targets"`
 }
 
-// Quotas are the defaults of every project; -1 is unlimited.
+// Quotas are the defaults of every project; -1 is unlimited. The quota class
+// "default" overrides them without a restart.
 type Quotas struct {
-	Plans int `yaml:"plans"`
+	Plans       int `yaml:"plans"`
+	Checkpoints int `yaml:"checkpoints"`
+	// Gigabytes is the logical size of all checkpoints, in GiB.
+	Gigabytes int `yaml:"gigabytes"`
+}
+
+// check gives what is wrong with the values to fault.
+func (q Quotas) check(fault func(key, format string, args ...any)) {
+	for key, n := range map[string]int{"plans": q.Plans, "checkpoints": q.Checkpoints, "gigabytes": q.Gigabytes} {
+		if n < -1 {
+			fault("quotas."+key, "%d is below -1", n)
+		}
+	}
 }
 
 // Log says what is logged and how.
@@ -81,15 +101,20 @@ type Log struct {
 func Default() Config {
 	return Config{
 		Listen:    "127.0.0.1:8799",
+		API:       defaultAPI(),
 		State:     "/var/lib/karbor",
+		Database:  defaultDatabase(),
 		Providers: "/etc/karbor/providers.d",
 		Keystone: Keystone{
 			Username: "karbor", Project: "service", UserDomain: "Default", ProjectDomain: "Default",
-			Interface: "public", Timeout: time.Minute,
+			Interface: "public", Timeout: time.Minute, ServiceTokenRoles: []string{"service"},
 		},
 		Operations: Operations{DelegationLifetime: 48 * time.Hour},
-		Quotas:     Quotas{Plans: 50},
+		Quotas:     Quotas{Plans: 50, Checkpoints: -1, Gigabytes: -1},
+		Triggers:   defaultTriggers(),
+		Services:   defaultServices(),
 		Log:        Log{Level: "info", Format: "text"},
+		Policy:     defaultPolicy(),
 	}
 }
 
@@ -102,8 +127,9 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
-		return c, fmt.Errorf("configuration file %s: %s", path, yaml.FormatError(err, false, true))
+		return c, fmt.Errorf("configuration file %s: %s", path, withoutPasswords(yaml.FormatError(err, false, true)))
 	}
+	c.Policy.Folder = filepath.Dir(path)
 	if err := c.Check(); err != nil {
 		return c, fmt.Errorf("configuration file %s: %w", path, err)
 	}
@@ -125,6 +151,7 @@ func (c Config) Check() error {
 	if !filepath.IsAbs(c.State) {
 		fault("state", "%q is not an absolute path", c.State)
 	}
+	c.Database.check(fault)
 	if !filepath.IsAbs(c.Providers) {
 		fault("providers", "%q is not an absolute path", c.Providers)
 	}
@@ -142,6 +169,11 @@ func (c Config) Check() error {
 	if c.Keystone.Timeout < time.Second {
 		fault("keystone.timeout", "%v is less than a second", c.Keystone.Timeout)
 	}
+	if len(c.Keystone.ServiceTokenRoles) == 0 {
+		fault("keystone.service_token_roles", "there is none")
+	}
+	c.API.check(fault)
+	c.Policy.check(fault)
 	if c.Operations.DelegationLifetime < time.Hour {
 		fault("operations.delegation_lifetime", "%v is less than an hour", c.Operations.DelegationLifetime)
 	}
@@ -150,9 +182,9 @@ func (c Config) Check() error {
 			fault(fmt.Sprintf("operations.restore_targets[%d]", i), "%q is not an http or https URL without a slash at its end", target)
 		}
 	}
-	if c.Quotas.Plans < -1 {
-		fault("quotas.plans", "%d is below -1", c.Quotas.Plans)
-	}
+	c.Quotas.check(fault)
+	c.Triggers.check(fault)
+	c.Services.check(fault)
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:

@@ -28,21 +28,22 @@ func TestLoadReadsOverTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Quotas.Plans != 7 || c.Listen != Default().Listen || c.Keystone.Project != "service" {
+	if c.Quotas.Plans != 7 || c.Quotas.Checkpoints != -1 || c.Quotas.Gigabytes != -1 || c.Listen != Default().Listen || c.Keystone.Project != "service" {
 		t.Errorf("got %+v", c)
 	}
 }
 
 func TestLoadNamesWhatIsWrong(t *testing.T) {
 	cases := map[string]struct{ text, want string }{
-		"unknown key":      {enough + "lisen: 1\n", "[4:1] unknown field \"lisen\""},
-		"wrong type":       {enough + "quotas:\n  plans: many\n", "[5:10]"},
-		"bad listen":       {enough + "listen: nowhere\n", `listen: "nowhere" is not host:port`},
-		"relative state":   {enough + "state: here\n", "state: "},
-		"no keystone":      {"listen: 127.0.0.1:1\n", "keystone.auth_url: "},
-		"quota below -1":   {enough + "quotas: {plans: -2}\n", "quotas.plans: "},
-		"unknown level":    {enough + "log: {level: loud}\n", "log.level: "},
-		"short delegation": {enough + "operations: {delegation_lifetime: 1m}\n", "operations.delegation_lifetime: "},
+		"unknown key":        {enough + "lisen: 1\n", "[4:1] unknown field \"lisen\""},
+		"wrong type":         {enough + "quotas:\n  plans: many\n", "[5:10]"},
+		"bad listen":         {enough + "listen: nowhere\n", `listen: "nowhere" is not host:port`},
+		"relative state":     {enough + "state: here\n", "state: "},
+		"no keystone":        {"listen: 127.0.0.1:1\n", "keystone.auth_url: "},
+		"quota below -1":     {enough + "quotas: {plans: -2}\n", "quotas.plans: "},
+		"gigabytes below -1": {enough + "quotas: {gigabytes: -2}\n", "quotas.gigabytes: "},
+		"unknown level":      {enough + "log: {level: loud}\n", "log.level: "},
+		"short delegation":   {enough + "operations: {delegation_lifetime: 1m}\n", "operations.delegation_lifetime: "},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -6,11 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
-	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,8 +23,9 @@ import (
 	"github.com/karbor/karbor/internal/policy"
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/quota"
 	"github.com/karbor/karbor/internal/store"
-	"github.com/karbor/karbor/internal/workflow"
+	"github.com/karbor/karbor/internal/trigger"
 	"github.com/karbor/karbor/internal/workflow/local"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
@@ -42,26 +43,34 @@ type Options struct {
 	Protectables plugin.Set[protectable.Plugin]
 	Now          func() time.Time
 	Logger       *slog.Logger
+	// Hangups makes karbord read its policy file again with each value: SIGHUP. nil
+	// is none.
+	Hangups <-chan os.Signal
 }
-
-// shutdownTimeout is how long requests may go on when the process is told to stop.
-const shutdownTimeout = 10 * time.Second
 
 // Daemon is a process with all parts: API, protection service, engine.
 type Daemon struct {
 	log       *slog.Logger
+	lock      io.Closer
 	listener  net.Listener
-	server    *http.Server
+	front     *front
 	store     *store.Store
 	providers []*provider.Provider
+	quotas    *quota.Quotas
+	reporter  *reporter
 	service   *protectionservice.Service
 	engine    *local.Engine
 	authority *openstack.Authority
+	policy    *policy.Enforcer
+	hangups   <-chan os.Signal
+	// running says that the engine runs.
+	running atomic.Bool
 }
 
 // Open makes the parts. Nothing runs until Run. What it opens is closed by Run, or
 // by Close where Run is never called.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
+	o.Logger = slog.New(requestLog{o.Logger.Handler()})
 	d := &Daemon{log: o.Logger, listener: o.Listener}
 	if err := d.open(ctx, o); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -71,8 +80,9 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 
 func (d *Daemon) open(ctx context.Context, o Options) error {
 	c := o.Config
-	if err := os.MkdirAll(c.State, 0o700); err != nil {
-		return fmt.Errorf("making the state folder: %w", err)
+	var err error
+	if d.lock, err = Lock(c.State); err != nil {
+		return err
 	}
 	if d.listener == nil {
 		var lc net.ListenConfig
@@ -86,11 +96,18 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := d.openPolicy(o); err != nil {
+		return err
+	}
 	if d.authority, err = newAuthority(ctx, o); err != nil {
 		return err
 	}
-	if d.store, err = store.Open(ctx, filepath.Join(c.State, "karbor.db"), store.Options{Now: o.Now, Logger: o.Logger}); err != nil {
-		return fmt.Errorf("opening the database: %w", err)
+	if d.store, err = openStore(ctx, o); err != nil {
+		return err
+	}
+	d.quotas = quota.New(quota.Options{Store: d.store, Configured: limits(c.Quotas), Logger: o.Logger})
+	if d.reporter, err = newReporter(c.Services, d.store, o.Logger); err != nil {
+		return err
 	}
 	owner, err := c.Installation()
 	if err != nil {
@@ -102,14 +119,10 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	if err := d.openService(ctx, o, key); err != nil {
 		return err
 	}
-	if d.engine, err = local.New(local.Options{
-		Options: workflow.Options{Actions: d.service.Actions(), Limits: d.service.Limits()},
-		Journal: d.store.Journal(), Owner: owner, Logger: o.Logger, Now: o.Now,
-	}); err != nil {
-		return fmt.Errorf("making the engine: %w", err)
+	if err := d.openEngine(o, owner); err != nil {
+		return err
 	}
-	d.service.SetEngine(d.engine)
-	return d.openAPI(o)
+	return d.openAPI(o, owner)
 }
 
 func newAuthority(ctx context.Context, o Options) (*openstack.Authority, error) {
@@ -117,7 +130,7 @@ func newAuthority(ctx context.Context, o Options) (*openstack.Authority, error) 
 	options := openstack.Options{
 		AuthURL: k.AuthURL, Username: k.Username, Password: o.Password, UserDomain: k.UserDomain,
 		Project: k.Project, ProjectDomain: k.ProjectDomain, Region: k.Region, Interface: k.Interface,
-		Timeout: k.Timeout, Now: o.Now,
+		Timeout: k.Timeout, Now: o.Now, ServiceRoles: k.ServiceTokenRoles,
 	}
 	if k.CAFile != "" {
 		pem, err := os.ReadFile(k.CAFile)
@@ -146,28 +159,22 @@ func (d *Daemon) openService(ctx context.Context, o Options, key []byte) error {
 	d.service, err = protectionservice.New(protectionservice.Options{
 		Store: d.store, Providers: d.providers, Protectables: protectables, Authority: d.authority, Key: key,
 		DelegationLifetime: o.Config.Operations.DelegationLifetime, AdminReads: adminReads,
-		Targets: o.Config.Operations.RestoreTargets, Now: o.Now, Logger: o.Logger,
+		Targets: o.Config.Operations.RestoreTargets, Limits: limits(o.Config.Quotas), Now: o.Now, Logger: o.Logger,
 	})
 	return err
 }
 
-func (d *Daemon) openAPI(o Options) error {
-	handler, err := api.New(api.Options{
+func (d *Daemon) openAPI(o Options, owner string) error {
+	var err error
+	d.front, err = openFront(o, api.Options{
 		Routes: v1.Routes(v1.Deps{
-			Store: d.store, Service: d.service, Session: d.authority.Session, PlanQuota: o.Config.Quotas.Plans, Now: o.Now,
+			Store: d.store, Service: d.service, Session: d.authority.Session, Now: o.Now,
+			Quotas: d.quotas, Limits: limits(o.Config.Quotas),
+			Triggers: trigger.Limits(o.Config.Triggers), ServiceDownTime: o.Config.Services.DownTime,
 		}),
-		Authenticator: d.authority, Policy: policy.New(), Logger: o.Logger,
-		AuthURL: d.authority.AuthURL(), PublicURL: o.Config.PublicURL, Now: o.Now,
-	})
-	if err != nil {
-		return fmt.Errorf("making the API: %w", err)
-	}
-	d.server = &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
-		WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
-	}
-	return nil
+		Authenticator: d.authority, Policy: d.policy, AuthURL: d.authority.AuthURL(), Replays: d.store, Owner: owner,
+	}, d.checks())
+	return err
 }
 
 // Address is where the API listens.
@@ -179,6 +186,9 @@ func (d *Daemon) Close() error {
 	if d.listener != nil {
 		errs = append(errs, ignoreClosed(d.listener.Close()))
 	}
+	if d.front != nil {
+		errs = append(errs, d.front.health.Close())
+	}
 	for _, p := range d.providers {
 		errs = append(errs, p.Close())
 	}
@@ -187,6 +197,9 @@ func (d *Daemon) Close() error {
 	}
 	if d.authority != nil {
 		d.authority.Close()
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -210,13 +223,20 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	if err := d.service.Rebuild(ctx); err != nil {
 		return errors.Join(err, d.Close())
 	}
+	if err := d.quotas.Sync(ctx); err != nil {
+		return errors.Join(err, d.Close())
+	}
 	// The parts below the API stop after it, so that a request which is being
 	// answered finds them.
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	below, inner := errgroup.WithContext(inner)
-	below.Go(func() error { return d.engine.Run(inner) })
+	below.Go(func() error { return d.runEngine(inner) })
 	below.Go(func() error { return d.service.Run(inner) })
+	below.Go(func() error { return d.quotas.Run(inner) })
+	below.Go(func() error { return d.reporter.run(inner) })
+	below.Go(func() error { return d.policy.Run(inner) })
+	below.Go(func() error { return d.reloadPolicy(inner) })
 	for _, p := range d.providers {
 		below.Go(func() error {
 			return p.Run(inner, func(err error) {
@@ -225,7 +245,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 		})
 	}
 	served := make(chan error, 1)
-	go func() { served <- d.server.Serve(d.listener) }()
+	go func() { served <- d.front.server.Serve(d.listener) }()
 	ready()
 	var err error
 	select {
@@ -234,11 +254,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	case err = <-served:
 		err = fmt.Errorf("serving the API: %w", err)
 	}
-	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if stopErr := d.server.Shutdown(finish); stopErr != nil {
-		err = errors.Join(err, fmt.Errorf("stopping the API: %w", stopErr), d.server.Close())
-	}
+	err = errors.Join(err, d.front.stop(ctx))
 	stop()
 	return errors.Join(err, below.Wait(), d.Close())
 }

@@ -16,6 +16,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,9 @@ type Options struct {
 	IdleTimeout time.Duration
 	// Now tells the time. Required.
 	Now func() time.Time
+	// ServiceRoles are the roles of which a service token must have one; "service"
+	// if there are none.
+	ServiceRoles []string
 }
 
 // Limits of what an Authority keeps in memory.
@@ -81,6 +85,8 @@ type Authority struct {
 	tokens  *cache[fingerprint, validation]
 	grants  *cache[fingerprint, *grants]
 	flights flights[fingerprint, *karbor.Identity]
+	// serviceRoles are those that make a token a service token.
+	serviceRoles []string
 }
 
 // NewAuthority makes the authority of the cloud that o names. It does not contact
@@ -105,6 +111,11 @@ func NewAuthority(_ context.Context, o Options) (*Authority, error) {
 		site: s, user: user,
 		tokens: newCache[fingerprint, validation](maxTokens, o.Now),
 		grants: newCache[fingerprint, *grants](maxGrants, o.Now),
+
+		serviceRoles: slices.Clone(o.ServiceRoles),
+	}
+	if len(a.serviceRoles) == 0 {
+		a.serviceRoles = []string{"service"}
 	}
 	scope := projectScope(o.Project, "", o.ProjectDomain)
 	a.service = newSession(s, "", "", newGrants(nil, func(ctx context.Context) (*grant, error) {
@@ -119,6 +130,12 @@ func NewAuthority(_ context.Context, o Options) (*Authority, error) {
 
 // AuthURL is Keystone's address, with /v3 at its end.
 func (a *Authority) AuthURL() string { return a.site.url }
+
+// Ping reports whether Keystone answers. It needs no token.
+func (a *Authority) Ping(ctx context.Context) error {
+	_, err := a.site.call(ctx, http.MethodGet, "", "", nil, nil, nil, http.StatusOK)
+	return err
+}
 
 // Close ends the idle connections. Sessions can still be used; Authority owns no
 // goroutine.

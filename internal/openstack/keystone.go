@@ -25,6 +25,9 @@ type grant struct {
 	roles       []string
 	delegated   bool
 	catalog     catalog
+	rules       []karbor.AccessRule
+	// outside says that Keystone has an admin project, and the token is of another.
+	outside bool
 }
 
 // left reports whether the token is good for at least margin more.
@@ -43,7 +46,12 @@ type tokenDocument struct {
 		Roles     []named   `json:"roles"`
 		Catalog   catalog   `json:"catalog"`
 		Trust     *named    `json:"OS-TRUST:trust"`
-		AppCred   *named    `json:"application_credential"`
+		AppCred   *struct {
+			// Rules is null or not there where nothing is restricted.
+			Rules []karbor.AccessRule `json:"access_rules"`
+		} `json:"application_credential"`
+		// AdminProject is not there in a cloud without an admin project.
+		AdminProject *bool `json:"is_admin_project"`
 	} `json:"token"`
 }
 
@@ -61,6 +69,10 @@ func (d *tokenDocument) grant(token karbor.Secret) *grant {
 		// Keystone refuses trusts to every token that is itself delegated, an
 		// unrestricted application credential's included.
 		delegated: t.Trust != nil || t.AppCred != nil,
+		outside:   t.AdminProject != nil && !*t.AdminProject,
+	}
+	if t.AppCred != nil {
+		g.rules = t.AppCred.Rules
 	}
 	for _, m := range t.Methods {
 		g.delegated = g.delegated || m == "application_credential" || m == "oauth1"
@@ -194,15 +206,28 @@ func (s *site) issue(ctx context.Context, body auth) (*grant, error) {
 	return g, nil
 }
 
-// lookup asks what a token is, with another token that may ask so.
-func (s *site) lookup(ctx context.Context, asking, subject karbor.Secret) (*grant, error) {
+// lookup asks what a token is, with another token that may ask so. With expired, a
+// token that has ended is looked up too, for as long as Keystone knows it; then its
+// catalogue comes with it, as it can't ask for that itself.
+func (s *site) lookup(ctx context.Context, asking, subject karbor.Secret, expired bool) (*grant, error) {
+	path := "/auth/tokens?nocatalog"
+	if expired {
+		path = "/auth/tokens?allow_expired=1"
+	}
+	headers := map[string]string{
+		"X-Subject-Token": subject.Reveal(),
+		// Without it, Keystone tells nothing of a token that is bound by rules.
+		"OpenStack-Identity-Access-Rules": "1.0",
+	}
 	var doc tokenDocument
-	_, err := s.call(ctx, http.MethodGet, "/auth/tokens?nocatalog", asking,
-		map[string]string{"X-Subject-Token": subject.Reveal()}, nil, &doc, http.StatusOK)
-	if err != nil {
+	if _, err := s.call(ctx, http.MethodGet, path, asking, headers, nil, &doc, http.StatusOK); err != nil {
 		return nil, err
 	}
-	return doc.grant(subject), nil
+	g := doc.grant(subject)
+	if g.projectID != "" && len(g.catalog) > 0 {
+		s.catalogs.put(g.projectID, g.catalog, s.now().Add(catalogTTL))
+	}
+	return g, nil
 }
 
 // isHeaderSafe reports whether a token can be sent in a header at all.

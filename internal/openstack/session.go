@@ -70,6 +70,9 @@ type session struct {
 	userID    string
 	projectID string
 	provider  *gophercloud.ProviderClient
+	// voucher, if there is one, gives the tokens that go along as service tokens:
+	// the session's own has ended, and is taken only from a service.
+	voucher *grants
 }
 
 // newSession makes a session of a user in a project. Empty ids are those of the
@@ -154,6 +157,14 @@ func (c *session) RoundTrip(req *http.Request) (*http.Response, error) {
 func (c *session) send(req *http.Request, g *grant) (*http.Response, error) {
 	with := req.Clone(req.Context())
 	with.Header.Set(tokenHeader, g.token.Reveal())
+	if c.voucher != nil {
+		own, err := c.voucher.current(req.Context())
+		if err != nil {
+			closeBody(req)
+			return nil, err
+		}
+		with.Header.Set(serviceTokenHeader, own.token.Reveal())
+	}
 	return c.site.transport.RoundTrip(with)
 }
 
@@ -163,9 +174,15 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// Session gives a session with the tenant's own token. It ends with the token.
+// Session gives a session with the tenant's own token. It ends with the token; one
+// that a service handed on after its end goes on with Karbor's own service token
+// beside it.
 func (a *Authority) Session(identity *karbor.Identity) karbor.Cloud {
-	return newSession(a.site, identity.UserID, identity.ProjectID, newGrants(grantOf(identity), nil))
+	s := newSession(a.site, identity.UserID, identity.ProjectID, newGrants(grantOf(identity), nil))
+	if identity.FromService && !a.site.now().Before(identity.ExpiresAt) {
+		s.voucher = a.service.grants
+	}
+	return s
 }
 
 func grantOf(identity *karbor.Identity) *grant {

@@ -20,6 +20,8 @@ const (
 	userAgent       = "karbor"
 	requestIDHeader = "X-Openstack-Request-Id"
 	tokenHeader     = "X-Auth-Token"
+
+	serviceTokenHeader = "X-Service-Token"
 	// attempts is how often a harmless request is sent in all.
 	attempts = 4
 	// A service that asks for a longer pause than this gets its answer told on
@@ -36,6 +38,12 @@ type requestIDKey struct{}
 // UUID; others are left out.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
+}
+
+// RequestID gives the id that WithRequestID has put into ctx, or "".
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
 }
 
 type replayableKey struct{}

@@ -24,12 +24,45 @@ func (a *Authority) Validate(ctx context.Context, token karbor.Secret) (*karbor.
 	if !isHeaderSafe(token) {
 		return nil, karbor.Errorf(karbor.Unauthorized, "the token is not valid")
 	}
+	return a.known(ctx, token, false)
+}
+
+// ValidateFor is Validate of a token that another service of the cloud hands on. That
+// service proves itself with a token of its own that has one of the service roles;
+// then a user's token that has ended meanwhile is still taken, for as long as
+// Keystone knows it. A service token that is not good, or lacks the roles, is
+// karbor.Unauthorized.
+func (a *Authority) ValidateFor(ctx context.Context, token, service karbor.Secret) (*karbor.Identity, error) {
+	who, err := a.Validate(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(a.serviceRoles, who.HasRole) {
+		return nil, karbor.Errorf(karbor.Unauthorized, "the service token has none of the service roles")
+	}
+	if !isHeaderSafe(token) {
+		return nil, karbor.Errorf(karbor.Unauthorized, "the token is not valid")
+	}
+	id, err := a.known(ctx, token, true)
+	if err != nil {
+		return nil, err
+	}
+	id.FromService = true
+	return id, nil
+}
+
+// known tells whose token it is, from memory or from Keystone. Tokens that may have
+// ended are remembered apart: a service token is needed for each use.
+func (a *Authority) known(ctx context.Context, token karbor.Secret, expired bool) (*karbor.Identity, error) {
 	key := fingerprintOf(token)
+	if expired {
+		key = fingerprintOf("expired\n" + token)
+	}
 	if v, ok := a.tokens.get(key); ok {
 		return v.answer(token)
 	}
 	id, err := a.flights.do(ctx, key, func(ctx context.Context) (*karbor.Identity, error) {
-		return a.validate(ctx, key, token)
+		return a.validate(ctx, key, token, expired)
 	})
 	return validation{id, err}.answer(token)
 }
@@ -41,14 +74,15 @@ func (v validation) answer(token karbor.Secret) (*karbor.Identity, error) {
 	}
 	id := *v.identity
 	id.Roles = slices.Clone(id.Roles)
+	id.AccessRules = slices.Clone(id.AccessRules)
 	id.Token = token
 	return &id, nil
 }
 
-func (a *Authority) validate(ctx context.Context, key fingerprint, token karbor.Secret) (*karbor.Identity, error) {
-	g, err := a.ask(ctx, token)
+func (a *Authority) validate(ctx context.Context, key fingerprint, token karbor.Secret, expired bool) (*karbor.Identity, error) {
+	g, err := a.ask(ctx, token, expired)
 	now := a.site.now()
-	if karbor.KindOf(err) == karbor.NotFound || err == nil && !now.Before(g.expires) {
+	if karbor.KindOf(err) == karbor.NotFound || err == nil && !expired && !now.Before(g.expires) {
 		err = karbor.Errorf(karbor.Unauthorized, "the token is not valid")
 	} else if err == nil && g.projectID == "" {
 		err = karbor.Errorf(karbor.Unauthorized, "the token belongs to no project")
@@ -64,27 +98,32 @@ func (a *Authority) validate(ctx context.Context, key fingerprint, token karbor.
 	id := &karbor.Identity{
 		UserID: g.userID, UserName: g.userName,
 		ProjectID: g.projectID, ProjectName: g.projectName,
-		Roles: g.roles, ExpiresAt: g.expires, CanDelegate: !g.delegated,
+		Roles: g.roles, ExpiresAt: g.expires, CanDelegate: !g.delegated, AccessRules: g.rules,
+		OutsideAdminProject: g.outside,
 	}
-	a.tokens.put(key, validation{identity: id}, earlier(now.Add(tokenTTL), g.expires))
+	until := now.Add(tokenTTL)
+	if !expired {
+		until = earlier(until, g.expires)
+	}
+	a.tokens.put(key, validation{identity: id}, until)
 	return id, nil
 }
 
 // ask looks the token up as the service user, whose own token is renewed once if
 // Keystone no longer takes it.
-func (a *Authority) ask(ctx context.Context, token karbor.Secret) (*grant, error) {
+func (a *Authority) ask(ctx context.Context, token karbor.Secret, expired bool) (*grant, error) {
 	own, err := a.service.grant(ctx)
 	if err != nil {
 		return nil, err
 	}
-	g, err := a.site.lookup(ctx, own.token, token)
+	g, err := a.site.lookup(ctx, own.token, token, expired)
 	if karbor.KindOf(err) != karbor.Unauthorized {
 		return g, notAsTenant(err)
 	}
 	if own, err = a.service.grants.renew(ctx, own); err != nil {
 		return nil, err
 	}
-	g, err = a.site.lookup(ctx, own.token, token)
+	g, err = a.site.lookup(ctx, own.token, token, expired)
 	return g, notAsTenant(err)
 }
 

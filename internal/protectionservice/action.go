@@ -3,7 +3,6 @@ package protectionservice
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
@@ -45,19 +44,36 @@ func (s *Service) begin(ctx context.Context, task *workflow.Task) error {
 		}
 		return w.provider.Checkpoints().Create(ctx, cp)
 	case karbor.Delete:
-		return w.provider.Checkpoints().SetState(ctx, w.op.ProjectID, w.op.CheckpointID, karbor.CheckpointDeleting, checkpoint.Change{
-			From: append(deletable(), karbor.CheckpointDeleting),
-		})
+		return beginDelete(ctx, w)
 	default:
 		return nil
 	}
 }
 
+// beginDelete makes the bank say that a checkpoint is being deleted. What the bank
+// says may differ from the catalogue where a bank that was full, or did not answer,
+// did not take the failure of the checkpoint. That nobody else works on it is known
+// from the catalogue.
+func beginDelete(ctx context.Context, w work) error {
+	set := func(to karbor.CheckpointStatus, from ...karbor.CheckpointStatus) error {
+		return w.provider.Checkpoints().SetState(ctx, w.op.ProjectID, w.op.CheckpointID, to, checkpoint.Change{From: from})
+	}
+	err := set(karbor.CheckpointDeleting, append(deletable(), karbor.CheckpointDeleting)...)
+	switch {
+	case err == nil:
+		return nil
+	case karbor.KindOf(err) == karbor.NotFound:
+		return nil // it failed before it was in the bank
+	case karbor.KindOf(err) == karbor.Conflict && set(karbor.CheckpointError, karbor.CheckpointProtecting) == nil:
+		return set(karbor.CheckpointDeleting, karbor.CheckpointError)
+	}
+	return err
+}
+
 // step takes the input of a hook's step apart: the hook's word and the node.
 func (w work) step(input string) (hook string, node *karbor.Node, err error) {
-	hook, key, _ := strings.Cut(input, ":")
-	if node = w.op.Graph.Node(karbor.NodeKey(key)); node == nil {
-		return "", nil, fmt.Errorf("operation %s has no resource %q", w.op.ID, key)
+	if hook, node = nodeOf(w.op.Graph, input); node == nil {
+		return "", nil, fmt.Errorf("operation %s has no resource %q", w.op.ID, input)
 	}
 	return hook, node, nil
 }

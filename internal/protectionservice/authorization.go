@@ -160,21 +160,3 @@ func (s *Service) authorization(op store.Operation) (authorization, error) {
 	}
 	return auth, nil
 }
-
-// release gives back what an operation was authorized with, once it is over.
-func (s *Service) release(ctx context.Context, op store.Operation) {
-	s.dropSession(op.ID)
-	if op.Delegation == nil {
-		return
-	}
-	auth, err := s.authorization(op)
-	if err == nil && auth.Delegation != nil {
-		var d openstack.Delegation
-		if d, err = openstack.DecodeDelegation(auth.Delegation); err == nil {
-			s.revoke(ctx, d)
-		}
-	}
-	if err != nil {
-		s.log.WarnContext(ctx, "the authorization of a finished operation can't be read", "operation", op.ID, "error", err)
-	}
-}

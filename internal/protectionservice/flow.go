@@ -1,7 +1,10 @@
 package protectionservice
 
 import (
+	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -82,6 +85,11 @@ func patient() workflow.Retry {
 	return workflow.Retry{Attempts: 130, First: time.Second, Max: time.Minute}
 }
 
+// endless is the retry of the step without which an operation never ends.
+func endless() workflow.Retry {
+	return workflow.Retry{Attempts: math.MaxInt32, First: time.Second, Max: time.Minute}
+}
+
 type flowBuilder struct {
 	graph *karbor.Graph
 	index map[karbor.NodeKey]int
@@ -126,8 +134,7 @@ func (b *flowBuilder) normal() []string {
 }
 
 func (b *flowBuilder) add(e event) {
-	node := b.graph.Nodes()[e.node]
-	id := stepID(phaseNames[e.phase], node.Key())
+	id := stepID(phaseNames[e.phase], b.graph, e.node)
 	after := b.after(e)
 	switch {
 	case hookOf(b.hooks[e.node], e.phase) != nil:
@@ -233,7 +240,7 @@ func (b *flowBuilder) closing() {
 		if b.hooks[i].Undo == nil {
 			continue
 		}
-		id := stepID(actionUndo, b.graph.Nodes()[i].Key())
+		id := stepID(actionUndo, b.graph, i)
 		var after []string
 		for _, p := range b.parents[i] {
 			if undo[p] != "" {
@@ -248,9 +255,32 @@ func (b *flowBuilder) closing() {
 		})
 	}
 	b.steps = append(b.steps, workflow.Step{
-		ID: actionFail, Action: actionFail, After: all, When: workflow.OnFailure, Timeout: timeoutSteps, Retry: patient(),
+		ID: actionFail, Action: actionFail, After: all, When: workflow.OnFailure, Timeout: timeoutSteps, Retry: endless(),
 	})
 }
 
-// stepID names the step of a hook of a node; parseStep takes it apart.
-func stepID(hook string, key karbor.NodeKey) string { return hook + ":" + string(key) }
+// maxStepID is the longest id of a step, in bytes (see workflow.Step).
+const maxStepID = 255
+
+// stepID names the step of a hook of the i-th node of a graph; nodeOf takes it
+// apart. It holds the node's key, for who reads the log, or its place where the key
+// is too long.
+func stepID(hook string, g *karbor.Graph, i int) string {
+	id := hook + ":" + string(g.Nodes()[i].Key())
+	if len(id) > maxStepID {
+		id = hook + ":#" + strconv.Itoa(i)
+	}
+	return id
+}
+
+// nodeOf gives the hook and the node of a step's id; a nil node if it is of none.
+func nodeOf(g *karbor.Graph, id string) (hook string, node *karbor.Node) {
+	hook, key, _ := strings.Cut(id, ":")
+	if place, found := strings.CutPrefix(key, "#"); found {
+		if i, err := strconv.Atoi(place); err == nil && i >= 0 && i < len(g.Nodes()) {
+			return hook, g.Nodes()[i]
+		}
+		return hook, nil
+	}
+	return hook, g.Node(karbor.NodeKey(key))
+}

@@ -3,6 +3,8 @@ package protectionservice
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -72,11 +74,12 @@ func TestFlowKeepsTheOrderOfHooks(t *testing.T) {
 		g, hooks := drawGraph(t)
 		steps := flow(g, func(rt karbor.ResourceType) protection.Hooks { return hooks[rt] })
 		over := before(t, steps)
+		step := func(hook string, n *karbor.Node) string { return stepID(hook, g, slices.Index(g.Nodes(), n)) }
 		must := func(first phase, a *karbor.Node, then phase, b *karbor.Node) {
 			if hookOf(hooks[a.Type], first) == nil || hookOf(hooks[b.Type], then) == nil {
 				return
 			}
-			from, to := stepID(phaseNames[first], a.Key()), stepID(phaseNames[then], b.Key())
+			from, to := step(phaseNames[first], a), step(phaseNames[then], b)
 			if !over[to][from] {
 				t.Fatalf("%s may start before %s is over", to, from)
 			}
@@ -91,7 +94,7 @@ func TestFlowKeepsTheOrderOfHooks(t *testing.T) {
 				must(complete, c, complete, n)
 			}
 			for p := range phases {
-				id := stepID(phaseNames[p], n.Key())
+				id := step(phaseNames[p], n)
 				if hookOf(hooks[n.Type], p) != nil && (!over[id][actionBegin] || !over[actionEnd][id]) {
 					t.Fatalf("%s is not between begin and end", id)
 				}
@@ -110,14 +113,14 @@ func TestFlowRunsEachHookOnceAndNoMissingOne(t *testing.T) {
 			}
 		}
 		want := map[string]int{actionBegin: 1, actionEnd: 1, actionFail: 1}
-		for _, n := range g.Nodes() {
+		for i, n := range g.Nodes() {
 			for p := range phases {
 				if hookOf(hooks[n.Type], p) != nil {
-					want[stepID(phaseNames[p], n.Key())] = 1
+					want[stepID(phaseNames[p], g, i)] = 1
 				}
 			}
 			if hooks[n.Type].Undo != nil {
-				want[stepID(actionUndo, n.Key())] = 1
+				want[stepID(actionUndo, g, i)] = 1
 			}
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -145,5 +148,34 @@ func TestFlowOfManyChildrenStaysSmall(t *testing.T) {
 	}
 	if limit := 6 * volumes; edges > limit {
 		t.Errorf("%d edges for %d volumes, want at most %d", edges, volumes, limit)
+	}
+}
+
+func TestStepsOfLongKeysAreNamedByTheirPlace(t *testing.T) {
+	g := &karbor.Graph{}
+	long := strings.Repeat("a", 255)
+	g.Add(karbor.Resource{Type: karbor.VolumeType, ID: "v"}, "")
+	g.Add(karbor.Resource{Type: karbor.ImageType, ID: long}, long)
+	steps := flow(g, func(karbor.ResourceType) protection.Hooks {
+		return protection.Hooks{PrepareBegin: nothing, Main: nothing, Undo: nothing}
+	})
+	named := map[karbor.NodeKey]int{}
+	for _, s := range steps {
+		if len(s.ID) > 255 {
+			t.Errorf("the step %s has an id of %d bytes", s.ID, len(s.ID))
+		}
+		if _, n := nodeOf(g, s.ID); n != nil {
+			named[n.Key()]++
+		}
+	}
+	for _, n := range g.Nodes() {
+		if named[n.Key()] != 3 {
+			t.Errorf("%d steps are of %s, want 3", named[n.Key()], n.Key())
+		}
+	}
+	for _, id := range []string{"main:#2", "main:#-1", "main:#x", "main:volume/w", "begin"} {
+		if _, n := nodeOf(g, id); n != nil {
+			t.Errorf("%q is of %s", id, n.Key())
+		}
 	}
 }

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,7 +43,8 @@ type script struct {
 func (s *script) Types() []karbor.ResourceType { return karbor.ResourceTypes() }
 func (s *script) Schemas(karbor.ResourceType) protection.Schemas {
 	schema := []byte(`{"type":"object","properties":{"backup_name":{"type":"string"}},"additionalProperties":false}`)
-	return protection.Schemas{Options: schema, Restore: schema}
+	verify := []byte(`{"type":"object","properties":{"deep":{"type":"boolean"}},"additionalProperties":false}`)
+	return protection.Schemas{Options: schema, Restore: schema, Verify: verify}
 }
 func (s *script) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.Hooks {
 	return s.hooks[op][t]
@@ -103,7 +107,7 @@ func (cloud) UserID() string    { return "u" }
 type authority struct {
 	mu               sync.Mutex
 	granted, revoked int
-	refuse           error
+	refuse, deaf     error
 }
 
 func (a *authority) Delegate(context.Context, *karbor.Identity, time.Duration) (openstack.Delegation, error) {
@@ -122,6 +126,9 @@ func (a *authority) Prefer(openstack.Delegation, *karbor.Identity) karbor.Cloud 
 func (a *authority) Revoke(context.Context, openstack.Delegation) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.deaf != nil {
+		return a.deaf
+	}
 	a.revoked++
 	return nil
 }
@@ -138,12 +145,17 @@ func (a *authority) counts() (granted, revoked int) {
 // site is a whole service whose process can be killed and started again: the
 // database's file and the bank stay.
 type site struct {
-	t         *testing.T
-	dir       string
-	bank      *banktest.Memory
-	script    *script
-	finders   []protectable.Plugin
-	authority *authority
+	t    *testing.T
+	dir  string
+	bank *banktest.Memory
+	full atomic.Bool
+	// none has the process start without its provider, lost with an engine that
+	// has lost its journal; over is an operation that its engine takes for over.
+	none, lost bool
+	over       string
+	script     *script
+	finders    []protectable.Plugin
+	authority  *authority
 
 	store   *store.Store
 	service *protectionservice.Service
@@ -161,9 +173,27 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-type kept struct{ bank.Bank }
+// kept is a bank that outlives the process, and that can be full.
+type kept struct {
+	bank.Bank
+	full *atomic.Bool
+}
 
 func (kept) Close() error { return nil }
+
+func (k kept) Put(ctx context.Context, key string, body io.Reader, size int64) error {
+	if k.full.Load() {
+		return karbor.Errorf(karbor.OverLimit, "the bank is full")
+	}
+	return k.Bank.Put(ctx, key, body, size)
+}
+
+func (k kept) Create(ctx context.Context, key string, body io.Reader, size int64) error {
+	if k.full.Load() {
+		return karbor.Errorf(karbor.OverLimit, "the bank is full")
+	}
+	return k.Bank.Create(ctx, key, body, size)
+}
 
 // start starts the process.
 func (s *site) start() {
@@ -175,13 +205,16 @@ func (s *site) start() {
 	if err := os.MkdirAll(providers, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	if s.none {
+		text = strings.Replace(text, providerID, karbor.NewID(), 1)
+	}
 	if err := os.WriteFile(filepath.Join(providers, "p.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	none := func() struct{} { return struct{}{} }
 	loaded, err := provider.Load(ctx, providers, provider.Sets{
 		Banks: plugin.Set[bank.Bank]{plugin.Define("memory", "", none, func(context.Context, struct{}) (bank.Bank, error) {
-			return kept{s.bank}, nil
+			return kept{s.bank, &s.full}, nil
 		})},
 		Protections: plugin.Set[protection.Plugin]{plugin.Define("script", "", none, func(context.Context, struct{}) (protection.Plugin, error) {
 			return s.script, nil
@@ -203,13 +236,13 @@ func (s *site) start() {
 		t.Fatal(err)
 	}
 	engine, err := local.New(local.Options{
-		Options: workflow.Options{Actions: s.service.Actions(), Limits: s.service.Limits()},
+		Options: workflow.Options{Actions: s.service.Actions(), Limits: s.service.Limits(), Context: s.service.Context},
 		Journal: s.store.Journal(), Owner: "me", Logger: log, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service.SetEngine(engine)
+	s.service.SetEngine(s.mishap(engine, log))
 	if err := loaded[0].Acquire(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +251,9 @@ func (s *site) start() {
 	}
 	run, cancel := context.WithCancel(ctx)
 	var parts sync.WaitGroup
-	parts.Go(func() { _ = engine.Run(run) })
+	if !s.lost && s.over == "" {
+		parts.Go(func() { _ = engine.Run(run) })
+	}
 	parts.Go(func() { _ = s.service.Run(run) })
 	db := s.store
 	s.stop = sync.OnceFunc(func() {
@@ -310,4 +345,13 @@ func (s *site) poll(done func() bool) {
 			s.t.Fatal("it takes too long")
 		}
 	}
+}
+
+// revoked waits until all delegations but a number are revoked.
+func (s *site) revoked(open int) {
+	s.t.Helper()
+	s.poll(func() bool {
+		granted, revoked := s.authority.counts()
+		return granted-revoked == open
+	})
 }

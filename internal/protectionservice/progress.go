@@ -2,10 +2,10 @@ package protectionservice
 
 import (
 	"context"
-	"strings"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/workflow"
 )
 
 // CheckpointProgress tells how far the newest operation that writes a checkpoint
@@ -50,25 +50,69 @@ func (s *Service) progress(ctx context.Context, projectID string, t store.Target
 			continue
 		}
 		p := karbor.ResourceProgress{
-			Resource: n.Resource, State: r.State, Phase: r.Phase, Done: r.Done, Total: r.Total,
-			Reason: r.Reason, NewID: r.NewID, NotKept: r.NotKept,
+			Resource: n.Resource, Phase: r.Phase, Done: r.Done, Total: r.Total, NewID: r.NewID, NotKept: r.NotKept,
 		}
-		if m, ok := moved[r.Key]; ok && r.Total == 0 {
+		m := moved[r.Key]
+		if p.State, p.Reason = m.state(r); r.Total == 0 {
 			p.Done, p.Total = m.done, m.total
-		}
-		if m := moved[r.Key]; m.err != "" && p.Reason == "" {
-			p.Reason = m.err
 		}
 		out = append(out, p)
 	}
 	return out, nil
 }
 
+// LiveRestore gives a restore with the state and reason of each resource as they are
+// now; one that is over comes back as it is.
+func (s *Service) LiveRestore(ctx context.Context, r karbor.Restore) (karbor.Restore, error) {
+	if r.Status != karbor.RestoreInProgress {
+		return r, nil
+	}
+	op, err := s.store.OperationOf(ctx, r.ProjectID, store.Target{RestoreID: r.ID})
+	if karbor.KindOf(err) == karbor.NotFound && err != nil {
+		return r, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	rows, err := s.store.Resources(ctx, op.ID)
+	if err != nil {
+		return r, err
+	}
+	moved, err := s.moved(ctx, op)
+	if err != nil {
+		return r, err
+	}
+	r.ResourcesStatus = make(map[string]karbor.ResourceState, len(rows))
+	r.ResourcesReason = map[string]string{}
+	for _, row := range rows {
+		key := resultKey(op.Graph, row)
+		state, reason := moved[row.Key].state(row)
+		if r.ResourcesStatus[key] = state; reason != "" {
+			r.ResourcesReason[key] = reason
+		}
+	}
+	return r, nil
+}
+
 // movement is what the engine knows of a resource's running steps.
 type movement struct {
 	done, total int64
-	// err is the last error of a step that is tried again.
-	err string
+	// err is the last error of a step that is tried again, and failed that of one
+	// that is not.
+	err, failed string
+}
+
+// state gives the state of a resource, and the reason of one that has failed or is
+// tried again.
+func (m movement) state(r store.ResourceRecord) (karbor.ResourceState, string) {
+	switch {
+	case r.Reason != "":
+		return r.State, r.Reason
+	case m.failed != "":
+		return karbor.ResourceError, m.failed
+	default:
+		return r.State, m.err
+	}
 }
 
 // moved asks the engine for the progress of an operation that is not over.
@@ -85,18 +129,21 @@ func (s *Service) moved(ctx context.Context, op store.Operation) (map[karbor.Nod
 	}
 	out := map[karbor.NodeKey]movement{}
 	for _, step := range d.Steps {
-		_, key, ok := strings.Cut(step.ID, ":")
-		if !ok {
+		_, n := nodeOf(op.Graph, step.ID)
+		if n == nil {
 			continue
 		}
-		m := out[karbor.NodeKey(key)]
+		m := out[n.Key()]
 		if step.Total > 0 || step.Done > 0 {
 			m.done, m.total = step.Done, step.Total
 		}
 		if step.Error != "" && !step.State.Ended() {
 			m.err = step.Error
 		}
-		out[karbor.NodeKey(key)] = m
+		if step.State == workflow.Failed && m.failed == "" {
+			m.failed = step.Error
+		}
+		out[n.Key()] = m
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/protection"
@@ -68,6 +69,10 @@ func (s *Service) Protect(ctx context.Context, c Caller, r ProtectRequest) (karb
 	if err != nil {
 		return none, err
 	}
+	gigabytes, err := s.estimate(ctx, c, g)
+	if err != nil {
+		return none, err
+	}
 	now := s.now()
 	cp := karbor.Checkpoint{
 		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID,
@@ -82,7 +87,7 @@ func (s *Service) Protect(ctx context.Context, c Caller, r ProtectRequest) (karb
 			Operation: store.Operation{
 				Type: karbor.Protect, CheckpointID: cp.ID, PlanID: plan.ID, Graph: g, Parameters: plan.Parameters,
 			},
-			Checkpoint: &cp,
+			Checkpoint: &cp, Limits: s.limits, Gigabytes: gigabytes,
 		},
 		logStatus: karbor.LogStatus(karbor.CheckpointProtecting),
 		extra:     cp.ExtraInfo,
@@ -113,6 +118,7 @@ func (s *Service) accept(ctx context.Context, c Caller, p *provider.Provider, a 
 	op := &a.Operation
 	op.ID = karbor.NewID()
 	op.ProjectID, op.ProviderID, op.CreatedAt = c.Identity.ProjectID, p.ID, now
+	op.RequestID = openstack.RequestID(ctx)
 	a.Log = karbor.OperationLog{
 		ID: op.ID, ProjectID: op.ProjectID, OperationType: op.Type, CheckpointID: op.CheckpointID,
 		PlanID: op.PlanID, ProviderID: p.ID, RestoreID: op.RestoreID,
@@ -128,7 +134,7 @@ func (s *Service) accept(ctx context.Context, c Caller, p *provider.Provider, a 
 	}
 	s.log.InfoContext(ctx, "operation accepted", "operation", op.ID, "type", op.Type, "project", op.ProjectID,
 		"checkpoint", op.CheckpointID, "resources", len(op.Graph.Nodes()))
-	s.call()
+	s.wake.call()
 	return nil
 }
 

@@ -57,7 +57,7 @@ func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karb
 		CreatedAt: now, UpdatedAt: now,
 	}
 	for _, n := range cp.Graph.Nodes() {
-		restore.ResourcesStatus[n.Resource.Key()] = karbor.ResourceRestoring
+		restore.ResourcesStatus[originalKey(n)] = karbor.ResourcePending
 	}
 	return restore, s.accept(ctx, c, p, acceptance{
 		Acceptance: store.Acceptance{
@@ -98,6 +98,12 @@ func checkRestoreParameters(p *provider.Provider, g *karbor.Graph, parameters ka
 	if err := p.CheckRestore(parameters); err != nil {
 		return err
 	}
+	return checkResources(g, parameters)
+}
+
+// checkResources makes sure that parameters for one resource are for one of the
+// checkpoint.
+func checkResources(g *karbor.Graph, parameters karbor.Parameters) error {
 	for key := range parameters {
 		if !strings.Contains(key, "#") {
 			continue

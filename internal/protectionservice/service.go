@@ -8,6 +8,7 @@ package protectionservice
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -35,7 +36,7 @@ type Authority interface {
 	Password(ctx context.Context, authURL string, p openstack.PasswordAuth) (karbor.Cloud, error)
 }
 
-// Options of New. All but AdminReads and Targets are needed.
+// Options of New. All but Limits, AdminReads and Targets are needed.
 type Options struct {
 	Store        *store.Store
 	Providers    []*provider.Provider
@@ -46,6 +47,8 @@ type Options struct {
 	// DelegationLifetime bounds how long an operation can go on after it was
 	// accepted.
 	DelegationLifetime time.Duration
+	// Limits are the configured quotas of each project; nil for none.
+	Limits store.Limits
 	// AdminReads is the service user's session, for what only an administrator
 	// can read or set; nil where the operator does not allow it.
 	AdminReads karbor.Cloud
@@ -64,14 +67,18 @@ type Service struct {
 	authority    Authority
 	seal         sealer
 	lifetime     time.Duration
+	limits       store.Limits
 	adminReads   karbor.Cloud
 	targets      []string
 	now          func() time.Time
 	log          *slog.Logger
 
 	engine workflow.Engine
-	// wake tells Run that the outbox has something; it holds at most one.
-	wake chan struct{}
+	// wake tells Run that the outbox has something, revocations that an operation
+	// has ended.
+	wake, revocations bell
+	// handed are operations in the outbox that the engine has: Run's own.
+	handed map[string]bool
 
 	mu sync.Mutex
 	// sessions are those of operations that run, by operation.
@@ -86,10 +93,11 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		store: o.Store, providers: o.Providers, authority: o.Authority, seal: seal,
-		lifetime: o.DelegationLifetime, adminReads: o.AdminReads, targets: o.Targets, now: o.Now, log: o.Logger,
+		lifetime: o.DelegationLifetime, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, now: o.Now, log: o.Logger,
 		protectables: map[karbor.ResourceType]protectable.Plugin{},
-		wake:         make(chan struct{}, 1),
-		sessions:     map[string]karbor.Cloud{},
+		wake:         newBell(), revocations: newBell(),
+		handed:   map[string]bool{},
+		sessions: map[string]karbor.Cloud{},
 	}
 	for _, p := range o.Protectables {
 		if s.protectables[p.Type()] != nil {
@@ -115,6 +123,16 @@ func (s *Service) Actions() map[string]workflow.Action {
 	}
 }
 
+// Context gives the context of an operation's actions, for the engine's options: the
+// id of the request that asked for it goes along to the cloud and into the log.
+func (s *Service) Context(ctx context.Context, operation string) context.Context {
+	id, err := s.store.RequestID(ctx, operation)
+	if err != nil || id == "" {
+		return ctx // a log without the id is better than none
+	}
+	return openstack.WithRequestID(ctx, id)
+}
+
 // Limits gives the sizes of the pools that the steps name.
 func (s *Service) Limits() map[string]int {
 	return map[string]int{poolData: 4, poolHooks: 32, "": 16}
@@ -130,10 +148,18 @@ const outboxPoll = 2 * time.Second
 
 // Run hands accepted operations to the engine until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
+	var revoking sync.WaitGroup
+	revoking.Go(func() { s.revokeAll(ctx) })
+	defer revoking.Wait()
 	ticker := time.NewTicker(outboxPoll)
 	defer ticker.Stop()
+	var reconciled time.Time
 	for {
-		if err := s.dispatch(ctx); err != nil && ctx.Err() == nil {
+		err := s.dispatch(ctx)
+		if err == nil && s.now().Sub(reconciled) >= reconcilePause {
+			err, reconciled = s.reconcile(ctx), s.now()
+		}
+		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "handing operations to the engine failed; it is tried again", "error", err)
 		}
 		select {
@@ -141,32 +167,65 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-s.wake:
 		case <-ticker.C:
+			if err := s.clearOutbox(ctx); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "clearing the outbox failed; it is tried again", "error", err)
+			}
 		}
 	}
 }
 
-// call wakes Run.
-func (s *Service) call() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
+// dispatchBatch is how much of the outbox is read at a time.
+const dispatchBatch = 100
 
-// dispatch starts on the engine what the outbox holds.
+// dispatch starts on the engine what the outbox holds. It leaves it in the outbox:
+// most operations have ended, and so left it, before clearOutbox comes.
 func (s *Service) dispatch(ctx context.Context) error {
-	const batch = 100
 	for {
-		ids, err := s.store.Undispatched(ctx, batch)
-		if err != nil || len(ids) == 0 {
+		ids, err := s.store.Undispatched(ctx, dispatchBatch)
+		if err != nil {
 			return err
 		}
+		var errs []error
 		for _, id := range ids {
+			if s.handed[id] {
+				continue
+			}
+			// One that can't be started now does not keep the others waiting.
 			if err := s.start(ctx, id); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			s.handed[id] = true
+		}
+		if err := errors.Join(errs...); err != nil || len(ids) < dispatchBatch {
+			return err
+		}
+		if err := s.clearOutbox(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// clearOutbox takes out of the outbox what the engine has. What it forgets
+// besides has ended; should it not have, it is handed over once more, which does
+// no harm.
+func (s *Service) clearOutbox(ctx context.Context) error {
+	if len(s.handed) == 0 {
+		return nil
+	}
+	ids, err := s.store.Undispatched(ctx, dispatchBatch)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if s.handed[id] {
+			if err := s.store.Dispatched(ctx, id); err != nil {
 				return err
 			}
 		}
 	}
+	clear(s.handed)
+	return nil
 }
 
 func (s *Service) start(ctx context.Context, id string) error {
@@ -179,10 +238,12 @@ func (s *Service) start(ctx context.Context, id string) error {
 		// The provider's file has gone: there is nobody to do the work.
 		return s.abandon(ctx, op, err)
 	}
-	if err := s.engine.Start(ctx, id, steps); err != nil {
-		return err
+	err = s.engine.Start(ctx, id, steps)
+	if err != nil && karbor.KindOf(err) == karbor.Invalid {
+		s.log.ErrorContext(ctx, "the engine refuses an operation", "operation", id, "error", err)
+		return s.abandon(ctx, op, karbor.Errorf(karbor.Internal, "the service can't carry this operation out"))
 	}
-	return s.store.Dispatched(ctx, id)
+	return err
 }
 
 // steps writes the flow of an operation.
@@ -194,11 +255,10 @@ func (s *Service) steps(op store.Operation) (workflow.Steps, error) {
 	return flow(op.Graph, hooksFor(p, op.Type)), nil
 }
 
-// abandon ends an operation that can't be started.
+// abandon ends an operation that nobody can carry out.
 func (s *Service) abandon(ctx context.Context, op store.Operation, why error) error {
-	o := failedOutcome(op.Type)
-	o.ErrorInfo = karbor.Sentence(why)
-	if err := s.store.EndOperation(ctx, op.ID, o); err != nil {
+	f := &workflow.Failure{Steps: []workflow.StepError{{Sentence: karbor.Sentence(why)}}}
+	if err := s.endFailed(ctx, op, f, false); err != nil {
 		return err
 	}
 	return s.store.Dispatched(ctx, op.ID)

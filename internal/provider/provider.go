@@ -22,6 +22,7 @@ type Provider struct {
 	plugins map[karbor.ResourceType]protection.Plugin
 	options map[karbor.ResourceType]*schema.Schema
 	restore map[karbor.ResourceType]*schema.Schema
+	verify  map[karbor.ResourceType]*schema.Schema
 	vault
 }
 
@@ -62,13 +63,14 @@ func (p *Provider) Schemas() map[karbor.ResourceType]protection.Schemas {
 func (p *Provider) compile() error {
 	p.options = map[karbor.ResourceType]*schema.Schema{}
 	p.restore = map[karbor.ResourceType]*schema.Schema{}
+	p.verify = map[karbor.ResourceType]*schema.Schema{}
 	for t, plugin := range p.plugins {
 		s := plugin.Schemas(t)
 		for _, c := range []struct {
 			what string
 			text json.RawMessage
 			into map[karbor.ResourceType]*schema.Schema
-		}{{"options", s.Options, p.options}, {"restore", s.Restore, p.restore}} {
+		}{{"options", s.Options, p.options}, {"restore", s.Restore, p.restore}, {"verify", s.Verify, p.verify}} {
 			if c.text == nil {
 				continue
 			}
@@ -91,6 +93,18 @@ func (p *Provider) CheckOptions(parameters karbor.Parameters) error {
 // CheckRestore checks a restore's parameters against the restore schemas.
 func (p *Provider) CheckRestore(parameters karbor.Parameters) error {
 	return p.check(parameters, p.restore)
+}
+
+// CheckVerify checks a verification's parameters against the verify schemas.
+func (p *Provider) CheckVerify(parameters karbor.Parameters) error {
+	return p.check(parameters, p.verify)
+}
+
+// CheckCopy checks a copy's parameters. Plug-ins publish no schema for them, so only
+// the keys are checked: each must be of a type that the provider protects, if it has
+// members.
+func (p *Provider) CheckCopy(parameters karbor.Parameters) error {
+	return p.check(parameters, nil)
 }
 
 func (p *Provider) check(parameters karbor.Parameters, schemas map[karbor.ResourceType]*schema.Schema) error {

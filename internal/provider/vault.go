@@ -40,6 +40,12 @@ func (v *vault) Checkpoints() *checkpoint.Checkpoints { return v.checkpoints }
 // Close closes the bank.
 func (v *vault) Close() error { return v.bank.Close() }
 
+// Ping reports whether the bank answers.
+func (v *vault) Ping(ctx context.Context) error {
+	_, err := v.bank.List(ctx, "", "", 1)
+	return err
+}
+
 // ResetState sets the state of a checkpoint in the bank, whatever it was.
 func (v *vault) ResetState(ctx context.Context, projectID, id string, to karbor.CheckpointStatus) error {
 	return v.checkpoints.SetState(ctx, projectID, id, to, checkpoint.Change{})

@@ -19,7 +19,7 @@ import (
 
 // Sizes of chunks, in bytes.
 const (
-	DefaultChunkSize = 16 << 20
+	DefaultChunkSize = 8 << 20
 	MaxChunkSize     = 64 << 20
 )
 

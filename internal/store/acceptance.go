@@ -13,21 +13,26 @@ type Acceptance struct {
 	Log       karbor.OperationLog
 	// Checkpoint is a new checkpoint, for protect.
 	Checkpoint *karbor.Checkpoint
-	// CheckpointLimit is the most checkpoints that the project may have, the new
-	// one among them; 0 stands for any number.
-	CheckpointLimit int
-	// Restore is a new restore.
-	Restore *karbor.Restore
+	// Limits are the configured quotas, over which go those of the default class and
+	// of the project. Gigabytes is an estimate of what the new checkpoint will hold,
+	// in GiB, which is set aside until the operation ends.
+	Limits    Limits
+	Gigabytes int64
+	// Restore, Verification and Copy are new ones of their kind.
+	Restore      *karbor.Restore
+	Verification *karbor.Verification
+	Copy         *karbor.Copy
 	// CheckpointFrom are the states, one of which an existing checkpoint must be
 	// in; none stands for any. CheckpointTo, if any, is the state that it gets.
 	CheckpointFrom []karbor.CheckpointStatus
 	CheckpointTo   karbor.CheckpointStatus
 }
 
-// Accept keeps an operation with its log, its checkpoint or restore and one record
-// per resource, and puts it into the outbox: all of it or nothing. It is
-// karbor.Conflict if the checkpoint is in another state than it must be, if
-// another operation writes it, or if it shall be deleted while a restore reads it.
+// Accept keeps an operation with its log, what it makes and one record per resource,
+// and puts it into the outbox: all of it or nothing. It is karbor.Conflict if the
+// checkpoint is in another state than it must be, if another operation writes it, or
+// if it shall be deleted while another one reads it, and karbor.OverLimit if a quota
+// does not suffice for a new checkpoint.
 func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 	now := s.now()
 	if a.Operation.CreatedAt.IsZero() {
@@ -60,8 +65,7 @@ func (s *Store) claimCheckpoint(ctx context.Context, t *transaction, a *Acceptan
 	if err != nil {
 		return err
 	}
-	reads := o.Type == karbor.RestoreOperation
-	if running.writer != "" || running.readers > 0 && !reads {
+	if running.writer != "" || running.readers > 0 && !onlyReads(o.Type) {
 		return karbor.Errorf(karbor.Conflict, "the checkpoint %s is being %s", o.CheckpointID, running.doing())
 	}
 	if len(a.CheckpointFrom) == 0 && a.CheckpointTo == "" {
@@ -82,10 +86,10 @@ func (s *Store) claimCheckpoint(ctx context.Context, t *transaction, a *Acceptan
 	return setCheckpointStatus(ctx, t, o.ProviderID, o.CheckpointID, a.CheckpointTo, s.now())
 }
 
-// insertTargets keeps the new checkpoint or the new restore.
+// insertTargets keeps what the operation makes.
 func (s *Store) insertTargets(ctx context.Context, t *transaction, a *Acceptance) error {
 	if c := a.Checkpoint; c != nil {
-		if err := checkpointQuota(ctx, t, c.ProjectID, a.CheckpointLimit); err != nil {
+		if err := s.reserve(ctx, t, a); err != nil {
 			return err
 		}
 		row := *c
@@ -97,28 +101,31 @@ func (s *Store) insertTargets(ctx context.Context, t *transaction, a *Acceptance
 	if r := a.Restore; r != nil {
 		row := *r
 		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
-		return insertRestore(ctx, t, &row)
+		if err := insertRestore(ctx, t, &row); err != nil {
+			return err
+		}
+	}
+	if v := a.Verification; v != nil {
+		row := *v
+		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
+		if err := insertVerification(ctx, t, &row); err != nil {
+			return err
+		}
+	}
+	if c := a.Copy; c != nil {
+		row := *c
+		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
+		return insertCopy(ctx, t, &row)
 	}
 	return nil
 }
 
-func checkpointQuota(ctx context.Context, t *transaction, projectID string, limit int) error {
-	if limit <= 0 {
-		return nil
-	}
-	n, err := one(ctx, t, scanInt, countCheckpoints, projectID)
-	if err == nil && n >= int64(limit) {
-		return karbor.Errorf(karbor.OverLimit, "the project has %d checkpoints, and its quota is %d", n, limit)
-	}
-	return err
-}
-
 func insertOperation(ctx context.Context, t *transaction, o *Operation, logID string) error {
 	err := t.exec(ctx, `INSERT INTO operations (id, operation_type, project_id, provider_id, checkpoint_id,
-		restore_id, plan_id, log_id, graph, parameters, delegation, dispatched, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`, o.ID, string(o.Type), o.ProjectID, o.ProviderID,
+		restore_id, plan_id, log_id, graph, parameters, delegation, request_id, dispatched, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`, o.ID, string(o.Type), o.ProjectID, o.ProviderID,
 		o.CheckpointID, o.RestoreID, o.PlanID, logID, graphColumn{&o.Graph}, document{o.Parameters},
-		sealed(o.Delegation), micros(o.CreatedAt))
+		sealed(o.Delegation), o.RequestID, micros(o.CreatedAt))
 	if isDuplicate(err) {
 		return karbor.Errorf(karbor.Conflict, "there is an operation %s already", o.ID)
 	}

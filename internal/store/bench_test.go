@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"path/filepath"
 	"syscall"
@@ -49,6 +50,46 @@ func BenchmarkPageOfManyCheckpoints(b *testing.B) {
 		}
 	}
 	report(b, before)
+}
+
+var manyRows = flag.Int("rows", 100_000, "the rows of the larger table of BenchmarkPage")
+
+// BenchmarkPage reads pages of 100 from amid a small and a large table, by keys with
+// few and with many equal values, of one project and of all: a page costs the same.
+func BenchmarkPage(b *testing.B) {
+	for _, rows := range []int{1000, *manyRows} {
+		path := filepath.Join(b.TempDir(), "karbor.db")
+		s := openFile(b, path)
+		db := raw(b, path)
+		db.SetMaxOpenConns(1)
+		for _, pragma := range []string{"cache_size = -400000", "synchronous = OFF"} {
+			if _, err := db.Exec("PRAGMA " + pragma); err != nil {
+				b.Fatal(err)
+			}
+		}
+		fillTable(b, db, func(s string) string { return s }, "plans", rows)
+		if err := db.Close(); err != nil {
+			b.Fatal(err)
+		}
+		middle, err := s.Plans(b.Context(), store.PlanFilter{ProjectID: "project1", Status: "status5"}, store.Page{Limit: 1, Sort: []store.Sort{{Key: "id"}}})
+		if err != nil || len(middle) != 1 {
+			b.Fatal(len(middle), err)
+		}
+		for _, key := range []string{"created_at", "status"} {
+			for _, project := range []string{"project1", ""} {
+				b.Run(fmt.Sprintf("rows=%d/sort=%s/project=%t", rows, key, project != ""), func(b *testing.B) {
+					page := store.Page{Limit: 100, Marker: middle[0].ID, Sort: []store.Sort{{Key: key, Desc: true}}}
+					before := cpu(b)
+					for b.Loop() {
+						if _, err := s.Plans(b.Context(), store.PlanFilter{ProjectID: project}, page); err != nil {
+							b.Fatal(err)
+						}
+					}
+					report(b, before)
+				})
+			}
+		}
+	}
 }
 
 func BenchmarkListOfPlans(b *testing.B) {

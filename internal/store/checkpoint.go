@@ -19,6 +19,7 @@ var checkpoints = listing{
 		"id": "id", "project_id": "project_id", "provider_id": "provider_id", "plan_id": "plan_id",
 		"status": "status", "created_at": "created_at", "updated_at": "updated_at",
 	},
+	ofProvider: true,
 }
 
 // CheckpointFilter narrows a list of checkpoints down. Empty members ask for
@@ -89,10 +90,12 @@ func (s *Store) PutCheckpoint(ctx context.Context, c karbor.Checkpoint) error {
 		if err != nil || running.writer != "" {
 			return err
 		}
-		if c.Status == karbor.CheckpointDeleted {
-			return deleteCheckpoint(ctx, t, c.ProviderID, c.ID, s.now())
-		}
-		return insertCheckpoint(ctx, t, &c, putCheckpoint)
+		return s.recount(ctx, t, c.ProjectID, c.ProviderID, c.ID, func() error {
+			if c.Status == karbor.CheckpointDeleted {
+				return deleteCheckpoint(ctx, t, c.ProviderID, c.ID, s.now())
+			}
+			return insertCheckpoint(ctx, t, &c, putCheckpoint)
+		})
 	})
 }
 
@@ -156,8 +159,10 @@ func scanCheckpoint(rows *sql.Rows) (karbor.Checkpoint, error) {
 type involved struct {
 	// writer is the type of the operation that writes it, or "".
 	writer karbor.OperationType
-	// readers is the number of operations that read it.
+	// readers is the number of operations that read it, and reader the type of one
+	// of them.
 	readers int
+	reader  karbor.OperationType
 }
 
 func (i involved) any() bool { return i.writer != "" || i.readers > 0 }
@@ -170,10 +175,23 @@ func (i involved) doing() string {
 	case karbor.Delete:
 		return "deleted"
 	case "":
-		return "restored"
 	default:
 		return "changed"
 	}
+	switch i.reader {
+	case karbor.Verify:
+		return "verified"
+	case karbor.CopyOperation:
+		return "copied"
+	default:
+		return "restored"
+	}
+}
+
+// onlyReads reports whether operations of a type leave the checkpoint as it is, so
+// that any number of them may run on it at once.
+func onlyReads(t karbor.OperationType) bool {
+	return t == karbor.RestoreOperation || t == karbor.Verify || t == karbor.CopyOperation
 }
 
 // runningOn gives what runs on a checkpoint.
@@ -185,8 +203,9 @@ func runningOn(ctx context.Context, t *transaction, providerID, id string) (invo
 	}
 	var found involved
 	for _, text := range types {
-		if typ := karbor.OperationType(text); typ == karbor.RestoreOperation {
+		if typ := karbor.OperationType(text); onlyReads(typ) {
 			found.readers++
+			found.reader = typ
 		} else {
 			found.writer = typ
 		}
@@ -209,6 +228,9 @@ func (c graphColumn) Value() (driver.Value, error) {
 // Scan implements sql.Scanner.
 func (c graphColumn) Scan(src any) error {
 	text, ok := src.(string)
+	if bytes, is := src.([]byte); is {
+		text, ok = string(bytes), true
+	}
 	if !ok {
 		return errors.New("a graph is not kept as text")
 	}

@@ -53,12 +53,12 @@ func (d document) Scan(src any) error {
 	case nil:
 		return nil
 	case string:
-		if v == "null" {
+		if v == "null" || quickly(v, d.v) {
 			return nil
 		}
 		return json.Unmarshal([]byte(v), d.v)
 	case []byte:
-		return json.Unmarshal(v, d.v)
+		return d.Scan(string(v))
 	default:
 		return fmt.Errorf("a document is kept as %T", src)
 	}

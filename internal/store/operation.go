@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/base64"
+	"strconv"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -24,7 +25,9 @@ type Operation struct {
 	// Delegation is what lets it act for the tenant, sealed by who made it; nil
 	// if there is none. EndOperation erases it.
 	Delegation []byte
-	CreatedAt  time.Time
+	// RequestID is the id of the request that asked for it, or "".
+	RequestID string
+	CreatedAt time.Time
 	// EndedAt is zero while it runs.
 	EndedAt time.Time
 	// Dispatched says that the engine has it.
@@ -32,7 +35,7 @@ type Operation struct {
 }
 
 const operationColumns = `id, operation_type, project_id, provider_id, checkpoint_id, restore_id, plan_id, graph,
-	parameters, delegation, dispatched, created_at, ended_at`
+	parameters, delegation, request_id, dispatched, created_at, ended_at`
 
 // Target names what an operation is about: a checkpoint or a restore.
 type Target struct {
@@ -43,8 +46,9 @@ type Target struct {
 // Undispatched lists the outbox: the ids of operations that the engine may not
 // have yet, oldest first.
 func (s *Store) Undispatched(ctx context.Context, limit int) ([]string, error) {
+	// SQLite compiles a statement anew each time that a parameter of its LIMIT is set.
 	ids, err := all(ctx, s.reader, scanText, `SELECT id FROM operations WHERE dispatched = 0 AND ended_at IS NULL
-		ORDER BY created_at, id LIMIT ?`, limit)
+		ORDER BY created_at, id LIMIT `+strconv.Itoa(limit))
 	return ids, failed("reading the outbox", err)
 }
 
@@ -63,6 +67,15 @@ func (s *Store) RunningOperations(ctx context.Context) ([]string, error) {
 	ids, err := all(ctx, s.reader, scanText,
 		"SELECT id FROM operations WHERE ended_at IS NULL ORDER BY created_at, id")
 	return ids, failed("listing the running operations", err)
+}
+
+// RequestID gives the id of the request that asked for an operation, or "".
+func (s *Store) RequestID(ctx context.Context, operationID string) (string, error) {
+	id, err := one(ctx, s.reader, scanText, "SELECT request_id FROM operations WHERE id = ?", operationID)
+	if err != nil {
+		return "", missing(err, "operation", operationID)
+	}
+	return id, nil
 }
 
 // Operation gives an operation.
@@ -86,9 +99,9 @@ func (s *Store) OperationOf(ctx context.Context, projectID string, target Target
 		column, id, what = "restore_id", target.RestoreID, "operation of the restore"
 	}
 	o, err := one(ctx, s.reader, scanOperation, "SELECT "+operationColumns+" FROM operations WHERE "+column+
-		` = ? AND (project_id = ? OR ? = '') AND (operation_type <> ? OR ? <> '')
+		` = ? AND (project_id = ? OR ? = '') AND (operation_type IN (?, ?) OR ? <> '')
 		ORDER BY created_at DESC, id DESC LIMIT 1`,
-		id, projectID, projectID, string(karbor.RestoreOperation), target.RestoreID)
+		id, projectID, projectID, string(karbor.Protect), string(karbor.Delete), target.RestoreID)
 	if err != nil {
 		return Operation{}, missing(err, what, id)
 	}
@@ -99,7 +112,7 @@ func scanOperation(rows *sql.Rows) (Operation, error) {
 	var o Operation
 	var delegation sql.NullString
 	err := rows.Scan(&o.ID, (*string)(&o.Type), &o.ProjectID, &o.ProviderID, &o.CheckpointID, &o.RestoreID, &o.PlanID,
-		graphColumn{&o.Graph}, document{&o.Parameters}, &delegation, &o.Dispatched,
+		graphColumn{&o.Graph}, document{&o.Parameters}, &delegation, &o.RequestID, &o.Dispatched,
 		timeColumn{&o.CreatedAt}, timeColumn{&o.EndedAt})
 	if err == nil && delegation.Valid {
 		o.Delegation, err = base64.StdEncoding.DecodeString(delegation.String)

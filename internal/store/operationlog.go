@@ -16,7 +16,7 @@ var operationLogs = listing{
 		"id": "id", "operation_type": "operation_type", "checkpoint_id": "checkpoint_id", "plan_id": "plan_id",
 		"provider_id": "provider_id", "restore_id": "restore_id",
 		"scheduled_operation_id": "scheduled_operation_id", "status": "status", "started_at": "started_at",
-		"ended_at": "COALESCE(ended_at, 0)", "created_at": "created_at",
+		"ended_at": "ended_order", "created_at": "created_at",
 	},
 }
 

@@ -25,6 +25,8 @@ type Outcome struct {
 	// Records are the last states of the resources' records. One that is not named
 	// stays as it is.
 	Records map[karbor.NodeKey]RecordOutcome
+	// Revoke keeps the operation's delegation in the list of Revocations.
+	Revoke bool
 }
 
 // RecordOutcome is how an operation ended for one resource.
@@ -38,7 +40,7 @@ type RecordOutcome struct {
 // harmless: the first outcome stays.
 func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) error {
 	return s.write(ctx, "ending the operation "+id, func(t *transaction) error {
-		o, err := one(ctx, t, scanEnding, `SELECT provider_id, checkpoint_id, restore_id, log_id, ended_at
+		o, err := one(ctx, t, scanEnding, `SELECT project_id, provider_id, checkpoint_id, restore_id, log_id, ended_at
 			FROM operations WHERE id = ?`+forUpdate, id)
 		if err != nil {
 			return missing(err, "operation", id)
@@ -46,7 +48,7 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 		if !o.endedAt.IsZero() {
 			return nil
 		}
-		if err := s.endCheckpoint(ctx, t, &o, &outcome); err != nil {
+		if err := s.endCounted(ctx, t, id, &o, &outcome); err != nil {
 			return err
 		}
 		now := micros(s.now())
@@ -70,6 +72,11 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 		if err := t.exec(ctx, "DELETE FROM scratch WHERE operation_id = ?", id); err != nil {
 			return err
 		}
+		if outcome.Revoke {
+			if err := insertRevocation(ctx, t, id); err != nil {
+				return err
+			}
+		}
 		err = t.exec(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
 		return err
 	})
@@ -77,14 +84,28 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 
 // ending is what the end of an operation needs to know of it.
 type ending struct {
-	providerID, checkpointID, restoreID, logID string
-	endedAt                                    time.Time
+	projectID, providerID, checkpointID, restoreID, logID string
+	endedAt                                               time.Time
 }
 
 func scanEnding(rows *sql.Rows) (ending, error) {
 	var o ending
-	err := rows.Scan(&o.providerID, &o.checkpointID, &o.restoreID, &o.logID, timeColumn{&o.endedAt})
+	err := rows.Scan(&o.projectID, &o.providerID, &o.checkpointID, &o.restoreID, &o.logID, timeColumn{&o.endedAt})
 	return o, err
+}
+
+// endCounted keeps the outcome of the checkpoint, and settles what was set aside for
+// it: it counts by its real size if it is there, and not at all once it is deleted.
+func (s *Store) endCounted(ctx context.Context, t *transaction, id string, o *ending, outcome *Outcome) error {
+	if o.checkpointID == "" || o.restoreID != "" {
+		return s.endCheckpoint(ctx, t, o, outcome)
+	}
+	return s.recount(ctx, t, o.projectID, o.providerID, o.checkpointID, func() error {
+		if err := s.release(ctx, t, id); err != nil {
+			return err
+		}
+		return s.endCheckpoint(ctx, t, o, outcome)
+	})
 }
 
 func (s *Store) endCheckpoint(ctx context.Context, t *transaction, o *ending, outcome *Outcome) error {

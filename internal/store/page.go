@@ -40,14 +40,19 @@ type listing struct {
 	what    string
 	table   string
 	columns string
-	// keys gives the SQL of each sort key. None of them is ever NULL.
+	// keys gives the column of each sort key. None of them is ever NULL. Each has
+	// two indexes, for one project and for all: see listing.index.
 	keys map[string]string
+	// ofProvider says that both are within a provider.
+	ofProvider bool
 }
 
 // conditions are those of a WHERE, all of which hold.
 type conditions struct {
 	texts []string
 	args  []any
+	// fixed are the columns that have one value.
+	fixed []string
 }
 
 func (c *conditions) add(text string, args ...any) {
@@ -59,6 +64,7 @@ func (c *conditions) add(text string, args ...any) {
 func (c *conditions) equal(column, value string) {
 	if value != "" {
 		c.add(column+" = ?", value)
+		c.fixed = append(c.fixed, column)
 	}
 }
 
@@ -78,7 +84,7 @@ func (c *conditions) String() string {
 }
 
 func (c *conditions) clone() conditions {
-	return conditions{texts: slices.Clone(c.texts), args: slices.Clone(c.args)}
+	return conditions{texts: slices.Clone(c.texts), args: slices.Clone(c.args), fixed: slices.Clone(c.fixed)}
 }
 
 // list gives a page. scope says whose rows are seen at all, deleted ones among
@@ -100,24 +106,64 @@ func list[T any](ctx context.Context, s *Store, l listing, scope, filter conditi
 	if len(p.Sort) == 0 {
 		q = s.reader
 	}
+	// With other filters the database may know a better index.
+	index := ""
+	if len(filter.texts) == 1 {
+		index = s.db.Using(l.index(scope, order))
+	}
 	where := scope.clone()
 	where.texts = append(where.texts, filter.texts...)
 	where.args = append(where.args, filter.args...)
+	where.fixed = append(where.fixed, filter.fixed...)
+	order = where.open(order)
 	if p.Marker != "" {
 		values, err := l.marker(ctx, q, scope, order, p.Marker)
 		if err != nil {
 			return nil, err
 		}
-		text, args := behind(order, values)
+		text, args := behind(order, values, s.db.RowValues())
 		where.add(text, args...)
 	}
-	query := "SELECT " + l.columns + " FROM " + l.table + " WHERE " + where.String() +
-		" ORDER BY " + orderBy(order) + " LIMIT ? OFFSET ?"
-	found, err := all(ctx, q, scan, query, append(where.args, p.Limit, p.Offset)...)
+	found, err := all(ctx, q, scan, l.page(index, where, order), append(where.args, p.Limit, p.Offset)...)
 	if err != nil {
 		return nil, failed("listing "+l.what+"s", err)
 	}
 	return found, nil
+}
+
+// open leaves the keys out of an order that have one value.
+func (c *conditions) open(order []Sort) []Sort {
+	return slices.DeleteFunc(slices.Clone(order), func(o Sort) bool { return slices.Contains(c.fixed, o.Key) })
+}
+
+// page gives the text of the SELECT of a page. index, if any, is what database.Using
+// gives.
+func (l *listing) page(index string, where conditions, order []Sort) string {
+	return "SELECT " + l.columns + " FROM " + l.table + index + " WHERE " + where.String() +
+		" ORDER BY " + orderBy(order) + " LIMIT ? OFFSET ?"
+}
+
+// index names the index that has the rows of a scope in an order of one key; "" if
+// there is none.
+func (l *listing) index(scope conditions, order []Sort) string {
+	order = scope.open(order)
+	if len(order) > 2 || l.ofProvider && !slices.Contains(scope.fixed, "provider_id") {
+		return ""
+	}
+	name, key := l.table+"_of_all", order[0].Key
+	if l.ofProvider {
+		name = l.table + "_of_provider"
+	}
+	if slices.Contains(scope.fixed, "project_id") {
+		if key == "id" {
+			return name + "_by_project_id"
+		}
+		name = l.table + "_of_project"
+	}
+	if key == "created_at" {
+		return name
+	}
+	return name + "_by_" + key
 }
 
 // order gives the SQL of an order that leaves no two items equal.
@@ -166,22 +212,30 @@ func (l *listing) marker(ctx context.Context, q queryer, scope conditions, order
 	return values, failed("looking up the marker "+id, err)
 }
 
-// behind asks for the items that come after the values in the order. For keys a,
-// b and c it is: a >= ? AND (a > ? OR b >= ? AND (b > ? OR c > ?)), which lets a
-// database begin at the right place of an index.
-func behind(order []Sort, values []any) (string, []any) {
-	comparison := " > ?"
+// behind asks for the items that come after the values in the order, in words that
+// let a database begin at the right place of an index. Where all keys have one
+// direction and the database has rowValues, these are (a, b) > (?, ?); else, for
+// keys a, b and c, they are a > ? OR a = ? AND (b > ? OR b = ? AND c > ?).
+func behind(order []Sort, values []any, rowValues bool) (string, []any) {
+	comparison := " > "
 	if order[0].Desc {
-		comparison = " < ?"
+		comparison = " < "
 	}
-	text, args := order[0].Key+comparison, []any{values[0]}
 	if len(order) == 1 {
-		return text, args
+		return order[0].Key + comparison + "?", values
 	}
-	rest, restArgs := behind(order[1:], values[1:])
-	orEqual := strings.Replace(comparison, " ?", "= ?", 1)
-	return order[0].Key + orEqual + " AND (" + text + " OR " + rest + ")",
-		append([]any{values[0], values[0]}, restArgs...)
+	mixed := slices.ContainsFunc(order, func(o Sort) bool { return o.Desc != order[0].Desc })
+	if rowValues && !mixed {
+		keys := make([]string, len(order))
+		for i, o := range order {
+			keys[i] = o.Key
+		}
+		places := strings.Repeat(", ?", len(order))[2:]
+		return "(" + strings.Join(keys, ", ") + ")" + comparison + "(" + places + ")", values
+	}
+	rest, args := behind(order[1:], values[1:], rowValues)
+	return "(" + order[0].Key + comparison + "? OR " + order[0].Key + " = ? AND (" + rest + "))",
+		append([]any{values[0], values[0]}, args...)
 }
 
 func orderBy(order []Sort) string {

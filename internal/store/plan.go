@@ -32,22 +32,21 @@ type PlanFilter struct {
 	Status      string
 }
 
-// CreatePlan keeps a new plan. limit is the most plans that its project may have,
-// -1 for any number; beyond it the error is karbor.OverLimit. CreatedAt and
-// UpdatedAt are filled in if they are zero.
+// CreatePlan keeps a new plan. limit is the configured quota of plans, -1 for any
+// number, over which go those of the default class and of the plan's project; beyond
+// it the error is karbor.OverLimit. CreatedAt and UpdatedAt are filled in if they are
+// zero.
 func (s *Store) CreatePlan(ctx context.Context, p karbor.Plan, limit int) error {
 	s.fillIn(&p.CreatedAt, &p.UpdatedAt)
 	return s.write(ctx, "creating the plan "+p.ID, func(t *transaction) error {
-		if limit >= 0 {
-			n, err := one(ctx, t, scanInt, countPlans, p.ProjectID)
-			if err != nil {
-				return err
-			}
-			if n >= int64(limit) {
-				return karbor.Errorf(karbor.OverLimit, "the project has %d plans, and its quota is %d", n, limit)
-			}
+		l, err := limits(ctx, t, p.ProjectID, Limits{QuotaPlans: int64(limit)})
+		if err != nil {
+			return err
 		}
-		err := t.exec(ctx, `INSERT INTO plans (id, name, description, provider_id, project_id, status, resources,
+		if _, err := s.claim(ctx, t, p.ProjectID, QuotaPlans, 1, l); err != nil {
+			return err
+		}
+		err = t.exec(ctx, `INSERT INTO plans (id, name, description, provider_id, project_id, status, resources,
 			parameters, created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
 			p.ID, p.Name, p.Description, p.ProviderID, p.ProjectID, string(p.Status), document{p.Resources},
 			document{p.Parameters}, micros(p.CreatedAt), micros(p.UpdatedAt))
@@ -55,6 +54,9 @@ func (s *Store) CreatePlan(ctx context.Context, p karbor.Plan, limit int) error 
 			return karbor.Errorf(karbor.Conflict, "there is a plan %s already", p.ID)
 		}
 		if err != nil {
+			return err
+		}
+		if err := s.changeUsage(ctx, t, p.ProjectID, QuotaPlans, Usage{InUse: 1}); err != nil {
 			return err
 		}
 		return insertResources(ctx, t, &p)
@@ -127,14 +129,26 @@ func (s *Store) UpdatePlan(ctx context.Context, projectID, id string, change fun
 	return p, nil
 }
 
-// DeletePlan deletes a plan. Its checkpoints stay.
+// DeletePlan deletes a plan. Its checkpoints stay. The error is
+// karbor.FailedDependency as long as a scheduled operation uses it.
 func (s *Store) DeletePlan(ctx context.Context, projectID, id string) error {
 	now := s.now()
 	return s.write(ctx, "deleting the plan "+id, func(t *transaction) error {
-		if _, err := plan(ctx, t, projectID, id); err != nil {
+		owner, err := one(ctx, t, scanText, `SELECT project_id FROM plans
+			WHERE id = ? AND (project_id = ? OR ? = '') AND deleted = 0`+forUpdate, id, projectID, projectID)
+		if err != nil {
+			return missing(err, "plan", id)
+		}
+		if err := unscheduled(ctx, t, "plan", id); err != nil {
 			return err
 		}
-		err := t.exec(ctx, "UPDATE plans SET deleted = 1, deleted_at = ?, updated_at = ? WHERE id = ?",
+		if _, err := s.lockUsage(ctx, t, owner, QuotaPlans); err != nil {
+			return err
+		}
+		if err := s.changeUsage(ctx, t, owner, QuotaPlans, Usage{InUse: -1}); err != nil {
+			return err
+		}
+		err = t.exec(ctx, "UPDATE plans SET deleted = 1, deleted_at = ?, updated_at = ? WHERE id = ?",
 			micros(now), micros(now), id)
 		if err != nil {
 			return err

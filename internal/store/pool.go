@@ -3,9 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
-	"sync"
+
+	"github.com/karbor/karbor/internal/store/database"
 )
 
 // queryer runs a SELECT.
@@ -13,183 +12,75 @@ type queryer interface {
 	query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// reader is the set of connections that read. Its statements are prepared once.
-type reader struct {
-	db         *sql.DB
-	mu         sync.RWMutex
-	statements map[string]*sql.Stmt
-}
+// reader runs SELECTs outside transactions. Each text is prepared once: the texts
+// are constants of this package, or put together from a few of them.
+type reader struct{ db *database.DB }
 
-func newReader(db *sql.DB) *reader { return &reader{db: db, statements: map[string]*sql.Stmt{}} }
-
-func (r *reader) close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var errs []error
-	for _, s := range r.statements {
-		errs = append(errs, s.Close())
-	}
-	clear(r.statements)
-	return errors.Join(append(errs, r.db.Close())...)
-}
-
-// query implements queryer. The texts are constants of this package, or put
-// together from a few of them, so that there are not many to keep.
-func (r *reader) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := r.prepared(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(ctx, args...)
-}
-
-func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
-	r.mu.RLock()
-	stmt := r.statements[query]
-	r.mu.RUnlock()
-	if stmt != nil {
-		return stmt, nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if stmt := r.statements[query]; stmt != nil {
-		return stmt, nil
-	}
-	stmt, err := r.db.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	r.statements[query] = stmt
-	return stmt, nil
+func (r reader) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return r.db.Query(ctx, query, args...)
 }
 
 // unprepared runs SELECTs whose texts are too many to be kept prepared.
-type unprepared struct{ *reader }
+type unprepared struct{ reader }
 
 func (u unprepared) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return u.db.QueryContext(ctx, query, args...)
+	return u.db.QueryOnce(ctx, query, args...)
 }
 
-// writer is the one connection that writes. It says BEGIN and COMMIT itself, as
-// database/sql would prepare every statement of each transaction anew.
-type writer struct {
-	db *sql.DB
-	// turn holds a token while nobody writes.
-	turn       chan struct{}
-	conn       *sql.Conn
-	statements map[string]*sql.Stmt
-}
-
-func newWriter(db *sql.DB) *writer {
-	w := &writer{db: db, turn: make(chan struct{}, 1)}
-	w.turn <- struct{}{}
-	return w
-}
-
-// close waits for the transaction that runs; later ones fail, as the database is
-// closed.
-func (w *writer) close() error {
-	<-w.turn
-	defer func() { w.turn <- struct{}{} }()
-	err := w.drop(nil)
-	return errors.Join(err, w.db.Close())
-}
-
-// drop gives the connection up. It goes back to the pool if bad is nil, and is
-// closed otherwise.
-func (w *writer) drop(bad error) error {
-	if w.conn == nil {
-		return nil
-	}
-	var errs []error
-	for _, s := range w.statements {
-		errs = append(errs, s.Close())
-	}
-	if bad != nil {
-		// The answer is the very error that marks the connection as unusable.
-		_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
-	} else {
-		errs = append(errs, w.conn.Close())
-	}
-	w.conn, w.statements = nil, nil
-	return errors.Join(errs...)
-}
-
-// transaction is a running write transaction.
-type transaction struct{ w *writer }
-
-// do runs f in a transaction, when it is its turn.
-func (w *writer) do(ctx context.Context, f func(t *transaction) error) error {
-	select {
-	case <-w.turn:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { w.turn <- struct{}{} }()
-	if w.conn == nil {
-		conn, err := w.db.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		w.conn, w.statements = conn, map[string]*sql.Stmt{}
-	}
-	t := &transaction{w: w}
-	if err := t.exec(ctx, begin); err != nil {
-		return err
-	}
-	done := false
-	defer func() {
-		if !done {
-			w.rollback(ctx)
-		}
-	}()
-	if err := f(t); err != nil {
-		return err
-	}
-	if err := t.exec(ctx, "COMMIT"); err != nil {
-		return err
-	}
-	done = true
-	return nil
-}
-
-// rollback undoes the transaction, also when its context has ended. If it can't,
-// which is also so when the database has undone it by itself, it closes the
-// connection: that undoes it in any case.
-func (w *writer) rollback(ctx context.Context) {
-	t := &transaction{w: w}
-	if err := t.exec(context.WithoutCancel(ctx), "ROLLBACK"); err != nil {
-		_ = w.drop(err)
-	}
-}
-
-func (t *transaction) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
-	if stmt := t.w.statements[query]; stmt != nil {
-		return stmt, nil
-	}
-	stmt, err := t.w.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	t.w.statements[query] = stmt
-	return stmt, nil
-}
+// transaction is a running transaction that writes. It runs as if it were alone.
+// After an error of a statement its function returns: what it has done is undone.
+type transaction struct{ tx *database.Tx }
 
 // query implements queryer.
 func (t *transaction) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := t.prepared(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(ctx, args...)
+	return t.tx.Query(ctx, query, args...)
 }
 
 // exec runs a statement.
 func (t *transaction) exec(ctx context.Context, query string, args ...any) error {
-	stmt, err := t.prepared(ctx, query)
-	if err != nil {
-		return err
-	}
-	_, err = stmt.ExecContext(ctx, args...)
+	_, err := t.tx.Exec(ctx, query, args...)
 	return err
 }
+
+// changed runs an UPDATE or DELETE, and gives the number of rows that it found.
+func (t *transaction) changed(ctx context.Context, query string, args ...any) (int64, error) {
+	return t.tx.Exec(ctx, query, args...)
+}
+
+// insert runs an INSERT of one row without upsert, and reports whether it did: not
+// so if a row of the same key is there, after which the transaction can go on.
+func (t *transaction) insert(ctx context.Context, query string, args ...any) (bool, error) {
+	return t.tx.Insert(ctx, query, args...)
+}
+
+// inTransaction runs f in a transaction: all of it is kept, or nothing. On a server
+// f is run again, from the start, when the database has undone it for another's
+// sake or its connection was lost: it must change nothing outside of the
+// transaction but variables that it sets anew each time.
+func (s *Store) inTransaction(ctx context.Context, f func(t *transaction) error) error {
+	return s.db.Transaction(ctx, func(tx *database.Tx) error { return f(&transaction{tx}) })
+}
+
+// write is inTransaction with an error that says what was being done, and that has
+// its kind.
+func (s *Store) write(ctx context.Context, doing string, f func(t *transaction) error) error {
+	return failed(doing, s.inTransaction(ctx, func(t *transaction) error {
+		if err := f(t); err != nil {
+			return err
+		}
+		return markReplay(ctx, t)
+	}))
+}
+
+// forUpdate, behind a SELECT, keeps others from changing its rows until the
+// transaction ends.
+const forUpdate = database.ForUpdate
+
+// upsert is the tail of an INSERT that, if the row of the key is there, sets its
+// columns instead. key lists all columns of the table's primary key or of its only
+// unique index.
+func upsert(key string, columns ...string) string { return database.Upsert(key, columns...) }
+
+// isDuplicate reports whether err says that a row of the same key is there. The
+// transaction must be given up then; transaction.insert need not be.
+func isDuplicate(err error) bool { return database.IsDuplicate(err) }

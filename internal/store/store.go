@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store/database"
 )
 
 // Options are those of a store.
@@ -25,18 +26,27 @@ type Options struct {
 	Now func() time.Time
 	// Logger gets what an operator should know; nil for none.
 	Logger *slog.Logger
+	// Server is what the connections to a database server need.
+	Server Server
+	// Upgrade brings the schema of a database server up to date, as that of an
+	// SQLite file always is. Without it an older schema is refused.
+	Upgrade bool
 }
+
+// Server is what the connections to a database server need.
+type Server = database.Server
 
 // Store is an open database.
 type Store struct {
 	now    func() time.Time
-	writer *writer
-	reader *reader
+	db     *database.DB
+	reader reader
 }
 
-// Open opens the SQLite database in the file at path, which is made if it is not
-// there, and brings its schema up to date.
-func Open(ctx context.Context, path string, options Options) (*Store, error) {
+// Open opens the database at a URL (sqlite:///path, postgresql://user@host/name,
+// mysql://user@host/name) or the SQLite file at a path, which is made if it is not
+// there. A schema that is newer than this program is refused.
+func Open(ctx context.Context, location string, options Options) (*Store, error) {
 	if options.Now == nil {
 		return nil, errors.New("opening the database: no clock was given")
 	}
@@ -44,32 +54,23 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	writing, reading, err := openSQLite(path)
+	db, err := database.Open(location, database.Options{Create: true, Server: options.Server})
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{now: options.Now, writer: newWriter(writing), reader: newReader(reading)}
-	if err := migrate(ctx, writing, logger); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the database %s: %w", path, err), s.Close())
+	if err := ready(ctx, db, options.Upgrade, logger); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
-	return s, nil
+	return &Store{now: options.Now, db: db, reader: reader{db}}, nil
 }
 
 // Close ends the store. Calls that still run fail.
-func (s *Store) Close() error {
-	return errors.Join(s.reader.close(), s.writer.close())
-}
+func (s *Store) Close() error { return s.db.Close() }
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	_, err := one(ctx, s.reader, scanInt, "SELECT 1")
 	return failed("asking the database", err)
-}
-
-// write runs f in a transaction. doing, which says what for, begins the error's
-// text.
-func (s *Store) write(ctx context.Context, doing string, f func(t *transaction) error) error {
-	return failed(doing, s.writer.do(ctx, f))
 }
 
 // one gives the only row of a SELECT, or sql.ErrNoRows.
@@ -112,7 +113,7 @@ func failed(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", doing, classified(err))
+	return fmt.Errorf("%s: %w", doing, database.Classified(err))
 }
 
 // missing turns the absence of a row into karbor.NotFound.

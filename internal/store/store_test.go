@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store"
@@ -20,8 +19,6 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the golden files")
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t *testing.T) *store.Store {
 	t.Helper()

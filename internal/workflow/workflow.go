@@ -116,7 +116,8 @@ type Failure struct {
 	// Cancelled is the reason given to Cancel, or "".
 	Cancelled string
 	// Steps are the failed steps, with the sentence of each error, in the order
-	// in which they failed.
+	// in which they failed: the normal ones, and the closing ones that were over
+	// before this one started.
 	Steps []StepError
 }
 
@@ -193,4 +194,8 @@ type Options struct {
 	// pools that it does not name, each by itself. 0 stands for 8.
 	Limits  map[string]int
 	Default int
+	// Context, if not nil, gives the context for an operation's actions, and for
+	// what the engine logs of them: it may add values to ctx, such as the id of a
+	// request. It is called before each attempt.
+	Context func(ctx context.Context, operation string) context.Context
 }

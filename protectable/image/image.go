@@ -24,6 +24,8 @@ var Plugin = plugin.Define("karbor-image-protectable-plugin",
 
 type finder struct{}
 
+var _ protectable.Sizer = finder{}
+
 // Type implements protectable.Plugin.
 func (finder) Type() karbor.ResourceType { return karbor.ImageType }
 
@@ -83,6 +85,27 @@ func (finder) Show(ctx context.Context, cloud karbor.Cloud, id string, _ map[str
 		return karbor.Resource{}, karbor.Errorf(karbor.Conflict, "image %s has status %s and can't be protected", id, i.Status)
 	}
 	return resource(*i), nil
+}
+
+// Size implements protectable.Sizer. An image that is no longer to be seen, such as the
+// one that a server was booted from, is karbor.NotFound.
+func (finder) Size(ctx context.Context, cloud karbor.Cloud, r karbor.Resource) (int64, error) {
+	if !karbor.IsResourceID(r.ID) {
+		return 0, karbor.Errorf(karbor.NotFound, "there is no such image")
+	}
+	client, err := openstack.Image(ctx, cloud)
+	if err != nil {
+		return 0, err
+	}
+	i, err := images.Get(ctx, client, r.ID).Extract()
+	if err == nil {
+		return i.SizeBytes, nil
+	}
+	explained := openstack.Explain(err, "looking for image %s", r.ID)
+	if openstack.IsNotFound(err) || karbor.KindOf(explained) == karbor.Forbidden {
+		return 0, karbor.Errorf(karbor.NotFound, "there is no image %s", r.ID)
+	}
+	return 0, explained
 }
 
 // Dependents implements protectable.Plugin: a server has the image that it was

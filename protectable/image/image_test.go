@@ -35,3 +35,23 @@ func TestPluginPassesTheSuite(t *testing.T) {
 		},
 	})
 }
+
+func TestSizeIsThatOfTheImage(t *testing.T) {
+	w := cloudtest.NewWorld(t)
+	p, err := image.Plugin.Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizer := p.(protectable.Sizer)
+	data := make([]byte, 12345)
+	id := cloudtest.Image(t, w.Alpha, "sized", data)
+	size, err := sizer.Size(t.Context(), w.Alpha, karbor.Resource{Type: karbor.ImageType, ID: id})
+	if err != nil || size != int64(len(data)) {
+		t.Errorf("got %d, %v", size, err)
+	}
+	for _, id := range []string{w.Gone, w.BetaImage, "../x"} {
+		if _, err := sizer.Size(t.Context(), w.Alpha, karbor.Resource{Type: karbor.ImageType, ID: id}); karbor.KindOf(err) != karbor.NotFound {
+			t.Errorf("%s: got %v", id, err)
+		}
+	}
+}

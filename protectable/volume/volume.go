@@ -26,6 +26,8 @@ var Plugin = plugin.Define("karbor-volume-protectable-plugin",
 
 type finder struct{}
 
+var _ protectable.Sizer = finder{}
+
 // Type implements protectable.Plugin.
 func (finder) Type() karbor.ResourceType { return karbor.VolumeType }
 
@@ -91,6 +93,19 @@ func get(ctx context.Context, client *gophercloud.ServiceClient, cloud karbor.Cl
 		return nil, karbor.Errorf(karbor.NotFound, "there is no volume %s", id)
 	}
 	return v, openstack.Explain(err, "looking for volume %s", id)
+}
+
+// Size implements protectable.Sizer.
+func (finder) Size(ctx context.Context, cloud karbor.Cloud, r karbor.Resource) (int64, error) {
+	client, err := openstack.BlockStorage(ctx, cloud)
+	if err != nil {
+		return 0, err
+	}
+	v, err := get(ctx, client, cloud, r.ID)
+	if err != nil {
+		return 0, err
+	}
+	return int64(v.Size) << 30, nil
 }
 
 // Dependents implements protectable.Plugin: a server has the volumes attached to it,

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protectable"
 	"github.com/karbor/karbor/protectable/protectabletest"
 	"github.com/karbor/karbor/protectable/protectabletest/cloudtest"
 	"github.com/karbor/karbor/protectable/volume"
@@ -30,4 +31,22 @@ func TestPluginPassesTheSuite(t *testing.T) {
 			{Parent: karbor.Resource{Type: karbor.ServerType, ID: w.Orphan}, Dependents: nil},
 		},
 	})
+}
+
+func TestSizeIsThatOfTheVolume(t *testing.T) {
+	w := cloudtest.NewWorld(t)
+	p, err := volume.Plugin.Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizer := p.(protectable.Sizer)
+	size, err := sizer.Size(t.Context(), w.Alpha, karbor.Resource{Type: karbor.VolumeType, ID: w.Data1})
+	if err != nil || size != 1<<30 {
+		t.Errorf("got %d, %v", size, err)
+	}
+	for _, id := range []string{w.BetaVolume, "5f3759df-0000-4000-8000-000000000000", "../x"} {
+		if _, err := sizer.Size(t.Context(), w.Alpha, karbor.Resource{Type: karbor.VolumeType, ID: id}); karbor.KindOf(err) != karbor.NotFound {
+			t.Errorf("%s: got %v", id, err)
+		}
+	}
 }

@@ -29,8 +29,12 @@ type karbord struct {
 	project    string
 }
 
+// build builds karbord, unless KARBOR_BENCH_KARBORD names one to measure.
 func build(b *testing.B) string {
 	b.Helper()
+	if path := os.Getenv("KARBOR_BENCH_KARBORD"); path != "" {
+		return path
+	}
 	path := filepath.Join(b.TempDir(), "karbord")
 	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", path, "github.com/karbor/karbor/cmd/karbord")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -173,68 +177,4 @@ func (k *karbord) cpu(b *testing.B) time.Duration {
 	}
 	const ticksPerSecond = 100
 	return time.Duration(ticks) * time.Second / ticksPerSecond
-}
-
-// BenchmarkStart measures the time from exec to the ready line on a warm disk, and
-// the resident memory when idle.
-func BenchmarkStart(b *testing.B) {
-	path := build(b)
-	state := filepath.Join(b.TempDir(), "state")
-	start(b, path, state).stop(b) // the first start fills the state folder
-	var rss int64
-	b.ResetTimer()
-	for range b.N {
-		k := start(b, path, state)
-		b.StopTimer()
-		time.Sleep(2 * time.Second) // idle
-		rss = k.rss(b)
-		k.stop(b)
-		b.StartTimer()
-	}
-	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms-to-ready")
-	b.ReportMetric(float64(rss)/1e6, "MB-RSS-idle")
-}
-
-const noopProvider = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b02"
-
-// BenchmarkNoopCheckpoint measures the CPU time of the whole process for one
-// checkpoint of three resources by the no-op plug-in, from the request to
-// available, with durable commits.
-func BenchmarkNoopCheckpoint(b *testing.B) {
-	k := start(b, build(b), filepath.Join(b.TempDir(), "state"))
-	defer k.stop(b)
-	k.login(b)
-	var plan struct{ Plan struct{ ID string } }
-	resources := make([]string, 3)
-	for i := range resources {
-		resources[i] = fmt.Sprintf(`{"id":"0000000%d-0000-4000-8000-000000000000","type":"OS::Cinder::Volume","name":"v%d"}`, i, i)
-	}
-	k.do(b, "POST", "/plans", fmt.Sprintf(`{"plan":{"name":"p","provider_id":%q,"parameters":{},"resources":[%s]}}`,
-		noopProvider, strings.Join(resources, ",")), &plan)
-	checkpoints := "/providers/" + noopProvider + "/checkpoints"
-	run := func(n int) {
-		for range n {
-			var cp struct{ Checkpoint struct{ ID, Status string } }
-			k.do(b, "POST", checkpoints, fmt.Sprintf(`{"checkpoint":{"plan_id":%q}}`, plan.Plan.ID), &cp)
-			for cp.Checkpoint.Status != "available" {
-				if cp.Checkpoint.Status != "protecting" {
-					b.Fatalf("checkpoint %s is %s", cp.Checkpoint.ID, cp.Checkpoint.Status)
-				}
-				time.Sleep(20 * time.Millisecond)
-				k.do(b, "GET", checkpoints+"/"+cp.Checkpoint.ID, "", &cp)
-			}
-		}
-	}
-	run(20) // warm up
-	const n = 200
-	b.ResetTimer()
-	var used time.Duration
-	for range b.N {
-		before := k.cpu(b)
-		run(n)
-		used += k.cpu(b) - before
-	}
-	b.ReportMetric(float64(used.Microseconds())/1000/float64(n*b.N), "ms-CPU/checkpoint")
-	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(n*b.N), "ms/checkpoint")
-	b.ReportMetric(0, "ns/op")
 }

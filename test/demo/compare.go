@@ -68,7 +68,7 @@ func compareDisk(name string, before, after *application.Digest, host string) ch
 		return c
 	}
 	if n := len(different); n > 0 {
-		c.faults = append(c.faults, fmt.Sprintf("%d blocks of 4 KiB differ, the first at byte %d", n, different[0]))
+		c.faults = append(c.faults, fmt.Sprintf("blocks of 4 KiB that differ: %d, the first at byte %d", n, different[0]))
 	}
 	return c
 }

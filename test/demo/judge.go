@@ -29,7 +29,7 @@ func (s *story) judge(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		checks = compare(s.app, s.original, after, s.process != nil)
+		checks = compare(s.app, s.original, after, s.simulated())
 		return nil
 	})
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *story) plant(ctx context.Context, restored *application.Application) er
 		if err != nil {
 			return err
 		}
-		checks = compare(s.app, s.original, after, s.process != nil)
+		checks = compare(s.app, s.original, after, s.simulated())
 		return nil
 	})
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *story) plant(ctx context.Context, restored *application.Application) er
 	for _, c := range checks {
 		for _, f := range c.faults {
 			switch {
-			case c.what == application.DataVolume && strings.HasPrefix(f, "1 blocks of 4 KiB differ"):
+			case c.what == application.DataVolume && strings.HasPrefix(f, "blocks of 4 KiB that differ: 1,"):
 				byteSeen = true
 			case strings.HasPrefix(f, application.PlantedProperty(restored)+":"):
 				propertySeen = true
@@ -88,33 +88,38 @@ func (s *story) plant(ctx context.Context, restored *application.Application) er
 	return nil
 }
 
-// finish stops karbord, or takes the application off a real cloud.
+// finish takes the application off a real cloud, and stops karbord.
 func (s *story) finish(ctx context.Context) error {
-	if s.process != nil {
-		if s.process.API == "" {
-			return nil
-		}
-		return s.process.Stop()
+	var errs []error
+	if !s.simulated() && !s.keep && s.cloud != nil && s.app != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
+		defer cancel()
+		errs = append(errs, s.out.step("Clean up", func() error { return s.cleanUp(ctx) }))
 	}
-	if s.keep || s.cloud == nil || s.app == nil {
-		return nil
+	if s.process != nil && s.process.API != "" {
+		errs = append(errs, s.process.Stop())
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
-	defer cancel()
-	return s.out.step("Clean up", func() error {
-		var errs []error
-		if s.checkpointID != "" {
-			_, err := s.karbor.Run(ctx, true, "checkpoint", "delete", s.providerID, s.checkpointID, "--wait")
-			errs = append(errs, err)
-		}
-		if s.planID != "" {
-			_, err := s.karbor.Run(ctx, false, "plan", "delete", s.planID)
-			errs = append(errs, err)
-		}
-		if restored, err := s.cloud.Restored(ctx, s.app); err == nil {
-			s.app.ServerImage = restored.ServerImage
-		}
-		errs = append(errs, s.cloud.Destroy(ctx, s.app))
-		return errors.Join(errs...)
-	})
+	return errors.Join(errs...)
+}
+
+// cleanUp deletes the checkpoint, the plan and the application, and makes sure
+// that nothing of them is left in the cloud.
+func (s *story) cleanUp(ctx context.Context) error {
+	var errs []error
+	if s.checkpointID != "" {
+		_, err := s.karbor.Run(ctx, false, "checkpoint", "delete", s.providerID, s.checkpointID, "--wait")
+		errs = append(errs, err)
+	}
+	if s.planID != "" {
+		_, err := s.karbor.Run(ctx, false, "plan", "delete", s.planID)
+		errs = append(errs, err)
+	}
+	if restored, err := s.cloud.Restored(ctx, s.app); err == nil {
+		s.app.ServerImage = restored.ServerImage
+	}
+	errs = append(errs, s.cloud.Destroy(ctx, s.app))
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return s.nothingLeft(ctx, &application.Application{})
 }

@@ -4,8 +4,8 @@
 // that it takes from the cloud itself. Its exit code is 0 only if all is equal.
 //
 // With --karbord it starts its own "karbord dev", which brings a simulated
-// cloud along. With --openrc it works on a real cloud where karbord runs
-// already.
+// cloud along. With --openrc it works on a real cloud, where karbord runs
+// already, or is started by the demo when --karbord and --config are given too.
 package main
 
 import (
@@ -22,6 +22,7 @@ import (
 
 type settings struct {
 	karbord, karbor  string
+	config           string
 	openrc, endpoint string
 	provider         string
 	selftest, crash  bool
@@ -30,9 +31,10 @@ type settings struct {
 
 func main() {
 	var s settings
-	flag.StringVar(&s.karbord, "karbord", "", "the karbord program; it is started with a simulated cloud")
+	flag.StringVar(&s.karbord, "karbord", "", "the karbord program; it is started, without --openrc with a simulated cloud")
+	flag.StringVar(&s.config, "config", "", "with --karbord and --openrc: karbord's configuration file")
 	flag.StringVar(&s.karbor, "karbor", "karbor", "the karbor program")
-	flag.StringVar(&s.openrc, "openrc", "", "the tenant's openrc of a real cloud, in place of --karbord")
+	flag.StringVar(&s.openrc, "openrc", "", "the tenant's openrc of a real cloud")
 	flag.StringVar(&s.endpoint, "endpoint", "", "with --openrc: Karbor's URL, if the catalogue has none")
 	flag.StringVar(&s.provider, "provider", "", "the provider's name or id (default: the first that is not noop)")
 	flag.BoolVar(&s.selftest, "selftest", false, "plant a wrong byte and a wrong property, and expect that both are seen")
@@ -52,8 +54,10 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	switch {
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
-	case (s.karbord == "") == (s.openrc == ""):
-		return errors.New("give either --karbord or --openrc")
+	case s.karbord == "" && s.openrc == "":
+		return errors.New("give --karbord, --openrc or both")
+	case (s.config != "") != (s.karbord != "" && s.openrc != ""):
+		return errors.New("--config goes with --karbord and --openrc")
 	case s.crash && s.karbord == "":
 		return errors.New("--crash needs --karbord")
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strconv"
@@ -56,6 +57,28 @@ func (p *printer) show(lines []byte) {
 	}
 }
 
+// indenter moves lines to the right, below their step.
+type indenter struct {
+	w    io.Writer
+	line bool // in the middle of a line
+}
+
+// Write implements io.Writer.
+func (i *indenter) Write(p []byte) (int, error) {
+	for part := range bytes.Lines(p) {
+		if !i.line {
+			if _, err := io.WriteString(i.w, "    "); err != nil {
+				return 0, err
+			}
+		}
+		if _, err := i.w.Write(part); err != nil {
+			return 0, err
+		}
+		i.line = !bytes.HasSuffix(part, []byte("\n"))
+	}
+	return len(p), nil
+}
+
 // check is one comparison.
 type check struct {
 	what  string
@@ -70,28 +93,34 @@ type check struct {
 func (p *printer) summary(checks []check) {
 	t := newTable(p.w)
 	t.AppendHeader(table.Row{"Compared", "How", "Bytes", "Time", "Result"})
+	var all int64
 	for _, c := range checks {
+		all += c.bytes
 		result := "equal"
 		if len(c.faults) > 0 {
-			result = fmt.Sprintf("%d DIFFERENCES", len(c.faults))
+			result = fmt.Sprintf("DIFFERENT (%d)", len(c.faults))
 		}
-		bytes, took := "", ""
+		size, took := "", ""
 		if c.bytes > 0 {
-			bytes = strconv.FormatInt(c.bytes, 10)
+			size = strconv.FormatInt(c.bytes, 10)
 		}
 		if c.took > 0 {
 			took = c.took.Round(time.Millisecond).String()
 		}
-		t.AppendRow(table.Row{c.what, c.how, bytes, took, result})
+		t.AppendRow(table.Row{c.what, c.how, size, took, result})
 	}
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, Align: text.AlignRight}, {Number: 4, Align: text.AlignRight}})
+	t.AppendFooter(table.Row{"together", "", strconv.FormatInt(all, 10), "", ""})
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, Align: text.AlignRight, AlignFooter: text.AlignRight}, {Number: 4, Align: text.AlignRight}})
 	t.Render()
 	times := newTable(p.w)
 	times.AppendHeader(table.Row{"Step", "Time"})
+	var sum time.Duration
 	for _, one := range p.times {
+		sum += one.took
 		times.AppendRow(table.Row{one.what, one.took})
 	}
-	times.SetColumnConfigs([]table.ColumnConfig{{Number: 2, Align: text.AlignRight}})
+	times.AppendFooter(table.Row{"together", sum})
+	times.SetColumnConfigs([]table.ColumnConfig{{Number: 2, Align: text.AlignRight, AlignFooter: text.AlignRight}})
 	times.Render()
 	for _, c := range checks {
 		for _, f := range c.faults {
@@ -104,7 +133,7 @@ func newTable(w io.Writer) table.Writer {
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
 	style := table.StyleDefault
-	style.Format.Header = text.FormatDefault
+	style.Format.Header, style.Format.Footer = text.FormatDefault, text.FormatDefault
 	t.SetStyle(style)
 	_, _ = fmt.Fprintln(w)
 	return t

@@ -6,10 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/karbor/karbor/test/demo/application"
 	"github.com/karbor/karbor/test/demo/service"
@@ -22,7 +26,7 @@ type story struct {
 	log *os.File
 	out *printer
 
-	process *service.Process // nil on a real cloud
+	process *service.Process // nil if karbord ran before the demo
 	karbor  *service.Command
 	cloud   *application.Cloud
 
@@ -57,16 +61,22 @@ func (s *story) tell(ctx context.Context) (err error) {
 	return s.judge(ctx)
 }
 
-// open starts karbord, or logs in to a real cloud.
+// simulated reports whether the cloud is the one that karbord brings along.
+func (s *story) simulated() bool { return s.openrc == "" }
+
+// open starts karbord, if it does not run yet, and logs in to the cloud.
 func (s *story) open(ctx context.Context) (err error) {
 	openrc := s.openrc
 	if s.karbord != "" {
 		state := filepath.Join(s.dir, "state")
-		if s.process, err = service.Start(ctx, s.karbord, state, s.log); err != nil {
+		if s.process, err = service.Start(ctx, service.Options{Program: s.karbord, State: state, Config: s.config, Log: s.log}); err != nil {
 			return err
 		}
-		s.out.note("karbord dev: API %s, simulated cloud %s", s.process.API, s.process.Cloud)
-		openrc = filepath.Join(state, "openrc-demo")
+		s.out.note("karbord: %s", s.process.API)
+		if s.simulated() {
+			s.out.note("simulated cloud: %s", s.process.Cloud)
+			openrc = filepath.Join(state, "openrc-demo")
+		}
 	}
 	env, err := service.ReadOpenRC(openrc)
 	if err != nil {
@@ -76,6 +86,9 @@ func (s *story) open(ctx context.Context) (err error) {
 		env["OS_ENDPOINT_OVERRIDE"] = s.endpoint
 	}
 	s.karbor = &service.Command{Program: s.settings.karbor, Env: env, Log: s.log, Progress: os.Stderr}
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		s.karbor.Progress = &indenter{w: os.Stderr}
+	}
 	if s.cloud, err = application.Open(ctx, env); err != nil {
 		return err
 	}
@@ -93,15 +106,15 @@ func (s *story) create(ctx context.Context) (err error) {
 		return err
 	}
 	s.out.note("file systems: %s", s.app.FileSystem)
-	var patience time.Duration
-	if s.process != nil {
-		patience = time.Minute
+	if !s.simulated() {
+		// The images have no boot loader: a real guest does not get as far as to write.
+		return nil
 	}
-	rewritten, err := s.cloud.AwaitGuest(ctx, s.app, patience)
+	rewritten, err := s.cloud.AwaitGuest(ctx, s.app, time.Minute)
 	if err != nil {
 		return err
 	}
-	if s.process != nil && rewritten == 0 {
+	if rewritten == 0 {
 		return errors.New("the guest has not written to its root disk")
 	}
 	s.out.note("the guest rewrote %d blocks of its root disk when it booted", rewritten)
@@ -216,9 +229,9 @@ func (s *story) restore(ctx context.Context) error {
 		return err
 	}
 	s.restoreID = done.ID
-	for what, lines := range done.NotKept {
-		for _, line := range lines {
-			s.out.note("not kept: %s: %s", what, line)
+	for _, what := range slices.Sorted(maps.Keys(done.NotKept)) {
+		for _, line := range done.NotKept[what] {
+			s.out.note("not kept: %s", line)
 		}
 	}
 	return nil
@@ -226,12 +239,15 @@ func (s *story) restore(ctx context.Context) error {
 
 // nothingLeft fails if the tenant has more in the cloud than before the demo
 // and the application. In a real cloud others may use the project meanwhile:
-// there only what bears Karbor's name or the application's counts.
+// there only what bears the application's name counts, and what Karbor makes for
+// a part of the application, whose id is in its name.
 func (s *story) nothingLeft(ctx context.Context, app *application.Application) error {
 	var mine func(string) bool
-	if s.process == nil {
+	if !s.simulated() {
+		ids := append(s.app.IDs(), s.checkpointID, s.restoreID)
 		mine = func(name string) bool {
-			return strings.HasPrefix(name, "karbor-") || strings.Contains(name, s.app.Name)
+			return strings.Contains(name, s.app.Name) ||
+				slices.ContainsFunc(ids, func(id string) bool { return id != "" && strings.Contains(name, id) })
 		}
 	}
 	left, err := s.cloud.Leftovers(ctx, s.before, app, mine)

@@ -1,7 +1,7 @@
 #!/bin/bash
-# The story of the demo on a real cloud (docs/operators/real-cloud.md): starts a
-# karbord of its own, with a bank in a temporary folder, runs the story as the
-# tenant, and stops it again.
+# The story of the demo on a real cloud (docs/operators/real-cloud.md): writes the
+# configuration of a karbord with a bank in a temporary folder, and runs the story
+# as the tenant. Arguments go to the demo: --selftest, --crash, --keep.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -9,20 +9,16 @@ lab=${OSLAB:-/var/tmp/oslab}
 tenant=${KARBOR_DEMO_OPENRC:-$lab/openrc-alpha}
 service=${KARBOR_DEMO_SERVICE_OPENRC:-$lab/openrc-karbor}
 listen=${KARBOR_DEMO_LISTEN:-127.0.0.1:8799}
+bin=${KARBOR_DEMO_BIN:-$root/bin}
 for file in "$tenant" "$service"; do
   [ -r "$file" ] || { echo "there is no $file: set KARBOR_DEMO_OPENRC and KARBOR_DEMO_SERVICE_OPENRC, or run make openstack-up" >&2; exit 2; }
 done
 
 state=$(mktemp -d "${TMPDIR:-/var/tmp}/karbor-demo-XXXXXX")
-karbord=
 finish() {
   code=$?
-  if [ -n "$karbord" ] && kill -0 "$karbord" 2>/dev/null; then
-    kill -TERM "$karbord"
-    wait "$karbord" || true
-  fi
   if [ $code -ne 0 ] || [ -n "${KARBOR_DEMO_KEEP:-}" ]; then
-    echo "kept: $state (karbord.log is karbord's log)"
+    echo "kept: $state (karbord's configuration, database and bank)"
   else
     rm -rf "$state"
   fi
@@ -65,18 +61,12 @@ plugins:
   - plugin: karbor-project-protection-plugin
   - plugin: karbor-server-protection-plugin
   - plugin: karbor-volume-glance-plugin
+    options: {poll_interval: 2s}
   - plugin: karbor-image-protection-plugin
+    options: {poll_interval: 2s}
   - plugin: karbor-network-protection-plugin
 X
 
-mkfifo "$state/ready"
-"$root/bin/karbord" all --config "$state/karbord.yaml" >"$state/ready" 2>"$state/karbord.log" &
-karbord=$!
-if ! read -r -t 60 line <"$state/ready" || [[ $line != ready* ]]; then
-  echo "karbord did not become ready:" >&2
-  tail -n 20 "$state/karbord.log" >&2
-  exit 1
-fi
-echo "$line"
 cd "$root"
-go run ./test/demo --karbor bin/karbor --openrc "$tenant" --endpoint "http://$listen" "$@"
+go run ./test/demo --karbord "$bin/karbord" --config "$state/karbord.yaml" --karbor "$bin/karbor" \
+  --openrc "$tenant" --endpoint "http://$listen" "$@"

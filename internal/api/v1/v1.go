@@ -9,13 +9,22 @@ import (
 	"github.com/karbor/karbor/internal/api"
 	"github.com/karbor/karbor/internal/api/v1/applicationcredentials"
 	"github.com/karbor/karbor/internal/api/v1/checkpoints"
+	"github.com/karbor/karbor/internal/api/v1/copies"
 	"github.com/karbor/karbor/internal/api/v1/operationlogs"
 	"github.com/karbor/karbor/internal/api/v1/plans"
 	"github.com/karbor/karbor/internal/api/v1/protectables"
 	"github.com/karbor/karbor/internal/api/v1/providers"
+	"github.com/karbor/karbor/internal/api/v1/quotaclasses"
+	"github.com/karbor/karbor/internal/api/v1/quotas"
 	"github.com/karbor/karbor/internal/api/v1/restores"
+	"github.com/karbor/karbor/internal/api/v1/scheduledoperations"
+	"github.com/karbor/karbor/internal/api/v1/services"
+	"github.com/karbor/karbor/internal/api/v1/triggers"
+	"github.com/karbor/karbor/internal/api/v1/verifications"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/quota"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/trigger"
 )
 
 // Store is all that the rooms ask of the database; store.Store is one.
@@ -24,6 +33,11 @@ type Store interface {
 	checkpoints.Store
 	restores.Store
 	operationlogs.Store
+	verifications.Store
+	copies.Store
+	triggers.Store
+	scheduledoperations.Store
+	services.Store
 }
 
 // Service is all that the rooms ask of the protection service;
@@ -35,11 +49,20 @@ type Service interface {
 	checkpoints.Service
 	restores.Service
 	applicationcredentials.Service
+	verifications.Service
+	copies.Service
+}
+
+// Quotas is all that the rooms ask of the quotas; quota.Quotas is one.
+type Quotas interface {
+	quotas.Quotas
+	quotaclasses.Quotas
 }
 
 var (
 	_ Store   = (*store.Store)(nil)
 	_ Service = (*protectionservice.Service)(nil)
+	_ Quotas  = (*quota.Quotas)(nil)
 )
 
 // Deps are what the rooms need.
@@ -48,9 +71,14 @@ type Deps struct {
 	Service Service
 	// Session opens the cloud as the caller.
 	Session func(*karbor.Identity) karbor.Cloud
-	// PlanQuota is the most plans of a project; -1 is no limit.
-	PlanQuota int
-	Now       func() time.Time
+	Quotas  Quotas
+	// Limits are the configured quotas of each project.
+	Limits store.Limits
+	// Triggers bound what triggers may ask for.
+	Triggers trigger.Limits
+	// ServiceDownTime is how long after its last report a service counts as down.
+	ServiceDownTime time.Duration
+	Now             func() time.Time
 }
 
 // Routes gives everything that version 1 serves.
@@ -58,10 +86,17 @@ func Routes(d Deps) []api.Route {
 	return slices.Concat(
 		providers.Routes(providers.Deps{Service: d.Service}),
 		protectables.Routes(protectables.Deps{Service: d.Service, Session: d.Session}),
-		plans.Routes(plans.Deps{Store: d.Store, Checker: d.Service, Quota: d.PlanQuota, Now: d.Now}),
+		plans.Routes(plans.Deps{Store: d.Store, Checker: d.Service, Limits: d.Limits, Now: d.Now}),
 		checkpoints.Routes(checkpoints.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		restores.Routes(restores.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		operationlogs.Routes(operationlogs.Deps{Store: d.Store}),
 		applicationcredentials.Routes(applicationcredentials.Deps{Service: d.Service}),
+		verifications.Routes(verifications.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
+		copies.Routes(copies.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
+		quotas.Routes(quotas.Deps{Quotas: d.Quotas}),
+		quotaclasses.Routes(quotaclasses.Deps{Quotas: d.Quotas}),
+		triggers.Routes(triggers.Deps{Store: d.Store, Limits: d.Triggers, Now: d.Now}),
+		scheduledoperations.Routes(scheduledoperations.Deps{Store: d.Store, Now: d.Now}),
+		services.Routes(services.Deps{Store: d.Store, DownTime: d.ServiceDownTime, Now: d.Now}),
 	)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/client"
 )
 
@@ -12,7 +13,7 @@ import (
 const lineEvery = 10 * time.Second
 
 // lines prints a line whenever a resource's state changes, and now and then
-// while its bytes move.
+// while its bytes move. A resource that has not begun has none.
 type lines struct {
 	w     io.Writer
 	now   func() time.Time
@@ -35,6 +36,9 @@ func (l *lines) Update(progress []client.Progress) {
 	now := l.now()
 	for _, p := range progress {
 		last, known := l.seen[key(p)]
+		if !known && p.State == karbor.ResourcePending {
+			continue
+		}
 		changed := !known || last.state != string(p.State) || last.phase != p.Phase
 		moved := last.done != p.BytesDone && now.Sub(last.at) >= lineEvery
 		if !changed && !moved {

@@ -23,6 +23,7 @@ func TestLinesComeWithChangesAndNowAndThenWithBytes(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Unix(0, 0)
 	d := New(&out, false, func() time.Time { return now })
+	d.Update([]client.Progress{volume(karbor.ResourcePending, "", 0, 0)})
 	for i := range 25 {
 		now = time.Unix(int64(i), 0)
 		d.Update([]client.Progress{volume(karbor.ResourceProtecting, "main", int64(i)<<20, 25<<20)})

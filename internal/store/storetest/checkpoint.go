@@ -99,7 +99,7 @@ func sameGraph(a, b *karbor.Graph) bool {
 func testCheckpointQuota(t *testing.T, s *store.Store) {
 	for i := range 3 {
 		a := Acceptance(karbor.Protect, NewCheckpoint("project"))
-		a.CheckpointLimit = 2
+		a.Limits = store.Limits{store.QuotaCheckpoints: 2}
 		err := s.Accept(t.Context(), a)
 		if i < 2 {
 			must(t, err)

@@ -35,11 +35,29 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"of many deletions at once one is accepted", testAcceptRace},
 		{"a refused acceptance leaves nothing behind", testAcceptAllOrNothing},
 		{"the checkpoint quota holds", testCheckpointQuota},
+		{"limits of a project go over the default class's, and those over the configured ones", testLimits},
+		{"checkpoints made at once never exceed a quota", testQuotaRace},
+		{"a checkpoint counts until its delete has ended", testQuotaOfDelete},
+		{"gigabytes are set aside, and then settled", testGigabytes},
+		{"usages are always what the rows say", testUsagesProperty},
+		{"verifications are filtered", testVerifications},
+		{"copies are filtered", testCopies},
 		{"the outbox keeps its order", testOutbox},
 		{"resource records are changed one by one", testResources},
 		{"scratch records live until the end", testScratch},
+		{"documents come back byte by byte", testDocuments},
 		{"operation logs are filtered", testOperationLogFilters},
 		{"a user has one application credential in a project", testApplicationCredential},
+		{"a trigger comes back as it was kept, changed and deleted", testTriggerRoundTrip},
+		{"triggers are filtered", testTriggerFilters},
+		{"a scheduled operation needs a plan and a trigger of its project", testScheduledOperation},
+		{"what a scheduled operation uses can't be deleted", testScheduledUse},
+		{"what a scheduled operation uses can't be deleted at that moment", testScheduleRace},
+		{"services report, and are disabled", testServices},
+		{"services that report at once are listed once", testServicesRace},
+		{"a request with a key is kept once, for a day", testReplays},
+		{"what a request keeps is marked with it", testReplayMarks},
+		{"delegations are kept until they are revoked", testRevocations},
 		{"a cancelled context leaves the store usable", testCancelledContext},
 	}
 	for _, test := range tests {
@@ -122,6 +140,7 @@ func Acceptance(typ karbor.OperationType, c karbor.Checkpoint) store.Acceptance 
 		a.CheckpointFrom = []karbor.CheckpointStatus{karbor.CheckpointAvailable}
 		a.Operation.RestoreID, a.Log.RestoreID = a.Restore.ID, a.Restore.ID
 		a.Log.Status = karbor.LogInProgress
+	default: // what it makes, its test says itself
 	}
 	return a
 }

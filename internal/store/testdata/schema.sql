@@ -13,11 +13,11 @@ CREATE TABLE checkpoints (
     project_id VARCHAR(255) NOT NULL,
     plan_id VARCHAR(36) NOT NULL,
     status VARCHAR(64) NOT NULL,
-    plan JSON NOT NULL,
-    graph JSON NOT NULL,
-    extra_info JSON NOT NULL,
+    plan TEXT NOT NULL,
+    graph TEXT NOT NULL,
+    extra_info TEXT NOT NULL,
     size BIGINT NOT NULL,
-    reasons JSON NOT NULL,
+    reasons TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT,
@@ -25,11 +25,65 @@ CREATE TABLE checkpoints (
     PRIMARY KEY (id, provider_id)
 );
 
+CREATE INDEX checkpoints_by_deletion ON checkpoints (deleted_at);
+
 CREATE INDEX checkpoints_of_plan ON checkpoints (plan_id, provider_id, deleted, created_at, id);
 
 CREATE INDEX checkpoints_of_project ON checkpoints (project_id, provider_id, deleted, created_at, id);
 
+CREATE INDEX checkpoints_of_project_by_plan_id ON checkpoints (project_id, provider_id, deleted, plan_id, id);
+
+CREATE INDEX checkpoints_of_project_by_status ON checkpoints (project_id, provider_id, deleted, status, id);
+
+CREATE INDEX checkpoints_of_project_by_updated_at ON checkpoints (project_id, provider_id, deleted, updated_at, id);
+
 CREATE INDEX checkpoints_of_provider ON checkpoints (provider_id, deleted, created_at, id);
+
+CREATE INDEX checkpoints_of_provider_by_id ON checkpoints (provider_id, deleted, id);
+
+CREATE INDEX checkpoints_of_provider_by_plan_id ON checkpoints (provider_id, deleted, plan_id, id);
+
+CREATE INDEX checkpoints_of_provider_by_project_id ON checkpoints (provider_id, deleted, project_id, id);
+
+CREATE INDEX checkpoints_of_provider_by_status ON checkpoints (provider_id, deleted, status, id);
+
+CREATE INDEX checkpoints_of_provider_by_updated_at ON checkpoints (provider_id, deleted, updated_at, id);
+
+CREATE TABLE copies (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    project_id VARCHAR(255) NOT NULL,
+    provider_id VARCHAR(36) NOT NULL,
+    plan_id VARCHAR(36) NOT NULL,
+    checkpoints TEXT NOT NULL,
+    parameters TEXT NOT NULL,
+    status VARCHAR(64) NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE INDEX copies_by_deletion ON copies (deleted_at);
+
+CREATE INDEX copies_of_project ON copies (project_id, provider_id, deleted, created_at, id);
+
+CREATE INDEX copies_of_project_by_plan_id ON copies (project_id, provider_id, deleted, plan_id, id);
+
+CREATE INDEX copies_of_project_by_status ON copies (project_id, provider_id, deleted, status, id);
+
+CREATE INDEX copies_of_project_by_updated_at ON copies (project_id, provider_id, deleted, updated_at, id);
+
+CREATE INDEX copies_of_provider ON copies (provider_id, deleted, created_at, id);
+
+CREATE INDEX copies_of_provider_by_id ON copies (provider_id, deleted, id);
+
+CREATE INDEX copies_of_provider_by_plan_id ON copies (provider_id, deleted, plan_id, id);
+
+CREATE INDEX copies_of_provider_by_project_id ON copies (provider_id, deleted, project_id, id);
+
+CREATE INDEX copies_of_provider_by_status ON copies (provider_id, deleted, status, id);
+
+CREATE INDEX copies_of_provider_by_updated_at ON copies (provider_id, deleted, updated_at, id);
 
 CREATE TABLE journal_lease (
     id BIGINT NOT NULL PRIMARY KEY,
@@ -54,7 +108,7 @@ CREATE INDEX journal_operations_unfinished ON journal_operations (ended_at, crea
 CREATE TABLE journal_pages (
     operation_id VARCHAR(255) NOT NULL REFERENCES journal_operations (id),
     page BIGINT NOT NULL,
-    steps JSON NOT NULL,
+    steps TEXT NOT NULL,
     PRIMARY KEY (operation_id, page)
 );
 
@@ -86,16 +140,58 @@ CREATE TABLE operation_logs (
     started_at BIGINT NOT NULL,
     ended_at BIGINT,
     error_info TEXT NOT NULL,
-    extra_info JSON NOT NULL,
+    extra_info TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT,
     deleted SMALLINT NOT NULL
-);
+, ended_order BIGINT GENERATED ALWAYS AS (COALESCE(ended_at, 0)) VIRTUAL);
+
+CREATE INDEX operation_logs_by_deletion ON operation_logs (deleted_at);
 
 CREATE INDEX operation_logs_of_all ON operation_logs (deleted, created_at, id);
 
+CREATE INDEX operation_logs_of_all_by_checkpoint_id ON operation_logs (deleted, checkpoint_id, id);
+
+CREATE INDEX operation_logs_of_all_by_ended_order ON operation_logs (deleted, ended_order, id);
+
+CREATE INDEX operation_logs_of_all_by_id ON operation_logs (deleted, id);
+
+CREATE INDEX operation_logs_of_all_by_operation_type ON operation_logs (deleted, operation_type, id);
+
+CREATE INDEX operation_logs_of_all_by_plan_id ON operation_logs (deleted, plan_id, id);
+
+CREATE INDEX operation_logs_of_all_by_project_id ON operation_logs (deleted, project_id, id);
+
+CREATE INDEX operation_logs_of_all_by_provider_id ON operation_logs (deleted, provider_id, id);
+
+CREATE INDEX operation_logs_of_all_by_restore_id ON operation_logs (deleted, restore_id, id);
+
+CREATE INDEX operation_logs_of_all_by_scheduled_operation_id ON operation_logs (deleted, scheduled_operation_id, id);
+
+CREATE INDEX operation_logs_of_all_by_started_at ON operation_logs (deleted, started_at, id);
+
+CREATE INDEX operation_logs_of_all_by_status ON operation_logs (deleted, status, id);
+
 CREATE INDEX operation_logs_of_project ON operation_logs (project_id, deleted, created_at, id);
+
+CREATE INDEX operation_logs_of_project_by_checkpoint_id ON operation_logs (project_id, deleted, checkpoint_id, id);
+
+CREATE INDEX operation_logs_of_project_by_ended_order ON operation_logs (project_id, deleted, ended_order, id);
+
+CREATE INDEX operation_logs_of_project_by_operation_type ON operation_logs (project_id, deleted, operation_type, id);
+
+CREATE INDEX operation_logs_of_project_by_plan_id ON operation_logs (project_id, deleted, plan_id, id);
+
+CREATE INDEX operation_logs_of_project_by_provider_id ON operation_logs (project_id, deleted, provider_id, id);
+
+CREATE INDEX operation_logs_of_project_by_restore_id ON operation_logs (project_id, deleted, restore_id, id);
+
+CREATE INDEX operation_logs_of_project_by_scheduled_operation_id ON operation_logs (project_id, deleted, scheduled_operation_id, id);
+
+CREATE INDEX operation_logs_of_project_by_started_at ON operation_logs (project_id, deleted, started_at, id);
+
+CREATE INDEX operation_logs_of_project_by_status ON operation_logs (project_id, deleted, status, id);
 
 CREATE TABLE operation_resources (
     operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
@@ -107,8 +203,8 @@ CREATE TABLE operation_resources (
     total BIGINT NOT NULL,
     reason TEXT NOT NULL,
     new_id VARCHAR(255) NOT NULL,
-    parts JSON NOT NULL,
-    not_kept JSON NOT NULL,
+    parts TEXT NOT NULL,
+    not_kept TEXT NOT NULL,
     started SMALLINT NOT NULL,
     PRIMARY KEY (operation_id, resource_key)
 );
@@ -122,13 +218,13 @@ CREATE TABLE operations (
     restore_id VARCHAR(36) NOT NULL,
     plan_id VARCHAR(36) NOT NULL,
     log_id VARCHAR(36) NOT NULL,
-    graph JSON NOT NULL,
-    parameters JSON NOT NULL,
+    graph TEXT NOT NULL,
+    parameters TEXT NOT NULL,
     delegation TEXT,
     dispatched SMALLINT NOT NULL,
     created_at BIGINT NOT NULL,
     ended_at BIGINT
-);
+, request_id VARCHAR(64) NOT NULL DEFAULT '');
 
 CREATE INDEX operations_of_checkpoint ON operations (checkpoint_id, created_at);
 
@@ -145,17 +241,121 @@ CREATE TABLE plans (
     provider_id VARCHAR(36) NOT NULL,
     project_id VARCHAR(255) NOT NULL,
     status VARCHAR(64) NOT NULL,
-    resources JSON NOT NULL,
-    parameters JSON NOT NULL,
+    resources TEXT NOT NULL,
+    parameters TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT,
     deleted SMALLINT NOT NULL
 );
 
+CREATE INDEX plans_by_deletion ON plans (deleted_at);
+
 CREATE INDEX plans_of_all ON plans (deleted, created_at, id);
 
+CREATE INDEX plans_of_all_by_description ON plans (deleted, description, id);
+
+CREATE INDEX plans_of_all_by_id ON plans (deleted, id);
+
+CREATE INDEX plans_of_all_by_name ON plans (deleted, name, id);
+
+CREATE INDEX plans_of_all_by_project_id ON plans (deleted, project_id, id);
+
+CREATE INDEX plans_of_all_by_provider_id ON plans (deleted, provider_id, id);
+
+CREATE INDEX plans_of_all_by_status ON plans (deleted, status, id);
+
+CREATE INDEX plans_of_all_by_updated_at ON plans (deleted, updated_at, id);
+
 CREATE INDEX plans_of_project ON plans (project_id, deleted, created_at, id);
+
+CREATE INDEX plans_of_project_by_description ON plans (project_id, deleted, description, id);
+
+CREATE INDEX plans_of_project_by_name ON plans (project_id, deleted, name, id);
+
+CREATE INDEX plans_of_project_by_provider_id ON plans (project_id, deleted, provider_id, id);
+
+CREATE INDEX plans_of_project_by_status ON plans (project_id, deleted, status, id);
+
+CREATE INDEX plans_of_project_by_updated_at ON plans (project_id, deleted, updated_at, id);
+
+CREATE TABLE quota_classes (
+    id BIGINT NOT NULL PRIMARY KEY,
+    class_name VARCHAR(255) NOT NULL,
+    resource VARCHAR(64) NOT NULL,
+    hard_limit BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE UNIQUE INDEX quota_classes_of_name ON quota_classes (class_name, resource);
+
+CREATE TABLE quota_usages (
+    id BIGINT NOT NULL PRIMARY KEY,
+    project_id VARCHAR(255) NOT NULL,
+    resource VARCHAR(64) NOT NULL,
+    in_use BIGINT NOT NULL CHECK (in_use >= 0),
+    reserved BIGINT NOT NULL CHECK (reserved >= 0),
+    until_refresh BIGINT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE UNIQUE INDEX quota_usages_of_project ON quota_usages (project_id, resource);
+
+CREATE TABLE quotas (
+    id BIGINT NOT NULL PRIMARY KEY,
+    project_id VARCHAR(255) NOT NULL,
+    resource VARCHAR(64) NOT NULL,
+    hard_limit BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE UNIQUE INDEX quotas_of_project ON quotas (project_id, resource);
+
+CREATE TABLE replays (
+    scope VARCHAR(64) NOT NULL PRIMARY KEY,
+    body VARCHAR(64) NOT NULL,
+    owner VARCHAR(255) NOT NULL,
+    done SMALLINT NOT NULL,
+    answer TEXT,
+    created_at BIGINT NOT NULL
+);
+
+CREATE INDEX replays_by_age ON replays (created_at);
+
+CREATE TABLE reservations (
+    id BIGINT NOT NULL PRIMARY KEY,
+    uuid VARCHAR(36) NOT NULL,
+    usage_id BIGINT NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    resource VARCHAR(64) NOT NULL,
+    delta BIGINT NOT NULL,
+    expire BIGINT NOT NULL,
+    operation_id VARCHAR(36) NOT NULL,
+    checkpoint_id VARCHAR(36) NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE INDEX reservations_by_deletion ON reservations (deleted_at);
+
+CREATE INDEX reservations_expiring ON reservations (deleted, expire);
+
+CREATE INDEX reservations_of_checkpoint ON reservations (checkpoint_id, deleted);
+
+CREATE INDEX reservations_of_operation ON reservations (operation_id, deleted);
+
+CREATE INDEX reservations_of_project ON reservations (project_id, resource, deleted);
 
 CREATE TABLE resources (
     id BIGINT NOT NULL PRIMARY KEY,
@@ -169,6 +369,8 @@ CREATE TABLE resources (
     deleted SMALLINT NOT NULL
 );
 
+CREATE INDEX resources_by_deletion ON resources (deleted_at);
+
 CREATE INDEX resources_of_plan ON resources (plan_id, deleted);
 
 CREATE TABLE restores (
@@ -177,24 +379,207 @@ CREATE TABLE restores (
     provider_id VARCHAR(36) NOT NULL,
     checkpoint_id VARCHAR(36) NOT NULL,
     restore_target VARCHAR(255) NOT NULL,
-    parameters JSON NOT NULL,
+    parameters TEXT NOT NULL,
     status VARCHAR(64) NOT NULL,
-    resources_status JSON NOT NULL,
-    resources_reason JSON NOT NULL,
+    resources_status TEXT NOT NULL,
+    resources_reason TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT,
     deleted SMALLINT NOT NULL
 );
 
+CREATE INDEX restores_by_deletion ON restores (deleted_at);
+
 CREATE INDEX restores_of_all ON restores (deleted, created_at, id);
 
+CREATE INDEX restores_of_all_by_checkpoint_id ON restores (deleted, checkpoint_id, id);
+
+CREATE INDEX restores_of_all_by_id ON restores (deleted, id);
+
+CREATE INDEX restores_of_all_by_project_id ON restores (deleted, project_id, id);
+
+CREATE INDEX restores_of_all_by_provider_id ON restores (deleted, provider_id, id);
+
+CREATE INDEX restores_of_all_by_restore_target ON restores (deleted, restore_target, id);
+
+CREATE INDEX restores_of_all_by_status ON restores (deleted, status, id);
+
+CREATE INDEX restores_of_all_by_updated_at ON restores (deleted, updated_at, id);
+
 CREATE INDEX restores_of_project ON restores (project_id, deleted, created_at, id);
+
+CREATE INDEX restores_of_project_by_checkpoint_id ON restores (project_id, deleted, checkpoint_id, id);
+
+CREATE INDEX restores_of_project_by_provider_id ON restores (project_id, deleted, provider_id, id);
+
+CREATE INDEX restores_of_project_by_restore_target ON restores (project_id, deleted, restore_target, id);
+
+CREATE INDEX restores_of_project_by_status ON restores (project_id, deleted, status, id);
+
+CREATE INDEX restores_of_project_by_updated_at ON restores (project_id, deleted, updated_at, id);
+
+CREATE TABLE revocations (
+    operation_id VARCHAR(36) NOT NULL PRIMARY KEY,
+    delegation TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE INDEX revocations_by_age ON revocations (created_at);
+
+CREATE TABLE scheduled_operations (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    name VARCHAR(255) NOT NULL,
+    description VARCHAR(255) NOT NULL,
+    operation_type VARCHAR(64) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    user_id VARCHAR(255) NOT NULL,
+    trigger_id VARCHAR(36) NOT NULL,
+    plan_id VARCHAR(36) NOT NULL,
+    operation_definition TEXT NOT NULL,
+    enabled SMALLINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE INDEX scheduled_operations_by_deletion ON scheduled_operations (deleted_at);
+
+CREATE INDEX scheduled_operations_of_all ON scheduled_operations (deleted, created_at, id);
+
+CREATE INDEX scheduled_operations_of_all_by_description ON scheduled_operations (deleted, description, id);
+
+CREATE INDEX scheduled_operations_of_all_by_enabled ON scheduled_operations (deleted, enabled, id);
+
+CREATE INDEX scheduled_operations_of_all_by_id ON scheduled_operations (deleted, id);
+
+CREATE INDEX scheduled_operations_of_all_by_name ON scheduled_operations (deleted, name, id);
+
+CREATE INDEX scheduled_operations_of_all_by_operation_type ON scheduled_operations (deleted, operation_type, id);
+
+CREATE INDEX scheduled_operations_of_all_by_project_id ON scheduled_operations (deleted, project_id, id);
+
+CREATE INDEX scheduled_operations_of_all_by_trigger_id ON scheduled_operations (deleted, trigger_id, id);
+
+CREATE INDEX scheduled_operations_of_all_by_updated_at ON scheduled_operations (deleted, updated_at, id);
+
+CREATE INDEX scheduled_operations_of_plan ON scheduled_operations (plan_id, deleted);
+
+CREATE INDEX scheduled_operations_of_project ON scheduled_operations (project_id, deleted, created_at, id);
+
+CREATE INDEX scheduled_operations_of_project_by_description ON scheduled_operations (project_id, deleted, description, id);
+
+CREATE INDEX scheduled_operations_of_project_by_enabled ON scheduled_operations (project_id, deleted, enabled, id);
+
+CREATE INDEX scheduled_operations_of_project_by_name ON scheduled_operations (project_id, deleted, name, id);
+
+CREATE INDEX scheduled_operations_of_project_by_operation_type ON scheduled_operations (project_id, deleted, operation_type, id);
+
+CREATE INDEX scheduled_operations_of_project_by_trigger_id ON scheduled_operations (project_id, deleted, trigger_id, id);
+
+CREATE INDEX scheduled_operations_of_project_by_updated_at ON scheduled_operations (project_id, deleted, updated_at, id);
+
+CREATE INDEX scheduled_operations_of_trigger ON scheduled_operations (trigger_id, deleted);
 
 CREATE TABLE scratch (
     operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
     resource_key VARCHAR(600) NOT NULL,
-    document JSON NOT NULL,
+    document TEXT NOT NULL,
     PRIMARY KEY (operation_id, resource_key)
 );
+
+CREATE TABLE services (
+    id BIGINT NOT NULL PRIMARY KEY,
+    host VARCHAR(255) NOT NULL,
+    binary_name VARCHAR(255) NOT NULL,
+    topic VARCHAR(255) NOT NULL,
+    report_count BIGINT NOT NULL,
+    disabled SMALLINT NOT NULL,
+    disabled_reason VARCHAR(255) NOT NULL,
+    modified_at BIGINT NOT NULL,
+    rpc_current_version VARCHAR(36) NOT NULL,
+    rpc_available_version VARCHAR(36) NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE UNIQUE INDEX services_of_host ON services (host, binary_name);
+
+CREATE TABLE triggers (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    name VARCHAR(255) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    type VARCHAR(64) NOT NULL,
+    properties TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE INDEX triggers_by_deletion ON triggers (deleted_at);
+
+CREATE INDEX triggers_of_all ON triggers (deleted, created_at, id);
+
+CREATE INDEX triggers_of_all_by_id ON triggers (deleted, id);
+
+CREATE INDEX triggers_of_all_by_name ON triggers (deleted, name, id);
+
+CREATE INDEX triggers_of_all_by_project_id ON triggers (deleted, project_id, id);
+
+CREATE INDEX triggers_of_all_by_type ON triggers (deleted, type, id);
+
+CREATE INDEX triggers_of_all_by_updated_at ON triggers (deleted, updated_at, id);
+
+CREATE INDEX triggers_of_project ON triggers (project_id, deleted, created_at, id);
+
+CREATE INDEX triggers_of_project_by_name ON triggers (project_id, deleted, name, id);
+
+CREATE INDEX triggers_of_project_by_type ON triggers (project_id, deleted, type, id);
+
+CREATE INDEX triggers_of_project_by_updated_at ON triggers (project_id, deleted, updated_at, id);
+
+CREATE TABLE verifications (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    project_id VARCHAR(255) NOT NULL,
+    provider_id VARCHAR(36) NOT NULL,
+    checkpoint_id VARCHAR(36) NOT NULL,
+    parameters TEXT NOT NULL,
+    status VARCHAR(64) NOT NULL,
+    resources_status TEXT NOT NULL,
+    resources_reason TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE INDEX verifications_by_deletion ON verifications (deleted_at);
+
+CREATE INDEX verifications_of_all ON verifications (deleted, created_at, id);
+
+CREATE INDEX verifications_of_all_by_checkpoint_id ON verifications (deleted, checkpoint_id, id);
+
+CREATE INDEX verifications_of_all_by_id ON verifications (deleted, id);
+
+CREATE INDEX verifications_of_all_by_project_id ON verifications (deleted, project_id, id);
+
+CREATE INDEX verifications_of_all_by_provider_id ON verifications (deleted, provider_id, id);
+
+CREATE INDEX verifications_of_all_by_status ON verifications (deleted, status, id);
+
+CREATE INDEX verifications_of_all_by_updated_at ON verifications (deleted, updated_at, id);
+
+CREATE INDEX verifications_of_project ON verifications (project_id, deleted, created_at, id);
+
+CREATE INDEX verifications_of_project_by_checkpoint_id ON verifications (project_id, deleted, checkpoint_id, id);
+
+CREATE INDEX verifications_of_project_by_provider_id ON verifications (project_id, deleted, provider_id, id);
+
+CREATE INDEX verifications_of_project_by_status ON verifications (project_id, deleted, status, id);
+
+CREATE INDEX verifications_of_project_by_updated_at ON verifications (project_id, deleted, updated_at, id);
 

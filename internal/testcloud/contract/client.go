@@ -13,7 +13,7 @@ func (c *cloud) client(t *testing.T, who Credentials, service string) *gopherclo
 	t.Helper()
 	provider, err := openstack.AuthenticatedClient(t.Context(), gophercloud.AuthOptions{
 		IdentityEndpoint: c.AuthURL, Username: who.UserName, Password: who.Password,
-		DomainID: "default", TenantName: who.ProjectName,
+		DomainID: "default", TenantName: who.ProjectName, AllowReauth: true,
 	})
 	if err != nil {
 		t.Fatalf("logging in with gophercloud: %v", err)

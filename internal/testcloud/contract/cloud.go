@@ -42,10 +42,17 @@ func newCloud(t *testing.T, target Target) *cloud {
 // name gives a name for something new, with the run's prefix.
 func (c *cloud) name(what string) string { return c.prefix + what }
 
-// login gets a token for the credentials, scoped to their project.
+// login gets a token for the credentials, scoped to their project. The session
+// renews it.
 func (c *cloud) login(t *testing.T, who Credentials) *session {
 	t.Helper()
-	return c.open(t, who.UserName, c.authenticate(t, passwordLogin(who, projectScope(who))).want(t, http.StatusCreated))
+	login := passwordLogin(who, projectScope(who))
+	a := c.authenticate(t, login).want(t, http.StatusCreated)
+	s := c.open(t, who.UserName, a)
+	if s.ticket = newTicket(login, a); s.ticket == nil {
+		t.Fatalf("the login of %s gave a token without an end: %.300s", who.UserName, a.body)
+	}
+	return s
 }
 
 // open makes a session of the answer to a login.
@@ -81,8 +88,12 @@ func (c *cloud) open(t *testing.T, name string, a *answer) *session {
 // authenticate posts a login as it is.
 func (c *cloud) authenticate(t *testing.T, login object) *answer {
 	t.Helper()
-	s := &session{cloud: c, name: "nobody", endpoints: map[string]string{"identity": strings.TrimRight(c.AuthURL, "/")}}
-	return s.post(t, "identity", "/auth/tokens", login)
+	return c.stranger().post(t, "identity", "/auth/tokens", login)
+}
+
+// stranger gives a session of nobody, who knows only Keystone.
+func (c *cloud) stranger() *session {
+	return &session{cloud: c, name: "nobody", endpoints: map[string]string{"identity": strings.TrimRight(c.AuthURL, "/")}}
 }
 
 func passwordLogin(who Credentials, scope object) object {

@@ -20,8 +20,11 @@ type object = map[string]any
 // session is one user's token and the way to the services.
 type session struct {
 	*cloud
-	name      string
+	name string
+	// token is the one that the session began with; ticket, if there is one,
+	// knows the one of now.
 	token     string
+	ticket    *ticket
 	userID    string
 	projectID string
 	// endpoints are the services' URLs by their type in the catalog.
@@ -129,8 +132,12 @@ func (s *session) stream(ctx context.Context, method, service, path string, body
 	if kind != "" {
 		request.Header.Set("Content-Type", kind)
 	}
-	if s.token != "" {
-		request.Header.Set("X-Auth-Token", s.token)
+	token, err := s.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		request.Header.Set("X-Auth-Token", token)
 	}
 	for key, value := range s.headers {
 		request.Header.Set(key, value)

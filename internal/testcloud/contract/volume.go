@@ -173,7 +173,7 @@ func testSnapshot(t *testing.T, c *cloud) {
 func testBackup(t *testing.T, c *cloud) {
 	content := noise(1 << 20)
 	volume := c.volume(t, "backed-up", object{"imageRef": c.upload(t, "backed-up", content)})
-	a := c.member.post(t, "volumev3", "/backups", object{"backup": object{"volume_id": volume, "name": c.name("backup")}}).
+	a := c.member.anew().post(t, "volumev3", "/backups", object{"backup": object{"volume_id": volume, "name": c.name("backup")}}).
 		want(t, http.StatusAccepted)
 	id := a.text("backup", "id")
 	path := "/backups/" + id
@@ -192,7 +192,7 @@ func testBackup(t *testing.T, c *cloud) {
 	}
 	c.other.get(t, "volumev3", path).refused(t, http.StatusNotFound, "itemNotFound")
 	c.other.post(t, "volumev3", path+"/restore", object{"restore": object{}}).refused(t, http.StatusNotFound, "itemNotFound")
-	a = c.member.post(t, "volumev3", path+"/restore", object{"restore": object{"name": c.name("restored")}}).want(t, http.StatusAccepted)
+	a = c.member.anew().post(t, "volumev3", path+"/restore", object{"restore": object{"name": c.name("restored")}}).want(t, http.StatusAccepted)
 	a.equals(t, id, "restore", "backup_id")
 	restored := a.text("restore", "volume_id")
 	c.member.forget(t, "volumev3", "/volumes/"+restored)

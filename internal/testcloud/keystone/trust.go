@@ -207,7 +207,8 @@ func optional(t time.Time) any {
 func (k *Keystone) scopeToTrust(t *token, trustee User, id string) (User, error) {
 	tr, ok := k.trusts.Get(id)
 	if !ok || tr.expired(k.fab.Clock.Now()) {
-		return trustee, missing("trust", id)
+		// As the real one: the login fails, and does not tell why.
+		return trustee, notAuthenticated()
 	}
 	if tr.TrusteeID != trustee.ID {
 		return trustee, fabric.Forbidden("You are not authorized to perform the requested action: identity:get_trust.")

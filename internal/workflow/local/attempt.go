@@ -28,13 +28,19 @@ type attempt struct {
 	task     workflow.Task
 	timeout  time.Duration
 
+	// ctx is the one that the action got.
+	ctx context.Context
 	err error
 	// late says that the time-out had come when the action gave up.
 	late bool
 }
 
 // do runs the action.
-func (a *attempt) do(ctx context.Context) {
+func (a *attempt) do(ctx context.Context, with func(context.Context, string) context.Context) {
+	if with != nil {
+		ctx = with(ctx, a.task.Operation)
+	}
+	a.ctx = ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, a.timeout, errDeadline)
 	defer cancel()
 	// It stays so if the action ends its goroutine.
@@ -60,8 +66,8 @@ func (a *attempt) call(ctx context.Context) (err error) {
 }
 
 // settle tells the operation how the attempt ended, and the operator if it failed.
-func (e *Engine) settle(ctx context.Context, a *attempt, stopping bool) {
-	now := e.now()
+func (e *Engine) settle(a *attempt, stopping bool) {
+	ctx, now := a.ctx, e.now()
 	s := &a.o.steps[a.position]
 	switch {
 	case a.err == nil:

@@ -78,6 +78,60 @@ func benchmark(b *testing.B, n int, inARow bool) {
 	b.ReportMetric(float64(journal.commits.Load())/float64(b.N), "commits/op")
 }
 
+// BenchmarkSteps runs many operations at a time, as a busy site does, and tells the
+// steps that are done in a second, each journalled durably.
+func BenchmarkSteps(b *testing.B) {
+	const operations, n = 64, 32
+	var left atomic.Int64
+	over := make(chan struct{}, 1)
+	engine, err := local.New(local.Options{
+		Options: workflow.Options{Actions: map[string]workflow.Action{
+			"work": func(context.Context, *workflow.Task) error { return nil },
+			"end": func(context.Context, *workflow.Task) error {
+				if left.Add(-1) == 0 {
+					over <- struct{}{}
+				}
+				return nil
+			},
+		}},
+		Journal: openStore(b).Journal(), Owner: "bench", Now: time.Now,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error)
+	go func() { done <- engine.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+	}()
+	var steps workflow.Steps
+	for i := range n - 1 {
+		s := workflow.Step{ID: fmt.Sprint("step", i), Action: "work"}
+		if i > 1 {
+			s.After = []string{steps[i-2].ID} // two rows side by side
+		}
+		steps = append(steps, s)
+	}
+	steps = append(steps, workflow.Step{ID: "end", Action: "end", When: workflow.Always})
+	before := cpu(b)
+	for i := 0; b.Loop(); i++ {
+		left.Store(operations)
+		for o := range operations {
+			if err := engine.Start(b.Context(), fmt.Sprint(i, "/", o), steps); err != nil {
+				b.Fatal(err)
+			}
+		}
+		<-over
+	}
+	total := float64(b.N) * operations * n
+	b.ReportMetric(total/b.Elapsed().Seconds(), "steps/s")
+	b.ReportMetric(float64((cpu(b)-before).Microseconds())/total, "cpu-µs/step")
+}
+
 // cpu is what the process has used so far.
 func cpu(b *testing.B) time.Duration {
 	var usage syscall.Rusage

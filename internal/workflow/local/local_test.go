@@ -135,8 +135,13 @@ func openStore(t testing.TB) *store.Store {
 }
 
 func TestLocalKeepsTheContract(t *testing.T) {
+	contract(t, func(t *testing.T) *store.Store { return openStore(t) })
+}
+
+// contract runs the suite of engines over stores that open makes.
+func contract(t *testing.T, open func(t *testing.T) *store.Store) {
 	workflowtest.Run(t, func(t *testing.T, options workflow.Options) workflowtest.Harness {
-		s := openStore(t)
+		s := open(t)
 		all := []*process{}
 		run := func(owner string) *process {
 			p := start(t, s, local.Options{Options: options, Owner: owner, LeaseFor: 3 * time.Second})

@@ -164,8 +164,12 @@ func (s *step) giveUp() {
 	if s.State.Ended() {
 		return
 	}
+	if s.marked {
+		s.Attempts-- // the attempt that was counted did not begin
+		s.marked = false
+	}
 	s.State = workflow.Skipped
-	if s.Attempts > 0 && !s.marked {
+	if s.Attempts > 0 {
 		s.State = workflow.Cancelled
 	}
 	s.Due = time.Time{}
@@ -356,6 +360,9 @@ func (o *operation) leaveOut() {
 			continue
 		}
 		if !s.State.Ended() {
+			if s.marked {
+				o.noted = append(o.noted, i)
+			}
 			s.giveUp()
 			o.count(s)
 		}

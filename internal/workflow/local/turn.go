@@ -34,7 +34,7 @@ func (r *run) gather() ([]*operation, Batch) {
 	}
 	for _, a := range r.finished {
 		r.free(a)
-		r.e.settle(r.ctx, a, stopping)
+		r.e.settle(a, stopping)
 		touched = append(touched, a.o)
 	}
 	for id, reason := range r.cancels {
@@ -179,7 +179,7 @@ func (r *run) begin(o *operation, i int, poolName string) {
 	r.running[a] = struct{}{}
 	r.actions.Go(func() {
 		defer r.finish(a)
-		a.do(ctx)
+		a.do(ctx, r.e.options.Context)
 	})
 }
 

@@ -63,6 +63,17 @@ func Run(t *testing.T, open func(*testing.T, workflow.Options) Harness) {
 		{"many operations at once", testMany},
 		{"a large graph", testLarge},
 		{"a bad graph is refused", testInvalid},
+		{"a graph that can't be read is refused", testUnreadableGraph},
+		{"an action gets its task", testTask},
+		{"actions get the context of their operation", testContext},
+		{"what was handed over survives a kill at once", testKilledAtOnce},
+		{"a pool without a limit has its places over all operations", testDefaultPlaces},
+		{"a step without a retry has the default one", testDefaultRetry},
+		{"failures are told in their order, also after a crash", testFailureOrder},
+		{"a cancel survives a crash", testCancelSurvives},
+		{"a cancel of an operation that closes is refused", testCancelClosing},
+		{"closing steps of a cancelled operation are not cut off", testCancelledClosing},
+		{"of a failed operation that was resumed no step waits", testStoppedAfterCrash},
 		{"an operation that is over can be forgotten", testForget},
 	}
 	for _, test := range tests {

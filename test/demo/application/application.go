@@ -318,7 +318,7 @@ func (c *Cloud) replaceData(ctx context.Context, app *Application, image string)
 
 // AwaitGuest waits until the first server's guest has written to its root disk
 // as guests do at boot, for at most limit. It gives how many 4 KiB blocks were
-// rewritten: 0 where the cloud has no real guests.
+// rewritten.
 func (c *Cloud) AwaitGuest(ctx context.Context, app *Application, limit time.Duration) (int, error) {
 	for start := time.Now(); ; {
 		d, err := c.volumeDigest(ctx, RootVolume, app.RootVolume)

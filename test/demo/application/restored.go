@@ -47,6 +47,11 @@ func (c *Cloud) Restored(ctx context.Context, app *Application) (*Application, e
 	return r, nil
 }
 
+// IDs gives the ids of the parts that are protected.
+func (a *Application) IDs() []string {
+	return []string{a.First, a.Second, a.RootVolume, a.DataVolume, a.ServerImage, a.Network}
+}
+
 // Inventory is all that the tenant has in the cloud: by "kind id", its name.
 type Inventory map[string]string
 

@@ -44,7 +44,10 @@ func (c *Command) Run(ctx context.Context, loud bool, args ...string) ([]byte, e
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if loud {
 		// Handed over as it is, so that the command sees whether it is a terminal.
-		cmd.Stderr = c.Progress
+		cmd.Stderr = io.MultiWriter(&complaint, c.Progress)
+		if f, ok := c.Progress.(*os.File); ok {
+			cmd.Stderr = f
+		}
 	}
 	err := cmd.Run()
 	// The log is for a reader after a failure; it can't fail the demo.

@@ -17,39 +17,65 @@ import (
 // readyIn is how long karbord may take to its first answer.
 const readyIn = time.Minute
 
-// Process is a running "karbord dev".
+// Options say how karbord is started.
+type Options struct {
+	// Program is karbord.
+	Program string
+	// State is the folder for "karbord dev", which brings a simulated cloud along.
+	State string
+	// Config is the configuration file for "karbord all", in place of State.
+	Config string
+	// Log gets what karbord writes.
+	Log io.Writer
+}
+
+// Process is a running karbord.
 type Process struct {
-	program, state string
-	log            io.Writer
-	// API and Cloud are the URLs of its ready line.
+	options Options
+	// API and Cloud are the URLs of its ready line; Cloud is empty with Config.
 	API, Cloud string
 
 	cmd   *exec.Cmd
 	ended chan error
 }
 
-// Start runs karbord on free ports and waits until it is ready.
-func Start(ctx context.Context, program, state string, log io.Writer) (*Process, error) {
-	p := &Process{program: program, state: state, log: log}
-	return p, p.run(ctx, "127.0.0.1:0", "127.0.0.1:0")
+// Start runs karbord and waits until it is ready. A simulated cloud, and the API
+// next to it, get free ports.
+func Start(ctx context.Context, o Options) (*Process, error) {
+	p := &Process{options: o}
+	return p, p.run(ctx)
 }
 
 // Again runs karbord on the same state and the same ports, after Kill.
-func (p *Process) Again(ctx context.Context) error {
-	api, err := url.Parse(p.API)
-	if err != nil {
-		return fmt.Errorf("reading the address %q: %w", p.API, err)
+func (p *Process) Again(ctx context.Context) error { return p.run(ctx) }
+
+// arguments gives those for a start, or for another one on the same ports.
+func (p *Process) arguments() ([]string, error) {
+	if p.options.Config != "" {
+		return []string{"all", "--config", p.options.Config}, nil
 	}
-	cloud, err := url.Parse(p.Cloud)
-	if err != nil {
-		return fmt.Errorf("reading the address %q: %w", p.Cloud, err)
+	args := []string{"dev", "--state", p.options.State}
+	for _, one := range []struct{ flag, address string }{{"--listen", p.API}, {"--cloud-listen", p.Cloud}} {
+		host := "127.0.0.1:0"
+		if one.address != "" {
+			u, err := url.Parse(one.address)
+			if err != nil {
+				return nil, fmt.Errorf("reading the address %q: %w", one.address, err)
+			}
+			host = u.Host
+		}
+		args = append(args, one.flag, host)
 	}
-	return p.run(ctx, api.Host, cloud.Host)
+	return args, nil
 }
 
-func (p *Process) run(ctx context.Context, listen, cloudListen string) error {
-	p.cmd = exec.Command(p.program, "dev", "--state", p.state, "--listen", listen, "--cloud-listen", cloudListen)
-	p.cmd.Stderr = p.log
+func (p *Process) run(ctx context.Context) error {
+	args, err := p.arguments()
+	if err != nil {
+		return err
+	}
+	p.cmd = exec.Command(p.options.Program, args...)
+	p.cmd.Stderr = p.options.Log
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return fmt.Errorf("starting karbord: %w", err)
@@ -59,7 +85,7 @@ func (p *Process) run(ctx context.Context, listen, cloudListen string) error {
 	}
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	p.ended = ended
-	cmd, log := p.cmd, p.log
+	cmd, log := p.cmd, p.options.Log
 	go func() {
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
@@ -94,7 +120,7 @@ func (p *Process) readReady(line string) error {
 			p.Cloud = value
 		}
 	}
-	if p.API == "" || p.Cloud == "" {
+	if p.API == "" || p.Cloud == "" && p.options.Config == "" {
 		return fmt.Errorf("karbord's ready line lacks api= or cloud=: %q", line)
 	}
 	return nil

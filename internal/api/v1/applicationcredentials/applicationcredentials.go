@@ -32,16 +32,26 @@ var registerSchema []byte
 func Routes(d Deps) []api.Route {
 	const path = "/application_credential"
 	return []api.Route{
-		{Method: "PUT", Pattern: path, Rule: "application_credential:update", Since: api.ProgressVersion, Body: registerSchema, Handle: d.register},
-		{Method: "GET", Pattern: path, Rule: "application_credential:get", Since: api.ProgressVersion, Handle: d.show},
-		{Method: "DELETE", Pattern: path, Rule: "application_credential:delete", Since: api.ProgressVersion, Handle: d.remove},
+		{
+			Method: "PUT", Pattern: path, Rule: "application_credential:update", Since: api.ProgressVersion, Body: registerSchema, Handle: d.register,
+			Summary:     "Register the caller's application credential",
+			Description: "It must log in as the caller, in the caller's project; it takes the place of an earlier one.", Answer: answer{},
+		},
+		{
+			Method: "GET", Pattern: path, Rule: "application_credential:get", Since: api.ProgressVersion, Handle: d.show,
+			Summary: "Show the caller's application credential", Description: "The secret is never shown.", Answer: answer{},
+		},
+		{
+			Method: "DELETE", Pattern: path, Rule: "application_credential:delete", Since: api.ProgressVersion, Handle: d.remove,
+			Summary: "Forget the caller's application credential", Description: "Operations that run keep what they were accepted with.",
+		},
 	}
 }
 
 // view is the credential on the wire. The secret is never shown.
 type view struct {
 	ID        string  `json:"id"`
-	CreatedAt *string `json:"created_at"`
+	CreatedAt *string `json:"created_at" format:"date-time"`
 }
 
 type answer struct {

@@ -52,12 +52,31 @@ var sortKeys = []string{"id", "project_id", "provider_id", "plan_id", "status", 
 func Routes(d Deps) []api.Route {
 	const all = "/providers/{provider_id}/checkpoints"
 	const one = all + "/{checkpoint_id}"
+	const tag = "checkpoints"
 	return []api.Route{
-		{Method: "POST", Pattern: all, Rule: "provider:checkpoint_create", Body: createSchema, Handle: d.create},
-		{Method: "GET", Pattern: all, Rule: "provider:checkpoint_get_all", Handle: d.list},
-		{Method: "GET", Pattern: one, Rule: "provider:checkpoint_get", Handle: d.show},
-		{Method: "PUT", Pattern: one, Rule: "provider:checkpoint_update", Body: actionSchema, Handle: d.reset},
-		{Method: "DELETE", Pattern: one, Rule: "provider:checkpoint_delete", Handle: d.remove},
+		{
+			Method: "POST", Pattern: all, Rule: "provider:checkpoint_create", Body: createSchema, Handle: d.create, Tag: tag,
+			Summary: "Protect a plan", Description: "The answer comes as soon as the checkpoint is durable; the work goes on behind it.",
+			Answer: answer{},
+		},
+		{
+			Method: "GET", Pattern: all, Rule: "provider:checkpoint_get_all", Handle: d.list, Tag: tag,
+			Summary: "List the checkpoints of a provider",
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("project_id"), api.FilterQuery("plan_id"), api.FilterQuery("status"),
+				api.Parameter{Name: "start_date", Format: "date", Description: "Only checkpoints of this day or later."},
+				api.Parameter{Name: "end_date", Format: "date", Description: "Only checkpoints of this day or earlier."}),
+			Answer: api.ListShape("checkpoints", view{}),
+		},
+		{Method: "GET", Pattern: one, Rule: "provider:checkpoint_get", Handle: d.show, Tag: tag, Summary: "Show a checkpoint", Answer: answer{}},
+		{
+			Method: "PUT", Pattern: one, Rule: "provider:checkpoint_update", Body: actionSchema, Handle: d.reset, Tag: tag,
+			Summary: "Reset the state of a checkpoint", Description: "409 while an operation works on it.", Answer: struct{}{},
+		},
+		{
+			Method: "DELETE", Pattern: one, Rule: "provider:checkpoint_delete", Handle: d.remove, Tag: tag,
+			Summary:     "Delete a checkpoint",
+			Description: "Allowed in `available`, `error` and `error-deleting`, else 409. It goes on after the answer.", Answer: struct{}{},
+		},
 	}
 }
 

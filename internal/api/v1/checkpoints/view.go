@@ -18,13 +18,13 @@ type view struct {
 	Plan      planView                `json:"protection_plan"`
 	// Graph and ExtraInfo are texts that hold JSON: so the original had it, and
 	// its client decodes them. The client can't read a null graph.
-	Graph     string `json:"resource_graph,omitempty"`
-	CreatedAt string `json:"created_at"`
-	ExtraInfo string `json:"extra_info"`
+	Graph     string `json:"resource_graph,omitempty" doc:"A text that holds JSON: the resources and what depends on what."`
+	CreatedAt string `json:"created_at" format:"date"`
+	ExtraInfo string `json:"extra_info" doc:"A text that holds JSON: created_by, and the caller's own members."`
 	// Size is there from api.ProgressVersion on, the others in a show only.
-	Size     *int64             `json:"size,omitempty"`
-	Progress *[]progress.View   `json:"progress,omitempty"`
-	Reasons  *map[string]string `json:"reasons,omitempty"`
+	Size     *int64             `json:"size,omitempty" doc:"From 1.1: logical bytes that it holds."`
+	Progress *[]progress.View   `json:"progress,omitempty" doc:"From 1.1, in a show: how far the newest operation is, by resource."`
+	Reasons  *map[string]string `json:"reasons,omitempty" doc:"From 1.1, in a show: by TYPE#id, what failed."`
 }
 
 // planView is what a checkpoint remembers of its plan, on the wire.

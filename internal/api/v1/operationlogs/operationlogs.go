@@ -31,8 +31,17 @@ var sortKeys = []string{
 // Routes gives what the room serves.
 func Routes(d Deps) []api.Route {
 	return []api.Route{
-		{Method: "GET", Pattern: "/operation_logs", Rule: "operation_log:get_all", Handle: d.list},
-		{Method: "GET", Pattern: "/operation_logs/{id}", Rule: "operation_log:get", Handle: d.show},
+		{
+			Method: "GET", Pattern: "/operation_logs", Rule: "operation_log:get_all", Handle: d.list,
+			Summary: "List the records of operations",
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("checkpoint_id"), api.FilterQuery("plan_id"),
+				api.FilterQuery("restore_id"), api.FilterQuery("status")),
+			Answer: api.ListShape("operation_logs", view{}),
+		},
+		{
+			Method: "GET", Pattern: "/operation_logs/{id}", Rule: "operation_log:get", Handle: d.show,
+			Summary: "Show the record of an operation", Answer: api.Shape{"operation_log": view{}},
+		},
 	}
 }
 
@@ -46,11 +55,11 @@ type view struct {
 	RestoreID            *string              `json:"restore_id"`
 	ScheduledOperationID *string              `json:"scheduled_operation_id"`
 	Status               karbor.LogStatus     `json:"status"`
-	StartedAt            *string              `json:"started_at"`
-	EndedAt              *string              `json:"ended_at"`
+	StartedAt            *string              `json:"started_at" format:"date-time"`
+	EndedAt              *string              `json:"ended_at" format:"date-time"`
 	ErrorInfo            *string              `json:"error_info"`
 	// ExtraInfo is a text that holds JSON, as in a checkpoint.
-	ExtraInfo *string `json:"extra_info"`
+	ExtraInfo *string `json:"extra_info" doc:"A text that holds JSON."`
 }
 
 func viewOf(l karbor.OperationLog) (view, error) {

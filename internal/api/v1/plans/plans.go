@@ -31,9 +31,9 @@ type Checker interface {
 type Deps struct {
 	Store   Store
 	Checker Checker
-	// Quota is the most plans of a project; -1 is no limit.
-	Quota int
-	Now   func() time.Time
+	// Limits are the configured quotas of each project.
+	Limits store.Limits
+	Now    func() time.Time
 }
 
 var (
@@ -50,11 +50,26 @@ var sortKeys = []string{"id", "name", "description", "status", "provider_id", "c
 func Routes(d Deps) []api.Route {
 	const one = "/plans/{id}"
 	return []api.Route{
-		{Method: "POST", Pattern: "/plans", Rule: "plan:create", Body: createSchema, Handle: d.create},
-		{Method: "GET", Pattern: "/plans", Rule: "plan:get_all", Handle: d.list},
-		{Method: "GET", Pattern: one, Rule: "plan:get", Handle: d.show},
-		{Method: "PUT", Pattern: one, Rule: "plan:update", Body: updateSchema, Handle: d.update},
-		{Method: "DELETE", Pattern: one, Rule: "plan:delete", Handle: d.remove},
+		{
+			Method: "POST", Pattern: "/plans", Rule: "plan:create", Body: createSchema, Handle: d.create,
+			Summary: "Make a plan", Description: "A new plan is `suspended`. Over the quota it is 413.", Answer: answer{},
+		},
+		{
+			Method: "GET", Pattern: "/plans", Rule: "plan:get_all", Handle: d.list,
+			Summary: "List the plans",
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.PartQuery("name"), api.PartQuery("description"),
+				api.FilterQuery("status", string(karbor.PlanSuspended), string(karbor.PlanStarted))),
+			Answer: api.ListShape("plans", view{}),
+		},
+		{Method: "GET", Pattern: one, Rule: "plan:get", Handle: d.show, Summary: "Show a plan", Answer: answer{}},
+		{
+			Method: "PUT", Pattern: one, Rule: "plan:update", Body: updateSchema, Handle: d.update,
+			Summary: "Change a plan", Description: "A `started` plan is locked: 409, unless the same request suspends it.", Answer: answer{},
+		},
+		{
+			Method: "DELETE", Pattern: one, Rule: "plan:delete", Handle: d.remove,
+			Summary: "Delete a plan", Description: "Its checkpoints keep their own record of it.",
+		},
 	}
 }
 
@@ -65,8 +80,8 @@ type view struct {
 	Description *string           `json:"description"`
 	Resources   []karbor.Resource `json:"resources"`
 	ProviderID  string            `json:"provider_id"`
-	Status      karbor.PlanStatus `json:"status"`
-	Parameters  karbor.Parameters `json:"parameters"`
+	Status      karbor.PlanStatus `json:"status" enum:"suspended|started"`
+	Parameters  karbor.Parameters `json:"parameters" doc:"By TYPE or TYPE#id, what the provider's options_schema of that type allows."`
 }
 
 func viewOf(p karbor.Plan) view {
@@ -113,7 +128,7 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 	if err := d.Checker.CheckPlan(p.ProviderID, &p); err != nil {
 		return nil, err
 	}
-	if err := d.Store.CreatePlan(ctx, p, d.Quota); err != nil {
+	if err := d.Store.CreatePlan(ctx, p, int(d.Limits.Of(store.QuotaPlans))); err != nil {
 		return nil, err
 	}
 	return answer{viewOf(p)}, nil

@@ -9,10 +9,10 @@ type View struct {
 	ID         string               `json:"id"`
 	Name       string               `json:"name"`
 	State      karbor.ResourceState `json:"state"`
-	Phase      string               `json:"phase"`
+	Phase      string               `json:"phase" doc:"The hook that runs now, such as main; empty before and after."`
 	BytesDone  int64                `json:"bytes_done"`
-	BytesTotal int64                `json:"bytes_total"`
-	Reason     string               `json:"reason"`
+	BytesTotal int64                `json:"bytes_total" doc:"0 as long as it is not known."`
+	Reason     string               `json:"reason" doc:"Why it failed, or what it waits for."`
 }
 
 // Of gives the view of one resource's progress.

@@ -29,14 +29,38 @@ type Deps struct {
 	Session func(*karbor.Identity) karbor.Cloud
 }
 
+// sortKeys are those of a list of instances.
+var sortKeys = []string{"id", "name", "type"}
+
+var parametersQuery = api.Parameter{
+	Name: "parameters", Description: "A dictionary for the plug-in, as JSON or as Python writes one, such as `{'region_name': 'east'}`.",
+}
+
 // Routes gives what the room serves.
 func Routes(d Deps) []api.Route {
 	const one = "/protectables/{type}"
 	return []api.Route{
-		{Method: "GET", Pattern: "/protectables", Rule: "protectable:get_all", Handle: d.list},
-		{Method: "GET", Pattern: one, Rule: "protectable:get", Handle: d.show},
-		{Method: "GET", Pattern: one + "/instances", Rule: "protectable:instance_get_all", Handle: d.listInstances},
-		{Method: "GET", Pattern: one + "/instances/{id}", Rule: "protectable:instance_get", Handle: d.showInstance},
+		{
+			Method: "GET", Pattern: "/protectables", Rule: "protectable:get_all", Handle: d.list,
+			Summary: "List the types of resources that can be protected",
+			Answer:  api.Shape{"protectable_type": []karbor.ResourceType{}},
+		},
+		{
+			Method: "GET", Pattern: one, Rule: "protectable:get", Handle: d.show,
+			Summary: "Show a type of resources",
+			Answer:  api.Shape{"protectable_type": api.Shape{"name": "", "dependent_types": []karbor.ResourceType{}}},
+		},
+		{
+			Method: "GET", Pattern: one + "/instances", Rule: "protectable:instance_get_all", Handle: d.listInstances,
+			Summary: "List the caller's resources of a type",
+			Query:   api.PageQuery(sortKeys, parametersQuery),
+			Answer:  api.ListShape("instances", view{}),
+		},
+		{
+			Method: "GET", Pattern: one + "/instances/{id}", Rule: "protectable:instance_get", Handle: d.showInstance,
+			Summary: "Show one of the caller's resources",
+			Query:   []api.Parameter{parametersQuery}, Answer: api.Shape{"instance": view{}},
+		},
 	}
 }
 
@@ -79,7 +103,7 @@ func resourceOf(r karbor.Resource) resource {
 // view is an instance on the wire.
 type view struct {
 	resource
-	Dependents []resource `json:"dependent_resources"`
+	Dependents []resource `json:"dependent_resources" doc:"What is protected with it: a server's volumes, say."`
 }
 
 func viewOf(in protectionservice.Instance) view {
@@ -95,7 +119,7 @@ func (d Deps) caller(r *api.Request) protectionservice.Caller {
 }
 
 func (d Deps) listInstances(ctx context.Context, r *api.Request) (any, error) {
-	page, err := r.Page("id", "name", "type")
+	page, err := r.Page(sortKeys...)
 	if err != nil {
 		return nil, err
 	}

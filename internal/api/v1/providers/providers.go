@@ -25,11 +25,22 @@ type Deps struct {
 	Service Service
 }
 
+// sortKeys are those of a list of providers.
+var sortKeys = []string{"id", "name", "description"}
+
 // Routes gives what the room serves.
 func Routes(d Deps) []api.Route {
 	return []api.Route{
-		{Method: "GET", Pattern: "/providers", Rule: "provider:get_all", Handle: d.list},
-		{Method: "GET", Pattern: "/providers/{id}", Rule: "provider:get", Handle: d.show},
+		{
+			Method: "GET", Pattern: "/providers", Rule: "provider:get_all", Handle: d.list,
+			Summary: "List the providers",
+			Query:   api.PageQuery(sortKeys, api.PartQuery("name"), api.PartQuery("description")),
+			Answer:  api.ListShape("providers", view{}),
+		},
+		{
+			Method: "GET", Pattern: "/providers/{id}", Rule: "provider:get", Handle: d.show,
+			Summary: "Show a provider", Answer: api.Shape{"provider": view{}},
+		},
 	}
 }
 
@@ -45,10 +56,10 @@ type view struct {
 }
 
 type extendedInfo struct {
-	Options   schemas `json:"options_schema"`
-	Restore   schemas `json:"restore_schema"`
-	Verify    schemas `json:"verify_schema"`
-	SavedInfo schemas `json:"saved_info_schema"`
+	Options   schemas `json:"options_schema" doc:"By resource type, the JSON Schema of a plan's parameters."`
+	Restore   schemas `json:"restore_schema" doc:"By resource type, the JSON Schema of a restore's parameters."`
+	Verify    schemas `json:"verify_schema" doc:"By resource type, the JSON Schema of a verification's parameters."`
+	SavedInfo schemas `json:"saved_info_schema" doc:"By resource type, the JSON Schema of what a checkpoint keeps of a resource."`
 }
 
 func viewOf(p protectionservice.Provider) view {
@@ -70,7 +81,7 @@ func orEmpty(s json.RawMessage) json.RawMessage {
 }
 
 func (d Deps) list(_ context.Context, r *api.Request) (any, error) {
-	page, err := r.Page("id", "name", "description")
+	page, err := r.Page(sortKeys...)
 	if err != nil {
 		return nil, err
 	}

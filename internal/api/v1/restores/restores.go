@@ -24,6 +24,7 @@ type Store interface {
 type Service interface {
 	Restore(ctx context.Context, c protectionservice.Caller, r protectionservice.RestoreRequest) (karbor.Restore, error)
 	RestoreProgress(ctx context.Context, c protectionservice.Caller, id string) ([]karbor.ResourceProgress, error)
+	LiveRestore(ctx context.Context, r karbor.Restore) (karbor.Restore, error)
 }
 
 // Deps are what the room needs.
@@ -43,9 +44,20 @@ var sortKeys = []string{"id", "project_id", "provider_id", "checkpoint_id", "res
 // Routes gives what the room serves.
 func Routes(d Deps) []api.Route {
 	return []api.Route{
-		{Method: "POST", Pattern: "/restores", Rule: "restore:create", Body: createSchema, Handle: d.create},
-		{Method: "GET", Pattern: "/restores", Rule: "restore:get_all", Handle: d.list},
-		{Method: "GET", Pattern: "/restores/{id}", Rule: "restore:get", Handle: d.show},
+		{
+			Method: "POST", Pattern: "/restores", Rule: "restore:create", Body: createSchema, Handle: d.create,
+			Summary:     "Restore a checkpoint",
+			Description: "Only an `available` checkpoint restores. A request that can't start is a 4xx that says why, and stores nothing.",
+			Answer:      answer{},
+		},
+		{
+			Method: "GET", Pattern: "/restores", Rule: "restore:get_all", Handle: d.list,
+			Summary: "List the restores",
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("status",
+				string(karbor.RestoreInProgress), string(karbor.RestoreSuccess), string(karbor.RestoreFail))),
+			Answer: api.ListShape("restores", view{}),
+		},
+		{Method: "GET", Pattern: "/restores/{id}", Rule: "restore:get", Handle: d.show, Summary: "Show a restore", Answer: answer{}},
 	}
 }
 
@@ -148,6 +160,9 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 	}
 	views := make([]view, len(found))
 	for i, restore := range found {
+		if restore, err = d.Service.LiveRestore(ctx, restore); err != nil {
+			return nil, err
+		}
 		views[i] = viewOf(restore)
 	}
 	return api.List(r, "restores", page, views, func(v view) string { return v.ID }), nil
@@ -160,6 +175,9 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	}
 	restore, err := d.Store.Restore(ctx, r.ItemProject(), id)
 	if err != nil {
+		return nil, err
+	}
+	if restore, err = d.Service.LiveRestore(ctx, restore); err != nil {
 		return nil, err
 	}
 	v := viewOf(restore)

@@ -14,19 +14,19 @@ type view struct {
 	CheckpointID    string                          `json:"checkpoint_id"`
 	RestoreTarget   *string                         `json:"restore_target"`
 	Parameters      karbor.Parameters               `json:"parameters"`
-	Status          karbor.RestoreStatus            `json:"status"`
-	ResourcesStatus map[string]karbor.ResourceState `json:"resources_status"`
-	ResourcesReason map[string]string               `json:"resources_reason"`
+	Status          karbor.RestoreStatus            `json:"status" enum:"in_progress|success|fail"`
+	ResourcesStatus map[string]karbor.ResourceState `json:"resources_status" doc:"By TYPE#new id, or TYPE#original id as long as there is no new one."`
+	ResourcesReason map[string]string               `json:"resources_reason" doc:"By the same keys, what failed."`
 	// These are there in a show from api.ProgressVersion on.
-	Progress  *[]progressView      `json:"progress,omitempty"`
-	NotKept   *map[string][]string `json:"not_kept,omitempty"`
-	CreatedAt *string              `json:"created_at,omitempty"`
+	Progress  *[]progressView      `json:"progress,omitempty" doc:"From 1.1, in a show: how far it is, by resource."`
+	NotKept   *map[string][]string `json:"not_kept,omitempty" doc:"From 1.1, in a show: by TYPE#id of the original, what could not be brought back."`
+	CreatedAt *string              `json:"created_at,omitempty" doc:"From 1.1, in a show." format:"date-time"`
 }
 
 // progressView is the progress of one resource, with the id that it has anew.
 type progressView struct {
 	progress.View
-	NewID string `json:"new_id"`
+	NewID string `json:"new_id" doc:"Id of the restored resource; empty until it exists."`
 }
 
 type answer struct {

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package file
+
+import (
+	"errors"
+	"os"
+)
+
+// openAtOnce has no system call here.
+func (*tree) openAtOnce(string, int) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -1,0 +1,55 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"net/http"
+
+	"github.com/karbor/karbor"
+)
+
+// Copy is a request to copy the checkpoints of a plan, as the API shows it.
+type Copy struct {
+	ID         string `json:"id"`
+	ProjectID  string `json:"project_id"`
+	ProviderID string `json:"provider_id"`
+	PlanID     string `json:"plan_id"`
+	// Checkpoints are those that are copied, and what to.
+	Checkpoints []karbor.CopiedCheckpoint `json:"checkpoint_id"`
+	Parameters  karbor.Parameters         `json:"parameters"`
+	Status      karbor.CopyStatus         `json:"status"`
+	// CreatedAt is when it was asked for. Microversion 1.2.
+	CreatedAt Timestamp `json:"created_at,omitempty"`
+}
+
+// CopyRequest asks to copy every checkpoint of a plan that is not copied yet.
+// PlanID is required.
+type CopyRequest struct {
+	PlanID     string            `json:"plan_id"`
+	Parameters karbor.Parameters `json:"parameters"`
+}
+
+// Copies are the requests for copies of the API. Microversion 1.2.
+type Copies struct{ c *Client }
+
+// List iterates over the requests of a provider. Filters: plan_id, status.
+func (p *Copies) List(ctx context.Context, provider string, o ListOptions) iter.Seq2[Copy, error] {
+	return list[Copy](ctx, p.c, call{path: "/providers/" + escape(provider) + "/copies", versioned: true,
+		what: "listing the copies of the provider " + provider}, "copies", o)
+}
+
+// Show gets one request.
+func (p *Copies) Show(ctx context.Context, provider, id string) (Copy, error) {
+	return show[Copy](ctx, p.c, call{path: "/providers/" + escape(provider) + "/copies/" + escape(id), versioned: true,
+		what: "getting the copy " + id}, "copy")
+}
+
+// Create starts to copy. What it gives is durable and in work; Show tells how far it
+// is. A service that does not copy is a NotImplemented error.
+func (p *Copies) Create(ctx context.Context, provider string, r CopyRequest) (Copy, error) {
+	if r.Parameters == nil {
+		r.Parameters = karbor.Parameters{}
+	}
+	return one[Copy](ctx, p.c, call{method: http.MethodPost, path: checkpointsPath(provider) + "/action", versioned: true,
+		body: map[string]any{"copy": r}, what: "copying the checkpoints of the plan " + r.PlanID}, "copy")
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/daemon"
+	"github.com/karbor/karbor/internal/store"
+)
+
+func dbCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "db",
+		Short: "Look after the database",
+		Long: `Look after the database that the configuration names: bring its schema up to date,
+compare it with this program, and remove what was deleted long ago.`,
+	}
+	cmd.AddCommand(dbUpgradeCommand(), dbStatusCommand(), dbPurgeCommand())
+	return cmd
+}
+
+// database is the one that the configuration names.
+type database struct {
+	config   config.Config
+	location string
+	options  store.Options
+}
+
+// openDatabase reads the configuration. It does not call the database.
+func openDatabase(cmd *cobra.Command) (database, error) {
+	path, err := cmd.Flags().GetString(configFlag)
+	if err != nil {
+		return database{}, err
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		return database{}, err
+	}
+	options, err := daemon.DatabaseOptions(c, time.Now, newLogger(cmd.ErrOrStderr(), c.Log))
+	return database{config: c, location: c.DatabaseLocation(), options: options}, err
+}
+
+// file reports whether the database is a file.
+func (d database) file() bool {
+	return !strings.Contains(d.location, "://") || strings.HasPrefix(d.location, "sqlite:")
+}
+
+func dbUpgradeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "upgrade",
+		Short: "Bring the database's schema up to date",
+		Long: `Bring the database's schema up to date. Stop the service first, and take a backup: the
+way back is the backup. A database file needs no upgrade by hand, as each start does it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := openDatabase(cmd)
+			if err != nil {
+				return err
+			}
+			return upgradeDatabase(cmd.Context(), d, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
+	return cmd
+}
+
+func upgradeDatabase(ctx context.Context, d database, out io.Writer) (err error) {
+	if d.file() {
+		lock, err := daemon.Lock(d.config.State)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, lock.Close()) }()
+	}
+	d.options.Upgrade = true
+	s, err := store.Open(ctx, d.location, d.options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	have, err := s.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "the schema has version %d\n", have.Version)
+	return err
+}
+
+func dbStatusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Compare the database's schema with this program",
+		Long: `Compare the database's schema with this program. Nothing is changed. The exit status is
+1 if the two do not belong together.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := openDatabase(cmd)
+			if err != nil {
+				return err
+			}
+			have, err := store.SchemaOf(cmd.Context(), d.location, d.options.Server)
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			if _, err := fmt.Fprintf(out, "version  %d\nprogram  %d\n", have.Version, have.Wanted); err != nil {
+				return err
+			}
+			for _, name := range have.Pending {
+				if _, err := fmt.Fprintln(out, "pending ", name); err != nil {
+					return err
+				}
+			}
+			switch {
+			case have.Newer():
+				return errors.New("the database's schema is newer than this program")
+			case len(have.Pending) > 0:
+				return errors.New("the database's schema is older than this program: run `karbord db upgrade`")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
+	return cmd
+}
+
+func dbPurgeCommand() *cobra.Command {
+	var age string
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "purge",
+		Short: "Remove for good what was deleted long ago",
+		Long: `Remove for good the rows of things that were deleted long ago: plans, checkpoints,
+triggers and others keep their rows when they are deleted. Few rows are removed at a
+time, so that the service can go on meanwhile. What can be removed is printed by table.`,
+		Example: "  karbord db purge --older-than 30d --dry-run",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			lasting, err := parseAge(age)
+			if err != nil {
+				return err
+			}
+			d, err := openDatabase(cmd)
+			if err != nil {
+				return err
+			}
+			return purgeDatabase(cmd.Context(), d, store.Purge{Before: time.Now().Add(-lasting), DryRun: dryRun}, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
+	cmd.Flags().StringVar(&age, "older-than", "90d", "how long ago a thing must have been deleted: days (90d), weeks (12w) or hours (36h)")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count only")
+	return cmd
+}
+
+// parseAge reads a number of days, weeks or hours.
+func parseAge(text string) (time.Duration, error) {
+	units := map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
+	const most = 100 * 365 * 24 // hours
+	if text != "" {
+		unit, known := units[text[len(text)-1:]]
+		n, err := strconv.ParseUint(text[:len(text)-1], 10, 32)
+		if known && err == nil && n*uint64(unit/time.Hour) <= most {
+			return time.Duration(n) * unit, nil
+		}
+	}
+	return 0, fmt.Errorf("--older-than: %q is not a number of days, weeks or hours, such as 90d, 12w or 36h", text)
+}
+
+func purgeDatabase(ctx context.Context, d database, p store.Purge, out io.Writer) (err error) {
+	// A start may change the schema; this must not, under a service that runs.
+	have, err := store.SchemaOf(ctx, d.location, d.options.Server)
+	if err != nil {
+		return err
+	}
+	if len(have.Pending) > 0 {
+		return store.ErrOlder
+	}
+	s, err := store.Open(ctx, d.location, d.options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	purged, err := s.PurgeDeleted(ctx, p)
+	var total int64
+	for _, table := range purged {
+		total += table.Rows
+		if table.Rows > 0 {
+			if _, printErr := fmt.Fprintf(out, "%-22s %d\n", table.Table, table.Rows); printErr != nil {
+				return errors.Join(err, printErr)
+			}
+		}
+	}
+	verb := "removed"
+	if p.DryRun {
+		verb = "to be removed"
+	}
+	_, printErr := fmt.Fprintf(out, "%d rows %s\n", total, verb)
+	return errors.Join(err, printErr)
+}

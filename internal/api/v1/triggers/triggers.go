@@ -1,0 +1,259 @@
+// Package triggers serves the triggers of a project: when its scheduled operations
+// run.
+package triggers
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/api"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/trigger"
+)
+
+// Store keeps triggers; store.Store is one.
+type Store interface {
+	CreateTrigger(ctx context.Context, t karbor.Trigger) error
+	Trigger(ctx context.Context, projectID, id string) (karbor.Trigger, error)
+	Triggers(ctx context.Context, f store.TriggerFilter, p store.Page) ([]karbor.Trigger, error)
+	UpdateTrigger(ctx context.Context, projectID, id string, change func(*karbor.Trigger) error) (karbor.Trigger, error)
+	DeleteTrigger(ctx context.Context, projectID, id string) error
+}
+
+// Deps are what the room needs.
+type Deps struct {
+	Store Store
+	// Limits bound what a trigger may ask for.
+	Limits trigger.Limits
+	Now    func() time.Time
+}
+
+var (
+	//go:embed create.json
+	createSchema []byte
+	//go:embed update.json
+	updateSchema []byte
+)
+
+// sortKeys are those of a list of triggers.
+var sortKeys = []string{"id", "name", "type", "project_id", "created_at", "updated_at"}
+
+// propertyNames are the members of properties.
+var propertyNames = []string{"format", "pattern", "start_time", "end_time", "window"}
+
+// Routes gives what the room serves.
+func Routes(d Deps) []api.Route {
+	const one = "/triggers/{id}"
+	return []api.Route{
+		{
+			Method: "POST", Pattern: "/triggers", Rule: "trigger:create", Body: createSchema, Handle: d.create,
+			Summary: "Make a trigger", Description: "A pattern that gives no run, or runs too close to each other, is 400.", Answer: answer{},
+		},
+		{
+			Method: "GET", Pattern: "/triggers", Rule: "trigger:get_all", Handle: d.list,
+			Summary: "List the triggers",
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("project_id"), api.PartQuery("name"),
+				api.FilterQuery("type", string(karbor.TimeTrigger)),
+				api.Parameter{Name: "properties", Description: "Only items that have these properties, as `key=value,key=value` or JSON, or this text in them."}),
+			Answer: api.ListShape("triggers", view{}),
+		},
+		{Method: "GET", Pattern: one, Rule: "trigger:get", Handle: d.show, Summary: "Show a trigger", Answer: answer{}},
+		{
+			Method: "PUT", Pattern: one, Rule: "trigger:update", Body: updateSchema, Handle: d.update,
+			Summary: "Change a trigger", Description: "Properties are replaced as a whole; empty ones stay.", Answer: answer{},
+		},
+		{
+			Method: "DELETE", Pattern: one, Rule: "trigger:delete", Handle: d.remove,
+			Summary: "Delete a trigger", Description: "One that a scheduled operation uses is 424.",
+		},
+	}
+}
+
+// view is a trigger on the wire.
+type view struct {
+	ID         string             `json:"id"`
+	Name       string             `json:"name"`
+	Type       karbor.TriggerType `json:"type" enum:"time"`
+	Properties properties         `json:"properties"`
+}
+
+// properties are those of a trigger on the wire. What the tenant has left out is
+// left out.
+type properties struct {
+	Format    karbor.TriggerFormat `json:"format" enum:"crontab|calendar"`
+	Pattern   string               `json:"pattern" doc:"As it was sent."`
+	StartTime string               `json:"start_time" doc:"YYYY-MM-DD HH:MM:SS, UTC."`
+	EndTime   string               `json:"end_time,omitempty" doc:"YYYY-MM-DD HH:MM:SS, UTC."`
+	Window    string               `json:"window,omitempty" doc:"Seconds."`
+}
+
+type answer struct {
+	TriggerInfo view `json:"trigger_info"`
+}
+
+func viewOf(t karbor.Trigger) (view, error) {
+	v := view{ID: t.ID, Name: t.Name, Type: t.Type}
+	// The properties know their own form on the wire.
+	text, err := json.Marshal(t.Properties)
+	if err == nil {
+		err = json.Unmarshal(text, &v.Properties)
+	}
+	return v, err
+}
+
+func answerOf(t karbor.Trigger, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	v, err := viewOf(t)
+	return answer{v}, err
+}
+
+func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
+	var body struct {
+		TriggerInfo struct {
+			Name       string             `json:"name"`
+			Type       karbor.TriggerType `json:"type"`
+			Properties json.RawMessage    `json:"properties"`
+		} `json:"trigger_info"`
+	}
+	if err := r.Decode(&body); err != nil {
+		return nil, err
+	}
+	if err := checkName(body.TriggerInfo.Name); err != nil {
+		return nil, err
+	}
+	now := d.Now()
+	p, err := d.properties(body.TriggerInfo.Properties, now)
+	if err != nil {
+		return nil, err
+	}
+	t := karbor.Trigger{
+		ID: karbor.NewID(), ProjectID: r.Identity.ProjectID, Name: body.TriggerInfo.Name, Type: body.TriggerInfo.Type,
+		Properties: p, CreatedAt: now, UpdatedAt: now,
+	}
+	return answerOf(t, d.Store.CreateTrigger(ctx, t))
+}
+
+// properties reads and checks what a tenant has sent. A start time that is not
+// there is now.
+func (d Deps) properties(text json.RawMessage, now time.Time) (karbor.TriggerProperties, error) {
+	var p karbor.TriggerProperties
+	if err := json.Unmarshal(text, &p); err != nil {
+		return p, err
+	}
+	if p.StartTime.IsZero() {
+		p.StartTime = now.UTC().Truncate(time.Second)
+	}
+	_, err := trigger.Check(p, d.Limits, now)
+	return p, err
+}
+
+// checkName refuses a name of nothing but space.
+func checkName(name string) error {
+	if strings.TrimSpace(name) == "" {
+		return karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute trigger_info.name. Value: %q. It must have more than spaces.", name)
+	}
+	return nil
+}
+
+func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
+	page, err := r.Page(sortKeys...)
+	if err != nil {
+		return nil, err
+	}
+	project, err := r.ListProject()
+	if err != nil {
+		return nil, err
+	}
+	if project == "" {
+		project = r.Filter("project_id")
+	}
+	found, err := d.Store.Triggers(ctx, store.TriggerFilter{
+		ProjectID: project, Name: r.Filter("name"), Type: r.Filter("type"),
+		Properties: api.MemberParts(r.Filter("properties"), propertyNames...),
+	}, page)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]view, len(found))
+	for i, t := range found {
+		if views[i], err = viewOf(t); err != nil {
+			return nil, err
+		}
+	}
+	return api.List(r, "triggers", page, views, func(v view) string { return v.ID }), nil
+}
+
+func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
+	id, err := r.ID("id")
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(d.Store.Trigger(ctx, r.ItemProject(), id))
+}
+
+func (d Deps) update(ctx context.Context, r *api.Request) (any, error) {
+	id, err := r.ID("id")
+	if err != nil {
+		return nil, err
+	}
+	var body struct {
+		TriggerInfo struct {
+			Name       *string                    `json:"name"`
+			Properties map[string]json.RawMessage `json:"properties"`
+		} `json:"trigger_info"`
+	}
+	if err := r.Decode(&body); err != nil {
+		return nil, err
+	}
+	change := body.TriggerInfo
+	if change.Name != nil {
+		if err := checkName(*change.Name); err != nil {
+			return nil, err
+		}
+	}
+	var p karbor.TriggerProperties
+	if len(change.Properties) > 0 {
+		if p, err = d.replacement(change.Properties); err != nil {
+			return nil, err
+		}
+	}
+	return answerOf(d.Store.UpdateTrigger(ctx, r.ItemProject(), id, func(t *karbor.Trigger) error {
+		if change.Name != nil {
+			t.Name = *change.Name
+		}
+		if len(change.Properties) > 0 {
+			t.Properties = p
+		}
+		return nil
+	}))
+}
+
+// replacement reads the properties of a PUT, which stand for all of them. (The
+// original's client sends an empty object where it means none.)
+func (d Deps) replacement(members map[string]json.RawMessage) (karbor.TriggerProperties, error) {
+	for _, name := range []string{"format", "pattern"} {
+		if members[name] == nil {
+			return karbor.TriggerProperties{}, karbor.Errorf(karbor.Invalid,
+				"Invalid input for field/attribute trigger_info.properties.%s. It is required, as properties are replaced as a whole.", name)
+		}
+	}
+	text, err := json.Marshal(members)
+	if err != nil {
+		return karbor.TriggerProperties{}, err
+	}
+	return d.properties(text, d.Now())
+}
+
+func (d Deps) remove(ctx context.Context, r *api.Request) (any, error) {
+	id, err := r.ID("id")
+	if err != nil {
+		return nil, err
+	}
+	return nil, d.Store.DeleteTrigger(ctx, r.ItemProject(), id)
+}

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/client"
+	"github.com/karbor/karbor/internal/cli/output"
+)
+
+func (a *app) scheduledOperation() *cobra.Command {
+	return groupOf("scheduledoperation", "Scheduled operations: what runs by itself when a trigger fires",
+		a.scheduledOperationCreate(), a.scheduledOperationList(), a.scheduledOperationShow(), a.scheduledOperationDelete())
+}
+
+// definitionFlags are the members of an operation definition, one by one.
+type definitionFlags struct {
+	plan                string
+	maxBackups, keepFor int
+}
+
+// read gives the definition of the flags over that of the text key=value,…. The
+// provider that is not there is the plan's.
+func (d *definitionFlags) read(ctx context.Context, a *app, c *client.Client, text string) (karbor.OperationDefinition, error) {
+	var out karbor.OperationDefinition
+	members := map[string]string{}
+	if text != "" {
+		var err error
+		if members, err = parseMembers(text, "plan_id", "provider_id", "max_backups", "retention_duration"); err != nil {
+			return out, err
+		}
+	}
+	if d.maxBackups != 0 {
+		members["max_backups"] = strconv.Itoa(d.maxBackups)
+	}
+	if d.keepFor != 0 {
+		members["retention_duration"] = strconv.Itoa(d.keepFor)
+	}
+	ref := d.plan
+	if ref == "" {
+		ref = members["plan_id"]
+	}
+	if ref == "" {
+		return out, usagef("a scheduled operation needs a plan: --plan")
+	}
+	if d.plan != "" || members["provider_id"] == "" {
+		plan, err := a.findPlan(ctx, c, ref)
+		if err != nil {
+			return out, err
+		}
+		members["plan_id"], members["provider_id"] = plan.ID, plan.ProviderID
+	}
+	document, err := json.Marshal(members)
+	if err != nil {
+		return out, err
+	}
+	if err := json.Unmarshal(document, &out); err != nil {
+		return out, usageError{err}
+	}
+	return out, nil
+}
+
+func (a *app) scheduledOperationCreate() *cobra.Command {
+	var d definitionFlags
+	var description string
+	cmd := a.command("create NAME TYPE TRIGGER [DEFINITION]", "Create a scheduled operation; TYPE is protect or retention_protect",
+		cobra.RangeArgs(3, 4), func(ctx context.Context, args []string) error {
+			c, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			text := ""
+			if len(args) == 4 {
+				text = args[3]
+			}
+			definition, err := d.read(ctx, a, c, text)
+			if err != nil {
+				return err
+			}
+			trigger, err := a.findTrigger(ctx, c, args[2])
+			if err != nil {
+				return err
+			}
+			o, err := c.ScheduledOperations.Create(ctx, client.ScheduledOperationRequest{Name: args[0], Description: description,
+				OperationType: karbor.ScheduledOperationType(args[1]), TriggerID: trigger.ID, OperationDefinition: definition})
+			if err != nil {
+				return err
+			}
+			return a.printer().Show(o)
+		})
+	f := cmd.Flags()
+	f.StringVar(&description, "description", "", "description")
+	f.StringVar(&d.plan, "plan", "", "plan to protect, by name or id")
+	f.IntVar(&d.maxBackups, "max-backups", 0, "retention_protect: how many checkpoints to keep")
+	f.IntVar(&d.keepFor, "retention-duration", 0, "retention_protect: for how many days to keep checkpoints")
+	cmd.Example = "  karbor scheduledoperation create shop-nightly retention_protect nightly --plan shop --max-backups 7\n" +
+		"  karbor scheduledoperation create shop-nightly protect nightly plan_id=ID,provider_id=ID"
+	return cmd
+}
+
+func (a *app) scheduledOperationList() *cobra.Command {
+	var l listFlags
+	var name, kind, trigger, definition string
+	cmd := a.command("list", "List scheduled operations", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		c, err := a.connect(ctx)
+		if err != nil {
+			return err
+		}
+		if trigger != "" {
+			found, err := a.findTrigger(ctx, c, trigger)
+			if err != nil {
+				return err
+			}
+			trigger = found.ID
+		}
+		all, err := collect(c.ScheduledOperations.List(ctx, l.options(map[string]string{
+			"name": name, "operation_type": kind, "trigger_id": trigger, "operation_definition": definition})))
+		if err != nil {
+			return err
+		}
+		return output.List(a.printer(), all, "id", "name", "operation_type", "trigger_id", "operation_definition")
+	})
+	l.add(cmd.Flags())
+	f := cmd.Flags()
+	f.StringVar(&name, "name", "", "those with this in their name")
+	f.StringVar(&kind, "operation-type", "", "protect or retention_protect")
+	f.StringVar(&trigger, "trigger", "", "those of a trigger, by name or id")
+	f.StringVar(&definition, "operation-definition", "", "those with these members (key=value,… or JSON), or this in them")
+	return cmd
+}
+
+func (a *app) scheduledOperationShow() *cobra.Command {
+	return a.command("show SCHEDULEDOPERATION", "Show a scheduled operation", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			c, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			o, err := a.findScheduledOperation(ctx, c, args[0])
+			if err != nil {
+				return err
+			}
+			return a.printer().Show(o)
+		})
+}
+
+func (a *app) scheduledOperationDelete() *cobra.Command {
+	return a.command("delete SCHEDULEDOPERATION...", "Delete scheduled operations; their checkpoints stay", cobra.MinimumNArgs(1),
+		func(ctx context.Context, args []string) error {
+			c, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			var faults []error
+			for _, ref := range args {
+				o, err := a.findScheduledOperation(ctx, c, ref)
+				if err == nil {
+					err = c.ScheduledOperations.Delete(ctx, o.ID)
+				}
+				if err != nil {
+					faults = append(faults, err)
+				}
+			}
+			return errors.Join(faults...)
+		})
+}
+
+func (a *app) findScheduledOperation(ctx context.Context, c *client.Client, ref string) (client.ScheduledOperation, error) {
+	return byIDOrName(ref,
+		func() (client.ScheduledOperation, error) { return c.ScheduledOperations.Show(ctx, ref) },
+		func() (client.ScheduledOperation, error) {
+			all := c.ScheduledOperations.List(ctx, client.ListOptions{Filters: map[string]string{"name": ref}})
+			return unique("scheduled operation", ref, all, func(o client.ScheduledOperation) (string, string) { return o.ID, o.Name })
+		})
+}

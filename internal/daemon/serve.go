@@ -1,0 +1,93 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/api"
+	"github.com/karbor/karbor/internal/api/health"
+	"github.com/karbor/karbor/internal/api/serving"
+)
+
+// front is the part of the process that serves the API.
+type front struct {
+	server  *serving.Server
+	handler http.Handler
+	health  *health.Board
+	// delay is how long the health check says 503 before the end, and timeout how
+	// long requests may go on then.
+	delay, timeout time.Duration
+}
+
+// openFront makes the server of routes. options has what the handler needs; the
+// configuration adds the rest.
+func openFront(o Options, options api.Options, checks []health.Check) (*front, error) {
+	c := o.Config.API
+	f := &front{delay: c.ShutdownDelay, timeout: c.ShutdownTimeout}
+	f.health = health.New(health.Options{Checks: checks, Now: o.Now, Logger: o.Logger})
+	options.PublicURL = o.Config.PublicURL
+	options.Limits = api.Limits{
+		Body: c.Limits.BodyBytes, Header: c.Limits.HeaderBytes, InFlight: c.Limits.InFlight,
+		Rate: c.RateLimit.PerSecond, Burst: c.RateLimit.Burst,
+	}
+	options.Proxies, options.HealthSources = c.Proxies(), c.Sources()
+	options.NoAccessLog = !c.AccessLog
+	options.Health = f.health
+	options.Logger, options.Now = o.Logger, o.Now
+	handler, err := api.New(options)
+	if err != nil {
+		return nil, fmt.Errorf("making the API: %w", err)
+	}
+	f.handler = handler
+	f.server, err = serving.New(serving.Options{
+		Handler: handler, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, H2C: c.H2C,
+		HeaderLimit: c.Limits.HeaderBytes, Connections: c.Limits.Connections,
+		ReadHeader: c.Timeouts.ReadHeader, Read: c.Timeouts.Read, Write: c.Timeouts.Write, Idle: c.Timeouts.Idle,
+		Now: o.Now, Logger: o.Logger,
+	})
+	return f, err
+}
+
+// stop ends the serving: load balancers are told first, requests that run may finish.
+func (f *front) stop(ctx context.Context) error {
+	f.health.Stopping()
+	timer := time.NewTimer(f.delay)
+	defer timer.Stop()
+	<-timer.C
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
+	defer cancel()
+	return f.server.Stop(finish)
+}
+
+// checks gives what the health check looks after. Without its database an API node
+// serves nothing; all else is needed for some requests only, and by all nodes.
+func (d *Daemon) checks() []health.Check {
+	out := []health.Check{
+		{Name: "database", Essential: true, Run: d.store.Ping},
+		{Name: "engine", Run: func(context.Context) error {
+			if d.running.Load() {
+				return nil
+			}
+			return karbor.Transientf("the engine does not run")
+		}},
+		{Name: "Keystone", Run: d.authority.Ping},
+	}
+	for _, p := range d.providers {
+		out = append(out, health.Check{Name: "bank of " + p.Name, Run: p.Ping})
+	}
+	return out
+}
+
+// Handler is the API itself, for those who call it without a connection.
+func (d *Daemon) Handler() http.Handler { return d.front.handler }
+
+// Scheme is http or https: how clients reach the API's address.
+func (d *Daemon) Scheme() string {
+	if d.front.server.TLS() {
+		return "https"
+	}
+	return "http"
+}

@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Purge says what PurgeDeleted removes.
+type Purge struct {
+	// Before is the date of deletion from which on rows stay.
+	Before time.Time
+	// DryRun counts, and removes nothing.
+	DryRun bool
+	// Batch is the most rows of one transaction; 0 stands for DefaultPurgeBatch.
+	Batch int
+}
+
+// DefaultPurgeBatch is how many rows one transaction removes: few enough that
+// requests need not wait for it.
+const DefaultPurgeBatch = 500
+
+// Purged is how many rows of a table were removed, or would be.
+type Purged struct {
+	Table string
+	Rows  int64
+}
+
+// purged describes a table of which deleted rows are removed.
+type purged struct {
+	table string
+	// keys are the columns of its primary key.
+	keys []string
+	// where, if any, keeps further rows.
+	where string
+}
+
+// purgedTables are in an order in which nothing that is referred to goes first.
+var purgedTables = []purged{
+	{table: "resources", keys: []string{"id"}},
+	{table: "plans", keys: []string{"id"}, where: "NOT EXISTS (SELECT 1 FROM resources WHERE resources.plan_id = plans.id)"},
+	{table: "checkpoints", keys: []string{"id", "provider_id"}},
+	{table: "restores", keys: []string{"id"}},
+	{table: "verifications", keys: []string{"id"}},
+	{table: "copies", keys: []string{"id"}},
+	{table: "operation_logs", keys: []string{"id"}},
+	{table: "scheduled_operations", keys: []string{"id"}},
+	{table: "triggers", keys: []string{"id"}},
+	{table: "services", keys: []string{"id"}},
+	{table: "quotas", keys: []string{"id"}},
+	{table: "quota_classes", keys: []string{"id"}},
+	{table: "reservations", keys: []string{"id"}},
+}
+
+// PurgeDeleted removes rows for good that were deleted long ago, in transactions of
+// few rows each. What it has removed stays removed if it fails half-way.
+func (s *Store) PurgeDeleted(ctx context.Context, p Purge) ([]Purged, error) {
+	if p.Batch <= 0 {
+		p.Batch = DefaultPurgeBatch
+	}
+	found := make([]Purged, 0, len(purgedTables))
+	for _, table := range purgedTables {
+		n, err := s.purgeTable(ctx, table, p)
+		found = append(found, Purged{Table: table.table, Rows: n})
+		if err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+func (s *Store) purgeTable(ctx context.Context, table purged, p Purge) (int64, error) {
+	where := " FROM " + table.table + " WHERE deleted = 1 AND deleted_at < ?"
+	if table.where != "" && !p.DryRun {
+		where += " AND " + table.where
+	}
+	if p.DryRun {
+		n, err := one(ctx, s.reader, scanInt, "SELECT COUNT(*)"+where, micros(p.Before))
+		return n, failed("counting the deleted rows of "+table.table, err)
+	}
+	var removed int64
+	for {
+		// The rows are looked for outside of the transaction, which would lock
+		// what it reads.
+		keys, err := all(ctx, s.reader, scanKey(len(table.keys)),
+			"SELECT "+strings.Join(table.keys, ", ")+where+" LIMIT ?", micros(p.Before), p.Batch)
+		if err != nil {
+			return removed, failed("looking for the deleted rows of "+table.table, err)
+		}
+		var n int64
+		err = s.write(ctx, "purging "+table.table, func(t *transaction) error {
+			n = 0
+			for _, key := range keys {
+				// It may have come to life again: a checkpoint that its bank has
+				// after all.
+				one, err := t.changed(ctx, "DELETE FROM "+table.table+" WHERE "+strings.Join(table.keys, " = ? AND ")+
+					" = ? AND deleted = 1", key...)
+				if err != nil {
+					return err
+				}
+				n += one
+			}
+			return nil
+		})
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+		if len(keys) < p.Batch || n == 0 {
+			return removed, nil
+		}
+	}
+}
+
+// scanKey reads a row of n columns as they are.
+func scanKey(n int) func(*sql.Rows) ([]any, error) {
+	return func(rows *sql.Rows) ([]any, error) {
+		values, into := make([]any, n), make([]any, n)
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, fmt.Errorf("reading a key: %w", err)
+		}
+		for i, v := range values {
+			if b, ok := v.([]byte); ok {
+				values[i] = string(b)
+			}
+		}
+		return values, nil
+	}
+}

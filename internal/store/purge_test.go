@@ -1,0 +1,77 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest"
+)
+
+func TestPurgeOnSQLite(t *testing.T) { testPurge(t, open(t)) }
+
+func testPurge(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	for i := range 7 {
+		p := storetest.NewPlan("project")
+		if err := s.CreatePlan(ctx, p, -1); err != nil {
+			t.Fatal(err)
+		}
+		c := storetest.NewCheckpoint("project")
+		c.Status = karbor.CheckpointAvailable
+		if err := s.PutCheckpoint(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			continue // these stay
+		}
+		if err := s.DeletePlan(ctx, "project", p.ID); err != nil {
+			t.Fatal(err)
+		}
+		c.Status = karbor.CheckpointDeleted
+		if err := s.PutCheckpoint(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	purge := func(p store.Purge) map[string]int64 {
+		t.Helper()
+		found, err := s.PurgeDeleted(ctx, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := map[string]int64{}
+		for _, f := range found {
+			if f.Rows > 0 {
+				rows[f.Table] = f.Rows
+			}
+		}
+		return rows
+	}
+	deleted := map[string]int64{"plans": 6, "resources": 12, "checkpoints": 6}
+	tests := []struct {
+		name  string
+		purge store.Purge
+		want  map[string]int64
+	}{
+		{"nothing is old enough", store.Purge{Before: time.Now().Add(-time.Hour)}, map[string]int64{}},
+		{"a dry run", store.Purge{Before: time.Now().Add(time.Hour), DryRun: true}, deleted},
+		{"batches of four", store.Purge{Before: time.Now().Add(time.Hour), Batch: 4}, deleted},
+		{"once more", store.Purge{Before: time.Now().Add(time.Hour)}, map[string]int64{}},
+	}
+	for _, test := range tests {
+		if diff := cmp.Diff(test.want, purge(test.purge)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+	plans, err := s.Plans(ctx, store.PlanFilter{}, store.Page{})
+	if err != nil || len(plans) != 1 || len(plans[0].Resources) != 2 {
+		t.Errorf("plans that were not deleted: %+v, %v", plans, err)
+	}
+	checkpoints, err := s.Checkpoints(ctx, store.CheckpointFilter{}, store.Page{})
+	if err != nil || len(checkpoints) != 1 {
+		t.Errorf("checkpoints that were not deleted: %+v, %v", checkpoints, err)
+	}
+}

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+
+	"github.com/karbor/karbor"
+)
+
+var scheduledOperations = listing{
+	what:  "scheduled operation",
+	table: "scheduled_operations",
+	columns: "id, name, description, operation_type, project_id, user_id, trigger_id, operation_definition, enabled, " +
+		"created_at, updated_at",
+	keys: map[string]string{
+		"id": "id", "name": "name", "description": "description", "operation_type": "operation_type",
+		"trigger_id": "trigger_id", "project_id": "project_id", "enabled": "enabled",
+		"created_at": "created_at", "updated_at": "updated_at",
+	},
+}
+
+// ScheduledOperationFilter narrows a list of scheduled operations down. Empty
+// members ask for nothing.
+type ScheduledOperationFilter struct {
+	// ProjectID is the project; "" stands for all of them.
+	ProjectID string
+	// Name is a part of the name, whatever its case.
+	Name          string
+	OperationType string
+	TriggerID     string
+	// Definition are parts of the definition's JSON, whatever their case, all of
+	// which must be there.
+	Definition []string
+}
+
+// CreateScheduledOperation keeps a new scheduled operation. The error is
+// karbor.NotFound if its project has no such trigger or no such plan, and
+// karbor.Invalid if the plan has another provider. CreatedAt and UpdatedAt are
+// filled in if they are zero.
+func (s *Store) CreateScheduledOperation(ctx context.Context, o karbor.ScheduledOperation) error {
+	s.fillIn(&o.CreatedAt, &o.UpdatedAt)
+	return s.write(ctx, "creating the scheduled operation "+o.ID, func(t *transaction) error {
+		// Who deletes one of the two holds its row, too.
+		if _, err := trigger(ctx, t, o.ProjectID, o.TriggerID, forUpdate); err != nil {
+			return err
+		}
+		provider, err := one(ctx, t, scanText, "SELECT provider_id FROM plans WHERE id = ? AND project_id = ? AND deleted = 0"+forUpdate,
+			o.Definition.PlanID, o.ProjectID)
+		if err != nil {
+			return missing(err, "plan", o.Definition.PlanID)
+		}
+		if provider != o.Definition.ProviderID {
+			return karbor.Errorf(karbor.Invalid, "operation_definition.provider_id: %s is not the provider of the plan %s",
+				o.Definition.ProviderID, o.Definition.PlanID)
+		}
+		made, err := t.insert(ctx, `INSERT INTO scheduled_operations (id, name, description, operation_type, project_id, user_id,
+			trigger_id, plan_id, operation_definition, enabled, created_at, updated_at, deleted)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`, o.ID, o.Name, o.Description, string(o.OperationType), o.ProjectID,
+			o.UserID, o.TriggerID, o.Definition.PlanID, document{o.Definition}, truth(o.Enabled), micros(o.CreatedAt), micros(o.UpdatedAt))
+		if err == nil && !made {
+			return karbor.Errorf(karbor.Conflict, "there is a scheduled operation %s already", o.ID)
+		}
+		return err
+	})
+}
+
+// ScheduledOperation gives a scheduled operation of a project, or of any if
+// projectID is "".
+func (s *Store) ScheduledOperation(ctx context.Context, projectID, id string) (karbor.ScheduledOperation, error) {
+	o, err := one(ctx, s.reader, scanScheduledOperation, "SELECT "+scheduledOperations.columns+
+		" FROM scheduled_operations WHERE id = ? AND (project_id = ? OR ? = '') AND deleted = 0", id, projectID, projectID)
+	if err != nil {
+		return karbor.ScheduledOperation{}, missing(err, "scheduled operation", id)
+	}
+	return o, nil
+}
+
+// ScheduledOperations lists scheduled operations. The error is karbor.Invalid for
+// an unknown sort key or marker.
+func (s *Store) ScheduledOperations(ctx context.Context, f ScheduledOperationFilter, p Page) ([]karbor.ScheduledOperation, error) {
+	var scope, filter conditions
+	scope.equal("project_id", f.ProjectID)
+	filter.add("deleted = 0")
+	filter.part("name", f.Name)
+	filter.equal("operation_type", f.OperationType)
+	filter.equal("trigger_id", f.TriggerID)
+	for _, part := range f.Definition {
+		filter.part("operation_definition", part)
+	}
+	return list(ctx, s, scheduledOperations, scope, filter, p, scanScheduledOperation)
+}
+
+// DeleteScheduledOperation deletes a scheduled operation. Its checkpoints stay.
+func (s *Store) DeleteScheduledOperation(ctx context.Context, projectID, id string) error {
+	now := s.now()
+	return s.write(ctx, "deleting the scheduled operation "+id, func(t *transaction) error {
+		n, err := t.changed(ctx, `UPDATE scheduled_operations SET deleted = 1, deleted_at = ?, updated_at = ?
+			WHERE id = ? AND (project_id = ? OR ? = '') AND deleted = 0`, micros(now), micros(now), id, projectID, projectID)
+		if err == nil && n == 0 {
+			err = sql.ErrNoRows
+		}
+		if err != nil {
+			return missing(err, "scheduled operation", id)
+		}
+		return nil
+	})
+}
+
+// unscheduled makes sure that no scheduled operation uses a "trigger" or a "plan",
+// whose row the transaction holds.
+func unscheduled(ctx context.Context, t *transaction, what, id string) error {
+	n, err := one(ctx, t, scanInt, "SELECT COUNT(*) FROM scheduled_operations WHERE "+what+"_id = ? AND deleted = 0", id)
+	if err != nil || n == 0 {
+		return err
+	}
+	users := "a scheduled operation: delete it"
+	if n > 1 {
+		users = strconv.FormatInt(n, 10) + " scheduled operations: delete them"
+	}
+	return karbor.Errorf(karbor.FailedDependency, "the %s %s is used by %s first", what, id, users)
+}
+
+func scanScheduledOperation(rows *sql.Rows) (karbor.ScheduledOperation, error) {
+	var o karbor.ScheduledOperation
+	var enabled int64
+	err := rows.Scan(&o.ID, &o.Name, &o.Description, (*string)(&o.OperationType), &o.ProjectID, &o.UserID, &o.TriggerID,
+		document{&o.Definition}, &enabled, timeColumn{&o.CreatedAt}, timeColumn{&o.UpdatedAt})
+	o.Enabled = enabled != 0
+	return o, err
+}

@@ -1,0 +1,48 @@
+//go:build databases
+
+package local_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest/servers"
+)
+
+func TestLocalKeepsTheContractOnServers(t *testing.T) {
+	for name, start := range map[string]func(context.Context) (*servers.Server, error){
+		"PostgreSQL": servers.PostgreSQL, "MariaDB": servers.MariaDB,
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, err := start(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := server.Stop(); err != nil {
+					t.Error(err)
+				}
+			})
+			contract(t, func(t *testing.T) *store.Store {
+				database, err := server.NewDatabase(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, err := store.Open(t.Context(), server.URL(database), store.Options{
+					Now: time.Now, Upgrade: true, Server: store.Server{Password: servers.Password},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() {
+					if err := s.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+				return s
+			})
+		})
+	}
+}

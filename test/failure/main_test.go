@@ -1,0 +1,108 @@
+package failure
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/bank"
+	filebank "github.com/karbor/karbor/bank/file"
+	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/daemon"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/plugin"
+	"github.com/karbor/karbor/protectable"
+	findimage "github.com/karbor/karbor/protectable/image"
+	findnetwork "github.com/karbor/karbor/protectable/network"
+	findproject "github.com/karbor/karbor/protectable/project"
+	findserver "github.com/karbor/karbor/protectable/server"
+	findvolume "github.com/karbor/karbor/protectable/volume"
+	"github.com/karbor/karbor/protection"
+	"github.com/karbor/karbor/protection/image"
+	"github.com/karbor/karbor/protection/network"
+	"github.com/karbor/karbor/protection/noop"
+	"github.com/karbor/karbor/protection/project"
+	"github.com/karbor/karbor/protection/server"
+	"github.com/karbor/karbor/protection/volumeglance"
+)
+
+// orders is what the test binary gets when it is to be a process of the service.
+type orders struct {
+	State, Providers  string
+	AuthURL, Password string
+	Timeout           time.Duration
+	// Disks are folders to put a small file system of their own on, and its size
+	// in bytes. Others see it below /proc/PID/root.
+	Disks map[string]int64
+}
+
+const ordersVariable = "KARBOR_FAILURE_ORDERS"
+
+// TestMain runs the tests, or a process of the service: this binary is both, so
+// that no other has to be built, and the process runs under the race detector too.
+func TestMain(m *testing.M) {
+	text := os.Getenv(ordersVariable)
+	if text == "" {
+		// The tests wait more than they work.
+		flag.Parse()
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(m.Run())
+	}
+	if err := serve(text); err != nil {
+		fmt.Fprintln(os.Stderr, "karbord:", err)
+		os.Exit(1)
+	}
+}
+
+func serve(text string) error {
+	var o orders
+	if err := json.Unmarshal([]byte(text), &o); err != nil {
+		return fmt.Errorf("reading the orders: %w", err)
+	}
+	for path, size := range o.Disks {
+		if err := errors.Join(os.MkdirAll(path, 0o700), mountDisk(path, size)); err != nil {
+			return fmt.Errorf("mounting a small disk: %w", err)
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	c := config.Default()
+	c.Listen, c.State, c.Providers = "127.0.0.1:0", o.State, o.Providers
+	c.Keystone.AuthURL, c.Keystone.Timeout = o.AuthURL, o.Timeout
+	c.Operations.AdminReads = true
+	d, err := daemon.Open(ctx, daemon.Options{
+		Config: c, Password: karbor.Secret(o.Password), Sets: sets(), Protectables: protectables(), Now: time.Now,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	return d.Run(ctx, func() { fmt.Println("ready http://" + d.Address().String()) })
+}
+
+func sets() provider.Sets {
+	return provider.Sets{
+		Banks: plugin.Set[bank.Bank]{filebank.Plugin},
+		Protections: plugin.Set[protection.Plugin]{
+			image.Plugin, network.Plugin, noop.Plugin, project.Plugin, server.Plugin, volumeglance.Plugin,
+		},
+	}
+}
+
+func protectables() plugin.Set[protectable.Plugin] {
+	return plugin.Set[protectable.Plugin]{
+		findimage.Plugin, findnetwork.Plugin, findproject.Plugin, findserver.Plugin, findvolume.Plugin,
+	}
+}
