@@ -14,9 +14,24 @@ const (
 	patience = 5 * time.Minute
 )
 
+type patienceKey struct{}
+
+// WithPatience makes Poll take errors that may pass for this long in one stretch, in
+// place of five minutes.
+func WithPatience(ctx context.Context, patience time.Duration) context.Context {
+	return context.WithValue(ctx, patienceKey{}, patience)
+}
+
+func patienceOf(ctx context.Context) time.Duration {
+	if p, ok := ctx.Value(patienceKey{}).(time.Duration); ok {
+		return p
+	}
+	return patience
+}
+
 // Poll calls check, at once and then again and again, until it is done, fails, or
 // ctx ends. The pauses grow from a quarter of a second to longest. Errors that may
-// pass (karbor.IsTransient) are taken for up to five minutes in one stretch. what
+// pass (karbor.IsTransient) are taken for up to five minutes in one stretch (see WithPatience). what
 // says what is waited for, as in "volume … to become available", for the error when
 // ctx ends.
 func Poll(ctx context.Context, what string, longest time.Duration, check func(ctx context.Context) (done bool, err error)) error {
@@ -34,7 +49,7 @@ func Poll(ctx context.Context, what string, longest time.Duration, check func(ct
 			failing = 0
 		case ctx.Err() != nil:
 			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
-		case !karbor.IsTransient(err) || failing >= patience:
+		case !karbor.IsTransient(err) || failing >= patienceOf(ctx):
 			return err
 		default:
 			failing += pause

@@ -6,6 +6,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
@@ -127,6 +128,9 @@ func (s *Service) hook(ctx context.Context, task *workflow.Task) error {
 func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *workflow.Task, hook protection.Hook, word string, last bool) error {
 	record := s.record(w, node)
 	if err := record.update(ctx, func(r *store.ResourceRecord) {
+		if r.Phase != word {
+			r.Reason = ""
+		}
 		r.Started, r.State, r.Phase = true, running(w.op.Type), word
 	}); err != nil {
 		return err
@@ -136,12 +140,13 @@ func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *
 		return err
 	}
 	if err := hook(ctx, call); err != nil {
-		return explain(err, node)
+		return s.tell(ctx, record, explain(err, node))
 	}
 	if word != phaseNames[mainPhase] && !last {
 		return nil
 	}
 	return record.update(ctx, func(r *store.ResourceRecord) {
+		r.Reason = ""
 		if d, t := moved.get(); d > 0 || t > 0 {
 			r.Done, r.Total = d, t
 		}
@@ -190,8 +195,20 @@ func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 	if hook == nil {
 		return nil
 	}
-	if err := hook(ctx, call); err != nil {
+	if err := hook(openstack.WithPatience(ctx, undoPatience), call); err != nil {
 		return explain(err, node)
 	}
 	return nil
+}
+
+// tell lets the tenant see why a hook failed while it is tried again, or while what
+// was made is removed. It gives the hook's error back.
+func (s *Service) tell(ctx context.Context, record record, failure error) error {
+	if ctx.Err() != nil {
+		return failure
+	}
+	if err := record.update(ctx, func(r *store.ResourceRecord) { r.Reason = karbor.Sentence(failure) }); err != nil {
+		s.log.ErrorContext(ctx, "the reason of a failure can't be recorded yet", "error", err)
+	}
+	return failure
 }

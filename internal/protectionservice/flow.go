@@ -80,10 +80,15 @@ func flow(g *karbor.Graph, hooks func(karbor.ResourceType) protection.Hooks) wor
 	return b.steps
 }
 
-// patient is the retry of steps that must succeed in the end: about two hours.
+// patient is the retry of steps that must succeed in the end: for about an hour, or
+// two where each attempt waits for undoPatience.
 func patient() workflow.Retry {
-	return workflow.Retry{Attempts: 130, First: time.Second, Max: time.Minute}
+	return workflow.Retry{Attempts: 65, First: time.Second, Max: time.Minute}
 }
+
+// undoPatience is how long an undo takes errors that may pass before its attempt is
+// over: it will be tried again, and the operation must come to an end.
+const undoPatience = time.Minute
 
 // endless is the retry of the step without which an operation never ends.
 func endless() workflow.Retry {

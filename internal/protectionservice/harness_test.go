@@ -159,7 +159,9 @@ type site struct {
 
 	store   *store.Store
 	service *protectionservice.Service
+	engine  workflow.Engine
 	stop    func()
+	ahead   time.Duration // of the service's clock
 }
 
 func newSite(t *testing.T) *site {
@@ -230,7 +232,7 @@ func (s *site) start() {
 	}
 	s.service, err = protectionservice.New(protectionservice.Options{
 		Store: s.store, Providers: loaded, Protectables: s.finders, Authority: s.authority,
-		Key: bytes.Repeat([]byte{7}, 32), DelegationLifetime: time.Hour, Now: time.Now, Logger: log,
+		Key: bytes.Repeat([]byte{7}, 32), DelegationLifetime: time.Hour, Now: s.now, Logger: log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -242,7 +244,8 @@ func (s *site) start() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service.SetEngine(s.mishap(engine, log))
+	s.engine = s.mishap(engine, log)
+	s.service.SetEngine(s.engine)
 	if err := loaded[0].Acquire(ctx); err != nil {
 		t.Fatal(err)
 	}

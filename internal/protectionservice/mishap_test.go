@@ -60,3 +60,5 @@ func (a *authority) set(deaf error) {
 	defer a.mu.Unlock()
 	a.deaf = deaf
 }
+
+func (s *site) now() time.Time { return time.Now().Add(s.ahead) }

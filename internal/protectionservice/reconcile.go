@@ -39,6 +39,33 @@ func (s *Service) reconcile(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+const (
+	// remembered is how long the engine keeps what it knows of an operation that is
+	// over, for who looks into a failure.
+	remembered = time.Hour
+	// forgetBatch is how many operations are forgotten in one transaction.
+	forgetBatch = 200
+)
+
+// forget lets the engine forget operations that ended some time ago, so that what it
+// keeps does not grow for ever.
+func (s *Service) forget(ctx context.Context) error {
+	for {
+		ids, err := s.store.Rememberable(ctx, s.now().Add(-remembered), forgetBatch)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			if err := s.engine.Forget(ctx, id); err != nil {
+				return fmt.Errorf("forgetting operation %s: %w", id, err)
+			}
+		}
+		if err := s.store.Forgotten(ctx, ids); err != nil {
+			return err
+		}
+	}
+}
+
 // endVanished ends an operation that is over for the engine, unless it has ended
 // meanwhile.
 func (s *Service) endVanished(ctx context.Context, id string) error {

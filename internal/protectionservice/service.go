@@ -157,7 +157,7 @@ func (s *Service) Run(ctx context.Context) error {
 	for {
 		err := s.dispatch(ctx)
 		if err == nil && s.now().Sub(reconciled) >= reconcilePause {
-			err, reconciled = s.reconcile(ctx), s.now()
+			err, reconciled = errors.Join(s.reconcile(ctx), s.forget(ctx)), s.now()
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "handing operations to the engine failed; it is tried again", "error", err)

@@ -16,10 +16,10 @@ const format = "chunks/1"
 // manifestKey is the key of the manifest, under the name of the data.
 const manifestKey = "manifest"
 
-// Bounds of a manifest: its bytes, and the chunks that 8 digits can number.
+// Bounds of a manifest: its bytes, and the chunks that always fit into them.
 const (
 	maxManifest = 128 << 20
-	maxChunks   = 99999999
+	maxChunks   = 1 << 20
 )
 
 // manifest is the document that makes a stream complete.

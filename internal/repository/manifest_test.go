@@ -135,3 +135,20 @@ func FuzzManifest(f *testing.F) {
 		}
 	})
 }
+
+func TestManifestOfTheLongestStreamCanBeReadAgain(t *testing.T) {
+	m := manifest{Format: format, Writer: strings.Repeat("f", 32), Size: 1 << 62, SHA256: strings.Repeat("f", 64),
+		ChunkSize: MaxChunkSize, Chunks: []chunk{{Size: MaxChunkSize, SHA256: strings.Repeat("f", 64)}}}
+	one, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Chunks = append(m.Chunks, m.Chunks[0])
+	two, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := len(one) + (maxChunks-1)*(len(two)-len(one)); size > maxManifest {
+		t.Errorf("it may have %d bytes, and only %d are read", size, maxManifest)
+	}
+}

@@ -154,7 +154,8 @@ func (w *writer) dispatch() error {
 		w.start()
 	}
 	if len(w.result) == maxChunks {
-		return karbor.Errorf(karbor.Invalid, "the data %s is too long", w.name)
+		return karbor.Errorf(karbor.Invalid, "the data %s is longer than %d bytes, the most that can be kept of one volume or image",
+			w.name, int64(maxChunks)*int64(w.chunks.chunkSize))
 	}
 	f := &filled{n: len(w.result) + 1, data: w.buf}
 	f.pending.Store(2)

@@ -61,6 +61,29 @@ func (s *Store) Dispatched(ctx context.Context, id string) error {
 	})
 }
 
+// forgotten is the value of dispatched of an operation that the engine has forgotten.
+const forgotten = 2
+
+// Rememberable lists operations that ended before a time, and that the engine may
+// not have forgotten yet.
+func (s *Store) Rememberable(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	ids, err := all(ctx, s.reader, scanText, `SELECT id FROM operations WHERE dispatched IN (0, 1) AND ended_at < ?
+		ORDER BY ended_at, id LIMIT `+strconv.Itoa(limit), micros(before))
+	return ids, failed("listing the operations that are over", err)
+}
+
+// Forgotten notes that the engine has forgotten operations.
+func (s *Store) Forgotten(ctx context.Context, ids []string) error {
+	return s.write(ctx, "noting what the engine has forgotten", func(t *transaction) error {
+		for _, id := range ids {
+			if err := t.exec(ctx, "UPDATE operations SET dispatched = ? WHERE id = ? AND ended_at IS NOT NULL", forgotten, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // RunningOperations lists the ids of the operations that have not ended, oldest
 // first.
 func (s *Store) RunningOperations(ctx context.Context) ([]string, error) {
@@ -111,9 +134,11 @@ func (s *Store) OperationOf(ctx context.Context, projectID string, target Target
 func scanOperation(rows *sql.Rows) (Operation, error) {
 	var o Operation
 	var delegation sql.NullString
+	var dispatched int
 	err := rows.Scan(&o.ID, (*string)(&o.Type), &o.ProjectID, &o.ProviderID, &o.CheckpointID, &o.RestoreID, &o.PlanID,
-		graphColumn{&o.Graph}, document{&o.Parameters}, &delegation, &o.RequestID, &o.Dispatched,
+		graphColumn{&o.Graph}, document{&o.Parameters}, &delegation, &o.RequestID, &dispatched,
 		timeColumn{&o.CreatedAt}, timeColumn{&o.EndedAt})
+	o.Dispatched = dispatched > 0
 	if err == nil && delegation.Valid {
 		o.Delegation, err = base64.StdEncoding.DecodeString(delegation.String)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -48,9 +49,31 @@ func testProtect(t *testing.T, s *store.Store) {
 	if err != nil || op.ID != a.Operation.ID || op.Delegation != nil || op.EndedAt.IsZero() {
 		t.Errorf("got %+v, %v", op, err)
 	}
+	testForgotten(t, s, a.Operation.ID)
 	_, err = s.OperationOf(ctx, "other", store.Target{CheckpointID: c.ID})
 	wantKind(t, err, karbor.NotFound)
 	wantKind(t, s.EndOperation(ctx, karbor.NewID(), end), karbor.NotFound)
+}
+
+// testForgotten: an operation that is over is remembered until that is noted.
+func testForgotten(t *testing.T, s *store.Store, id string) {
+	t.Helper()
+	remembered := func(before time.Time) bool {
+		ids, err := s.Rememberable(t.Context(), before, 1000)
+		must(t, err)
+		return slices.Contains(ids, id)
+	}
+	later := time.Now().Add(time.Hour)
+	if remembered(time.Now().Add(-time.Hour)) || !remembered(later) {
+		t.Error("an operation that has just ended is over for an hour, or is not over at all")
+	}
+	must(t, s.Forgotten(t.Context(), []string{id}))
+	if remembered(later) {
+		t.Error("what was forgotten is still remembered")
+	}
+	if op, err := s.Operation(t.Context(), id); err != nil || !op.Dispatched {
+		t.Errorf("got %+v, %v", op, err)
+	}
 }
 
 func testDelete(t *testing.T, s *store.Store) {
