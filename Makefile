@@ -5,7 +5,7 @@ BIN := bin
 LINT := go tool -modfile=tools/go.mod golangci-lint
 PACKAGES ?= ./...
 
-.PHONY: help build test check lint vet race bench bench-api demo demo-selftest demo-crash demo-openstack \
+.PHONY: help build man test check lint vet race bench bench-api demo demo-selftest demo-crash demo-openstack \
 	test-compat model openstack-up openstack-down test-openstack test-databases fuzz clean
 
 help: ## list the targets
@@ -13,6 +13,9 @@ help: ## list the targets
 
 build: ## build karbord and karbor into bin/
 	CGO_ENABLED=0 go build -trimpath -o $(BIN)/ ./cmd/karbord ./cmd/karbor
+
+man: ## write karbor's manual pages into dist/man/man1
+	go run ./cmd/karbor man dist/man/man1
 
 test: ## run the tests; one that needs a server which the machine lacks skips by name
 	go test $(PACKAGES)
@@ -35,7 +38,7 @@ bench: ## the benchmarks behind the figures in the documentation
 model: ## explore the protocol of writers and collector further (minutes)
 	go test -timeout 60m -count=1 -v -run TestNoPublished ./internal/repository/model -whole
 
-bench-api: ## CPU time of the API for each request; it fails when a request goes over its goal
+bench-api: ## CPU time of the API for each request; each beside its goal
 	go test -run "^$$" -bench "Plan|Checkpoints" -benchtime 500x -timeout 10m ./internal/api
 	go test -run "^$$" -bench Memory -benchtime 20x -timeout 10m ./internal/api
 
@@ -45,14 +48,15 @@ fuzz: ## each fuzz test for ten seconds
 demo: build ## the main job: protect an application, destroy it, restore it, compare every byte
 	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor
 
-demo-selftest: build ## plant a wrong byte and a wrong property; the demo must see both
+demo-selftest: build ## plant a wrong byte and wrong properties; the demo must see all
 	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor --selftest
 
 demo-crash: build ## the demo with karbord killed in mid-protect and in mid-restore
 	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor --crash
 
-test-compat: ## what we do against what others' programs do (Debian: python3-oslo.policy)
+test-compat: ## Debian's clients and policy engine as judges (python3-openstackclient, -karborclient, -oslo.policy)
 	go test -count=1 -tags compat -run 'Oslo' ./internal/policy
+	cd test/compat && go test -count=1 -tags compat
 
 openstack-up: ## start a real OpenStack on this machine (root; Debian 12; about 5 minutes)
 	test/openstack/up.sh

@@ -27,18 +27,18 @@ const credentialPath = "/application_credential"
 func (p *ApplicationCredentials) Register(ctx context.Context, id string, secret karbor.Secret) (ApplicationCredential, error) {
 	body := map[string]any{"application_credential": map[string]any{"id": id, "secret": secret.Reveal()}}
 	return one[ApplicationCredential](ctx, p.c, call{method: http.MethodPut, path: credentialPath, body: body,
-		versioned: true, what: "registering the application credential " + id}, "application_credential")
+		what: "registering the application credential " + id}, "application_credential")
 }
 
 // Show gets the registered one; there being none is a NotFound error.
 func (p *ApplicationCredentials) Show(ctx context.Context) (ApplicationCredential, error) {
 	return one[ApplicationCredential](ctx, p.c, call{method: http.MethodGet, path: credentialPath,
-		versioned: true, what: "getting the application credential"}, "application_credential")
+		what: "getting the application credential"}, "application_credential")
 }
 
 // Delete makes the service forget the registered one. The application credential
 // itself stays in Keystone.
 func (p *ApplicationCredentials) Delete(ctx context.Context) error {
-	return p.c.do(ctx, call{method: http.MethodDelete, path: credentialPath, versioned: true,
+	return p.c.do(ctx, call{method: http.MethodDelete, path: credentialPath,
 		what: "deleting the registered application credential"}, nil)
 }

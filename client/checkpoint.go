@@ -73,20 +73,20 @@ func checkpointsPath(provider string) string {
 // List iterates over the checkpoints of a provider. Filters: project_id,
 // plan_id, start_date, end_date (YYYY-MM-DD, inclusive), status.
 func (p *Checkpoints) List(ctx context.Context, provider string, o ListOptions) iter.Seq2[Checkpoint, error] {
-	return list[Checkpoint](ctx, p.c, call{path: checkpointsPath(provider), versioned: true,
+	return list[Checkpoint](ctx, p.c, call{path: checkpointsPath(provider),
 		what: "listing the checkpoints of the provider " + provider}, "checkpoints", o)
 }
 
 // Show gets one checkpoint, with its progress.
 func (p *Checkpoints) Show(ctx context.Context, provider, id string) (Checkpoint, error) {
-	return show[Checkpoint](ctx, p.c, call{path: checkpointsPath(provider) + "/" + escape(id), versioned: true,
+	return show[Checkpoint](ctx, p.c, call{path: checkpointsPath(provider) + "/" + escape(id),
 		what: "getting the checkpoint " + id}, "checkpoint")
 }
 
 // Create starts to protect a plan. The checkpoint that it gives is durable and
 // in work; Show tells how far it is.
 func (p *Checkpoints) Create(ctx context.Context, provider string, r CheckpointRequest) (Checkpoint, error) {
-	return one[Checkpoint](ctx, p.c, call{method: http.MethodPost, path: checkpointsPath(provider),
+	return create[Checkpoint](ctx, p.c, call{path: checkpointsPath(provider),
 		body: map[string]any{"checkpoint": r}, what: "protecting the plan " + r.PlanID}, "checkpoint")
 }
 

@@ -4,23 +4,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/karbor/karbor"
 )
 
-// Microversion is the newest one that this client understands. It is asked for
-// where an answer has more members with it.
+// Microversion is the newest one that this client understands. It is asked for with
+// every request; a service that is older is asked for its own newest one.
 const Microversion = "1.2"
-
-// microversionHeader is the header that asks for a microversion.
-const microversionHeader = "OpenStack-API-Version"
 
 // maxAnswer is how many bytes of one answer are read. A page of 1000 items is
 // far below it.
@@ -45,7 +42,7 @@ type Options struct {
 	HTTP *http.Client
 	// Timeout is how long one request may take, its body included; 60 s if 0.
 	Timeout time.Duration
-	// Attempts is how often a GET is tried in all; 4 if 0.
+	// Attempts is how often a GET or a create is tried in all; 4 if 0.
 	Attempts int
 	// Pause waits before another attempt; a wait on the real clock if nil. It
 	// returns early, with the context's error, when the context ends.
@@ -58,6 +55,11 @@ type Options struct {
 type Client struct {
 	options  Options
 	endpoint *url.URL
+	// spoken is the microversion of a service that is older than this client.
+	spoken atomic.Pointer[string]
+	// knowsKeys is set once an answer has told that the service is ours, and heeds
+	// the Idempotency-Key.
+	knowsKeys atomic.Bool
 
 	// Plans, Providers and so on are the resources of the API.
 	Plans                  *Plans
@@ -131,8 +133,8 @@ type call struct {
 	path  string
 	query url.Values
 	body  any
-	// versioned asks for the newest microversion.
-	versioned bool
+	// key is the Idempotency-Key of a create.
+	key string
 	// what says what is being done, for errors.
 	what string
 }
@@ -146,35 +148,11 @@ func (c *Client) do(ctx context.Context, r call, out any) error {
 			return fmt.Errorf("%s: encoding the request: %w", r.what, err)
 		}
 	}
-	attempts := 1
-	if r.method == http.MethodGet {
-		attempts = c.options.Attempts
+	answer, err := c.attempts(ctx, r, body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.what, err)
 	}
-	wait := 250 * time.Millisecond
-	for {
-		answer, err := c.authenticated(ctx, r, body)
-		attempts--
-		if err == nil {
-			return decode(r, answer, out)
-		}
-		if attempts == 0 || !passing(err) || ctx.Err() != nil {
-			return fmt.Errorf("%s: %w", r.what, err)
-		}
-		if c.options.Pause(ctx, wait) != nil {
-			return fmt.Errorf("%s: %w", r.what, err)
-		}
-		wait = min(2*wait, 4*time.Second)
-	}
-}
-
-func decode(r call, answer []byte, out any) error {
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(answer, out); err != nil {
-		return fmt.Errorf("%s: the service's answer can't be read: %w", r.what, err)
-	}
-	return nil
+	return decode(r, answer, out)
 }
 
 // authenticated sends the request, and once more with a new token if the first
@@ -185,7 +163,7 @@ func (c *Client) authenticated(ctx context.Context, r call, body []byte) ([]byte
 		return nil, err
 	}
 	answer, err := c.send(ctx, r, body, token)
-	if e, ok := errors.AsType[*Error](err); !ok || e.Status != http.StatusUnauthorized {
+	if statusOf(err) != http.StatusUnauthorized {
 		return answer, err
 	}
 	if token, err = c.options.Tokens.Renew(ctx, token); err != nil {
@@ -195,8 +173,6 @@ func (c *Client) authenticated(ctx context.Context, r call, body []byte) ([]byte
 }
 
 func (c *Client) send(ctx context.Context, r call, body []byte, token karbor.Secret) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
-	defer cancel()
 	target := c.endpoint.String() + r.path
 	if len(r.query) > 0 {
 		target += "?" + r.query.Encode()
@@ -206,27 +182,40 @@ func (c *Client) send(ctx context.Context, r call, body []byte, token karbor.Sec
 		return nil, fmt.Errorf("making the request: %w", err)
 	}
 	req.Header.Set("X-Auth-Token", token.Reveal())
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", c.options.UserAgent)
+	req.Header.Set(microversionHeader, serviceType+" "+c.microversion())
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if r.versioned {
-		req.Header.Set(microversionHeader, "data-protect "+Microversion)
+	if r.key != "" {
+		req.Header.Set(idempotencyHeader, r.key)
 	}
-	res, err := c.options.HTTP.Do(req)
+	answer, headers, err := c.exchange(req)
+	if strings.HasPrefix(headers.Get(microversionHeader), serviceType) {
+		c.knowsKeys.Store(true)
+	}
+	return answer, err
+}
+
+// exchange sends one request and reads its answer. The headers are nil if there was
+// none.
+func (c *Client) exchange(req *http.Request) ([]byte, http.Header, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), c.options.Timeout)
+	defer cancel()
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", c.options.UserAgent)
+	res, err := c.options.HTTP.Do(req.WithContext(ctx))
 	if err != nil {
-		return nil, unreachable(c.endpoint.Host, err)
+		return nil, nil, unreachable(c.endpoint.Host, err)
 	}
 	defer func() { _ = res.Body.Close() }() // what matters was read
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return nil, unreachable(c.endpoint.Host, err)
+		return nil, res.Header, unreachable(c.endpoint.Host, err)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return nil, refusal(res, answer)
+		return nil, res.Header, refusal(res, answer)
 	}
-	return answer, nil
+	return answer, res.Header, nil
 }
 
 // escape makes one path segment of an id or type.

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"iter"
-	"net/http"
 
 	"github.com/karbor/karbor"
 )
@@ -34,13 +33,13 @@ type Copies struct{ c *Client }
 
 // List iterates over the requests of a provider. Filters: plan_id, status.
 func (p *Copies) List(ctx context.Context, provider string, o ListOptions) iter.Seq2[Copy, error] {
-	return list[Copy](ctx, p.c, call{path: "/providers/" + escape(provider) + "/copies", versioned: true,
+	return list[Copy](ctx, p.c, call{path: "/providers/" + escape(provider) + "/copies",
 		what: "listing the copies of the provider " + provider}, "copies", o)
 }
 
 // Show gets one request.
 func (p *Copies) Show(ctx context.Context, provider, id string) (Copy, error) {
-	return show[Copy](ctx, p.c, call{path: "/providers/" + escape(provider) + "/copies/" + escape(id), versioned: true,
+	return show[Copy](ctx, p.c, call{path: "/providers/" + escape(provider) + "/copies/" + escape(id),
 		what: "getting the copy " + id}, "copy")
 }
 
@@ -50,6 +49,6 @@ func (p *Copies) Create(ctx context.Context, provider string, r CopyRequest) (Co
 	if r.Parameters == nil {
 		r.Parameters = karbor.Parameters{}
 	}
-	return one[Copy](ctx, p.c, call{method: http.MethodPost, path: checkpointsPath(provider) + "/action", versioned: true,
+	return create[Copy](ctx, p.c, call{path: checkpointsPath(provider) + "/action",
 		body: map[string]any{"copy": r}, what: "copying the checkpoints of the plan " + r.PlanID}, "copy")
 }

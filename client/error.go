@@ -39,6 +39,22 @@ func RequestID(err error) string {
 	return ""
 }
 
+// statusOf gives the HTTP status of a refusal, or 0.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Status
+	}
+	return 0
+}
+
+// retryAfter gives how long the service asks to wait, or 0.
+func retryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
 // kinds are the kinds of the statuses of the wire contract.
 var kinds = map[int]karbor.Kind{
 	http.StatusBadRequest:            karbor.Invalid,
@@ -98,10 +114,10 @@ func unreachable(host string, err error) error {
 	return karbor.Transientf("the service at %s can't be reached: %w", host, err)
 }
 
-// passing reports whether the same GET may well succeed soon.
+// passing reports whether the same request may well succeed soon.
 func passing(err error) bool {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Err.Kind == karbor.Unavailable
+		return e.Err.Kind == karbor.Unavailable || e.Err.Kind == karbor.TooMany
 	}
 	return karbor.IsTransient(err)
 }

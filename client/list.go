@@ -25,6 +25,8 @@ type ListOptions struct {
 	Sort string
 	// AllProjects lists those of every project; for administrators.
 	AllProjects bool
+	// Project lists those of one project, by its id; for administrators.
+	Project string
 	// Filters are by member, such as "status"; empty values are left out.
 	Filters map[string]string
 }
@@ -48,7 +50,10 @@ func (o ListOptions) query() url.Values {
 	if o.Sort != "" {
 		q.Set("sort", o.Sort)
 	}
-	if o.AllProjects {
+	if o.Project != "" {
+		q.Set("project_id", o.Project)
+	}
+	if o.AllProjects || o.Project != "" {
 		q.Set("all_tenants", "1")
 	}
 	return q

@@ -55,7 +55,7 @@ func (p *Plans) Create(ctx context.Context, r PlanRequest) (Plan, error) {
 	if r.Parameters == nil {
 		r.Parameters = karbor.Parameters{}
 	}
-	return one[Plan](ctx, p.c, call{method: http.MethodPost, path: "/plans",
+	return create[Plan](ctx, p.c, call{path: "/plans",
 		body: map[string]any{"plan": r}, what: "creating the plan " + r.Name}, "plan")
 }
 

@@ -52,31 +52,31 @@ func (p *Quotas) path(project, suffix string) string { return "/quotas/" + escap
 
 // Show gets the limits of a project.
 func (p *Quotas) Show(ctx context.Context, project string) (Quota, error) {
-	return show[Quota](ctx, p.c, call{path: p.path(project, ""), versioned: true,
+	return show[Quota](ctx, p.c, call{path: p.path(project, ""),
 		what: "getting the quotas of the project " + project}, "quota")
 }
 
 // Defaults gets the limits of a project that none are set for.
 func (p *Quotas) Defaults(ctx context.Context, project string) (Quota, error) {
-	return show[Quota](ctx, p.c, call{path: p.path(project, "/defaults"), versioned: true,
+	return show[Quota](ctx, p.c, call{path: p.path(project, "/defaults"),
 		what: "getting the default quotas"}, "quota")
 }
 
 // Detail gets the limits of a project, and what it has.
 func (p *Quotas) Detail(ctx context.Context, project string) (QuotaDetail, error) {
-	return show[QuotaDetail](ctx, p.c, call{path: p.path(project, "/detail"), versioned: true,
+	return show[QuotaDetail](ctx, p.c, call{path: p.path(project, "/detail"),
 		what: "getting the quotas of the project " + project}, "quota")
 }
 
 // Update changes limits of a project, and gives all of them.
 func (p *Quotas) Update(ctx context.Context, project string, change QuotaChange) (Quota, error) {
-	return one[Quota](ctx, p.c, call{method: http.MethodPut, path: p.path(project, ""), versioned: true,
+	return one[Quota](ctx, p.c, call{method: http.MethodPut, path: p.path(project, ""),
 		body: map[string]any{"quota": change}, what: "updating the quotas of the project " + project}, "quota")
 }
 
 // Delete brings the limits of a project back to the defaults.
 func (p *Quotas) Delete(ctx context.Context, project string) error {
-	return p.c.do(ctx, call{method: http.MethodDelete, path: p.path(project, ""), versioned: true,
+	return p.c.do(ctx, call{method: http.MethodDelete, path: p.path(project, ""),
 		what: "deleting the quotas of the project " + project}, nil)
 }
 
@@ -96,12 +96,12 @@ type QuotaClasses struct{ c *Client }
 
 // Show gets a quota class.
 func (p *QuotaClasses) Show(ctx context.Context, name string) (QuotaClass, error) {
-	return show[QuotaClass](ctx, p.c, call{path: "/quota_classes/" + escape(name), versioned: true,
+	return show[QuotaClass](ctx, p.c, call{path: "/quota_classes/" + escape(name),
 		what: "getting the quota class " + name}, "quota_class")
 }
 
 // Update changes limits of a quota class, and gives all of them.
 func (p *QuotaClasses) Update(ctx context.Context, name string, change QuotaChange) (QuotaClass, error) {
-	return one[QuotaClass](ctx, p.c, call{method: http.MethodPut, path: "/quota_classes/" + escape(name), versioned: true,
+	return one[QuotaClass](ctx, p.c, call{method: http.MethodPut, path: "/quota_classes/" + escape(name),
 		body: map[string]any{"quota_class": change}, what: "updating the quota class " + name}, "quota_class")
 }

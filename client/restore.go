@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"iter"
-	"net/http"
 
 	"github.com/karbor/karbor"
 )
@@ -80,18 +79,18 @@ type Restores struct{ c *Client }
 
 // List iterates over the restores. Filters: status, project_id.
 func (p *Restores) List(ctx context.Context, o ListOptions) iter.Seq2[Restore, error] {
-	return list[Restore](ctx, p.c, call{path: "/restores", versioned: true, what: "listing the restores"}, "restores", o)
+	return list[Restore](ctx, p.c, call{path: "/restores", what: "listing the restores"}, "restores", o)
 }
 
 // Show gets one restore, with its progress.
 func (p *Restores) Show(ctx context.Context, id string) (Restore, error) {
-	return show[Restore](ctx, p.c, call{path: "/restores/" + escape(id), versioned: true,
+	return show[Restore](ctx, p.c, call{path: "/restores/" + escape(id),
 		what: "getting the restore " + id}, "restore")
 }
 
 // Create starts a restore. What it gives is durable and in work; Show tells
 // how far it is.
 func (p *Restores) Create(ctx context.Context, r RestoreRequest) (Restore, error) {
-	return one[Restore](ctx, p.c, call{method: http.MethodPost, path: "/restores",
+	return create[Restore](ctx, p.c, call{path: "/restores",
 		body: r.body(), what: "restoring the checkpoint " + r.CheckpointID}, "restore")
 }

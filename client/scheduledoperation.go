@@ -51,7 +51,7 @@ func (p *ScheduledOperations) Show(ctx context.Context, id string) (ScheduledOpe
 // Create makes a scheduled operation. The operation engine runs it whenever its
 // trigger fires.
 func (p *ScheduledOperations) Create(ctx context.Context, r ScheduledOperationRequest) (ScheduledOperation, error) {
-	return one[ScheduledOperation](ctx, p.c, call{method: http.MethodPost, path: "/scheduled_operations",
+	return create[ScheduledOperation](ctx, p.c, call{path: "/scheduled_operations",
 		body: map[string]any{scheduledOperationKey: r}, what: "creating the scheduled operation " + r.Name}, scheduledOperationKey)
 }
 

@@ -55,7 +55,7 @@ func (p *Triggers) Create(ctx context.Context, r TriggerRequest) (Trigger, error
 	if r.Type == "" {
 		r.Type = karbor.TimeTrigger
 	}
-	return one[Trigger](ctx, p.c, call{method: http.MethodPost, path: "/triggers",
+	return create[Trigger](ctx, p.c, call{path: "/triggers",
 		body: map[string]any{triggerKey: r}, what: "creating the trigger " + r.Name}, triggerKey)
 }
 

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"iter"
-	"net/http"
 
 	"github.com/karbor/karbor"
 )
@@ -36,12 +35,12 @@ type Verifications struct{ c *Client }
 
 // List iterates over the verifications. Filters: status, provider_id, checkpoint_id.
 func (p *Verifications) List(ctx context.Context, o ListOptions) iter.Seq2[Verification, error] {
-	return list[Verification](ctx, p.c, call{path: "/verifications", versioned: true, what: "listing the verifications"}, "verifications", o)
+	return list[Verification](ctx, p.c, call{path: "/verifications", what: "listing the verifications"}, "verifications", o)
 }
 
 // Show gets one verification.
 func (p *Verifications) Show(ctx context.Context, id string) (Verification, error) {
-	return show[Verification](ctx, p.c, call{path: "/verifications/" + escape(id), versioned: true,
+	return show[Verification](ctx, p.c, call{path: "/verifications/" + escape(id),
 		what: "getting the verification " + id}, "verification")
 }
 
@@ -51,6 +50,6 @@ func (p *Verifications) Create(ctx context.Context, r VerificationRequest) (Veri
 	if r.Parameters == nil {
 		r.Parameters = karbor.Parameters{}
 	}
-	return one[Verification](ctx, p.c, call{method: http.MethodPost, path: "/verifications", versioned: true,
+	return create[Verification](ctx, p.c, call{path: "/verifications",
 		body: map[string]any{"verification": r}, what: "verifying the checkpoint " + r.CheckpointID}, "verification")
 }

@@ -64,12 +64,24 @@ func Define[O, P any](name, summary string, defaults func() O, open func(context
 			}
 			p, err := open(ctx, options)
 			if err != nil {
-				return none, fmt.Errorf("opening plug-in %s: %w", name, err)
+				return none, &OpenError{Plugin: name, Err: err}
 			}
 			return p, nil
 		},
 	}
 }
+
+// OpenError says that a plug-in whose options are in order could not be opened.
+type OpenError struct {
+	Plugin string
+	Err    error
+}
+
+// Error implements error.
+func (e *OpenError) Error() string { return fmt.Sprintf("opening plug-in %s: %v", e.Plugin, e.Err) }
+
+// Unwrap gives the plug-in's own error.
+func (e *OpenError) Unwrap() error { return e.Err }
 
 // Set is the list of the plug-ins of one kind that a program links.
 type Set[P any] []Definition[P]

@@ -57,7 +57,8 @@ type Hooks struct {
 	// other hooks are over, for each resource one of whose hooks has started. It
 	// removes all that the hooks made in the cloud, temporary or not; the bank is
 	// cleared by the service. While the cloud refuses because something is in
-	// transition, it returns a transient error, and runs again.
+	// transition, it returns a transient error, and runs again; so it does as long
+	// as the cloud may still make something that it was asked for (Intents).
 	Undo Hook
 }
 
@@ -93,6 +94,9 @@ type Call struct {
 	// Scratch is a record that lives until the operation ends, shared by this
 	// node's hooks.
 	Scratch Scratch
+	// Intents are kept in the scratch record: what was asked of the cloud without
+	// an answer. Nil where nobody keeps them.
+	Intents *Intents
 	// NewResources are the restored resources' new ids, shared by all nodes.
 	NewResources NewResources
 	// Cloud acts as the tenant; in a restore, in the target cloud.
@@ -117,7 +121,8 @@ type Documents interface {
 	GetJSON(ctx context.Context, key string, v any) error
 }
 
-// Scratch is a durable JSON record.
+// Scratch is a durable record: a JSON object. Members that begin with "karbor_" are
+// the service's.
 type Scratch interface {
 	// Load reads the record into v, which stays as it is if there is none yet.
 	Load(ctx context.Context, v any) error

@@ -24,6 +24,7 @@ type Bank struct {
 	tree    *tree
 	folders *folders
 	buffers sync.Pool
+	reserve reserve
 
 	clockMu sync.Mutex
 	clock   *os.File // its time of change, after a write, is the bank's time
@@ -59,6 +60,9 @@ func (b *Bank) prepare(ctx context.Context) error {
 		return err
 	}
 	b.clock = clock
+	if err := b.openReserve(); err != nil {
+		return err
+	}
 	now, err := b.Now(ctx)
 	if err != nil {
 		return err
@@ -205,7 +209,7 @@ func (b *Bank) Close() error {
 	if b.clock != nil {
 		err = b.clock.Close()
 	}
-	return errors.Join(err, b.tree.close())
+	return errors.Join(err, b.reserve.close(), b.tree.close())
 }
 
 // reader reads a part of a file until its context ends.

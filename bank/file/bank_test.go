@@ -82,7 +82,7 @@ func TestObjectsLieWhereTheFormatSays(t *testing.T) {
 	for _, key := range []string{"a", "a/b", "a/b/c", "x@y/.z-_"} {
 		put(t, b, key, key)
 	}
-	want := []string{"=clock", "=tmp/", "a/", "a/b/", "a/b/c=", "a/b=", "a=", "x@y/", "x@y/.z-_="}
+	want := []string{"=clock", "=reserve", "=tmp/", "a/", "a/b/", "a/b/c=", "a/b=", "a=", "x@y/", "x@y/.z-_="}
 	if diff := cmp.Diff(want, tree(t, dir)); diff != "" {
 		t.Error(diff)
 	}
@@ -112,7 +112,7 @@ func TestEmptyFoldersGo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([]string{"=clock", "=tmp/"}, tree(t, dir)); diff != "" {
+	if diff := cmp.Diff([]string{"=clock", "=reserve", "=tmp/"}, tree(t, dir)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -145,7 +145,7 @@ func TestFailuresLeaveNoTemporaryFiles(t *testing.T) {
 			t.Error("no failure")
 		}
 	}
-	if diff := cmp.Diff([]string{"=clock", "=tmp/", "taken="}, tree(t, dir)); diff != "" {
+	if diff := cmp.Diff([]string{"=clock", "=reserve", "=tmp/", "taken="}, tree(t, dir)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -167,7 +167,7 @@ func TestOnlyStaleTemporaryFilesAreRemovedAtOpening(t *testing.T) {
 	}
 	b := openAt(t, dir)
 	defer func() { _ = b.Close() }()
-	if diff := cmp.Diff([]string{"=clock", "=tmp/", "=tmp/fresh"}, tree(t, dir)); diff != "" {
+	if diff := cmp.Diff([]string{"=clock", "=reserve", "=tmp/", "=tmp/fresh"}, tree(t, dir)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -2,3 +2,6 @@ package file
 
 // Walk makes the bank do without the system call that opens a path at once.
 func (b *Bank) Walk() { b.tree.walk.Store(true) }
+
+// ReserveSize is what the bank keeps for urgent writes.
+const ReserveSize = reserveSize

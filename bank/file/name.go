@@ -13,8 +13,9 @@ const suffix = "="
 
 // Reserved names in the bank's folder. No part of a key can begin like them.
 const (
-	tempFolder = "=tmp"
-	clockFile  = "=clock"
+	tempFolder  = "=tmp"
+	clockFile   = "=clock"
+	reserveFile = "=reserve"
 )
 
 // path gives the file of a key, relative to the bank's folder.

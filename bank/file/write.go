@@ -18,9 +18,11 @@ import (
 
 // Put implements bank.Bank.
 func (b *Bank) Put(ctx context.Context, key string, body io.Reader, size int64) error {
-	return b.write(ctx, key, body, size, func(temp *os.File, id string, to *os.File, name string) error {
-		return inFolder("rename", to, name, func(at int, name string) error {
-			return unix.Renameat(int(temp.Fd()), id, at, name)
+	return b.withRoom(ctx, key, body, func() error {
+		return b.write(ctx, key, body, size, func(temp *os.File, id string, to *os.File, name string) error {
+			return inFolder("rename", to, name, func(at int, name string) error {
+				return unix.Renameat(int(temp.Fd()), id, at, name)
+			})
 		})
 	})
 }
@@ -28,12 +30,14 @@ func (b *Bank) Put(ctx context.Context, key string, body io.Reader, size int64) 
 // Create implements bank.Bank. A hard link never replaces a file, so of racing
 // Creates one wins.
 func (b *Bank) Create(ctx context.Context, key string, body io.Reader, size int64) error {
-	if size == 0 {
-		return b.createEmpty(ctx, key, body)
-	}
-	return b.write(ctx, key, body, size, func(temp *os.File, id string, to *os.File, name string) error {
-		return inFolder("link", to, name, func(at int, name string) error {
-			return unix.Linkat(int(temp.Fd()), id, at, name, 0)
+	return b.withRoom(ctx, key, body, func() error {
+		if size == 0 {
+			return b.createEmpty(ctx, key, body)
+		}
+		return b.write(ctx, key, body, size, func(temp *os.File, id string, to *os.File, name string) error {
+			return inFolder("link", to, name, func(at int, name string) error {
+				return unix.Linkat(int(temp.Fd()), id, at, name, 0)
+			})
 		})
 	})
 }

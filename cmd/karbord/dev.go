@@ -24,6 +24,7 @@ type devOptions struct {
 	listen      string
 	cloudListen string
 	logLevel    string
+	example     bool
 }
 
 func devCommand() *cobra.Command {
@@ -38,6 +39,9 @@ When the first request can succeed, one line with the addresses is printed:
 
   ready api=http://127.0.0.1:8799 cloud=http://127.0.0.1:5000/v3 state=/path
 
+With --example, the tenant demo has the application that the tenants' pages
+protect: a server web with a volume, and a server db.
+
 Nothing here is for production: the passwords are in the state folder.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,6 +53,7 @@ Nothing here is for production: the passwords are in the state folder.`,
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8799", "address of the API; port 0 takes a free one")
 	f.StringVar(&o.cloudListen, "cloud-listen", "127.0.0.1:5000", "address of the simulated cloud; port 0 takes a free one")
 	f.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn or error")
+	f.BoolVar(&o.example, "example", false, "build a small application for the tenant demo, if there is none")
 	return cmd
 }
 
@@ -89,6 +94,12 @@ func runDev(ctx context.Context, o devOptions, out, errOut io.Writer) (err error
 	defer func() { err = errors.Join(err, cloud.Close()) }()
 	if err := writeDevFiles(state, c, cloud); err != nil {
 		return errors.Join(err, listener.Close())
+	}
+	if o.example {
+		demo, _ := cloud.User("demo")
+		if err := writeExample(ctx, cloud.URL(), demo); err != nil {
+			return errors.Join(err, listener.Close())
+		}
 	}
 	service, _ := cloud.User("karbor")
 	c.Keystone.AuthURL = cloud.URL()

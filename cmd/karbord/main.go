@@ -17,6 +17,7 @@ import (
 
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
+	"github.com/karbor/karbor/internal/provider"
 )
 
 func main() {
@@ -102,6 +103,7 @@ func allCommand() *cobra.Command {
 
 func configCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Look at the configuration"}
+	withProviders := false
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration file",
@@ -111,16 +113,32 @@ func configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := config.Load(path); err != nil {
+			c, err := config.Load(path)
+			if err != nil {
 				return err
+			}
+			if withProviders {
+				if err := checkProviders(cmd.Context(), c.Providers); err != nil {
+					return err
+				}
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), path+": good")
 			return err
 		},
 	}
 	check.Flags().String(configFlag, defaultConfig, "configuration file")
+	check.Flags().BoolVar(&withProviders, "providers", false, "check the provider files too, and that their banks open")
 	cmd.AddCommand(check)
 	return cmd
+}
+
+// checkProviders reads the provider files of a folder, and opens their banks.
+func checkProviders(ctx context.Context, dir string) error {
+	providers, err := provider.Load(ctx, dir, sets(), provider.Options{Owner: "config-check", Now: time.Now})
+	for _, p := range providers {
+		err = errors.Join(err, p.Close())
+	}
+	return err
 }
 
 func pluginsCommand() *cobra.Command {

@@ -69,6 +69,8 @@ type Options struct {
 	// which no other process has that runs; nil refuses such requests.
 	Replays Replays
 	Owner   string
+	// ReplayKey is the secret under which Replays keep the digests of bodies.
+	ReplayKey []byte
 	// Proxies are the networks of the proxies that are believed when they say, in
 	// Forwarded or X-Forwarded headers, where a request came from.
 	Proxies []netip.Prefix

@@ -35,9 +35,14 @@ func PageQuery(sortKeys []string, more ...Parameter) []Parameter {
 	}, more...)
 }
 
-// AllTenantsQuery describes what Request.ListProject reads.
+// AllTenantsQuery describes the first of what Request.ListProject reads.
 func AllTenantsQuery() Parameter {
 	return Parameter{Name: "all_tenants", Type: "boolean", Description: "For administrators: of all projects. Others' is ignored."}
+}
+
+// ProjectQuery describes the other one.
+func ProjectQuery() Parameter {
+	return Parameter{Name: "project_id", Description: "For administrators, with all_tenants: of this project."}
 }
 
 // FilterQuery describes a filter that matches exactly.

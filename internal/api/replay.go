@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -41,6 +42,7 @@ var _ Replays = (*store.Store)(nil)
 type replays struct {
 	keeper Replays
 	owner  string
+	key    []byte
 	log    *slog.Logger
 
 	mu sync.Mutex
@@ -50,7 +52,7 @@ type replays struct {
 }
 
 func newReplays(o Options) *replays {
-	return &replays{keeper: o.Replays, owner: o.Owner, log: o.Logger, flying: map[string]chan struct{}{}}
+	return &replays{keeper: o.Replays, owner: o.Owner, key: o.ReplayKey, log: o.Logger, flying: map[string]chan struct{}{}}
 }
 
 // replayScope gives what a request's key is unique in, or "" without a key.
@@ -72,6 +74,15 @@ func digest(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// seal gives what is kept of a body, to know it again. A body may hold a password, so
+// without the key nobody can try out which it was.
+func (s *replays) seal(body []byte) string {
+	mac := hmac.New(sha256.New, s.key)
+	mac.Write([]byte("body of a request with an Idempotency-Key\n"))
+	mac.Write(body)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
 // do runs handle, unless a request of the same scope and body has succeeded: then it
 // gives that answer. While the first one runs, others wait. The same key with another
 // body is karbor.Invalid. What handle keeps is kept together with the mark that it
@@ -86,7 +97,7 @@ func (s *replays) do(ctx context.Context, scope string, body []byte, handle func
 		return nil, err
 	}
 	defer leave()
-	want := store.Replay{Scope: scope, Body: digest(body), Owner: s.owner}
+	want := store.Replay{Scope: scope, Body: s.seal(body), Owner: s.owner}
 	for waited := time.Duration(0); ; waited += replayPause {
 		found, mine, err := s.keeper.ClaimReplay(ctx, want)
 		switch {

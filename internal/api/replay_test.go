@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http/httptest"
 	"strings"
@@ -222,5 +224,26 @@ func TestKeysAreRefusedWhereTheyCannotBeRemembered(t *testing.T) {
 		if a := s.do(t, "POST", "/v1/"+project+"/things", "member", "{}", "Idempotency-Key: k"); a.status != want || n > 0 {
 			t.Errorf("got %d %s, and it ran %d times; want %d", a.status, a.text, n, want)
 		}
+	}
+}
+
+func TestBodiesAreKeptUnderTheServiceKeyOnly(t *testing.T) {
+	t.Parallel()
+	kept := map[string]string{}
+	body := `{"a": 1}`
+	for _, key := range []string{"one", "other"} {
+		k := newKeeper()
+		s := serve(t, func(o *api.Options) {
+			o.Replays, o.Owner, o.ReplayKey = k, "me", []byte(key)
+			counting(t, o, func(n int) (any, error) { return map[string]int{"n": n}, nil })
+		})
+		s.do(t, "POST", "/v1/"+project+"/things", "member", body, "Idempotency-Key: k")
+		for _, r := range k.kept {
+			kept[key] = r.Body
+		}
+	}
+	bare := sha256.Sum256([]byte(body))
+	if kept["one"] == "" || kept["one"] == kept["other"] || kept["one"] == hex.EncodeToString(bare[:]) {
+		t.Errorf("who has the database can try bodies out: %v", kept)
 	}
 }

@@ -55,7 +55,9 @@ func (r *Request) Filter(name string) string { return r.query.Get(name) }
 
 // ListProject gives the project whose things a list shows: the caller's, or ""
 // for all of them when one asks with all_tenants=1 who passes the policy rule with
-// _tenants behind its name: an administrator. Others' all_tenants is ignored.
+// _tenants behind its name: an administrator. Others' all_tenants is ignored. With
+// project_id, which others' requests may hold in vain, all of them are those of that
+// project.
 func (r *Request) ListProject() (string, error) {
 	all := r.Filter("all_tenants")
 	if all == "" {
@@ -66,7 +68,7 @@ func (r *Request) ListProject() (string, error) {
 		return "", karbor.Errorf(karbor.Invalid, "Invalid all_tenants: %s is neither true nor false.", quote(all))
 	}
 	if yes && r.policy.ListsAll(r.rule, r.Identity) {
-		return "", nil
+		return r.Filter("project_id"), nil
 	}
 	return r.Identity.ProjectID, nil
 }

@@ -112,7 +112,7 @@ func (c *Checkpoints) load(ctx context.Context, s *state) (karbor.Checkpoint, er
 	if s.Reasons != "" {
 		var r reasons
 		if err := bank.GetJSON(ctx, c.bank, reasonsKey(s.ProjectID, s.CheckpointID, s.Reasons), &r); err != nil {
-			return karbor.Checkpoint{}, err
+			return karbor.Checkpoint{}, damaged(s.ProjectID, s.CheckpointID, err)
 		}
 		cp.Reasons = r.Reasons
 	}

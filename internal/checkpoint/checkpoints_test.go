@@ -248,7 +248,7 @@ func TestScanGivesEveryLivingCheckpoint(t *testing.T) {
 	reader, err := Open(t.Context(), m, Options{Now: c.Now})
 	must(t, err)
 	var got []karbor.Checkpoint
-	must(t, reader.Scan(t.Context(), func(cp karbor.Checkpoint) error { got = append(got, cp); return nil }))
+	must(t, reader.Scan(t.Context(), func(cp karbor.Checkpoint) error { got = append(got, cp); return nil }, nil))
 	byID := cmpopts.SortSlices(func(a, b karbor.Checkpoint) bool { return a.ID < b.ID })
 	if diff := cmp.Diff(want, got, compareGraphs, byID); diff != "" {
 		t.Error(diff)

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -90,13 +91,13 @@ func (d *description) state(owner string, now time.Time) *state {
 func (c *Checkpoints) readDescription(ctx context.Context, project, id string) (*description, error) {
 	d := &description{graph: &karbor.Graph{}}
 	if err := bank.GetJSON(ctx, c.bank, descriptionKey(project, id), d); err != nil {
-		return nil, err
+		return nil, damaged(project, id, err)
 	}
 	if d.Layout != layout || d.ProjectID != project || d.CheckpointID != id {
-		return nil, fmt.Errorf("the description of checkpoint %s is another's or of another layout", id)
+		return nil, &DamageError{project, id, errors.New("its description is another's or of another layout")}
 	}
 	if err := d.graph.UnmarshalText(d.ResourceGraph); err != nil {
-		return nil, fmt.Errorf("reading the resource graph of checkpoint %s: %w", id, err)
+		return nil, &DamageError{project, id, fmt.Errorf("reading its resource graph: %w", err)}
 	}
 	return d, nil
 }

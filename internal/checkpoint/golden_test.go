@@ -148,7 +148,7 @@ func TestGoldenBankIsRead(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"OS::Cinder::Volume#" + volumeID: "volume " + volumeID + " could not be found"}, page.Checkpoints[1].Reasons); diff != "" {
 		t.Error(diff)
 	}
-	zombies, err := cs.Zombies(t.Context())
+	zombies, err := cs.Zombies(t.Context(), nil)
 	must(t, err)
 	// The sample's lease has run out long ago, by this bank's clock.
 	if len(zombies) != 1 || zombies[0].ID != "a1b2c3d4-0000-4000-8000-000000000002" {

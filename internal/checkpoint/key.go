@@ -51,6 +51,9 @@ func reasonsKey(project, id, digest string) string {
 	return checkpointPrefix(project, id) + "reasons/" + digest
 }
 
+// purgingKey is there as soon as anything of a checkpoint may have been removed.
+func purgingKey(project, id string) string { return checkpointPrefix(project, id) + "purging" }
+
 func nodesPrefix(project, id string) string { return checkpointPrefix(project, id) + "nodes/" }
 
 // A claim lies next to its owner's lease, which tells it from a number by its @.

@@ -112,7 +112,7 @@ func (l *Lease) write(ctx context.Context, n int) error {
 			RenewedAt: stored(now), ExpiresAt: stored(now.Add(l.options.LeaseExpire)),
 		}
 		key := leasePrefix(l.options.Owner) + sequence(n)
-		err = bank.CreateJSON(ctx, l.bank, key, doc)
+		err = bank.CreateJSON(bank.Urgent(ctx), l.bank, key, doc)
 		if karbor.KindOf(err) == karbor.Conflict {
 			var there leaseDocument
 			if getErr := bank.GetJSON(ctx, l.bank, key, &there); getErr != nil || there.Instance != l.instance {

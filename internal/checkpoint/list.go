@@ -149,8 +149,9 @@ func (c *Checkpoints) loadAll(ctx context.Context, project string, entries []str
 }
 
 // Scan calls fn with every checkpoint of every project that is not deleted, in
-// the order of project and id, without using the indices. An error of fn ends it.
-func (c *Checkpoints) Scan(ctx context.Context, fn func(karbor.Checkpoint) error) error {
+// the order of project and id, without using the indices. An error of fn ends it. A
+// damaged one is told to damaged, if that is not nil, and passed over.
+func (c *Checkpoints) Scan(ctx context.Context, fn func(karbor.Checkpoint) error, damaged func(*DamageError)) error {
 	return c.eachStates(ctx, func(project, id string, numbers []int) error {
 		s, err := c.newestOf(ctx, project, id, numbers)
 		if err != nil || s == nil || s.Status == karbor.CheckpointDeleted {
@@ -161,7 +162,7 @@ func (c *Checkpoints) Scan(ctx context.Context, fn func(karbor.Checkpoint) error
 			return nil // purged while we were looking
 		}
 		if err != nil {
-			return err
+			return skip(err, damaged)
 		}
 		return fn(cp)
 	})

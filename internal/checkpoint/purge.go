@@ -9,6 +9,28 @@ import (
 	"github.com/karbor/karbor/bank"
 )
 
+// BeginPurge notes that from now on something of a checkpoint may have been removed:
+// it can't become available again. A repeat is no error. Purge does it by itself;
+// who removes anything before it, does it first.
+func (c *Checkpoints) BeginPurge(ctx context.Context, projectID, id string) error {
+	if err := checkIDs(projectID, id); err != nil {
+		return err
+	}
+	if err := c.lease.Valid(); err != nil {
+		return err
+	}
+	return createEmpty(bank.Urgent(ctx), c.bank, purgingKey(projectID, id))
+}
+
+// purgeBegun reports whether BeginPurge was called.
+func (c *Checkpoints) purgeBegun(ctx context.Context, project, id string) (bool, error) {
+	_, err := c.bank.Stat(ctx, purgingKey(project, id))
+	if karbor.KindOf(err) == karbor.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Purge removes a checkpoint that is deleting: what its plug-ins left of the
 // nodes' documents and data, the indices, then it puts a tombstone in the place
 // of the state, then it removes the rest. It may be repeated after any failure.
@@ -21,7 +43,7 @@ func (c *Checkpoints) Purge(ctx context.Context, projectID, id string) error {
 	if err := c.lease.Valid(); err != nil {
 		return err
 	}
-	if err := c.purge(ctx, projectID, id); err != nil {
+	if err := c.purge(bank.Urgent(ctx), projectID, id); err != nil {
 		return fmt.Errorf("purging checkpoint %s: %w", id, err)
 	}
 	return nil
@@ -33,6 +55,13 @@ func (c *Checkpoints) purge(ctx context.Context, project, id string) error {
 		return err
 	}
 	if s == nil {
+		// There may be a description of one that died before its first state.
+		if err := c.unindex(ctx, project, id); err != nil {
+			return err
+		}
+		if err := c.clear(ctx, checkpointPrefix(project, id)); err != nil {
+			return err
+		}
 		return c.unclaim(ctx, project, id)
 	}
 	switch s.Status {
@@ -50,6 +79,9 @@ func (c *Checkpoints) purge(ctx context.Context, project, id string) error {
 			return err
 		}
 		s.Sequence++
+	}
+	if err := c.BeginPurge(ctx, project, id); err != nil {
+		return err
 	}
 	if err := c.clear(ctx, nodesPrefix(project, id)); err != nil {
 		return err
@@ -72,6 +104,24 @@ func (c *Checkpoints) purge(ctx context.Context, project, id string) error {
 		return err
 	}
 	return c.sweep(ctx, tomb, c.options.Owner)
+}
+
+// unindex removes the index entries of a checkpoint that has no state: its description
+// tells which. One that has none was never indexed.
+func (c *Checkpoints) unindex(ctx context.Context, project, id string) error {
+	d, err := c.readDescription(ctx, project, id)
+	if karbor.KindOf(err) == karbor.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, key := range indexKeys(d.state("", d.CreatedAt)) {
+		if err := c.bank.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sweep removes what a tombstone does not need, and the owner's claim last.

@@ -180,7 +180,7 @@ func survives(t *testing.T, prepare func(c *clock) *banktest.Memory, takeOver li
 				if successor == "b" {
 					c.move(DefaultLeaseExpire + time.Second)
 					again = append([]lifeStep{func(ctx context.Context, cs *Checkpoints) error {
-						_, err := cs.Zombies(ctx)
+						_, err := cs.Zombies(ctx, nil)
 						return err
 					}, takeOver}, steps...)
 				}
@@ -191,7 +191,7 @@ func survives(t *testing.T, prepare func(c *clock) *banktest.Memory, takeOver li
 				}
 				c.move(2 * DefaultLeaseExpire)
 				check := open(t, m, c, "c")
-				if zombies, zErr := check.Zombies(t.Context()); zErr != nil || len(zombies) > 0 {
+				if zombies, zErr := check.Zombies(t.Context(), nil); zErr != nil || len(zombies) > 0 {
 					t.Fatalf("after call %d: zombies %+v, error %v", n, zombies, zErr)
 				}
 				if diff := cmp.Diff(shape(undisturbed(t, prepare, steps)), shape(withoutLease(m))); diff != "" {
@@ -278,4 +278,17 @@ func TestDeleteSurvivesACrashAfterEveryCall(t *testing.T) {
 		must(t, cs.SetState(t.Context(), project, cpID, karbor.CheckpointError, Change{}))
 		return m
 	}, nothing, deleting, purgeSample)
+}
+
+func TestPurgeRemovesWhatWasMadeWithoutAState(t *testing.T) {
+	c := newClock()
+	m := memory(c)
+	cs := open(t, m, c, "a")
+	before := m.Snapshot()
+	must(t, cs.Create(t.Context(), sample()))
+	must(t, m.Delete(t.Context(), stateKey(project, cpID, 1))) // as if it had never been written
+	must(t, cs.Purge(t.Context(), project, cpID))
+	if diff := cmp.Diff(before, m.Snapshot()); diff != "" {
+		t.Error(diff)
+	}
 }

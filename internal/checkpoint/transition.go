@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -58,19 +59,17 @@ func (c *Checkpoints) create(ctx context.Context, d *description) error {
 	if err := bank.CreateJSON(ctx, c.bank, descriptionKey(d.ProjectID, d.CheckpointID), d); err != nil {
 		return err
 	}
+	// The claim makes sure that somebody sees to it if not all of these are written.
 	first := d.state(c.options.Owner, c.lease.now())
-	err := bank.CreateJSON(ctx, c.bank, stateKey(d.ProjectID, d.CheckpointID, 1), first)
-	if karbor.KindOf(err) == karbor.Conflict {
-		err = c.resume(ctx, d)
-	}
-	if err != nil {
-		return err
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, key := range indexKeys(first) {
 		group.Go(func() error { return createEmpty(ctx, c.bank, key) })
 	}
-	return group.Wait()
+	err := bank.CreateJSON(ctx, c.bank, stateKey(d.ProjectID, d.CheckpointID, 1), first)
+	if karbor.KindOf(err) == karbor.Conflict {
+		err = c.resume(ctx, d)
+	}
+	return errors.Join(err, group.Wait())
 }
 
 // resume is for a checkpoint that has a first state already.
@@ -115,9 +114,13 @@ func (c *Checkpoints) SetState(ctx context.Context, projectID, id string, to kar
 		return err
 	}
 	defer cancel()
+	ctx = bank.Urgent(ctx)
 	s, err := c.newest(ctx, projectID, id)
 	if err == nil && (s == nil || s.Status == karbor.CheckpointDeleted) {
 		return notFound(id)
+	}
+	if err == nil && to == karbor.CheckpointAvailable && s.Status != to && s.Status != karbor.CheckpointProtecting {
+		err = c.mayReturn(ctx, projectID, id)
 	}
 	if err == nil {
 		err = c.change(ctx, s, to, change)
@@ -126,6 +129,16 @@ func (c *Checkpoints) SetState(ctx context.Context, projectID, id string, to kar
 		return fmt.Errorf("setting checkpoint %s to %s: %w", id, to, err)
 	}
 	return nil
+}
+
+// mayReturn reports why a checkpoint can't become available: what was being deleted
+// may have lost some of its bytes.
+func (c *Checkpoints) mayReturn(ctx context.Context, project, id string) error {
+	begun, err := c.purgeBegun(ctx, project, id)
+	if err == nil && begun {
+		return karbor.Errorf(karbor.Conflict, "the deletion of checkpoint %s has begun, so it can't become available again; it can be deleted", id)
+	}
+	return err
 }
 
 // change publishes the state after s. The caller has checked the lease.

@@ -11,8 +11,9 @@ import (
 // owner's lease has gone. Whoever takes one over sets it to the same state
 // first, or creates it again, and then finishes or fails it. It also removes
 // what dead owners left that is of no use. It costs one listing of the leases and
-// claims, and a few calls for each claim of a dead owner.
-func (c *Checkpoints) Zombies(ctx context.Context) ([]karbor.Checkpoint, error) {
+// claims, and a few calls for each claim of a dead owner. A damaged one is told to
+// damaged, if that is not nil, and passed over.
+func (c *Checkpoints) Zombies(ctx context.Context, damaged func(*DamageError)) ([]karbor.Checkpoint, error) {
 	var out []karbor.Checkpoint
 	dead := map[string]bool{}
 	err := eachKey(ctx, c.bank, leasesRoot, func(key string) error {
@@ -34,7 +35,7 @@ func (c *Checkpoints) Zombies(ctx context.Context) ([]karbor.Checkpoint, error) 
 		if cp != nil {
 			out = append(out, *cp)
 		}
-		return err
+		return skip(err, damaged)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("looking for zombies: %w", err)
@@ -65,7 +66,10 @@ func (c *Checkpoints) zombie(ctx context.Context, owner, project, id string) (*k
 		return nil, c.sweep(ctx, s, owner)
 	case working(s.Status) && s.Owner == owner:
 		cp, err := c.load(ctx, s)
-		return &cp, err
+		if err != nil {
+			return nil, err
+		}
+		return &cp, nil
 	}
 	return nil, c.bank.Delete(ctx, claimKey(owner, project, id))
 }

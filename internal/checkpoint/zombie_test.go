@@ -14,7 +14,7 @@ import (
 
 func zombieIDs(t *testing.T, cs *Checkpoints) []string {
 	t.Helper()
-	zombies, err := cs.Zombies(t.Context())
+	zombies, err := cs.Zombies(t.Context(), nil)
 	must(t, err)
 	out := []string{}
 	for _, z := range zombies {
@@ -71,7 +71,7 @@ func TestCheckpointThatDiedBeforeItsFirstStateIsAZombie(t *testing.T) {
 	}
 	c.move(DefaultLeaseExpire)
 	cs := open(t, m, c, "living")
-	zombies, err := cs.Zombies(t.Context())
+	zombies, err := cs.Zombies(t.Context(), nil)
 	must(t, err)
 	if len(zombies) != 1 {
 		t.Fatalf("%d zombies, want 1", len(zombies))

@@ -52,7 +52,7 @@ func (a *app) checkpointCreate() *cobra.Command {
 	w.add(cmd.Flags())
 	cmd.Flags().StringArrayVar(&extra, "extra-info", nil, "key=value to keep with the checkpoint (repeatable)")
 	cmd.Flags().StringArrayVar(&extra, "extra_info", nil, "same as --extra-info")
-	return cmd
+	return creating(cmd)
 }
 
 // finishCheckpoint prints a checkpoint; one that was waited for and is not
@@ -62,7 +62,7 @@ func (a *app) finishCheckpoint(cp client.Checkpoint, waited bool) error {
 		return err
 	}
 	if waited && cp.Status != karbor.CheckpointAvailable {
-		return failure("the checkpoint "+cp.ID, string(cp.Status), cp.Reasons)
+		return failure("the checkpoint "+cp.ID, string(cp.Status), cp.Reasons, "karbor operationlog list --checkpoint "+cp.ID)
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (a *app) checkpointList() *cobra.Command {
 	var plan, start, end, status string
 	cmd := a.command("list PROVIDER", "List a provider's checkpoints", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			c, err := a.connect(ctx)
+			c, err := l.connect(ctx, a)
 			if err != nil {
 				return err
 			}
@@ -113,7 +113,8 @@ func (a *app) checkpointList() *cobra.Command {
 		cmd.Flags().StringVar(&end, name, "", "those of this day (YYYY-MM-DD) and earlier")
 	}
 	cmd.Flags().StringVar(&l.project, "project_id", "", "same as --project")
-	cmd.Flags().StringVar(&status, "status", "", "those with this status")
+	cmd.Flags().StringVar(&status, "status", "", "protecting, available, error, deleting, deleted or error-deleting")
+	a.flag(cmd, "plan", planNames)
 	return cmd
 }
 
@@ -199,7 +200,7 @@ func (a *app) deleteCheckpoint(ctx context.Context, c *client.Client, w waitFlag
 	case err != nil:
 		return err
 	case cp.Status != karbor.CheckpointDeleted:
-		return failure("the checkpoint "+id, string(cp.Status), cp.Reasons)
+		return failure("the checkpoint "+id, string(cp.Status), cp.Reasons, "karbor operationlog list --checkpoint "+id)
 	}
 	return nil
 }

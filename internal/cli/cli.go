@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/karbor/karbor/client"
+	"github.com/karbor/karbor/client/keystone"
+	"github.com/karbor/karbor/internal/cli/manual"
 	"github.com/karbor/karbor/internal/cli/output"
 	"github.com/karbor/karbor/internal/cli/progress"
 )
@@ -54,7 +57,8 @@ type app struct {
 	// the fault of the command line.
 	running bool
 	client  *client.Client
-	// project is the id of the session's project; set with client.
+	// session and project, the id of its project, are set with client.
+	session *keystone.Session
 	project string
 }
 
@@ -89,6 +93,9 @@ func (a *app) complain(ctx context.Context, err error, code int) {
 		}
 	}
 	text = strings.Join(strings.Fields(text), " ")
+	if next := advice(err); next != "" && code != exitInterrupted {
+		text += "; " + next
+	}
 	if id := client.RequestID(err); id != "" {
 		text += " (" + id + ")"
 	}
@@ -108,9 +115,14 @@ func (a *app) root() *cobra.Command {
 	}
 	root.SetVersionTemplate("karbor {{.Version}}\n")
 	a.global.flags(root.PersistentFlags())
+	_ = root.RegisterFlagCompletionFunc("format", fixed(output.Formats()...)) // the flag is there
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.plan(), a.provider(), a.protectable(), a.checkpoint(), a.restore(), a.operationLog(),
 		a.applicationCredential(), a.verification(), a.copies(), a.quotas(), a.quotaClass(),
-		a.trigger(), a.scheduledOperation(), a.service())
+		a.trigger(), a.scheduledOperation(), a.service(), completion(root), a.manual(root))
+	explain(root)
+	a.complete(root, a.arguments())
 	return root
 }
 
@@ -136,10 +148,59 @@ func groupOf(use, short string, commands ...*cobra.Command) *cobra.Command {
 }
 
 func group(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("unknown command %q for %q; see %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
+	if len(args) == 0 {
+		return cmd.Help()
 	}
-	return cmd.Help()
+	var known []string
+	for _, c := range cmd.Commands() {
+		known = append(known, append(c.Aliases, c.Name())...)
+	}
+	path := cmd.CommandPath()
+	// The shell of python-karborclient has plan-create, and so on.
+	if noun, verb, ok := strings.Cut(args[0], "-"); ok && slices.Contains(known, noun) {
+		return fmt.Errorf("unknown command %q for %q; did you mean \"%s %s %s\"?", args[0], path, path, noun, verb)
+	}
+	if near := nearest(args[0], known); near != "" {
+		return fmt.Errorf("unknown command %q for %q; did you mean %q?", args[0], path, path+" "+near)
+	}
+	return fmt.Errorf("unknown command %q for %q; see %s --help", args[0], path, path)
+}
+
+// flagError names the flag that may have been meant.
+func flagError(cmd *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if near := nearest(unknown.GetSpecifiedName(), known); near != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, near)
+	}
+	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+}
+
+// manual makes the command that writes manual pages.
+func (a *app) manual(root *cobra.Command) *cobra.Command {
+	cmd := a.command("man DIR", "Write the manual pages into a folder", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
+		return manual.WriteTree(root, manual.Header{Source: "karbor " + a.Version, Manual: "Karbor"}, args[0])
+	})
+	cmd.Long = "Writes a manual page for each command into the folder DIR, which is made if it is\nnot there: karbor.1, karbor-plan.1, karbor-plan-create.1 and so on."
+	return cmd
+}
+
+// creating gives a command that creates something the flag for the Idempotency-Key.
+func creating(cmd *cobra.Command) *cobra.Command {
+	var key string
+	cmd.Flags().StringVar(&key, "idempotency-key", "", "the same key again within a day gives the first answer again, and creates nothing")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if key != "" {
+			cmd.SetContext(client.WithIdempotencyKey(cmd.Context(), key))
+		}
+		return run(cmd, args)
+	}
+	return cmd
 }
 
 // printer makes the printer of the global flags.
@@ -176,14 +237,18 @@ func (l *listFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&l.marker, "marker", "", "show what comes after the item with this id")
 	f.StringVar(&l.sort, "sort", "", "order, such as name:asc,created_at:desc")
 	f.BoolVar(&l.all, "all-projects", false, "those of all projects (administrators)")
-	f.StringVar(&l.project, "project", "", "those of one project, by id (administrators)")
+	f.StringVar(&l.project, "project", "", "those of one project, by name or id (administrators)")
+}
+
+// connect logs in, and finds the id of the project.
+func (l *listFlags) connect(ctx context.Context, a *app) (*client.Client, error) {
+	c, err := a.connect(ctx)
+	if err == nil && l.project != "" {
+		l.project, err = a.session.FindProject(ctx, l.project)
+	}
+	return c, err
 }
 
 func (l *listFlags) options(filters map[string]string) client.ListOptions {
-	if filters == nil {
-		filters = map[string]string{}
-	}
-	filters["project_id"] = l.project
-	return client.ListOptions{Limit: l.limit, Marker: l.marker, Sort: l.sort,
-		AllProjects: l.all || l.project != "", Filters: filters}
+	return client.ListOptions{Limit: l.limit, Marker: l.marker, Sort: l.sort, AllProjects: l.all, Project: l.project, Filters: filters}
 }

@@ -16,6 +16,7 @@ func (a *app) copies() *cobra.Command {
 }
 
 func (a *app) copyCreate() *cobra.Command {
+	var w waitFlags
 	var parameters []string
 	var document string
 	cmd := a.command("create [PROVIDER] PLAN", "Copy the checkpoints of a plan that are not copied yet", cobra.RangeArgs(1, 2),
@@ -42,20 +43,38 @@ func (a *app) copyCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printer().Show(made)
+			if w.wait {
+				a.say("copy %s", made.ID)
+				if made, err = a.awaitCopy(ctx, c, w, provider, made.ID); err != nil {
+					return err
+				}
+			}
+			return a.finishCopy(made, w.wait)
 		})
 	f := cmd.Flags()
+	w.add(f)
 	f.StringArrayVar(&parameters, "parameters", nil, "resource_type=TYPE[,resource_id=ID],key=value,… or JSON (repeatable)")
 	f.StringArrayVar(&parameters, "parameter", nil, "same as --parameters")
 	f.StringVar(&document, "parameters-json", "", "parameters as JSON")
-	return cmd
+	return creating(cmd)
+}
+
+// finishCopy prints a request; one that was waited for and failed makes an error.
+func (a *app) finishCopy(c client.Copy, waited bool) error {
+	if err := a.printer().Show(c); err != nil {
+		return err
+	}
+	if waited && c.Status != karbor.CopyFinished {
+		return failure("the copy "+c.ID, string(c.Status), nil, "karbor operationlog list --plan "+c.PlanID)
+	}
+	return nil
 }
 
 func (a *app) copyList() *cobra.Command {
 	var l listFlags
 	var status, plan string
 	cmd := a.command("list PROVIDER", "List a provider's requests for copies", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		c, err := a.connect(ctx)
+		c, err := l.connect(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -78,12 +97,14 @@ func (a *app) copyList() *cobra.Command {
 	})
 	l.add(cmd.Flags())
 	cmd.Flags().StringVar(&status, "status", "", "wait_copying, copying, finished or error")
-	cmd.Flags().StringVar(&plan, "plan", "", "those of a plan")
+	cmd.Flags().StringVar(&plan, "plan", "", "those of a plan, by name or id")
+	a.flag(cmd, "plan", planNames)
 	return cmd
 }
 
 func (a *app) copyShow() *cobra.Command {
-	return a.command("show PROVIDER COPY", "Show a request for copies", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
+	var w waitFlags
+	cmd := a.command("show PROVIDER COPY", "Show a request for copies", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
 		if err := mustBeID("copy", args[1]); err != nil {
 			return err
 		}
@@ -96,9 +117,14 @@ func (a *app) copyShow() *cobra.Command {
 			return err
 		}
 		found, err := c.Copies.Show(ctx, provider, args[1])
+		if err == nil && w.wait {
+			found, err = a.awaitCopy(ctx, c, w, provider, found.ID)
+		}
 		if err != nil {
 			return err
 		}
-		return a.printer().Show(found)
+		return a.finishCopy(found, w.wait)
 	})
+	w.add(cmd.Flags())
+	return cmd
 }

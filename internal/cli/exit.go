@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/client"
 )
 
 // Exit codes, part of the command's contract (docs/tenants/README.md).
@@ -25,6 +27,29 @@ func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// advice says what to do about an error, or nothing.
+func advice(err error) string {
+	_, refused := errors.AsType[*client.Error](err)
+	switch kind := karbor.KindOf(err); {
+	case isUsage(err):
+	case kind == karbor.Forbidden && refused:
+		return "your roles in the project do not allow it: log in as another user, or ask for a role"
+	case kind == karbor.Unauthorized && refused:
+		return "log in anew: see OS_AUTH_URL, OS_USERNAME, OS_PROJECT_NAME, or --os-cloud"
+	case kind == karbor.OverLimit:
+		return "see what is used with: karbor quotas detail"
+	case kind == karbor.FailedDependency:
+		return "see what needs it with: karbor scheduledoperation list"
+	case kind == karbor.TooMany:
+		return "wait a little, and try again"
+	case kind == karbor.Unavailable:
+		return "try again later; operations that run go on"
+	case kind == karbor.Internal && refused:
+		return "tell your operator the request's id"
+	}
+	return ""
+}
 
 // exitCode gives the code for an error that ended the command.
 func exitCode(ctx context.Context, err error) int {

@@ -46,6 +46,13 @@ func newFake(t testing.TB) *fake {
 	f := &fake{stages: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v3/auth/tokens", f.login)
+	mux.HandleFunc("GET /v3/projects", func(w http.ResponseWriter, r *http.Request) {
+		found := []any{}
+		if r.URL.Query().Get("name") == "other" {
+			found = append(found, map[string]any{"id": strings.Repeat("2", 32), "name": "other"})
+		}
+		reply(w, map[string]any{"projects": found, "links": map[string]any{}})
+	})
 	v1 := func(pattern string, handle func(w http.ResponseWriter, r *http.Request)) {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" /v1/"+projectID+path, f.guard(handle))

@@ -33,6 +33,69 @@ func unique[T any](what, name string, items iter.Seq2[T, error], of func(T) (id,
 	return found, usagef("%d %ss have the name %q: give one of their ids: %s", len(ids), what, name, strings.Join(ids, ", "))
 }
 
+// named finds the one item of that name in what list gives. If there is none, the
+// error names one of a similar name.
+func named[T any](what, name string, list func(client.ListOptions) iter.Seq2[T, error], of func(T) (id, name string)) (T, error) {
+	found, err := unique(what, name, list(client.ListOptions{Filters: map[string]string{"name": name}}), of)
+	if karbor.KindOf(err) != karbor.NotFound || isUsage(err) {
+		return found, err
+	}
+	var others []string
+	for item, listErr := range list(client.ListOptions{Limit: manyNames}) {
+		if listErr != nil {
+			break
+		}
+		_, n := of(item)
+		others = append(others, n)
+	}
+	if near := nearest(name, others); near != "" {
+		return found, karbor.Errorf(karbor.NotFound, "%w; did you mean %q?", err, near)
+	}
+	return found, karbor.Errorf(karbor.NotFound, "%w; see: karbor %s list", err, strings.ReplaceAll(what, " ", ""))
+}
+
+// manyNames is among how many names a similar one is looked for.
+const manyNames = 200
+
+// nearest gives the word that is most like word, or "" if none is.
+func nearest(word string, among []string) string {
+	best, least := "", max(1, len(word)/3)+1
+	for _, other := range among {
+		d := distance(strings.ToLower(word), strings.ToLower(other))
+		if len(word) > 2 && other != "" && strings.HasPrefix(strings.ToLower(other), strings.ToLower(word)) {
+			d = 1
+		}
+		if d < least {
+			best, least = other, d
+		}
+	}
+	return best
+}
+
+// distance counts the bytes to change, add, remove or swap with their neighbours
+// between two words.
+func distance(a, b string) int {
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		for j := range d[i] {
+			if i == 0 || j == 0 {
+				d[i][j] = i + j
+				continue
+			}
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
+			}
+			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}
+
 // byIDOrName gets an item by its id, or else by its name.
 func byIDOrName[T any](ref string, show func() (T, error), byName func() (T, error)) (T, error) {
 	if karbor.IsUUID(ref) {
@@ -53,8 +116,8 @@ func (a *app) findPlan(ctx context.Context, c *client.Client, ref string) (clien
 	return byIDOrName(ref,
 		func() (client.Plan, error) { return c.Plans.Show(ctx, ref) },
 		func() (client.Plan, error) {
-			all := c.Plans.List(ctx, client.ListOptions{Filters: map[string]string{"name": ref}})
-			return unique("plan", ref, all, func(p client.Plan) (string, string) { return p.ID, p.Name })
+			list := func(o client.ListOptions) iter.Seq2[client.Plan, error] { return c.Plans.List(ctx, o) }
+			return named("plan", ref, list, func(p client.Plan) (string, string) { return p.ID, p.Name })
 		})
 }
 
@@ -62,8 +125,8 @@ func (a *app) findProvider(ctx context.Context, c *client.Client, ref string) (c
 	return byIDOrName(ref,
 		func() (client.Provider, error) { return c.Providers.Show(ctx, ref) },
 		func() (client.Provider, error) {
-			all := c.Providers.List(ctx, client.ListOptions{})
-			return unique("provider", ref, all, func(p client.Provider) (string, string) { return p.ID, p.Name })
+			list := func(o client.ListOptions) iter.Seq2[client.Provider, error] { return c.Providers.List(ctx, o) }
+			return named("provider", ref, list, func(p client.Provider) (string, string) { return p.ID, p.Name })
 		})
 }
 
@@ -133,8 +196,19 @@ func (a *app) findInstance(ctx context.Context, c *client.Client, t karbor.Resou
 			return i, err
 		}
 	}
-	all := c.Protectables.Instances(ctx, t, nil, client.ListOptions{})
+	var names []string
+	all := func(yield func(client.Instance, error) bool) {
+		for i, err := range c.Protectables.Instances(ctx, t, nil, client.ListOptions{}) {
+			names = append(names, i.Name)
+			if !yield(i, err) {
+				return
+			}
+		}
+	}
 	i, err := unique(t.Word(), ref, all, func(i client.Instance) (string, string) { return i.ID, i.Name })
+	if near := nearest(ref, names); karbor.KindOf(err) == karbor.NotFound && near != "" {
+		return i, karbor.Errorf(karbor.NotFound, "%w; did you mean %q?", err, near)
+	}
 	if err != nil {
 		return i, fmt.Errorf("looking for the %s %q: %w", t.Word(), ref, err)
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/client"
 	"github.com/karbor/karbor/internal/cli/output"
 )
 
@@ -17,9 +19,16 @@ func (a *app) operationLogList() *cobra.Command {
 	var l listFlags
 	var status, plan, checkpoint, restore string
 	cmd := a.command("list", "List operation logs", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		c, err := a.connect(ctx)
+		c, err := l.connect(ctx, a)
 		if err != nil {
 			return err
+		}
+		if plan != "" && !karbor.IsUUID(plan) {
+			found, err := a.findPlan(ctx, c, plan)
+			if err != nil {
+				return err
+			}
+			plan = found.ID
 		}
 		all, err := collect(c.OperationLogs.List(ctx, l.options(map[string]string{
 			"status": status, "plan_id": plan, "checkpoint_id": checkpoint, "restore_id": restore})))
@@ -32,9 +41,14 @@ func (a *app) operationLogList() *cobra.Command {
 	l.add(cmd.Flags())
 	f := cmd.Flags()
 	f.StringVar(&status, "status", "", "those with this status")
-	f.StringVar(&plan, "plan", "", "those of a plan, by id")
+	f.StringVar(&plan, "plan", "", "those of a plan, by name or id")
 	f.StringVar(&checkpoint, "checkpoint", "", "those of a checkpoint, by id")
 	f.StringVar(&restore, "restore", "", "those of a restore, by id")
+	a.flag(cmd, "plan", planNames)
+	a.flag(cmd, "restore", restoreIDs)
+	a.flag(cmd, "checkpoint", func(ctx context.Context, c *client.Client, _ []string) ([]string, error) {
+		return a.checkpointIDs(ctx, c, nil)
+	})
 	return cmd
 }
 

@@ -62,15 +62,14 @@ func (a *app) planCreate() *cobra.Command {
 	f.StringArrayVar(&parameters, "parameters", nil, "resource_type=TYPE[,resource_id=ID],key=value,… or JSON (repeatable)")
 	f.StringArrayVar(&parameters, "parameter", nil, "same as --parameters")
 	f.StringVar(&document, "parameters-json", "", "parameters as JSON")
-	cmd.Example = "  karbor plan create shop \"OS Infra Provider\" --resource server:web --resource server:db"
-	return cmd
+	return creating(cmd)
 }
 
 func (a *app) planList() *cobra.Command {
 	var l listFlags
 	var name, description, status string
 	cmd := a.command("list", "List plans", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		c, err := a.connect(ctx)
+		c, err := l.connect(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -185,7 +184,7 @@ func (a *app) planGraph() *cobra.Command {
 			}
 			w := walk{client: c, graph: &karbor.Graph{}, visited: map[karbor.NodeKey]bool{}}
 			for _, r := range plan.Resources {
-				if err := w.visit(ctx, w.graph.Add(r, "")); err != nil {
+				if err := w.visit(ctx, w.graph.Add(r, ""), 0); err != nil {
 					return err
 				}
 			}
@@ -200,19 +199,24 @@ type walk struct {
 	visited map[karbor.NodeKey]bool
 }
 
-func (w *walk) visit(ctx context.Context, n *karbor.Node) error {
+func (w *walk) visit(ctx context.Context, n *karbor.Node, depth int) error {
 	if w.visited[n.Key()] {
 		return nil
 	}
 	w.visited[n.Key()] = true
 	i, err := w.client.Protectables.Instance(ctx, n.Type, n.ID, nil)
+	if kind := karbor.KindOf(err); depth > 0 && (kind == karbor.NotFound || kind == karbor.Conflict) {
+		// It is no resource of the project's own, such as a public image that a server
+		// was booted from: it depends on nothing.
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	for _, r := range i.DependentResources {
 		child := w.graph.Add(r, "")
 		w.graph.Connect(n, child)
-		if err := w.visit(ctx, child); err != nil {
+		if err := w.visit(ctx, child, depth+1); err != nil {
 			return err
 		}
 	}

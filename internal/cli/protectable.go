@@ -65,7 +65,7 @@ func (a *app) instanceList(use, short string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		c, err := a.connect(ctx)
+		c, err := l.connect(ctx, a)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func (a *app) providerList() *cobra.Command {
 	var l listFlags
 	var name, description string
 	cmd := a.command("list", "List providers", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		c, err := a.connect(ctx)
+		c, err := l.connect(ctx, a)
 		if err != nil {
 			return err
 		}

@@ -63,9 +63,14 @@ func (a *app) aboutQuotas(use, short string, run func(ctx context.Context, c *cl
 		} else if tenant != "" {
 			project = tenant
 		}
+		if project != a.project {
+			if project, err = a.session.FindProject(ctx, project); err != nil {
+				return err
+			}
+		}
 		return run(ctx, c, project)
 	})
-	cmd.Flags().StringVar(&tenant, "tenant", "", "same as PROJECT: its id (administrators; the own one otherwise)")
+	cmd.Flags().StringVar(&tenant, "tenant", "", "same as PROJECT: its name or id (administrators; the own one otherwise)")
 	return cmd
 }
 
@@ -128,7 +133,11 @@ func (a *app) quotasUpdate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			q, err := c.Quotas.Update(ctx, args[0], change)
+			project, err := a.session.FindProject(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			q, err := c.Quotas.Update(ctx, project, change)
 			if err != nil {
 				return err
 			}
@@ -145,6 +154,10 @@ func (a *app) quotasDelete() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.Quotas.Delete(ctx, args[0])
+			project, err := a.session.FindProject(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return c.Quotas.Delete(ctx, project)
 		})
 }

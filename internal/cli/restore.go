@@ -102,7 +102,7 @@ func (a *app) restoreCreate() *cobra.Command {
 	f.StringArrayVar(&parameters, "parameters", nil, "resource_type=TYPE[,resource_id=ID],key=value,… or JSON (repeatable)")
 	f.StringArrayVar(&parameters, "parameter", nil, "same as --parameters")
 	f.StringVar(&document, "parameters-json", "", "parameters as JSON")
-	return cmd
+	return creating(cmd)
 }
 
 // finishRestore prints a restore; one that was waited for and failed makes an
@@ -116,7 +116,7 @@ func (a *app) finishRestore(r client.Restore, waited bool) error {
 		return err
 	}
 	if waited && r.Status != karbor.RestoreSuccess {
-		return failure("the restore "+r.ID, string(r.Status), r.ResourcesReason)
+		return failure("the restore "+r.ID, string(r.Status), r.ResourcesReason, "karbor operationlog list --restore "+r.ID)
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (a *app) restoreList() *cobra.Command {
 	var l listFlags
 	var status string
 	cmd := a.command("list", "List restores", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		c, err := a.connect(ctx)
+		c, err := l.connect(ctx, a)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -98,16 +99,15 @@ func (a *app) scheduledOperationCreate() *cobra.Command {
 	f.StringVar(&d.plan, "plan", "", "plan to protect, by name or id")
 	f.IntVar(&d.maxBackups, "max-backups", 0, "retention_protect: how many checkpoints to keep")
 	f.IntVar(&d.keepFor, "retention-duration", 0, "retention_protect: for how many days to keep checkpoints")
-	cmd.Example = "  karbor scheduledoperation create shop-nightly retention_protect nightly --plan shop --max-backups 7\n" +
-		"  karbor scheduledoperation create shop-nightly protect nightly plan_id=ID,provider_id=ID"
-	return cmd
+	a.flag(cmd, "plan", planNames)
+	return creating(cmd)
 }
 
 func (a *app) scheduledOperationList() *cobra.Command {
 	var l listFlags
 	var name, kind, trigger, definition string
 	cmd := a.command("list", "List scheduled operations", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		c, err := a.connect(ctx)
+		c, err := l.connect(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -174,7 +174,9 @@ func (a *app) findScheduledOperation(ctx context.Context, c *client.Client, ref 
 	return byIDOrName(ref,
 		func() (client.ScheduledOperation, error) { return c.ScheduledOperations.Show(ctx, ref) },
 		func() (client.ScheduledOperation, error) {
-			all := c.ScheduledOperations.List(ctx, client.ListOptions{Filters: map[string]string{"name": ref}})
-			return unique("scheduled operation", ref, all, func(o client.ScheduledOperation) (string, string) { return o.ID, o.Name })
+			list := func(o client.ListOptions) iter.Seq2[client.ScheduledOperation, error] {
+				return c.ScheduledOperations.List(ctx, o)
+			}
+			return named("scheduled operation", ref, list, func(o client.ScheduledOperation) (string, string) { return o.ID, o.Name })
 		})
 }

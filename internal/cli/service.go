@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/client"
 	"github.com/karbor/karbor/internal/cli/output"
 )
@@ -42,7 +44,7 @@ func (a *app) serviceList() *cobra.Command {
 }
 
 func (a *app) serviceEnable() *cobra.Command {
-	return a.command("enable ID", "Let an operation engine take new scheduled work", cobra.ExactArgs(1),
+	return a.command("enable SERVICE", "Let an operation engine take new scheduled work", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			return a.changeService(ctx, args[0], func(c *client.Client, id int64) (client.Service, error) {
 				return c.Services.Enable(ctx, id)
@@ -52,7 +54,7 @@ func (a *app) serviceEnable() *cobra.Command {
 
 func (a *app) serviceDisable() *cobra.Command {
 	var reason string
-	cmd := a.command("disable ID", "Keep an operation engine from taking new scheduled work", cobra.ExactArgs(1),
+	cmd := a.command("disable SERVICE", "Keep an operation engine from taking new scheduled work", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			return a.changeService(ctx, args[0], func(c *client.Client, id int64) (client.Service, error) {
 				return c.Services.Disable(ctx, id, reason)
@@ -62,14 +64,34 @@ func (a *app) serviceDisable() *cobra.Command {
 	return cmd
 }
 
-func (a *app) changeService(ctx context.Context, number string, change func(*client.Client, int64) (client.Service, error)) error {
-	id, err := strconv.ParseInt(number, 10, 64)
-	if err != nil {
-		return usagef("%q is not the number of a service", number)
+// engineOn gives the number of the operation engine on a host, the only service that
+// can be enabled and disabled.
+func engineOn(ctx context.Context, c *client.Client, host string) (int64, error) {
+	const binary = "karbor-operationengine"
+	var hosts []string
+	for s, err := range c.Services.List(ctx, client.ListOptions{Filters: map[string]string{"binary": binary}}) {
+		switch {
+		case err != nil:
+			return 0, err
+		case s.Binary == binary && s.Host == host:
+			return s.ID, nil
+		case s.Binary == binary:
+			hosts = append(hosts, s.Host)
+		}
 	}
+	return 0, karbor.Errorf(karbor.NotFound, "there is no %s on a host %q; there is one on: %s", binary, host, strings.Join(hosts, ", "))
+}
+
+func (a *app) changeService(ctx context.Context, ref string, change func(*client.Client, int64) (client.Service, error)) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
+	}
+	id, err := strconv.ParseInt(ref, 10, 64)
+	if err != nil {
+		if id, err = engineOn(ctx, c, ref); err != nil {
+			return err
+		}
 	}
 	s, err := change(c, id)
 	if err != nil {

@@ -74,6 +74,7 @@ func (a *app) connect(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.session = session
 	if a.project, err = session.ProjectID(); err != nil {
 		return nil, err
 	}

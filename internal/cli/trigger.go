@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -154,17 +156,14 @@ func (a *app) triggerCreate() *cobra.Command {
 			return a.printer().Show(trigger)
 		})
 	p.add(cmd.Flags())
-	cmd.Example = "  karbor trigger create nightly --crontab \"0 2 * * *\"\n" +
-		"  karbor trigger create workdays --calendar @workdays.ics --window 900\n" +
-		"  karbor trigger create nightly time 'format=crontab,pattern=0 2 * * *'"
-	return cmd
+	return creating(cmd)
 }
 
 func (a *app) triggerList() *cobra.Command {
 	var l listFlags
 	var name, kind, properties string
 	cmd := a.command("list", "List triggers", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		c, err := a.connect(ctx)
+		c, err := l.connect(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -198,6 +197,7 @@ func (a *app) triggerShow() *cobra.Command {
 func (a *app) triggerUpdate() *cobra.Command {
 	var p propertyFlags
 	var name, properties string
+	var endless bool
 	var cmd *cobra.Command
 	cmd = a.command("update TRIGGER", "Change a trigger; what of its properties is not given stays", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
@@ -209,8 +209,11 @@ func (a *app) triggerUpdate() *cobra.Command {
 			if cmd.Flags().Changed("name") {
 				change.Name = &name
 			}
-			if change.Name == nil && given == (karbor.TriggerProperties{}) {
-				return usagef("nothing to change: give --name, --crontab, --calendar, --start-time, --end-time or --window")
+			if endless && !given.EndTime.IsZero() {
+				return usagef("give one of --end-time and --no-end-time")
+			}
+			if change.Name == nil && given == (karbor.TriggerProperties{}) && !endless {
+				return usagef("nothing to change: give --name, --crontab, --calendar, --start-time, --end-time, --no-end-time or --window")
 			}
 			c, err := a.connect(ctx)
 			if err != nil {
@@ -220,8 +223,11 @@ func (a *app) triggerUpdate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if given != (karbor.TriggerProperties{}) {
+			if given != (karbor.TriggerProperties{}) || endless {
 				all := over(trigger.Properties, given)
+				if endless {
+					all.EndTime = time.Time{}
+				}
 				change.Properties = &all
 			}
 			if trigger, err = c.Triggers.Update(ctx, trigger.ID, change); err != nil {
@@ -233,6 +239,7 @@ func (a *app) triggerUpdate() *cobra.Command {
 	f.StringVar(&name, "name", "", "new name")
 	f.StringVar(&properties, "properties", "", "key=value,… or JSON")
 	p.add(f)
+	f.BoolVar(&endless, "no-end-time", false, "let it go on for ever: remove the end time")
 	return cmd
 }
 
@@ -281,7 +288,7 @@ func (a *app) findTrigger(ctx context.Context, c *client.Client, ref string) (cl
 	return byIDOrName(ref,
 		func() (client.Trigger, error) { return c.Triggers.Show(ctx, ref) },
 		func() (client.Trigger, error) {
-			all := c.Triggers.List(ctx, client.ListOptions{Filters: map[string]string{"name": ref}})
-			return unique("trigger", ref, all, func(t client.Trigger) (string, string) { return t.ID, t.Name })
+			list := func(o client.ListOptions) iter.Seq2[client.Trigger, error] { return c.Triggers.List(ctx, o) }
+			return named("trigger", ref, list, func(t client.Trigger) (string, string) { return t.ID, t.Name })
 		})
 }

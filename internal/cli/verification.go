@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/client"
 	"github.com/karbor/karbor/internal/cli/output"
 )
@@ -15,6 +16,7 @@ func (a *app) verification() *cobra.Command {
 }
 
 func (a *app) verificationCreate() *cobra.Command {
+	var w waitFlags
 	var parameters []string
 	var document string
 	cmd := a.command("create [PROVIDER] CHECKPOINT", "Verify a checkpoint", cobra.RangeArgs(1, 2),
@@ -35,20 +37,39 @@ func (a *app) verificationCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printer().Show(v)
+			if w.wait {
+				a.say("verification %s", v.ID)
+				if v, err = a.awaitVerification(ctx, c, w, v.ID); err != nil {
+					return err
+				}
+			}
+			return a.finishVerification(v, w.wait)
 		})
 	f := cmd.Flags()
+	w.add(f)
 	f.StringArrayVar(&parameters, "parameters", nil, "resource_type=TYPE[,resource_id=ID],key=value,… or JSON (repeatable)")
 	f.StringArrayVar(&parameters, "parameter", nil, "same as --parameters")
 	f.StringVar(&document, "parameters-json", "", "parameters as JSON")
-	return cmd
+	return creating(cmd)
+}
+
+// finishVerification prints a verification; one that was waited for and found a
+// fault makes an error.
+func (a *app) finishVerification(v client.Verification, waited bool) error {
+	if err := a.printer().Show(v); err != nil {
+		return err
+	}
+	if waited && v.Status != karbor.VerificationSuccess {
+		return failure("the verification "+v.ID, string(v.Status), v.ResourceReason, "karbor verification show "+v.ID)
+	}
+	return nil
 }
 
 func (a *app) verificationList() *cobra.Command {
 	var l listFlags
 	var status, checkpoint string
 	cmd := a.command("list", "List verifications", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		c, err := a.connect(ctx)
+		c, err := l.connect(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -65,7 +86,8 @@ func (a *app) verificationList() *cobra.Command {
 }
 
 func (a *app) verificationShow() *cobra.Command {
-	return a.command("show VERIFICATION", "Show a verification", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+	var w waitFlags
+	cmd := a.command("show VERIFICATION", "Show a verification", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		if err := mustBeID("verification", args[0]); err != nil {
 			return err
 		}
@@ -74,9 +96,14 @@ func (a *app) verificationShow() *cobra.Command {
 			return err
 		}
 		v, err := c.Verifications.Show(ctx, args[0])
+		if err == nil && w.wait {
+			v, err = a.awaitVerification(ctx, c, w, v.ID)
+		}
 		if err != nil {
 			return err
 		}
-		return a.printer().Show(v)
+		return a.finishVerification(v, w.wait)
 	})
+	w.add(cmd.Flags())
+	return cmd
 }

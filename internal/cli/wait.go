@@ -104,8 +104,35 @@ func (a *app) awaitRestore(ctx context.Context, c *client.Client, w waitFlags, i
 	return last, err
 }
 
-// failure makes the error of an operation that ended badly.
-func failure(what, status string, reasons map[string]string) error {
+func (a *app) awaitVerification(ctx context.Context, c *client.Client, w waitFlags, id string) (client.Verification, error) {
+	var last client.Verification
+	err := a.await(ctx, w, "the verification "+id, func(ctx context.Context) (standing, error) {
+		v, err := c.Verifications.Show(ctx, id)
+		if err != nil {
+			return standing{}, err
+		}
+		last = v
+		return standing{over: v.Status != karbor.VerificationVerifying}, nil
+	})
+	return last, err
+}
+
+func (a *app) awaitCopy(ctx context.Context, c *client.Client, w waitFlags, provider, id string) (client.Copy, error) {
+	var last client.Copy
+	err := a.await(ctx, w, "the copy "+id, func(ctx context.Context) (standing, error) {
+		v, err := c.Copies.Show(ctx, provider, id)
+		if err != nil {
+			return standing{}, err
+		}
+		last = v
+		return standing{over: v.Status == karbor.CopyFinished || v.Status == karbor.CopyError}, nil
+	})
+	return last, err
+}
+
+// failure makes the error of an operation that ended badly. look is the command that
+// tells more.
+func failure(what, status string, reasons map[string]string, look string) error {
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(reasons)) {
 		if reasons[key] != "" {
@@ -116,5 +143,5 @@ func failure(what, status string, reasons map[string]string) error {
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, "; ")
 	}
-	return errors.New(text)
+	return errors.New(text + "; see: " + look)
 }

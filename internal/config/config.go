@@ -36,6 +36,7 @@ type Config struct {
 	Quotas         Quotas     `yaml:"quotas"`
 	Triggers       Triggers   `yaml:"triggers"`
 	Services       Services   `yaml:"services"`
+	Upkeep         Upkeep     `yaml:"upkeep"`
 	Log            Log        `yaml:"log"`
 	Policy         Policy     `yaml:"policy"`
 }
@@ -63,12 +64,36 @@ type Keystone struct {
 type Operations struct {
 	// DelegationLifetime bounds how long an operation may go on.
 	DelegationLifetime time.Duration `yaml:"delegation_lifetime"`
+	// Settle is how long the cloud may take to carry out what it did not answer: so
+	// long it is looked for before it is made anew, or taken for never made.
+	Settle time.Duration `yaml:"settle"`
+	// LeftoverTime is how long it is tried again to remove what an operation could
+	// not remove from the cloud.
+	LeftoverTime time.Duration `yaml:"leftover_time"`
 	// AdminReads lets plug-ins read and set, as the service user, what a tenant
 	// can't: a server's user data, a chosen floating address.
 	AdminReads bool `yaml:"admin_reads"`
 	// RestoreTargets are the addresses of the Keystones of other clouds that
 	// tenants may restore into.
 	RestoreTargets []string `yaml:"restore_targets"`
+}
+
+// check gives what is wrong with the values to fault.
+func (o Operations) check(fault func(key, format string, args ...any)) {
+	if o.DelegationLifetime < time.Hour {
+		fault("operations.delegation_lifetime", "%v is less than an hour", o.DelegationLifetime)
+	}
+	if o.Settle < 0 || o.Settle > 10*time.Minute {
+		fault("operations.settle", "%v is not between 0 and 10 minutes", o.Settle)
+	}
+	if o.LeftoverTime < 0 {
+		fault("operations.leftover_time", "%v is less than 0", o.LeftoverTime)
+	}
+	for i, target := range o.RestoreTargets {
+		if !isURL(target) || strings.HasSuffix(target, "/") {
+			fault(fmt.Sprintf("operations.restore_targets[%d]", i), "%q is not an http or https URL without a slash at its end", target)
+		}
+	}
 }
 
 // Quotas are the defaults of every project; -1 is unlimited. The quota class
@@ -97,6 +122,18 @@ type Log struct {
 	Format string `yaml:"format"`
 }
 
+// check gives what is wrong with the values to fault.
+func (l Log) check(fault func(key, format string, args ...any)) {
+	switch l.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		fault("log.level", "%q is none of debug, info, warn and error", l.Level)
+	}
+	if l.Format != "text" && l.Format != "json" {
+		fault("log.format", "%q is neither text nor json", l.Format)
+	}
+}
+
 // Default gives the configuration as it is without any setting.
 func Default() Config {
 	return Config{
@@ -109,10 +146,11 @@ func Default() Config {
 			Username: "karbor", Project: "service", UserDomain: "Default", ProjectDomain: "Default",
 			Interface: "public", Timeout: time.Minute, ServiceTokenRoles: []string{"service"},
 		},
-		Operations: Operations{DelegationLifetime: 48 * time.Hour},
+		Operations: Operations{DelegationLifetime: 48 * time.Hour, Settle: 30 * time.Second, LeftoverTime: 7 * 24 * time.Hour},
 		Quotas:     Quotas{Plans: 50, Checkpoints: -1, Gigabytes: -1},
 		Triggers:   defaultTriggers(),
 		Services:   defaultServices(),
+		Upkeep:     defaultUpkeep(),
 		Log:        Log{Level: "info", Format: "text"},
 		Policy:     defaultPolicy(),
 	}
@@ -174,25 +212,12 @@ func (c Config) Check() error {
 	}
 	c.API.check(fault)
 	c.Policy.check(fault)
-	if c.Operations.DelegationLifetime < time.Hour {
-		fault("operations.delegation_lifetime", "%v is less than an hour", c.Operations.DelegationLifetime)
-	}
-	for i, target := range c.Operations.RestoreTargets {
-		if !isURL(target) || strings.HasSuffix(target, "/") {
-			fault(fmt.Sprintf("operations.restore_targets[%d]", i), "%q is not an http or https URL without a slash at its end", target)
-		}
-	}
+	c.Operations.check(fault)
 	c.Quotas.check(fault)
 	c.Triggers.check(fault)
 	c.Services.check(fault)
-	switch c.Log.Level {
-	case "debug", "info", "warn", "error":
-	default:
-		fault("log.level", "%q is none of debug, info, warn and error", c.Log.Level)
-	}
-	if c.Log.Format != "text" && c.Log.Format != "json" {
-		fault("log.format", "%q is neither text nor json", c.Log.Format)
-	}
+	c.Upkeep.check(fault)
+	c.Log.check(fault)
 	return errors.Join(faults...)
 }
 

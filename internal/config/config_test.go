@@ -43,6 +43,8 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		"quota below -1":     {enough + "quotas: {plans: -2}\n", "quotas.plans: "},
 		"gigabytes below -1": {enough + "quotas: {gigabytes: -2}\n", "quotas.gigabytes: "},
 		"unknown level":      {enough + "log: {level: loud}\n", "log.level: "},
+		"long settling time": {enough + "operations: {settle: 11m}\n", "operations.settle: "},
+		"no leftover time":   {enough + "operations: {leftover_time: -1s}\n", "operations.leftover_time: "},
 		"short delegation":   {enough + "operations: {delegation_lifetime: 1m}\n", "operations.delegation_lifetime: "},
 	}
 	for name, c := range cases {

@@ -122,7 +122,7 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	if err := d.openEngine(o, owner); err != nil {
 		return err
 	}
-	return d.openAPI(o, owner)
+	return d.openAPI(o, owner, key)
 }
 
 func newAuthority(ctx context.Context, o Options) (*openstack.Authority, error) {
@@ -159,12 +159,14 @@ func (d *Daemon) openService(ctx context.Context, o Options, key []byte) error {
 	d.service, err = protectionservice.New(protectionservice.Options{
 		Store: d.store, Providers: d.providers, Protectables: protectables, Authority: d.authority, Key: key,
 		DelegationLifetime: o.Config.Operations.DelegationLifetime, AdminReads: adminReads,
+		Settle: o.Config.Operations.Settle, LeftoverTime: o.Config.Operations.LeftoverTime,
 		Targets: o.Config.Operations.RestoreTargets, Limits: limits(o.Config.Quotas), Now: o.Now, Logger: o.Logger,
+		Upkeep: protectionservice.Upkeep{Interval: o.Config.Upkeep.Interval, Tombstones: o.Config.Upkeep.Tombstones},
 	})
 	return err
 }
 
-func (d *Daemon) openAPI(o Options, owner string) error {
+func (d *Daemon) openAPI(o Options, owner string, key []byte) error {
 	var err error
 	d.front, err = openFront(o, api.Options{
 		Routes: v1.Routes(v1.Deps{
@@ -172,7 +174,7 @@ func (d *Daemon) openAPI(o Options, owner string) error {
 			Quotas: d.quotas, Limits: limits(o.Config.Quotas),
 			Triggers: trigger.Limits(o.Config.Triggers), ServiceDownTime: o.Config.Services.DownTime,
 		}),
-		Authenticator: d.authority, Policy: d.policy, AuthURL: d.authority.AuthURL(), Replays: d.store, Owner: owner,
+		Authenticator: d.authority, Policy: d.policy, AuthURL: d.authority.AuthURL(), Replays: d.store, Owner: owner, ReplayKey: key,
 	}, d.checks())
 	return err
 }
@@ -211,18 +213,18 @@ func ignoreClosed(err error) error {
 	return err
 }
 
+// bankPatience is how long the start waits for the banks. Those that are not ready
+// then get so while the service runs.
+const bankPatience = 15 * time.Second
+
 // Run serves requests and runs operations until ctx ends or a part fails; then it
 // lets requests finish, stops the operations, which go on at the next start, and
 // closes everything. ready is called when the first request can succeed.
 func (d *Daemon) Run(ctx context.Context, ready func()) error {
-	for _, p := range d.providers {
-		if err := p.Acquire(ctx); err != nil {
-			return errors.Join(fmt.Errorf("provider %s: acquiring the lease in its bank: %w", p.Name, err), d.Close())
-		}
-	}
-	if err := d.service.Rebuild(ctx); err != nil {
-		return errors.Join(err, d.Close())
-	}
+	// One bank that is full, or does not answer, must not keep the others waiting.
+	opening, opened := context.WithTimeout(ctx, bankPatience)
+	d.service.Open(opening)
+	opened()
 	if err := d.quotas.Sync(ctx); err != nil {
 		return errors.Join(err, d.Close())
 	}
@@ -237,13 +239,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	below.Go(func() error { return d.reporter.run(inner) })
 	below.Go(func() error { return d.policy.Run(inner) })
 	below.Go(func() error { return d.reloadPolicy(inner) })
-	for _, p := range d.providers {
-		below.Go(func() error {
-			return p.Run(inner, func(err error) {
-				d.log.ErrorContext(inner, "renewing the lease in a bank failed; it is tried again", "provider", p.Name, "error", err)
-			})
-		})
-	}
+	below.Go(func() error { return d.service.Keep(inner) })
 	served := make(chan error, 1)
 	go func() { served <- d.front.server.Serve(d.listener) }()
 	ready()

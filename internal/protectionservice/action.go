@@ -20,7 +20,7 @@ type work struct {
 }
 
 func (s *Service) work(ctx context.Context, task *workflow.Task) (work, error) {
-	op, err := s.store.Operation(ctx, task.Operation)
+	op, err := s.operation(ctx, task.Operation)
 	if err != nil {
 		return work{}, fmt.Errorf("reading operation %s: %w", task.Operation, err)
 	}
@@ -135,6 +135,11 @@ func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *
 	}); err != nil {
 		return err
 	}
+	if w.op.Type == karbor.Delete {
+		if err := w.provider.Checkpoints().BeginPurge(ctx, w.op.ProjectID, w.op.CheckpointID); err != nil {
+			return err
+		}
+	}
 	call, moved, err := s.newCall(ctx, w, node, task, record)
 	if err != nil {
 		return err
@@ -195,7 +200,7 @@ func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 	if hook == nil {
 		return nil
 	}
-	if err := hook(openstack.WithPatience(ctx, undoPatience), call); err != nil {
+	if err := protection.Undo(openstack.WithPatience(ctx, undoPatience), hook, call); err != nil {
 		return explain(err, node)
 	}
 	return nil

@@ -91,7 +91,7 @@ func (s *Service) authorize(ctx context.Context, c Caller, op *store.Operation, 
 
 // withdraw takes back what authorize got, for an operation that is not accepted.
 func (s *Service) withdraw(ctx context.Context, operation string, d *openstack.Delegation) {
-	s.dropSession(operation)
+	s.drop(operation)
 	if d != nil {
 		s.revoke(ctx, *d)
 	}
@@ -112,12 +112,6 @@ func (s *Service) keepSession(operation string, cloud karbor.Cloud) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions[operation] = cloud
-}
-
-func (s *Service) dropSession(operation string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, operation)
 }
 
 // session gives the session that op acts through: the one from its request while

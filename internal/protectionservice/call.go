@@ -42,15 +42,34 @@ func (s *Service) newCall(ctx context.Context, w work, node *karbor.Node, task *
 	if err != nil {
 		return nil, nil, err
 	}
+	intents := protection.NewIntents(scratch{r}, s.now, s.settle)
 	moved := &counter{report: task.Progress}
+	service, err := s.serviceUser(w.op)
+	if err != nil {
+		return nil, nil, err
+	}
 	call := &protection.Call{
 		OperationID: w.op.ID, Owner: owner, CheckpointID: w.op.CheckpointID,
 		Graph: w.op.Graph, Node: node, Parameters: w.op.Parameters.For(node.Resource),
 		Documents: onceWritten{documents}, Data: chunks,
-		Scratch: scratch{r}, NewResources: fresh, Cloud: cloud, Service: s.adminReads,
+		Scratch: intents.Scratch(), Intents: intents, NewResources: fresh, Cloud: cloud, Service: service,
 		Progress: moved.set, NotKept: r.notKept(ctx, s),
 	}
 	return call, moved, nil
+}
+
+// serviceUser gives the session of Karbor's service user for an operation, if the
+// operator allows it. It is one in Karbor's own cloud: a restore into another cloud
+// has none.
+func (s *Service) serviceUser(op store.Operation) (karbor.Cloud, error) {
+	if s.adminReads == nil || op.Type != karbor.RestoreOperation || op.Delegation == nil {
+		return s.adminReads, nil
+	}
+	auth, err := s.authorization(op)
+	if err != nil || auth.Target != nil {
+		return nil, err
+	}
+	return s.adminReads, nil
 }
 
 // counter passes progress on, and keeps the last of it.

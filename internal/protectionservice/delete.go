@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/store"
 )
 
@@ -19,6 +20,10 @@ func (s *Service) DeleteCheckpoint(ctx context.Context, c Caller, providerID, id
 	if err != nil {
 		return err
 	}
+	if err := s.usable(p); err != nil {
+		return err
+	}
+	s.renewLeftovers(ctx, c, p.ID, cp.ID)
 	return s.accept(ctx, c, p, acceptance{
 		Acceptance: store.Acceptance{
 			Operation: store.Operation{
@@ -37,7 +42,9 @@ func deletable() []karbor.CheckpointStatus {
 }
 
 // ResetCheckpoint sets a checkpoint's state to available or error, in the bank and
-// in the catalogue, unless an operation works on it (karbor.Conflict).
+// in the catalogue, unless an operation works on it (karbor.Conflict). One that is
+// not in the bank, or whose deletion has begun, can't become available
+// (karbor.Conflict).
 func (s *Service) ResetCheckpoint(ctx context.Context, c Caller, providerID, id string, to karbor.CheckpointStatus) error {
 	p, err := s.provider(providerID)
 	if err != nil {
@@ -46,9 +53,37 @@ func (s *Service) ResetCheckpoint(ctx context.Context, c Caller, providerID, id 
 	if to != karbor.CheckpointAvailable && to != karbor.CheckpointError {
 		return karbor.Errorf(karbor.Invalid, "the state of a checkpoint can be reset to available or error, not to %q", to)
 	}
-	// The catalogue first: it knows what runs.
-	if err := s.store.SetCheckpointStatus(ctx, c.Identity.ProjectID, p.ID, id, to); err != nil {
+	cp, err := s.store.Checkpoint(ctx, c.Identity.ProjectID, p.ID, id)
+	if err != nil {
 		return err
 	}
-	return p.ResetState(ctx, c.Identity.ProjectID, id, to)
+	if err := s.store.CheckpointIdle(ctx, p.ID, cp.ID); err != nil {
+		return err
+	}
+	if err := s.usable(p); err != nil {
+		return err
+	}
+	// The bank first: it is the truth, and may refuse.
+	err = p.Checkpoints().SetState(ctx, cp.ProjectID, cp.ID, to, checkpoint.Change{From: resettable(cp.Status)})
+	if karbor.KindOf(err) == karbor.NotFound && err != nil {
+		if to == karbor.CheckpointAvailable {
+			return karbor.Errorf(karbor.Conflict, "checkpoint %s is not in its bank, so it can't become available; it can be deleted", cp.ID)
+		}
+		err = nil // it failed before it was there
+	}
+	if err != nil {
+		return err
+	}
+	return s.store.SetCheckpointStatus(ctx, cp.ProjectID, p.ID, cp.ID, to)
+}
+
+// resettable are the states in the bank of an idle checkpoint that can be reset, given
+// the catalogue's. The two may differ where a bank did not take a failure. A delete
+// that was accepted just now is not disturbed.
+func resettable(status karbor.CheckpointStatus) []karbor.CheckpointStatus {
+	from := append(deletable(), karbor.CheckpointProtecting)
+	if status == karbor.CheckpointDeleting || status == karbor.CheckpointErrorDeleting {
+		from = append(from, karbor.CheckpointDeleting)
+	}
+	return from
 }

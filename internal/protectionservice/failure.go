@@ -35,7 +35,7 @@ func (s *Service) fail(ctx context.Context, task *workflow.Task) error {
 	case err == nil && !op.EndedAt.IsZero():
 		return nil
 	case err == nil:
-		err = s.endFailed(ctx, op, task.Failure, task.Attempt < bankAttempts)
+		err = s.endFailed(ctx, op, task.Failure, ending{patient: task.Attempt < bankAttempts})
 	}
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
@@ -49,26 +49,36 @@ func (s *Service) fail(ctx context.Context, task *workflow.Task) error {
 // failure: for about ten minutes. Then only the catalogue says so.
 const bankAttempts = 15
 
-// endFailed ends an operation that failed. patient says that a bank which does not
-// answer is waited for, by way of an error.
-func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow.Failure, patient bool) error {
+// ending says how an operation that failed is ended.
+type ending struct {
+	// patient has a bank that does not answer waited for, by way of an error.
+	patient bool
+	// abandoned says that the steps which undo did not run.
+	abandoned bool
+}
+
+// endFailed ends an operation that failed.
+func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow.Failure, how ending) error {
 	rows, err := s.store.Resources(ctx, op.ID)
 	if err != nil {
 		return err
 	}
 	why := sortFailures(op.Graph, f)
+	if how.abandoned {
+		s.noteAbandoned(op, rows, &why)
+	}
 	if err := s.forgetUndone(ctx, op, rows, why); err != nil {
 		return err
 	}
 	o := failedOutcome(op.Type)
 	o.ErrorInfo = why.text()
 	why.explain(&o, op.Graph, rows)
-	o.Reasons = o.ResourcesReason
+	o.Reasons, o.Left = o.ResourcesReason, why.left()
 	if len(o.Reasons) == 0 {
 		o.Reasons = map[string]string{"": o.ErrorInfo}
 	}
 	if o.CheckpointStatus != "" {
-		if err := s.failInBank(ctx, op, o, patient); err != nil {
+		if err := s.failInBank(ctx, op, o, how.patient); err != nil {
 			return err
 		}
 	}

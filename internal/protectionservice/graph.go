@@ -3,6 +3,7 @@ package protectionservice
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,6 +30,9 @@ func (s *Service) buildGraph(ctx context.Context, cloud karbor.Cloud, p *provide
 			return nil, karbor.Errorf(karbor.Invalid, "provider %s has no protection plug-in for %s, the type of resource %s (%s)", p.Name, r.Type, r.ID, r.Name)
 		}
 		level = append(level, g.Add(r, ""))
+	}
+	if err := s.lookUp(ctx, cloud, p, level); err != nil {
+		return nil, err
 	}
 	asked := map[karbor.NodeKey]bool{}
 	for len(level) > 0 {
@@ -61,6 +65,31 @@ func (s *Service) buildGraph(ctx context.Context, cloud karbor.Cloud, p *provide
 		return nil, err
 	}
 	return g, nil
+}
+
+// lookUp makes sure that the resources of a plan are there, and the tenant's. Those
+// that can have dependents are looked for with them.
+func (s *Service) lookUp(ctx context.Context, cloud karbor.Cloud, p *provider.Provider, listed []*karbor.Node) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(askAtOnce)
+	for _, n := range listed {
+		plugin := s.protectables[n.Type]
+		if plugin == nil || slices.ContainsFunc(s.protectablesUnder(n.Type), func(u protectable.Plugin) bool { return p.Protects(u.Type()) }) {
+			continue
+		}
+		group.Go(func() error {
+			what := fmt.Sprintf("%s %s (%s)", n.Type, n.ID, n.Name)
+			_, err := plugin.Show(ctx, cloud, n.ID, nil)
+			switch {
+			case err == nil:
+				return nil
+			case karbor.KindOf(err) == karbor.NotFound:
+				return refuse(err, what)
+			}
+			return fmt.Errorf("looking for %s: %w", what, err)
+		})
+	}
+	return group.Wait()
 }
 
 // dependentsOf gives, for each node, what it depends on directly.

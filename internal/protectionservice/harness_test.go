@@ -17,7 +17,6 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/bank/banktest"
-	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
@@ -31,6 +30,7 @@ import (
 const (
 	providerID = "11111111-1111-4111-8111-111111111111"
 	projectID  = "0123456789abcdef0123456789abcdef"
+	otherCloud = "https://other.example/v3"
 )
 
 // script is a protection plug-in whose hooks a test writes.
@@ -97,51 +97,6 @@ func (f finder) Dependents(_ context.Context, _ karbor.Cloud, parent karbor.Reso
 	return f.children[parent.ID], nil
 }
 
-// cloud is a session of nobody in particular.
-type cloud struct{}
-
-func (cloud) ProjectID() string { return projectID }
-func (cloud) UserID() string    { return "u" }
-
-// authority makes delegations without a Keystone, and counts them.
-type authority struct {
-	mu               sync.Mutex
-	granted, revoked int
-	refuse, deaf     error
-}
-
-func (a *authority) Delegate(context.Context, *karbor.Identity, time.Duration) (openstack.Delegation, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.refuse != nil {
-		return openstack.Delegation{}, a.refuse
-	}
-	a.granted++
-	return openstack.Delegation{TrustID: "t", ProjectID: projectID, UserID: "u"}, nil
-}
-func (a *authority) Resume(context.Context, openstack.Delegation) (karbor.Cloud, error) {
-	return cloud{}, nil
-}
-func (a *authority) Prefer(openstack.Delegation, *karbor.Identity) karbor.Cloud { return cloud{} }
-func (a *authority) Revoke(context.Context, openstack.Delegation) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.deaf != nil {
-		return a.deaf
-	}
-	a.revoked++
-	return nil
-}
-func (a *authority) Password(context.Context, string, openstack.PasswordAuth) (karbor.Cloud, error) {
-	return cloud{}, nil
-}
-
-func (a *authority) counts() (granted, revoked int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.granted, a.revoked
-}
-
 // site is a whole service whose process can be killed and started again: the
 // database's file and the bank stay.
 type site struct {
@@ -149,10 +104,15 @@ type site struct {
 	dir  string
 	bank *banktest.Memory
 	full atomic.Bool
+	// deaf has the bank not answer, and reads, if positive, fail all but so many reads
+	// of descriptions less one.
+	deaf  atomic.Bool
+	reads atomic.Int64
 	// none has the process start without its provider, lost with an engine that
 	// has lost its journal; over is an operation that its engine takes for over.
 	none, lost bool
 	over       string
+	balky      *balky
 	script     *script
 	finders    []protectable.Plugin
 	authority  *authority
@@ -162,6 +122,7 @@ type site struct {
 	engine  workflow.Engine
 	stop    func()
 	ahead   time.Duration // of the service's clock
+	settle  time.Duration
 }
 
 func newSite(t *testing.T) *site {
@@ -178,12 +139,41 @@ func newSite(t *testing.T) *site {
 // kept is a bank that outlives the process, and that can be full.
 type kept struct {
 	bank.Bank
-	full *atomic.Bool
+	*site
+}
+
+// off is the error of a bank that does not answer.
+func (k kept) off() error {
+	if k.deaf.Load() {
+		return karbor.Transientf("the bank does not answer now")
+	}
+	return nil
+}
+
+func (k kept) List(ctx context.Context, prefix, marker string, limit int) ([]bank.Info, error) {
+	if err := k.off(); err != nil {
+		return nil, err
+	}
+	return k.Bank.List(ctx, prefix, marker, limit)
+}
+
+func (k kept) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if err := k.off(); err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(key, "/description") && k.reads.Load() > 0 && k.reads.Add(-1) == 0 {
+		k.deaf.Store(true)
+		return nil, k.off()
+	}
+	return k.Bank.Get(ctx, key, offset, length)
 }
 
 func (kept) Close() error { return nil }
 
 func (k kept) Put(ctx context.Context, key string, body io.Reader, size int64) error {
+	if err := k.off(); err != nil {
+		return err
+	}
 	if k.full.Load() {
 		return karbor.Errorf(karbor.OverLimit, "the bank is full")
 	}
@@ -191,6 +181,9 @@ func (k kept) Put(ctx context.Context, key string, body io.Reader, size int64) e
 }
 
 func (k kept) Create(ctx context.Context, key string, body io.Reader, size int64) error {
+	if err := k.off(); err != nil {
+		return err
+	}
 	if k.full.Load() {
 		return karbor.Errorf(karbor.OverLimit, "the bank is full")
 	}
@@ -216,7 +209,7 @@ func (s *site) start() {
 	none := func() struct{} { return struct{}{} }
 	loaded, err := provider.Load(ctx, providers, provider.Sets{
 		Banks: plugin.Set[bank.Bank]{plugin.Define("memory", "", none, func(context.Context, struct{}) (bank.Bank, error) {
-			return kept{s.bank, &s.full}, nil
+			return kept{s.bank, s}, nil
 		})},
 		Protections: plugin.Set[protection.Plugin]{plugin.Define("script", "", none, func(context.Context, struct{}) (protection.Plugin, error) {
 			return s.script, nil
@@ -232,7 +225,8 @@ func (s *site) start() {
 	}
 	s.service, err = protectionservice.New(protectionservice.Options{
 		Store: s.store, Providers: loaded, Protectables: s.finders, Authority: s.authority,
-		Key: bytes.Repeat([]byte{7}, 32), DelegationLifetime: time.Hour, Now: s.now, Logger: log,
+		Key: bytes.Repeat([]byte{7}, 32), AdminReads: cloud{}, Targets: []string{otherCloud}, DelegationLifetime: time.Hour, Settle: s.settle, LeftoverTime: time.Hour, Now: s.now, Logger: log,
+		Upkeep: protectionservice.Upkeep{Retry: 20 * time.Millisecond, Interval: 50 * time.Millisecond},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -246,18 +240,18 @@ func (s *site) start() {
 	}
 	s.engine = s.mishap(engine, log)
 	s.service.SetEngine(s.engine)
-	if err := loaded[0].Acquire(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.service.Rebuild(ctx); err != nil {
-		t.Fatal(err)
-	}
+	s.service.Open(ctx)
 	run, cancel := context.WithCancel(ctx)
 	var parts sync.WaitGroup
 	if !s.lost && s.over == "" {
 		parts.Go(func() { _ = engine.Run(run) })
 	}
 	parts.Go(func() { _ = s.service.Run(run) })
+	parts.Go(func() {
+		if err := s.service.Keep(run); err != nil {
+			t.Error(err)
+		}
+	})
 	db := s.store
 	s.stop = sync.OnceFunc(func() {
 		cancel()

@@ -15,6 +15,9 @@ import (
 // mishap gives the engine that the service gets in place of its own.
 func (s *site) mishap(engine workflow.Engine, log *slog.Logger) workflow.Engine {
 	switch {
+	case s.balky != nil:
+		s.balky.Engine = engine
+		return s.balky
 	case s.over != "":
 		return ended{engine, s.over}
 	case s.lost:
@@ -53,12 +56,6 @@ func (e ended) Describe(ctx context.Context, id string) (workflow.Description, e
 		return workflow.Description{ID: id, State: workflow.Failed}, nil
 	}
 	return e.Engine.Describe(ctx, id)
-}
-
-func (a *authority) set(deaf error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.deaf = deaf
 }
 
 func (s *site) now() time.Time { return time.Now().Add(s.ahead) }

@@ -33,6 +33,9 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 		})
 	case karbor.Delete:
 		o.CheckpointStatus, o.LogStatus = karbor.CheckpointDeleted, karbor.LogStatus(karbor.CheckpointDeleted)
+		if err := s.clearLeftovers(ctx, w.op); err != nil {
+			return err
+		}
 		err = w.provider.Checkpoints().Purge(ctx, w.op.ProjectID, w.op.CheckpointID)
 	default:
 		o.RestoreStatus, o.LogStatus = karbor.RestoreSuccess, karbor.LogSuccess
@@ -58,8 +61,10 @@ func (s *Service) finish(ctx context.Context, op store.Operation, o store.Outcom
 	}
 	s.log.InfoContext(ctx, "operation ended", "operation", op.ID, "type", op.Type, "project", op.ProjectID,
 		"checkpoint", op.CheckpointID, "status", o.LogStatus, "reason", o.ErrorInfo)
-	s.dropSession(op.ID)
-	s.revocations.call()
+	s.drop(op.ID)
+	if o.Revoke {
+		s.revocations.call()
+	}
 	return nil
 }
 

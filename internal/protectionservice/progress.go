@@ -106,10 +106,10 @@ type movement struct {
 // tried again.
 func (m movement) state(r store.ResourceRecord) (karbor.ResourceState, string) {
 	switch {
-	case r.Reason != "":
-		return r.State, r.Reason
 	case m.failed != "":
 		return karbor.ResourceError, m.failed
+	case r.Reason != "":
+		return r.State, r.Reason
 	default:
 		return r.State, m.err
 	}

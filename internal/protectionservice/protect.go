@@ -65,6 +65,9 @@ func (s *Service) Protect(ctx context.Context, c Caller, r ProtectRequest) (karb
 	if err := p.CheckOptions(plan.Parameters); err != nil {
 		return none, err
 	}
+	if err := s.usable(p); err != nil {
+		return none, err
+	}
 	g, err := s.buildGraph(ctx, c.Cloud, p, plan.Resources)
 	if err != nil {
 		return none, err

@@ -2,40 +2,61 @@ package protectionservice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/provider"
-	"github.com/karbor/karbor/internal/store"
 )
 
-// Rebuild fills the catalogue of each provider that it holds nothing of from the
-// provider's bank, which is the truth: so a service with a new database lists,
-// restores and deletes what the bank holds.
+// Rebuild makes sure that the catalogue holds all that the providers' banks hold, as
+// Open does; the leases are there already.
 func (s *Service) Rebuild(ctx context.Context) error {
+	var errs []error
 	for _, p := range s.providers {
-		known, err := s.store.Checkpoints(ctx, store.CheckpointFilter{ProviderID: p.ID}, store.Page{Limit: 1})
-		if err != nil {
-			return fmt.Errorf("looking into the catalogue of provider %s: %w", p.Name, err)
+		s.fillFrom(ctx, p)
+		if state := s.bankOf(p); !state.filled {
+			errs = append(errs, state.trouble)
 		}
-		if len(known) > 0 {
-			continue
+	}
+	return errors.Join(errs...)
+}
+
+// fill fills the catalogue of a provider from its bank, which is the truth, unless
+// that was done before, to the end: so a service with a new database lists, restores
+// and deletes what the bank holds. It may be broken off and done again. No operation
+// of the provider is accepted meanwhile.
+func (s *Service) fill(ctx context.Context, p *provider.Provider) error {
+	filled, err := s.store.CatalogueFilled(ctx, p.ID)
+	if err != nil || filled {
+		return err
+	}
+	// What was accepted before a crash knows better how its checkpoint is.
+	busy, err := s.store.BusyCheckpoints(ctx, p.ID)
+	if err != nil {
+		return err
+	}
+	found, broken := 0, 0
+	damaged := s.damaged(ctx, p)
+	err = p.Checkpoints().Scan(ctx, func(cp karbor.Checkpoint) error {
+		if cp.ProviderID != p.ID || busy[cp.ID] != "" {
+			return nil // of another provider in the same bank, or one that is worked on
 		}
-		found := 0
-		err = p.Checkpoints().Scan(ctx, func(cp karbor.Checkpoint) error {
-			if cp.ProviderID != p.ID {
-				return nil // of another provider in the same bank
-			}
-			found++
-			return s.adopt(ctx, p, cp)
-		})
-		if err != nil {
-			return fmt.Errorf("filling the catalogue of provider %s from its bank: %w", p.Name, err)
-		}
-		if found > 0 {
-			s.log.InfoContext(ctx, "catalogue filled from the bank", "provider", p.Name, "checkpoints", found)
-		}
+		found++
+		return s.adopt(ctx, p, cp)
+	}, func(e *checkpoint.DamageError) {
+		broken++
+		damaged(e)
+	})
+	if err == nil {
+		err = s.store.FillCatalogue(ctx, p.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("filling the catalogue of provider %s from its bank: %w", p.Name, err)
+	}
+	if found > 0 || broken > 0 {
+		s.log.InfoContext(ctx, "catalogue filled from the bank", "provider", p.Name, "checkpoints", found, "damaged", broken)
 	}
 	return nil
 }
@@ -56,13 +77,27 @@ func (s *Service) adopt(ctx context.Context, p *provider.Provider, cp karbor.Che
 	}
 	if to != cp.Status {
 		reasons := map[string]string{"": lost}
-		err := p.Checkpoints().SetState(ctx, cp.ProjectID, cp.ID, to, checkpoint.Change{Reasons: reasons})
+		err := p.Checkpoints().SetState(ctx, cp.ProjectID, cp.ID, to, checkpoint.Change{
+			From: []karbor.CheckpointStatus{cp.Status}, Reasons: reasons,
+		})
 		switch {
 		case err == nil:
 			cp.Status, cp.Reasons = to, reasons
-		case karbor.KindOf(err) != karbor.Conflict: // a Conflict: another service works on it
+		case karbor.KindOf(err) == karbor.Conflict: // another service works on it
+		case karbor.IsTransient(err) || ctx.Err() != nil:
 			return err
+		default: // the bank is full, say: the catalogue tells, and a delete copes with it
+			s.log.ErrorContext(ctx, "that a checkpoint is not worked on any more can't be recorded in its bank",
+				"provider", p.Name, "checkpoint", cp.ID, "error", err)
+			cp.Status, cp.Reasons = to, reasons
 		}
+	}
+	known, err := s.store.Checkpoint(ctx, cp.ProjectID, p.ID, cp.ID)
+	if err == nil && known.Status == cp.Status && known.Size == cp.Size {
+		return nil // an earlier try has come so far
+	}
+	if err != nil && karbor.KindOf(err) != karbor.NotFound {
+		return err
 	}
 	return s.store.PutCheckpoint(ctx, cp)
 }

@@ -39,6 +39,9 @@ func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karb
 	if err != nil {
 		return none, err
 	}
+	if err := s.readable(p); err != nil {
+		return none, err
+	}
 	if cp.Status != karbor.CheckpointAvailable {
 		return none, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be restored", cp.ID, cp.Status)
 	}
@@ -66,6 +69,8 @@ func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karb
 				Graph: cp.Graph, Parameters: r.Parameters,
 			},
 			Restore: &restore,
+			// It may have changed since we looked.
+			CheckpointFrom: []karbor.CheckpointStatus{karbor.CheckpointAvailable},
 		},
 		logStatus: karbor.LogInProgress,
 		target:    to,

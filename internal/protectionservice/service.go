@@ -36,7 +36,7 @@ type Authority interface {
 	Password(ctx context.Context, authURL string, p openstack.PasswordAuth) (karbor.Cloud, error)
 }
 
-// Options of New. All but Limits, AdminReads and Targets are needed.
+// Options of New. All but Settle, LeftoverTime, Limits, AdminReads and Targets are needed.
 type Options struct {
 	Store        *store.Store
 	Providers    []*provider.Provider
@@ -47,6 +47,11 @@ type Options struct {
 	// DelegationLifetime bounds how long an operation can go on after it was
 	// accepted.
 	DelegationLifetime time.Duration
+	// Settle is how long a cloud may take to carry out what it did not answer.
+	Settle time.Duration
+	// LeftoverTime is how long it is tried to remove what an operation could not
+	// remove from the cloud.
+	LeftoverTime time.Duration
 	// Limits are the configured quotas of each project; nil for none.
 	Limits store.Limits
 	// AdminReads is the service user's session, for what only an administrator
@@ -55,8 +60,10 @@ type Options struct {
 	// Targets are the addresses of the Keystones of other clouds that tenants may
 	// restore into.
 	Targets []string
-	Now     func() time.Time
-	Logger  *slog.Logger
+	// Upkeep says how the banks are looked after; zero members have defaults.
+	Upkeep Upkeep
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // Service is the protection service. It is safe for concurrent use.
@@ -67,6 +74,8 @@ type Service struct {
 	authority    Authority
 	seal         sealer
 	lifetime     time.Duration
+	settle       time.Duration
+	leftoverTime time.Duration
 	limits       store.Limits
 	adminReads   karbor.Cloud
 	targets      []string
@@ -83,6 +92,11 @@ type Service struct {
 	mu sync.Mutex
 	// sessions are those of operations that run, by operation.
 	sessions map[string]karbor.Cloud
+	// running are operations that run, as they were accepted: see operation.
+	running map[string]store.Operation
+	// banks tell how far the service is with each provider's, by its id.
+	banks  map[string]bankState
+	upkeep Upkeep
 }
 
 // New makes the service. It needs an engine (SetEngine) before Run.
@@ -93,11 +107,14 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		store: o.Store, providers: o.Providers, authority: o.Authority, seal: seal,
-		lifetime: o.DelegationLifetime, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, now: o.Now, log: o.Logger,
+		lifetime: o.DelegationLifetime, settle: o.Settle, leftoverTime: o.LeftoverTime, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, now: o.Now, log: o.Logger,
 		protectables: map[karbor.ResourceType]protectable.Plugin{},
 		wake:         newBell(), revocations: newBell(),
 		handed:   map[string]bool{},
 		sessions: map[string]karbor.Cloud{},
+		running:  map[string]store.Operation{},
+		banks:    map[string]bankState{},
+		upkeep:   o.Upkeep.filled(),
 	}
 	for _, p := range o.Protectables {
 		if s.protectables[p.Type()] != nil {
@@ -126,11 +143,11 @@ func (s *Service) Actions() map[string]workflow.Action {
 // Context gives the context of an operation's actions, for the engine's options: the
 // id of the request that asked for it goes along to the cloud and into the log.
 func (s *Service) Context(ctx context.Context, operation string) context.Context {
-	id, err := s.store.RequestID(ctx, operation)
-	if err != nil || id == "" {
+	op, err := s.operation(ctx, operation)
+	if err != nil || op.RequestID == "" {
 		return ctx // a log without the id is better than none
 	}
-	return openstack.WithRequestID(ctx, id)
+	return openstack.WithRequestID(ctx, op.RequestID)
 }
 
 // Limits gives the sizes of the pools that the steps name.
@@ -148,9 +165,10 @@ const outboxPoll = 2 * time.Second
 
 // Run hands accepted operations to the engine until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	var revoking sync.WaitGroup
-	revoking.Go(func() { s.revokeAll(ctx) })
-	defer revoking.Wait()
+	var tidying sync.WaitGroup
+	tidying.Go(func() { s.revokeAll(ctx) })
+	tidying.Go(func() { s.sweepLeftovers(ctx) })
+	defer tidying.Wait()
 	ticker := time.NewTicker(outboxPoll)
 	defer ticker.Stop()
 	var reconciled time.Time
@@ -167,7 +185,7 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-s.wake:
 		case <-ticker.C:
-			if err := s.clearOutbox(ctx); err != nil && ctx.Err() == nil {
+			if err := s.clearOutbox(ctx, dispatchBatch+len(s.handed)); err != nil && ctx.Err() == nil {
 				s.log.ErrorContext(ctx, "clearing the outbox failed; it is tried again", "error", err)
 			}
 		}
@@ -180,40 +198,43 @@ const dispatchBatch = 100
 // dispatch starts on the engine what the outbox holds. It leaves it in the outbox:
 // most operations have ended, and so left it, before clearOutbox comes.
 func (s *Service) dispatch(ctx context.Context) error {
+	var errs []error
+	stuck := map[string]bool{}
 	for {
-		ids, err := s.store.Undispatched(ctx, dispatchBatch)
+		limit := dispatchBatch + len(stuck)
+		ids, err := s.store.Undispatched(ctx, limit)
 		if err != nil {
 			return err
 		}
-		var errs []error
 		for _, id := range ids {
-			if s.handed[id] {
+			if s.handed[id] || stuck[id] {
 				continue
 			}
 			// One that can't be started now does not keep the others waiting.
 			if err := s.start(ctx, id); err != nil {
 				errs = append(errs, err)
+				stuck[id] = true
 				continue
 			}
 			s.handed[id] = true
 		}
-		if err := errors.Join(errs...); err != nil || len(ids) < dispatchBatch {
-			return err
+		if len(ids) < limit || ctx.Err() != nil {
+			return errors.Join(errs...)
 		}
-		if err := s.clearOutbox(ctx); err != nil {
+		if err := s.clearOutbox(ctx, limit); err != nil {
 			return err
 		}
 	}
 }
 
-// clearOutbox takes out of the outbox what the engine has. What it forgets
-// besides has ended; should it not have, it is handed over once more, which does
-// no harm.
-func (s *Service) clearOutbox(ctx context.Context) error {
+// clearOutbox takes out of the outbox what the engine has, of its first entries. What
+// it forgets besides has ended; should it not have, it is handed over once more, which
+// does no harm.
+func (s *Service) clearOutbox(ctx context.Context, limit int) error {
 	if len(s.handed) == 0 {
 		return nil
 	}
-	ids, err := s.store.Undispatched(ctx, dispatchBatch)
+	ids, err := s.store.Undispatched(ctx, limit)
 	if err != nil {
 		return err
 	}
@@ -229,7 +250,7 @@ func (s *Service) clearOutbox(ctx context.Context) error {
 }
 
 func (s *Service) start(ctx context.Context, id string) error {
-	op, err := s.store.Operation(ctx, id)
+	op, err := s.operation(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -258,7 +279,7 @@ func (s *Service) steps(op store.Operation) (workflow.Steps, error) {
 // abandon ends an operation that nobody can carry out.
 func (s *Service) abandon(ctx context.Context, op store.Operation, why error) error {
 	f := &workflow.Failure{Steps: []workflow.StepError{{Sentence: karbor.Sentence(why)}}}
-	if err := s.endFailed(ctx, op, f, false); err != nil {
+	if err := s.endFailed(ctx, op, f, ending{abandoned: true}); err != nil {
 		return err
 	}
 	return s.store.Dispatched(ctx, op.ID)

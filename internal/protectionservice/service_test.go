@@ -150,7 +150,7 @@ func TestOperationGoesOnAfterARestart(t *testing.T) {
 			s.script.mu.Lock()
 			s.script.calls = append(s.script.calls, "finish")
 			s.script.mu.Unlock()
-			return c.Scratch.Save(ctx, "snapshot-1")
+			return c.Scratch.Save(ctx, map[string]string{"snapshot": "snapshot-1"})
 		},
 		Main: func(ctx context.Context, c *protection.Call) error {
 			if runs.Add(1) == 1 {
@@ -158,8 +158,8 @@ func TestOperationGoesOnAfterARestart(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			}
-			var snapshot string
-			if err := c.Scratch.Load(ctx, &snapshot); err != nil || snapshot != "snapshot-1" {
+			var record struct{ Snapshot string }
+			if err := c.Scratch.Load(ctx, &record); err != nil || record.Snapshot != "snapshot-1" {
 				return errors.New("the scratch record was lost")
 			}
 			c.Progress(10, 10)
@@ -307,6 +307,31 @@ func TestRequestsThatCannotStartStoreNothing(t *testing.T) {
 				t.Errorf("%d checkpoints are stored, %v", len(all), err)
 			}
 		})
+	}
+}
+
+// absent is a finder of a service that does not answer.
+type absent struct{ finder }
+
+func (absent) Dependents(context.Context, karbor.Cloud, karbor.Resource) ([]protectable.Dependent, error) {
+	return nil, karbor.Errorf(karbor.Unavailable, "the compute service does not answer")
+}
+
+func TestProjectIsNotProtectedInPart(t *testing.T) {
+	s := newSite(t)
+	s.finders = []protectable.Plugin{
+		finder{karbor.VolumeType, map[string][]protectable.Dependent{projectID: {{Resource: volume("v1")}}}},
+		absent{finder{karbor.ServerType, nil}},
+	}
+	s.restart()
+	plan := s.plan(karbor.Resource{Type: karbor.ProjectType, ID: projectID, Name: "all of it"})
+	_, err := s.service.Protect(t.Context(), s.caller(), protectionservice.ProtectRequest{ProviderID: providerID, PlanID: plan})
+	if karbor.KindOf(err) != karbor.Unavailable || !strings.Contains(karbor.Sentence(err), "does not answer") {
+		t.Errorf("error is %v (kind %d), want that the service does not answer", err, karbor.KindOf(err))
+	}
+	all, err := s.store.Checkpoints(t.Context(), store.CheckpointFilter{}, store.Page{})
+	if err != nil || len(all) != 0 {
+		t.Errorf("%d checkpoints are stored, %v", len(all), err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,11 +27,37 @@ type Sets struct {
 
 // file is a provider's file. docs/operators/providers.md describes it.
 type file struct {
-	ID          string   `yaml:"id"`
-	Name        string   `yaml:"name"`
+	ID          located  `yaml:"id"`
+	Name        located  `yaml:"name"`
 	Description string   `yaml:"description"`
 	Bank        *choice  `yaml:"bank"`
 	Plugins     []choice `yaml:"plugins"`
+	// last is the file's last line, where what is missing would come next.
+	last int
+}
+
+// check gives what is wrong with the file by itself, with the line.
+func (f file) check() error {
+	switch {
+	case f.ID.line == 0:
+		return fmt.Errorf("line %d: id: there is none", f.last)
+	case !karbor.IsUUID(f.ID.text):
+		return fmt.Errorf("line %d: id: %q is not a UUID", f.ID.line, f.ID.text)
+	case f.Name.text == "":
+		return fmt.Errorf("line %d: name: there is none", cmp.Or(f.Name.line, f.last))
+	case f.Bank == nil:
+		return fmt.Errorf("line %d: bank: there is none", f.last)
+	case f.Bank.Plugin.text == "":
+		return fmt.Errorf("line %d: bank.plugin: there is none", cmp.Or(f.Bank.Plugin.line, f.last))
+	case len(f.Plugins) == 0:
+		return fmt.Errorf("line %d: plugins: there are none", f.last)
+	}
+	for i, c := range f.Plugins {
+		if c.Plugin.text == "" {
+			return fmt.Errorf("line %d: plugins[%d].plugin: there is none", cmp.Or(c.Plugin.line, f.last), i)
+		}
+	}
+	return nil
 }
 
 // choice names a plug-in and holds its options as they stand in the file, so that
@@ -112,24 +139,18 @@ func open(ctx context.Context, path string, sets Sets, o Options) (*Provider, er
 	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
 		return nil, errors.New(yaml.FormatError(err, false, true))
 	}
-	switch {
-	case !karbor.IsUUID(f.ID):
-		return nil, fmt.Errorf("id: %q is not a UUID", f.ID)
-	case f.Name == "":
-		return nil, errors.New("name: there is none")
-	case f.Bank == nil:
-		return nil, errors.New("bank: there is none")
-	case len(f.Plugins) == 0:
-		return nil, errors.New("plugins: there are none")
+	f.last = strings.Count(strings.TrimSuffix(string(text), "\n"), "\n") + 1
+	if err := f.check(); err != nil {
+		return nil, err
 	}
-	p := &Provider{ID: strings.ToLower(f.ID), Name: f.Name, Description: f.Description, plugins: map[karbor.ResourceType]protection.Plugin{}}
+	p := &Provider{ID: strings.ToLower(f.ID.text), Name: f.Name.text, Description: f.Description, plugins: map[karbor.ResourceType]protection.Plugin{}}
 	if err := p.choose(ctx, f.Plugins, sets.Protections); err != nil {
 		return nil, err
 	}
 	if err := p.compile(); err != nil {
 		return nil, err
 	}
-	b, err := openPlugin(ctx, sets.Banks, *f.Bank)
+	b, err := openBank(ctx, sets.Banks, *f.Bank, o)
 	if err != nil {
 		return nil, fmt.Errorf("bank: %w", err)
 	}
@@ -137,6 +158,18 @@ func open(ctx context.Context, path string, sets Sets, o Options) (*Provider, er
 		return nil, errors.Join(fmt.Errorf("bank: %w", err), b.Close())
 	}
 	return p, nil
+}
+
+// openBank opens the bank. One that can't be opened now, though its options are in
+// order, must not keep the other providers waiting: it is opened when it is used.
+func openBank(ctx context.Context, set plugin.Set[bank.Bank], c choice, o Options) (bank.Bank, error) {
+	try := func(ctx context.Context) (bank.Bank, error) { return openPlugin(ctx, set, c) }
+	b, err := try(ctx)
+	var dead *plugin.OpenError
+	if !errors.As(err, &dead) || karbor.KindOf(dead.Err) == karbor.Invalid {
+		return b, err
+	}
+	return &awaited{open: try, now: o.Now, tried: o.Now(), err: err}, nil
 }
 
 func openPlugin[P any](ctx context.Context, set plugin.Set[P], c choice) (P, error) {
@@ -147,6 +180,9 @@ func openPlugin[P any](ctx context.Context, set plugin.Set[P], c choice) (P, err
 	}
 	opened, err := d.Open(ctx, c.Options.node)
 	if err != nil {
+		if _, failed := errors.AsType[*plugin.OpenError](err); failed {
+			return none, fmt.Errorf("line %d: %w", c.Plugin.line, err)
+		}
 		return none, fmt.Errorf("line %d: %s", c.Plugin.line, yaml.FormatError(err, false, true))
 	}
 	return opened, nil

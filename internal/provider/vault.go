@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/internal/checkpoint"
 )
@@ -44,11 +43,6 @@ func (v *vault) Close() error { return v.bank.Close() }
 func (v *vault) Ping(ctx context.Context) error {
 	_, err := v.bank.List(ctx, "", "", 1)
 	return err
-}
-
-// ResetState sets the state of a checkpoint in the bank, whatever it was.
-func (v *vault) ResetState(ctx context.Context, projectID, id string, to karbor.CheckpointStatus) error {
-	return v.checkpoints.SetState(ctx, projectID, id, to, checkpoint.Change{})
 }
 
 // Acquire takes the lease without which nothing can be written to the bank.

@@ -19,6 +19,7 @@ var checkpoints = listing{
 		"id": "id", "project_id": "project_id", "provider_id": "provider_id", "plan_id": "plan_id",
 		"status": "status", "created_at": "created_at", "updated_at": "updated_at",
 	},
+	indexed:    []string{"status", "updated_at"},
 	ofProvider: true,
 }
 
@@ -195,7 +196,7 @@ func onlyReads(t karbor.OperationType) bool {
 }
 
 // runningOn gives what runs on a checkpoint.
-func runningOn(ctx context.Context, t *transaction, providerID, id string) (involved, error) {
+func runningOn(ctx context.Context, t queryer, providerID, id string) (involved, error) {
 	types, err := all(ctx, t, scanText, `SELECT operation_type FROM operations
 		WHERE checkpoint_id = ? AND provider_id = ? AND ended_at IS NULL`, id, providerID)
 	if err != nil {

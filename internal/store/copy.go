@@ -15,6 +15,7 @@ var copies = listing{
 		"id": "id", "project_id": "project_id", "provider_id": "provider_id", "plan_id": "plan_id",
 		"status": "status", "created_at": "created_at", "updated_at": "updated_at",
 	},
+	indexed:    []string{"status", "updated_at"},
 	ofProvider: true,
 }
 

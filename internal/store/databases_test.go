@@ -121,6 +121,9 @@ func TestPagesAreReadFromIndexesOnServers(t *testing.T) {
 		}
 		defer func() { _ = conn.Close() }()
 		for _, q := range s.PageQueries(pageLimit) {
+			if q.Index == "" {
+				continue
+			}
 			if why := scanned(t, server, conn, q); why != "" {
 				t.Errorf("%s: %s\n%s", q.Name, why, q.Query)
 			}

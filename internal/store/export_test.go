@@ -61,8 +61,12 @@ func ListedTables() []string {
 
 // PageQuery is the SELECT of a page, as the database is sent it.
 type PageQuery struct {
+	// Table, Key and Project say which list it is: by which key, and whether of one
+	// project.
+	Table, Key  string
+	Project     bool
 	Name, Query string
-	// Index is the one that is made for it.
+	// Index is the one that is made for it; "" if there is none.
 	Index string
 	Args  []any
 }
@@ -100,11 +104,43 @@ func (s *Store) PageQueries(limit int) []PageQuery {
 					where.add(text, args...)
 				}
 				found = append(found, PageQuery{
+					Table: l.table, Key: key, Project: project,
 					Name: what, Index: index, Args: append(where.args, limit, 0),
 					Query: s.db.Statement(l.page(s.db.Using(index), where, order)),
 				})
 			}
 		}
+	}
+	return found
+}
+
+// FilterQueries gives the SELECTs, in the default order, of the lists of a project that
+// are filtered by what has an index.
+func (s *Store) FilterQueries() []PageQuery {
+	var found []PageQuery
+	for _, f := range []struct {
+		listing       *listing
+		column, index string
+	}{
+		{&checkpoints, "plan_id", "checkpoints_of_plan"},
+		{&operationLogs, "plan_id", "operation_logs_of_plan"},
+		{&operationLogs, "checkpoint_id", "operation_logs_of_checkpoint"},
+	} {
+		var where conditions
+		where.equal("project_id", "project1")
+		if f.listing.ofProvider {
+			where.equal("provider_id", "provider")
+		}
+		where.add("deleted = 0")
+		where.equal(f.column, f.column+"3")
+		order, err := f.listing.order(nil)
+		if err != nil {
+			continue
+		}
+		found = append(found, PageQuery{
+			Table: f.listing.table, Name: f.listing.table + " filtered by " + f.column, Index: f.index,
+			Query: s.db.Statement(f.listing.page("", where, order)), Args: append(where.args, MaxLimit, 0),
+		})
 	}
 	return found
 }

@@ -18,6 +18,7 @@ var operationLogs = listing{
 		"scheduled_operation_id": "scheduled_operation_id", "status": "status", "started_at": "started_at",
 		"ended_at": "ended_order", "created_at": "created_at",
 	},
+	indexed: []string{"status", "started_at", "ended_order"},
 }
 
 // OperationLogFilter narrows a list of operation logs down. Empty members ask for

@@ -25,6 +25,10 @@ type Outcome struct {
 	// Records are the last states of the resources' records. One that is not named
 	// stays as it is.
 	Records map[karbor.NodeKey]RecordOutcome
+	// Left are the resources for which something stays in the cloud, with the reason.
+	// Their scratch records and the operation's delegation stay, and each is a
+	// Leftover from then on.
+	Left map[karbor.NodeKey]string
 	// Revoke keeps the operation's delegation in the list of Revocations.
 	Revoke bool
 }
@@ -36,8 +40,8 @@ type RecordOutcome struct {
 }
 
 // EndOperation keeps an operation's outcome in the catalogue or its restore and in
-// its log, and erases its delegation and what its hooks remembered. A repeat is
-// harmless: the first outcome stays.
+// its log, and erases its delegation and what its hooks remembered, unless
+// something is Left. A repeat is harmless: the first outcome stays.
 func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) error {
 	return s.write(ctx, "ending the operation "+id, func(t *transaction) error {
 		o, err := one(ctx, t, scanEnding, `SELECT project_id, provider_id, checkpoint_id, restore_id, log_id, ended_at
@@ -68,6 +72,12 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 		}
 		if err := endResources(ctx, t, id, outcome.Records); err != nil {
 			return err
+		}
+		if len(outcome.Left) > 0 {
+			if err := insertLeftovers(ctx, t, id, &o, outcome.Left, now); err != nil {
+				return err
+			}
+			return t.exec(ctx, "UPDATE operations SET ended_at = ? WHERE id = ?", now, id)
 		}
 		if err := t.exec(ctx, "DELETE FROM scratch WHERE operation_id = ?", id); err != nil {
 			return err

@@ -40,9 +40,12 @@ type listing struct {
 	what    string
 	table   string
 	columns string
-	// keys gives the column of each sort key. None of them is ever NULL. Each has
-	// two indexes, for one project and for all: see listing.index.
+	// keys gives the column of each sort key. None of them is ever NULL.
 	keys map[string]string
+	// indexed are those columns that have an index for one project, beside id and
+	// created_at; for all projects, id, created_at and project_id have one. By other
+	// keys the rows are sorted: an index costs more than such a list, which is rare.
+	indexed []string
 	// ofProvider says that both are within a provider.
 	ofProvider bool
 }
@@ -154,16 +157,20 @@ func (l *listing) index(scope conditions, order []Sort) string {
 	if l.ofProvider {
 		name = l.table + "_of_provider"
 	}
+	indexed := []string{"project_id"}
 	if slices.Contains(scope.fixed, "project_id") {
 		if key == "id" {
 			return name + "_by_project_id"
 		}
-		name = l.table + "_of_project"
+		name, indexed = l.table+"_of_project", l.indexed
 	}
-	if key == "created_at" {
+	switch {
+	case key == "created_at":
 		return name
+	case key == "id" || slices.Contains(indexed, key):
+		return name + "_by_" + key
 	}
-	return name + "_by_" + key
+	return ""
 }
 
 // order gives the SQL of an order that leaves no two items equal.

@@ -20,6 +20,7 @@ var plans = listing{
 		"provider_id": "provider_id", "project_id": "project_id",
 		"created_at": "created_at", "updated_at": "updated_at",
 	},
+	indexed: []string{"name", "status", "updated_at"},
 }
 
 // PlanFilter narrows a list of plans down. Empty members ask for nothing.

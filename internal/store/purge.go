@@ -10,7 +10,7 @@ import (
 
 // Purge says what PurgeDeleted removes.
 type Purge struct {
-	// Before is the date of deletion from which on rows stay.
+	// Before is the date of deletion, or of an operation's end, from which on rows stay.
 	Before time.Time
 	// DryRun counts, and removes nothing.
 	DryRun bool
@@ -35,6 +35,18 @@ type purged struct {
 	keys []string
 	// where, if any, keeps further rows.
 	where string
+	// old, with the date, tells which rows may go; "" stands for the deleted ones.
+	old string
+}
+
+// conditions tell which rows are old enough, given a date, and what must still hold
+// when one is removed: it may have come to life again, as a checkpoint that its bank
+// has after all.
+func (p purged) conditions() (old, still string) {
+	if p.old != "" {
+		return p.old, "1 = 1" // what has ended never begins again
+	}
+	return "deleted = 1 AND deleted_at < ?", "deleted = 1"
 }
 
 // purgedTables are in an order in which nothing that is referred to goes first.
@@ -51,11 +63,20 @@ var purgedTables = []purged{
 	{table: "services", keys: []string{"id"}},
 	{table: "quotas", keys: []string{"id"}},
 	{table: "quota_classes", keys: []string{"id"}},
-	{table: "reservations", keys: []string{"id"}},
+	// What was left in the cloud, once it is given up: see Leftover.
+	{table: "leftovers", keys: []string{"operation_id", "resource_key"}, old: "given_up = 1 AND tried_at < ?"},
+	{table: "scratch", keys: []string{"operation_id", "resource_key"}, old: "operation_id IN (SELECT id FROM operations WHERE ended_at < ?)",
+		where: "NOT EXISTS (SELECT 1 FROM leftovers WHERE leftovers.operation_id = scratch.operation_id)"},
+	// Operations are never deleted: they end, and the engine forgets them.
+	{table: "operation_resources", keys: []string{"operation_id", "resource_key"},
+		old:   "operation_id IN (SELECT id FROM operations WHERE dispatched = 2 AND ended_at < ?)",
+		where: "NOT EXISTS (SELECT 1 FROM leftovers WHERE leftovers.operation_id = operation_resources.operation_id)"},
+	{table: "operations", keys: []string{"id"}, old: "dispatched = 2 AND ended_at < ?", where: "NOT EXISTS (SELECT 1 FROM " +
+		"operation_resources WHERE operation_resources.operation_id = operations.id)"},
 }
 
-// PurgeDeleted removes rows for good that were deleted long ago, in transactions of
-// few rows each. What it has removed stays removed if it fails half-way.
+// PurgeDeleted removes rows for good that were deleted long ago, and operations that
+// ended then with what is known of their resources, in transactions of few rows each. What it has removed stays removed if it fails half-way.
 func (s *Store) PurgeDeleted(ctx context.Context, p Purge) ([]Purged, error) {
 	if p.Batch <= 0 {
 		p.Batch = DefaultPurgeBatch
@@ -72,13 +93,14 @@ func (s *Store) PurgeDeleted(ctx context.Context, p Purge) ([]Purged, error) {
 }
 
 func (s *Store) purgeTable(ctx context.Context, table purged, p Purge) (int64, error) {
-	where := " FROM " + table.table + " WHERE deleted = 1 AND deleted_at < ?"
+	old, still := table.conditions()
+	where := " FROM " + table.table + " WHERE " + old
 	if table.where != "" && !p.DryRun {
 		where += " AND " + table.where
 	}
 	if p.DryRun {
 		n, err := one(ctx, s.reader, scanInt, "SELECT COUNT(*)"+where, micros(p.Before))
-		return n, failed("counting the deleted rows of "+table.table, err)
+		return n, failed("counting the old rows of "+table.table, err)
 	}
 	var removed int64
 	for {
@@ -87,16 +109,14 @@ func (s *Store) purgeTable(ctx context.Context, table purged, p Purge) (int64, e
 		keys, err := all(ctx, s.reader, scanKey(len(table.keys)),
 			"SELECT "+strings.Join(table.keys, ", ")+where+" LIMIT ?", micros(p.Before), p.Batch)
 		if err != nil {
-			return removed, failed("looking for the deleted rows of "+table.table, err)
+			return removed, failed("looking for the old rows of "+table.table, err)
 		}
 		var n int64
 		err = s.write(ctx, "purging "+table.table, func(t *transaction) error {
 			n = 0
 			for _, key := range keys {
-				// It may have come to life again: a checkpoint that its bank has
-				// after all.
 				one, err := t.changed(ctx, "DELETE FROM "+table.table+" WHERE "+strings.Join(table.keys, " = ? AND ")+
-					" = ? AND deleted = 1", key...)
+					" = ? AND "+still, key...)
 				if err != nil {
 					return err
 				}

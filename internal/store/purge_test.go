@@ -75,3 +75,49 @@ func testPurge(t *testing.T, s *store.Store) {
 		t.Errorf("checkpoints that were not deleted: %+v, %v", checkpoints, err)
 	}
 }
+
+func TestPurgeRemovesOperationsThatTheEngineHasForgotten(t *testing.T) {
+	testPurgeOperations(t, open(t))
+}
+
+func testPurgeOperations(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	var ids []string
+	for range 3 {
+		a := storetest.Acceptance(karbor.Protect, storetest.NewCheckpoint("project"))
+		if err := s.Accept(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, a.Operation.ID)
+	}
+	running, remembered, forgotten := ids[0], ids[1], ids[2]
+	for _, id := range []string{remembered, forgotten} {
+		if err := s.EndOperation(ctx, id, store.Outcome{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Forgotten(ctx, []string{forgotten}); err != nil {
+		t.Fatal(err)
+	}
+	resources, err := s.Resources(ctx, forgotten)
+	if err != nil || len(resources) == 0 {
+		t.Fatalf("resources %v, %v", resources, err)
+	}
+	for _, age := range []time.Duration{-time.Hour, time.Hour} {
+		if _, err := s.PurgeDeleted(ctx, store.Purge{Before: time.Now().Add(age), Batch: 1}); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			_, err := s.Operation(ctx, id)
+			if gone := karbor.KindOf(err) == karbor.NotFound && err != nil; gone != (id == forgotten && age > 0) {
+				t.Errorf("with the age %v, of the operations %v is %s: %v", age, ids, id, err)
+			}
+		}
+	}
+	if left, err := s.Resources(ctx, forgotten); err != nil || len(left) > 0 {
+		t.Errorf("of its resources %v are left, %v", left, err)
+	}
+	if left, err := s.Resources(ctx, running); err != nil || len(left) == 0 {
+		t.Errorf("of a running one %v are left, %v", left, err)
+	}
+}

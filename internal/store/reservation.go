@@ -31,6 +31,9 @@ func (s *Store) reserve(ctx context.Context, t *transaction, a *Acceptance) erro
 		if err != nil {
 			return err
 		}
+		if d.more == 0 {
+			continue
+		}
 		err = t.exec(ctx, `INSERT INTO reservations (id, uuid, usage_id, project_id, resource, delta, expire, operation_id,
 			checkpoint_id, created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
 			randomInteger(), karbor.NewID(), u.id, o.ProjectID, string(d.resource), d.more, micros(now.Add(reservationPeriod)),
@@ -57,13 +60,12 @@ func (s *Store) release(ctx context.Context, t *transaction, operationID string)
 			return err
 		}
 	}
-	return s.deleteReservations(ctx, t, operationID)
+	return deleteReservations(ctx, t, operationID)
 }
 
-func (s *Store) deleteReservations(ctx context.Context, t *transaction, operationID string) error {
-	now := micros(s.now())
-	return t.exec(ctx, "UPDATE reservations SET deleted = 1, deleted_at = ?, updated_at = ? WHERE operation_id = ? AND deleted = 0",
-		now, now, operationID)
+// deleteReservations removes those of an operation: nobody asks for them any more.
+func deleteReservations(ctx context.Context, t *transaction, operationID string) error {
+	return t.exec(ctx, "DELETE FROM reservations WHERE operation_id = ?", operationID)
 }
 
 type reservationRow struct {
@@ -106,7 +108,7 @@ func (s *Store) settleDead(ctx context.Context, condition string, args ...any) (
 	}
 	for _, d := range found {
 		err := s.write(ctx, doing, func(t *transaction) error {
-			if err := s.deleteReservations(ctx, t, d.operation); err != nil {
+			if err := deleteReservations(ctx, t, d.operation); err != nil {
 				return err
 			}
 			// The checkpoint counts by itself from now on.

@@ -17,6 +17,7 @@ var restores = listing{
 		"restore_target": "restore_target", "status": "status",
 		"created_at": "created_at", "updated_at": "updated_at",
 	},
+	indexed: []string{"status", "updated_at"},
 }
 
 // RestoreFilter narrows a list of restores down. Empty members ask for nothing.

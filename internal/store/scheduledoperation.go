@@ -18,6 +18,7 @@ var scheduledOperations = listing{
 		"trigger_id": "trigger_id", "project_id": "project_id", "enabled": "enabled",
 		"created_at": "created_at", "updated_at": "updated_at",
 	},
+	indexed: []string{"name", "updated_at"},
 }
 
 // ScheduledOperationFilter narrows a list of scheduled operations down. Empty

@@ -220,5 +220,9 @@ func TestFailedConnectionsDoNotShowThePassword(t *testing.T) {
 }
 
 func TestPurgeOnServers(t *testing.T) {
-	onEach(t, func(t *testing.T, server *servers.Server) { testPurge(t, openServer(t, empty(t, server))) })
+	onEach(t, func(t *testing.T, server *servers.Server) {
+		s := openServer(t, empty(t, server))
+		testPurge(t, s)
+		testPurgeOperations(t, s)
+	})
 }

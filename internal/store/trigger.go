@@ -16,6 +16,7 @@ var triggers = listing{
 		"id": "id", "name": "name", "type": "type", "project_id": "project_id",
 		"created_at": "created_at", "updated_at": "updated_at",
 	},
+	indexed: []string{"name", "updated_at"},
 }
 
 // TriggerFilter narrows a list of triggers down. Empty members ask for nothing.

@@ -16,6 +16,7 @@ var verifications = listing{
 		"id": "id", "project_id": "project_id", "provider_id": "provider_id", "checkpoint_id": "checkpoint_id",
 		"status": "status", "created_at": "created_at", "updated_at": "updated_at",
 	},
+	indexed: []string{"status", "updated_at"},
 }
 
 // VerificationFilter narrows a list of verifications down. Empty members ask for

@@ -51,7 +51,7 @@ func makeImage(t *testing.T, tenant *protectiontest.Tenant, members map[string]a
 	return id
 }
 
-var kept = []string{"disk_format", "container_format", "min_disk", "min_ram", "tags", "os_distro", "hw_disk_bus", "own_property",
+var kept = []string{"os_hidden", "disk_format", "container_format", "min_disk", "min_ram", "tags", "os_distro", "hw_disk_bus", "own_property",
 	"size", "checksum", "os_hash_value"}
 
 func pick(from map[string]any, members []string) map[string]any {
@@ -62,14 +62,19 @@ func pick(from map[string]any, members []string) map[string]any {
 	return out
 }
 
-func TestImageComesBackWithItsPropertiesAndBytes(t *testing.T) {
+func TestImageComesBackWithItsPropertiesAndBytes(t *testing.T) { comesBack(t, false) }
+
+// TestHiddenImageComesBack restores an image that Glance leaves out of its lists.
+func TestHiddenImageComesBack(t *testing.T) { comesBack(t, true) }
+
+func comesBack(t *testing.T, hidden bool) {
 	tenant := protectiontest.NewTenant(t)
 	data := content(10_000)
 	protectiontest.Run(t, protectiontest.Case{
 		Plugin: open(t, "{poll_interval: 20ms, timeout: 1m}"), Type: karbor.ImageType,
 		Session: tenant.Session, Inventory: tenant.Inventory,
 		Make: func(t *testing.T) protectiontest.Source {
-			id := makeImage(t, tenant, map[string]any{"min_disk": 1, "min_ram": 64, "tags": []string{"a", "b"},
+			id := makeImage(t, tenant, map[string]any{"min_disk": 1, "min_ram": 64, "tags": []string{"a", "b"}, "os_hidden": hidden,
 				"os_distro": "debian", "hw_disk_bus": "scsi", "own_property": "x", "karbor_checkpoint_id": "earlier"}, data)
 			original := tenant.Show(t, "image", "images/"+id, "")
 			g := &karbor.Graph{}

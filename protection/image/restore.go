@@ -55,8 +55,22 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	return call.NewResources.Set(ctx, i.ID)
 }
 
-// complete gives the image that an earlier run has made and filled, or nil.
+// complete gives the image that an earlier run has made and filled, or nil: the one
+// that the record names, or one that is found.
 func (r *room) complete(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, doc document) (*images.Image, error) {
+	var record restoreRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil {
+		return nil, err
+	}
+	if record.Image != "" {
+		i, err := images.Get(ctx, client, record.Image).Extract()
+		if err != nil && !openstack.IsNotFound(err) {
+			return nil, openstack.Explain(err, "reading image %s, made for image %s", record.Image, call.Node.ID)
+		}
+		if err == nil && i.Status == images.ImageStatusActive && doc.matches(i) {
+			return i, nil
+		}
+	}
 	made, err := findImages(ctx, client, call, protection.First(call.Text("restore_name"), doc.Name))
 	if err != nil {
 		return nil, err
@@ -90,6 +104,30 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 		return nil, err
 	}
 	defer func() { _ = reader.Close() }()
+	id, err := ensureImage(ctx, client, call, doc)
+	if err != nil {
+		return nil, err
+	}
+	if err := call.Scratch.Save(ctx, restoreRecord{Image: id}); err != nil {
+		return nil, err
+	}
+	meter := &protection.Meter{Reader: reader, Total: reader.Summary().Size, Report: call.Progress}
+	if err := openstack.UploadImage(ctx, client, id, meter); err != nil {
+		return nil, fmt.Errorf("uploading the bytes of image %s: %w", call.Node.ID, err)
+	}
+	i, err := r.await(ctx, client, fmt.Sprintf("image %s, made for image %s", id, call.Node.ID), id)
+	if err != nil {
+		return nil, err
+	}
+	if !doc.matches(i) {
+		return nil, karbor.Transientf("the image %s that was uploaded for image %s does not have the size and digest of the protected bytes", i.ID, call.Node.ID)
+	}
+	return i, nil
+}
+
+// ensureImage gives an image without bytes: a new one, or one that the cloud has made
+// belatedly for an earlier run.
+func ensureImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, doc document) (string, error) {
 	opts := images.CreateOpts{
 		Name: protection.First(call.Text("restore_name"), doc.Name), DiskFormat: doc.DiskFormat, ContainerFormat: doc.ContainerFormat,
 		MinDisk: doc.MinDisk, MinRAM: doc.MinRAM, Tags: doc.Tags, Properties: call.Tags(),
@@ -100,25 +138,14 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 		opts.Hidden = &doc.Hidden
 	}
 	maps.Copy(opts.Properties, doc.Properties)
-	i, err := images.Create(ctx, client, opts).Extract()
-	if err != nil {
-		return nil, openstack.Explain(err, "creating the image that takes the place of image %s", call.Node.ID)
-	}
-	if err := call.Scratch.Save(ctx, restoreRecord{Image: i.ID}); err != nil {
-		return nil, err
-	}
-	meter := &protection.Meter{Reader: reader, Total: reader.Summary().Size, Report: call.Progress}
-	if err := openstack.UploadImage(ctx, client, i.ID, meter); err != nil {
-		return nil, fmt.Errorf("uploading the bytes of image %s: %w", call.Node.ID, err)
-	}
-	i, err = r.await(ctx, client, fmt.Sprintf("image %s, made for image %s", i.ID, call.Node.ID), i.ID)
-	if err != nil {
-		return nil, err
-	}
-	if !doc.matches(i) {
-		return nil, karbor.Transientf("the image %s that was uploaded for image %s does not have the size and digest of the protected bytes", i.ID, call.Node.ID)
-	}
-	return i, nil
+	find := func(ctx context.Context) (string, error) { return findImage(ctx, client, call, opts.Name) }
+	return openstack.Make(ctx, call, "image", find, func(ctx context.Context) (string, error) {
+		i, err := images.Create(ctx, client, opts).Extract()
+		if err != nil {
+			return "", openstack.Explain(err, "creating the image that takes the place of image %s", call.Node.ID)
+		}
+		return i.ID, nil
+	})
 }
 
 // undoRestore is the Undo hook of restore.

@@ -42,13 +42,11 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 	if err != nil {
 		return err
 	}
-	made, err := findImages(ctx, client, call, call.Name())
+	find := func(ctx context.Context) (string, error) { return findImage(ctx, client, call, call.Name()) }
+	record.Snapshot, err = openstack.Make(ctx, call, "snapshot", find, func(ctx context.Context) (string, error) {
+		return createSnapshot(ctx, call)
+	})
 	if err != nil {
-		return err
-	}
-	if len(made) > 0 {
-		record.Snapshot = made[0].ID
-	} else if record.Snapshot, err = createSnapshot(ctx, call); err != nil {
 		return err
 	}
 	return call.Scratch.Save(ctx, record)
@@ -84,15 +82,29 @@ func createSnapshot(ctx context.Context, call *protection.Call) (string, error) 
 	}
 }
 
-// findImages gives the images of a name that the call's hooks made.
-func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) ([]images.Image, error) {
-	page, err := images.List(client, images.ListOpts{Name: name, Owner: call.Cloud.ProjectID()}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "looking for the images made for image %s", call.Node.ID)
+// findImage gives the id of one of findImages, or "".
+func findImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) (string, error) {
+	made, err := findImages(ctx, client, call, name)
+	if err != nil || len(made) == 0 {
+		return "", err
 	}
-	all, err := images.ExtractImages(page)
-	if err != nil {
-		return nil, openstack.Explain(err, "looking for the images made for image %s", call.Node.ID)
+	return made[0].ID, nil
+}
+
+// findImages gives the images of a name that the call's hooks made. Glance lists
+// hidden images only to who asks for them, and then no others.
+func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) ([]images.Image, error) {
+	var all []images.Image
+	for _, hidden := range []bool{false, true} {
+		page, err := images.List(client, images.ListOpts{Name: name, Owner: call.Cloud.ProjectID(), Hidden: hidden}).AllPages(ctx)
+		if err != nil {
+			return nil, openstack.Explain(err, "looking for the images made for image %s", call.Node.ID)
+		}
+		some, err := images.ExtractImages(page)
+		if err != nil {
+			return nil, openstack.Explain(err, "looking for the images made for image %s", call.Node.ID)
+		}
+		all = append(all, some...)
 	}
 	var made []images.Image
 	for _, i := range all {

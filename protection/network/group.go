@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,10 +56,15 @@ func (b *builder) groups(ctx context.Context) error {
 		}
 	}
 	for _, g := range b.doc.SecurityGroups {
-		if b.made[g.ID] || g.Name == defaultGroup && b.ids[g.ID] != "" {
-			if err := b.rules(ctx, g); err != nil {
-				return err
-			}
+		var err error
+		switch {
+		case b.made[g.ID]:
+			err = b.rules(ctx, g)
+		case g.Name == defaultGroup && b.ids[g.ID] != "":
+			err = b.defaultRules(ctx, g)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -70,7 +76,9 @@ func (b *builder) group(ctx context.Context, g group) error {
 	if err != nil && !openstack.IsNotFound(err) {
 		return err
 	}
-	if err == nil {
+	// An administrator sees the default groups of other projects, too.
+	foreign := g.Name == defaultGroup && now.ProjectID != b.call.Cloud.ProjectID()
+	if err == nil && !foreign {
 		b.ids[g.ID] = g.ID
 		return nil
 	}
@@ -101,23 +109,84 @@ func (b *builder) useDefault(ctx context.Context, g group) error {
 	return nil
 }
 
-// rules gives a group the rules of the original. Of a new group those that
-// Neutron made on its own are taken away; the default group only gains.
+// rules gives a group that this restore made the rules of the original. Those that
+// Neutron made on its own are taken away.
 func (b *builder) rules(ctx context.Context, g group) error {
 	var now group
 	if err := b.neutron.show(ctx, groupKind, b.ids[g.ID], &now); err != nil {
 		return err
 	}
-	if !b.made[g.ID] {
-		if err := b.noteDefault(ctx, now); err != nil {
+	missing, more := b.compare(ctx, g, now)
+	for _, r := range missing {
+		if err := b.rule(ctx, now.ID, g, r); err != nil {
 			return err
 		}
 	}
+	for _, r := range more {
+		if err := b.neutron.remove(ctx, ruleKind, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// defaultRules sees to the default group, which servers are in that have nothing to
+// do with the restore. Where it is the original itself, the tenant may have closed
+// since what the checkpoint's rules open: it stays as it is, unless he asks for the
+// rules. In another project or cloud it gets the rules that it lacks. Either way the
+// tenant is told.
+func (b *builder) defaultRules(ctx context.Context, g group) error {
+	var now group
+	if err := b.neutron.show(ctx, groupKind, b.ids[g.ID], &now); err != nil {
+		return err
+	}
+	missing, more := b.compare(ctx, g, now)
+	asked, _ := b.call.Parameters["restore_default_rules"].(bool)
+	if now.ID == g.ID && !asked {
+		if len(missing)+len(more) > 0 {
+			b.call.NotKept(fmt.Sprintf("The security group \"default\" stays as it is: %s of the original's missing, %s not the original's. "+
+				"The restore parameter restore_default_rules adds the missing ones.", count(len(missing)), count(len(more))))
+		}
+		return nil
+	}
+	before, err := b.noteDefault(ctx, now)
+	if err != nil {
+		return err
+	}
+	added := len(missing)
+	for _, r := range now.Rules {
+		if !before[r.ID] && !slices.ContainsFunc(more, func(other rule) bool { return other.ID == r.ID }) {
+			added++ // by an earlier run
+		}
+	}
+	for _, r := range missing {
+		if err := b.rule(ctx, now.ID, g, r); err != nil {
+			return err
+		}
+	}
+	if added > 0 {
+		b.call.NotKept(fmt.Sprintf("The security group \"default\" was there already: it got the rules of the original that it lacked (%d).", added))
+	}
+	if len(more) > 0 {
+		b.call.NotKept(fmt.Sprintf("The security group \"default\" keeps the rules that the original does not have (%d).", len(more)))
+	}
+	return nil
+}
+
+func count(n int) string {
+	if n == 1 {
+		return "1 rule is"
+	}
+	return fmt.Sprintf("%d rules are", n)
+}
+
+// compare gives the original's rules that a group lacks, as they have to be made, and
+// the group's rules that the original does not have.
+func (b *builder) compare(ctx context.Context, g, now group) (missing, more []rule) {
 	have := map[string]rule{}
 	for _, r := range now.Rules {
 		have[r.key()] = r
 	}
-	want := map[string]bool{}
 	for _, r := range g.Rules {
 		if r.RemoteAddressGroupID != nil && *r.RemoteAddressGroupID != "" {
 			b.call.NotKept(fmt.Sprintf("A rule of security group %q is missing: it refers to an address group.", g.Name))
@@ -131,22 +200,16 @@ func (b *builder) rules(ctx context.Context, g group) error {
 			}
 			r.RemoteGroupID = &id
 		}
-		want[r.key()] = true
 		if _, there := have[r.key()]; there {
+			delete(have, r.key())
 			continue
 		}
-		if err := b.rule(ctx, now.ID, g, r); err != nil {
-			return err
-		}
+		missing = append(missing, r)
 	}
-	for key, r := range have {
-		if b.made[g.ID] && !want[key] {
-			if err := b.neutron.remove(ctx, ruleKind, r.ID); err != nil {
-				return err
-			}
-		}
+	for _, r := range have {
+		more = append(more, r)
 	}
-	return nil
+	return missing, more
 }
 
 // remote gives the group that takes the place of one that a rule refers to.
@@ -162,26 +225,54 @@ func (b *builder) remote(ctx context.Context, original string) string {
 }
 
 func (b *builder) rule(ctx context.Context, id string, g group, r rule) error {
-	err := b.neutron.create(ctx, ruleKind, map[string]any{
-		"security_group_id": id, "description": r.Description, "direction": r.Direction, "ethertype": r.EtherType,
-		"protocol": r.Protocol, "port_range_min": r.PortRangeMin, "port_range_max": r.PortRangeMax,
-		"remote_ip_prefix": r.RemoteIPPrefix, "remote_group_id": r.RemoteGroupID,
-	}, nil)
+	create := func(ctx context.Context) (string, error) {
+		var made common
+		err := b.neutron.create(ctx, ruleKind, map[string]any{
+			"security_group_id": id, "description": r.Description, "direction": r.Direction, "ethertype": r.EtherType,
+			"protocol": r.Protocol, "port_range_min": r.PortRangeMin, "port_range_max": r.PortRangeMax,
+			"remote_ip_prefix": r.RemoteIPPrefix, "remote_group_id": r.RemoteGroupID,
+		}, &made)
+		return made.ID, err
+	}
+	var err error
+	if b.made[g.ID] {
+		_, err = create(ctx) // what comes too late goes with the group
+	} else {
+		find := func(ctx context.Context) (string, error) { return b.findRule(ctx, id, r.key()) }
+		_, err = openstack.Make(ctx, b.call, "rule "+r.key()+" of security group "+g.Name, find, create)
+	}
 	if gophercloud.ResponseCodeIs(err, 409) && !isQuota(err) {
 		return nil // it is there
 	}
 	return openstack.Explain(err, "creating a rule of security group %q (%s)", g.Name, id)
 }
 
-// noteDefault records, once, which rules the default group had before.
-func (b *builder) noteDefault(ctx context.Context, now group) error {
+// findRule gives the id of the rule of a group that has a key, or "".
+func (b *builder) findRule(ctx context.Context, group, key string) (string, error) {
+	now, err := b.showGroup(ctx, group)
+	for _, r := range now.Rules {
+		if r.key() == key {
+			return r.ID, err
+		}
+	}
+	return "", err
+}
+
+func (b *builder) showGroup(ctx context.Context, id string) (now group, err error) {
+	err = b.neutron.show(ctx, groupKind, id, &now)
+	return now, err
+}
+
+// noteDefault records, once, which rules the default group had before this restore
+// added any, and gives them.
+func (b *builder) noteDefault(ctx context.Context, now group) (map[string]bool, error) {
 	var record restoreRecord
 	if err := b.call.Scratch.Load(ctx, &record); err != nil || record.DefaultRules != nil {
-		return err
+		return record.DefaultRules, err
 	}
 	record.DefaultGroup, record.DefaultRules = now.ID, map[string]bool{}
 	for _, r := range now.Rules {
 		record.DefaultRules[r.ID] = true
 	}
-	return b.call.Scratch.Save(ctx, record)
+	return record.DefaultRules, b.call.Scratch.Save(ctx, record)
 }

@@ -25,17 +25,12 @@ type Options struct {
 	PollInterval time.Duration `yaml:"poll_interval"`
 	// Timeout limits each single wait.
 	Timeout time.Duration `yaml:"timeout"`
-	// SettleTime is how long a restore of several networks waits after it has
-	// made a part that they may share, until all processes that make it at the
-	// same time agree on one. It must be longer than Neutron takes for one
-	// call; 0 is right where one process does all of a restore.
-	SettleTime time.Duration `yaml:"settle_time"`
 }
 
 // Validate reports settings that make no sense.
 func (o *Options) Validate() error {
-	if o.PollInterval <= 0 || o.Timeout <= 0 || o.SettleTime < 0 {
-		return errors.New("poll_interval and timeout must be more than zero, and settle_time not less")
+	if o.PollInterval <= 0 || o.Timeout <= 0 {
+		return errors.New("poll_interval and timeout must be more than zero")
 	}
 	return nil
 }
@@ -43,7 +38,7 @@ func (o *Options) Validate() error {
 // Plugin is the plug-in's definition.
 var Plugin = plugin.Define(Name, "Protects networks with their subnets, routers, security groups and ports.",
 	func() Options {
-		return Options{PollInterval: 5 * time.Second, Timeout: 10 * time.Minute, SettleTime: 2 * time.Second}
+		return Options{PollInterval: 5 * time.Second, Timeout: 10 * time.Minute}
 	},
 	func(_ context.Context, o Options) (protection.Plugin, error) { return &room{options: o}, nil })
 
@@ -51,7 +46,7 @@ type room struct {
 	options Options
 	// owners makes the restored networks of one restore take turns: they share
 	// routers and security groups.
-	owners turnstile
+	owners protection.Turnstile
 }
 
 //go:embed schemas/*.json

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"sort"
-	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml/parser"
@@ -17,9 +16,9 @@ import (
 	"github.com/karbor/karbor/protection/protectiontest"
 )
 
-func open(t *testing.T, more ...string) protection.Plugin {
+func open(t *testing.T) protection.Plugin {
 	t.Helper()
-	file, err := parser.ParseBytes([]byte("{poll_interval: 20ms, timeout: 1m"+strings.Join(more, "")+"}"), 0)
+	file, err := parser.ParseBytes([]byte("{poll_interval: 20ms, timeout: 1m}"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,35 +230,25 @@ func TestProjectsTopologyComesBack(t *testing.T) {
 }
 
 // TestNodesOfOneRestoreShareWhatTheyHaveInCommon restores a project's topology and
-// one of its networks at the same time, as a plan of the whole project does; all in
-// one process, or in as many as there are nodes.
+// one of its networks at the same time, as a plan of the whole project does.
 func TestNodesOfOneRestoreShareWhatTheyHaveInCommon(t *testing.T) {
-	for name, processes := range map[string]int{"one process": 1, "several processes": 4} {
-		t.Run(name, func(t *testing.T) {
-			tenant := protectiontest.NewTenant(t)
-			c := caseOf(t, tenant)
-			for range processes - 1 {
-				c.Others = append(c.Others, open(t, ", settle_time: 500ms"))
-			}
-			c.Plugin = open(t, ", settle_time: 500ms")
-			first := source(t, tenant, func(w *town) string { return w.network })
-			whole := first
-			whole.Key = first.Graph.Add(karbor.Resource{Type: karbor.NetworkType, ID: tenant.Cloud.ProjectID()}, "").Key()
-			whole.Destroy = func(*testing.T) {}
-			whole.Check = func(*testing.T, protectiontest.Restored) {}
-			sources := []protectiontest.Source{first, whole, first, whole}
-			sources[2].Destroy = whole.Destroy
-			protectiontest.Together(t, c, sources, func(t *testing.T, all []protectiontest.Restored) {
-				for _, other := range all[1:] {
-					for part, id := range all[0].Parts {
-						if other.Parts[part] != id {
-							t.Errorf("%s became both %s and %s", part, id, other.Parts[part])
-						}
-					}
+	tenant := protectiontest.NewTenant(t)
+	first := source(t, tenant, func(w *town) string { return w.network })
+	whole := first
+	whole.Key = first.Graph.Add(karbor.Resource{Type: karbor.NetworkType, ID: tenant.Cloud.ProjectID()}, "").Key()
+	whole.Destroy = func(*testing.T) {}
+	whole.Check = func(*testing.T, protectiontest.Restored) {}
+	sources := []protectiontest.Source{first, whole, first, whole}
+	sources[2].Destroy = whole.Destroy
+	protectiontest.Together(t, caseOf(t, tenant), sources, func(t *testing.T, all []protectiontest.Restored) {
+		for _, other := range all[1:] {
+			for part, id := range all[0].Parts {
+				if other.Parts[part] != id {
+					t.Errorf("%s became both %s and %s", part, id, other.Parts[part])
 				}
-			})
-		})
-	}
+			}
+		}
+	})
 }
 
 func TestNetworkThatStillExistsIsReusedUnlessACopyIsAskedFor(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -25,13 +24,12 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	if err != nil {
 		return err
 	}
-	leave, err := r.owners.enter(ctx, call.Owner)
+	leave, err := r.owners.Enter(ctx, call.Owner)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	b := &builder{neutron: neutron{client}, call: call, doc: doc, settleTime: r.options.SettleTime,
-		ids: map[string]string{}, made: map[string]bool{}}
+	b := &builder{neutron: neutron{client}, call: call, doc: doc, ids: map[string]string{}, made: map[string]bool{}}
 	if err := b.groups(ctx); err != nil {
 		return err
 	}
@@ -59,8 +57,6 @@ type builder struct {
 	neutron neutron
 	call    *protection.Call
 	doc     document
-	// settleTime is the option's.
-	settleTime time.Duration
 	// ids maps original ids to those of what takes their place.
 	ids map[string]string
 	// made holds the originals whose place something new takes.
@@ -79,6 +75,14 @@ func (b *builder) find(ctx context.Context, k kind, original string) (common, er
 		return common{}, err
 	}
 	return made[0], nil
+}
+
+// finder gives find in the form of openstack.Make.
+func (b *builder) finder(k kind, original string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		found, err := b.find(ctx, k, original)
+		return found.ID, err
+	}
 }
 
 // findMade gives all that an owner's hooks made for an original, in the order of the
@@ -107,10 +111,7 @@ func findMade(ctx context.Context, n neutron, k kind, owner, original string) ([
 // ensure gives what takes the place of an original, and makes it with body if
 // there is nothing yet. Neutron can't make and tag in one call: the thing is born
 // with its mark as the description, then tagged, then gets the description.
-//
-// Processes that find nothing at the same time each make one. They wait for the
-// settle time, in which all of them are done, then keep the one with the lowest id,
-// and each removes its own other one. Who finds one with only a mark waits as well.
+// The nodes of one restore take turns, so nobody else makes it at the same time.
 func (b *builder) ensure(ctx context.Context, k kind, original common, body map[string]any) (string, error) {
 	found, err := b.find(ctx, k, original.ID)
 	if err != nil {
@@ -119,57 +120,30 @@ func (b *builder) ensure(ctx context.Context, k kind, original common, body map[
 	var made common
 	if found.ID == "" {
 		body["description"] = mark(b.call.Owner, original.ID)
-		if err := b.neutron.create(ctx, k, body, &made); err != nil {
-			// Another process may have made it since: two subnets of one range, say,
-			// can't both be.
-			if found, _ = b.find(ctx, k, original.ID); found.ID == "" {
+		made.ID, err = openstack.Make(ctx, b.call, k.word()+" for "+original.ID, b.finder(k, original.ID), func(ctx context.Context) (string, error) {
+			var made common
+			err := b.neutron.create(ctx, k, body, &made)
+			return made.ID, err
+		})
+		if err != nil {
+			// It may be there after all: an answer may have been lost.
+			var again error
+			if found, again = b.find(ctx, k, original.ID); found.ID == "" {
+				if again != nil {
+					return "", again // nobody knows whether it is there
+				}
 				return "", openstack.Explain(err, "creating the %s that takes the place of %s %s", k.word(), k.word(), original.ID)
 			}
 		}
 	}
-	if made.ID != "" || found.Description == mark(b.call.Owner, original.ID) {
-		if err := b.settle(ctx); err != nil {
-			return "", err
-		}
-		if found, err = b.find(ctx, k, original.ID); err != nil {
-			return "", err
-		}
-		if found.ID == "" {
-			return "", karbor.Transientf("the new %s for %s is not there", k.word(), original.ID)
-		}
-	}
-	if made.ID != "" && found.ID != made.ID {
-		if err := b.neutron.remove(ctx, k, made.ID); err != nil {
-			return "", err
-		}
+	if made.ID != "" {
+		found.ID = made.ID
 	}
 	if err := b.label(ctx, k, found.ID, original); err != nil {
 		return "", err
 	}
 	b.ids[original.ID], b.made[original.ID] = found.ID, true
 	return found.ID, nil
-}
-
-// settle waits for other processes, if there may be any: where the restore has
-// more than one network.
-func (b *builder) settle(ctx context.Context) error {
-	networks := 0
-	for _, n := range b.call.Graph.Nodes() {
-		if n.Type == karbor.NetworkType {
-			networks++
-		}
-	}
-	if networks < 2 || b.settleTime == 0 {
-		return nil
-	}
-	timer := time.NewTimer(b.settleTime)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // label gives a new thing its tags and its description.

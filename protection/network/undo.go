@@ -25,7 +25,7 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 	if err != nil {
 		return err
 	}
-	leave, err := r.owners.enter(ctx, call.Owner)
+	leave, err := r.owners.Enter(ctx, call.Owner)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ func newBench(t *testing.T, c Case) *bench {
 // call makes what a hook gets.
 func (b *bench) call(op *operation, kept *bank, source Source, parameters map[string]any) *protection.Call {
 	own := records{operation: op, faults: b.faults}
+	intents := protection.NewIntents(own, time.Now, settle)
 	view := checkpoint{bank: kept, faults: b.faults}
 	if parameters == nil {
 		parameters = map[string]any{}
@@ -42,7 +43,7 @@ func (b *bench) call(op *operation, kept *bank, source Source, parameters map[st
 	return &protection.Call{
 		OperationID: op.owner, Owner: op.owner, CheckpointID: op.owner,
 		Graph: source.Graph, Node: source.Graph.Node(source.Key), Parameters: parameters,
-		Documents: view, Data: repository{view}, Scratch: own, NewResources: own,
+		Documents: view, Data: repository{view}, Scratch: intents.Scratch(), Intents: intents, NewResources: own,
 		Cloud: b.cloud, Service: b.service,
 		Progress: func(int64, int64) {},
 		NotKept: func(sentence string) {
@@ -52,6 +53,9 @@ func (b *bench) call(op *operation, kept *bank, source Source, parameters map[st
 		},
 	}
 }
+
+// settle is the settling time: the test cloud does late what it does late at once.
+const settle = 60 * time.Millisecond
 
 // patience is how often a hook that fails transiently is tried again.
 const patience = 100
@@ -78,8 +82,8 @@ func again(ctx context.Context, hook protection.Hook, call *protection.Call) err
 type life struct {
 	// dies is the number of calls to the cloud before the one at which the
 	// process dies; negative if it lives.
-	dies  int
-	after bool
+	dies int
+	mode mode
 	// twice runs each hook a second time.
 	twice bool
 }
@@ -88,7 +92,7 @@ type life struct {
 func (b *bench) run(ctx context.Context, l life, hooks protection.Hooks, call *protection.Call) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	b.faults.arm(l.dies, l.after, cancel)
+	b.faults.arm(l.dies, l.mode, cancel)
 	for _, hook := range []protection.Hook{hooks.PrepareBegin, hooks.PrepareFinish, hooks.Main, hooks.Complete} {
 		if err := again(ctx, hook, call); err != nil {
 			return err
@@ -103,8 +107,17 @@ func (b *bench) run(ctx context.Context, l life, hooks protection.Hooks, call *p
 }
 
 func (b *bench) undo(ctx context.Context, hooks protection.Hooks, call *protection.Call) error {
-	b.faults.arm(-1, false, nil)
-	return again(ctx, hooks.Undo, call)
+	b.faults.arm(-1, before, nil)
+	b.faults.hold()
+	if hooks.Undo == nil {
+		return nil
+	}
+	return again(ctx, func(ctx context.Context, call *protection.Call) error {
+		err := protection.Undo(ctx, hooks.Undo, call)
+		// What the cloud was at comes when Undo has looked.
+		b.faults.deliver()
+		return err
+	}, call)
 }
 
 // whole runs an operation in one life that nothing disturbs.

@@ -17,9 +17,6 @@ import (
 type Case struct {
 	Plugin protection.Plugin
 	Type   karbor.ResourceType
-	// Others are more instances of the plug-in, as other processes have them; in
-	// Together they take turns.
-	Others []protection.Plugin
 	// Session opens a session in the tenant's name, all of whose requests go
 	// through client. It is called once.
 	Session func(t *testing.T, client *http.Client) karbor.Cloud

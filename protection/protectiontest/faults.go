@@ -12,6 +12,20 @@ import (
 // errKilled is what a dead process's calls end with.
 var errKilled = errors.New("the process was killed")
 
+// mode is what becomes of the call at which a process dies.
+type mode int
+
+const (
+	// before: the cloud does not see it.
+	before mode = iota
+	// after: the cloud has done it; its answer reaches nobody.
+	after
+	// later: the cloud has got it, and does it when it has been looked for.
+	later
+)
+
+var modeNames = []string{before: "before it", after: "after it", later: "which the cloud carries out later"}
+
 // faults is the way to the cloud, and the place where a process dies.
 type faults struct {
 	base        http.RoundTripper
@@ -20,18 +34,21 @@ type faults struct {
 	mu sync.Mutex
 	// left counts down to the call that is the last; negative for never.
 	left   int
-	after  bool // the last call reaches the cloud, its answer reaches nobody
-	calls  int
+	mode   mode
 	dead   bool
 	cancel context.CancelFunc
+	// held is the call that the cloud will do later, and seen what the next life
+	// has read since.
+	held *http.Request
+	seen map[string]bool
 }
 
 // arm begins a life, which ends at the n-th call from now; a negative n is never.
 // cancel ends everything that the process does.
-func (f *faults) arm(n int, after bool, cancel context.CancelFunc) {
+func (f *faults) arm(n int, m mode, cancel context.CancelFunc) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.left, f.after, f.calls, f.dead, f.cancel = n, after, 0, false, cancel
+	f.left, f.mode, f.dead, f.cancel, f.seen = n, m, false, cancel, map[string]bool{}
 }
 
 func (f *faults) alive() bool {
@@ -40,12 +57,59 @@ func (f *faults) alive() bool {
 	return !f.dead
 }
 
-// kill ends the life. The caller holds the lock.
+// kill ends the life.
 func (f *faults) kill() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.dead = true
 	if f.cancel != nil {
 		f.cancel()
 	}
+}
+
+// deliver has the cloud do what it was to do later.
+func (f *faults) deliver() {
+	f.mu.Lock()
+	held := f.held
+	f.held = nil
+	f.mu.Unlock()
+	if held == nil {
+		return
+	}
+	if response, err := f.base.RoundTrip(held); err == nil {
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+	}
+}
+
+// hold has the cloud wait with what it does later until deliver.
+func (f *faults) hold() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen = nil
+}
+
+// counts reports whether a call is one at which the process may die. What can be
+// done later has all been sent: that is no upload.
+func (f *faults) counts(r *http.Request) bool {
+	if f.mode == later {
+		return r.Method == http.MethodPost || r.Method == http.MethodPut && r.Header.Get("Content-Type") == "application/json"
+	}
+	return !f.changesOnly || r.Method != http.MethodGet
+}
+
+// due reports whether the cloud does now what it does later: when somebody looks a
+// second time, or asks for it a second time.
+func (f *faults) due(r *http.Request) bool {
+	if f.held == nil || f.seen == nil {
+		return false
+	}
+	if r.Method != http.MethodGet {
+		return r.Method == f.held.Method && r.URL.Path == f.held.URL.Path
+	}
+	looked := f.seen[r.URL.String()]
+	f.seen[r.URL.String()] = true
+	return looked
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -56,29 +120,36 @@ func (f *faults) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errKilled
 	}
 	last := false
-	if !f.changesOnly || r.Method != http.MethodGet {
+	if f.counts(r) {
 		last = f.left == 0
 		f.left--
-		f.calls++
 	}
-	if last && !f.after {
-		f.kill()
-		f.mu.Unlock()
-		return nil, errKilled
-	}
+	m, due := f.mode, f.due(r)
 	f.mu.Unlock()
+	if due {
+		f.deliver()
+	}
 	if !last {
 		return f.base.RoundTrip(r)
 	}
-	// The cloud does all that it was asked for, then the process is gone.
-	response, err := f.base.RoundTrip(r.Clone(context.WithoutCancel(r.Context())))
-	if err == nil {
-		_, _ = io.Copy(io.Discard, response.Body)
-		_ = response.Body.Close()
+	defer f.kill()
+	if m == before {
+		return nil, errKilled
+	}
+	held := r.Clone(context.WithoutCancel(r.Context()))
+	if m == later && r.Body != nil {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		held.Body = io.NopCloser(bytes.NewReader(text))
 	}
 	f.mu.Lock()
-	f.kill()
+	f.held = held
 	f.mu.Unlock()
+	if m == after {
+		f.deliver()
+	}
 	return nil, errKilled
 }
 

@@ -216,7 +216,7 @@ func (n *Tenant) Remove(t *testing.T, service, path, member string) {
 // lists says where the inventory looks.
 var lists = []struct{ service, path, member string }{
 	{"volume", "volumes/detail", "volumes"}, {"volume", "snapshots/detail", "snapshots"},
-	{"image", "images", "images"}, {"compute", "servers/detail", "servers"}, {"compute", "os-keypairs", "keypairs"},
+	{"image", "images", "images"}, {"image", "images?os_hidden=true", "images"}, {"compute", "servers/detail", "servers"}, {"compute", "os-keypairs", "keypairs"},
 	{"network", "networks", "networks"}, {"network", "subnets", "subnets"}, {"network", "routers", "routers"},
 	{"network", "ports", "ports"}, {"network", "security-groups", "security_groups"}, {"network", "floatingips", "floatingips"},
 }

@@ -23,8 +23,8 @@ func Together(t *testing.T, c Case, sources []Source, verify func(t *testing.T, 
 	for _, s := range sources {
 		s.Destroy(t)
 	}
-	before := b.Inventory(t)
-	b.faults.arm(-1, false, nil)
+	empty := b.Inventory(t)
+	b.faults.arm(-1, before, nil)
 	owner := karbor.NewID()
 	var ops []*operation
 	var calls []*protection.Call
@@ -33,13 +33,12 @@ func Together(t *testing.T, c Case, sources []Source, verify func(t *testing.T, 
 		op.owner = owner
 		ops, calls = append(ops, op), append(calls, b.call(op, banks[n], s, s.Restore))
 	}
-	plugins := append([]protection.Plugin{c.Plugin}, c.Others...)
 	everywhere := func(pick func(protection.Hooks) protection.Hook) {
 		t.Helper()
 		var running sync.WaitGroup
 		failures := make([]error, len(calls))
 		for n, call := range calls {
-			hook := pick(plugins[n%len(plugins)].Hooks(karbor.RestoreOperation, b.Type))
+			hook := pick(c.Plugin.Hooks(karbor.RestoreOperation, b.Type))
 			running.Go(func() { failures[n] = again(t.Context(), hook, call) })
 		}
 		running.Wait()
@@ -60,5 +59,5 @@ func Together(t *testing.T, c Case, sources []Source, verify func(t *testing.T, 
 	}
 	verify(t, all)
 	everywhere(func(h protection.Hooks) protection.Hook { return h.Undo })
-	b.expect(t, "after undoing the restores", before)
+	b.expect(t, "after undoing the restores", empty)
 }

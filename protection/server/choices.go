@@ -112,17 +112,45 @@ func (b *builder) keypair(ctx context.Context) (bool, error) {
 		b.call.NotKept(fmt.Sprintf("The server has no keypair: there is none named %q, and its public key could not be read when the server was protected.", name))
 		return false, nil
 	}
-	b.record.Keypair = name
-	if err := b.call.Scratch.Save(ctx, b.record); err != nil {
+	return b.importKey(ctx)
+}
+
+// importKey imports the original's public key under its name. What it is about to
+// import is recorded before, so that Undo removes it; a keypair that turns out to be
+// somebody else's (another server of this restore has imported it, or the user has
+// made it meanwhile) is taken off the record.
+func (b *builder) importKey(ctx context.Context) (bool, error) {
+	name, earlier := b.doc.KeyName, b.record.Keypair
+	if err := b.recordKeypair(ctx, name); err != nil {
 		return false, err
 	}
 	body := map[string]any{"name": name, "public_key": b.doc.PublicKey}
 	if b.doc.KeyType != "" {
 		body["type"] = b.doc.KeyType
 	}
-	err = b.compute.post(ctx, "os-keypairs", map[string]any{"keypair": body}, "", nil)
-	if gophercloud.ResponseCodeIs(err, http.StatusConflict) {
-		return true, nil // another server of this restore has the same key
+	find := func(ctx context.Context) (string, error) {
+		err := b.compute.get(ctx, "os-keypairs/"+url.PathEscape(name), nil, "", &struct{}{})
+		if openstack.IsNotFound(err) {
+			return "", nil
+		}
+		return name, openstack.Explain(err, "reading keypair %q", name)
 	}
-	return err == nil, openstack.Explain(err, "importing the public key of keypair %q", name)
+	ours := earlier == name // an earlier run may have imported it
+	_, err := openstack.Make(ctx, b.call, "keypair", find, func(ctx context.Context) (string, error) {
+		err := b.compute.post(ctx, "os-keypairs", map[string]any{"keypair": body}, "", nil)
+		ours = ours || !gophercloud.ResponseCodeIs(err, http.StatusConflict)
+		return name, err
+	})
+	if err != nil && !gophercloud.ResponseCodeIs(err, http.StatusConflict) {
+		return false, openstack.Explain(err, "importing the public key of keypair %q", name)
+	}
+	if !ours {
+		return true, b.recordKeypair(ctx, "")
+	}
+	return true, nil
+}
+
+func (b *builder) recordKeypair(ctx context.Context, name string) error {
+	b.record.Keypair = name
+	return b.call.Scratch.Save(ctx, b.record)
 }

@@ -6,7 +6,9 @@ const documentKey = "metadata"
 // document is what is kept of a server. It lies in the bank: members are only ever
 // added. Members that Nova or Neutron have too have their names and meaning.
 type document struct {
-	Name             string            `json:"name"`
+	Name string `json:"name"`
+	// Status is the state that the server was in; "" in older documents.
+	Status           string            `json:"status,omitempty"`
 	Description      string            `json:"description"`
 	Hostname         string            `json:"hostname,omitempty"`
 	AvailabilityZone string            `json:"availability_zone"`
@@ -31,6 +33,11 @@ type document struct {
 	Ports        []port        `json:"ports"`
 	FloatingIPs  []floatingIP  `json:"floating_ips"`
 	Volumes      []attachment  `json:"volumes"`
+	// BootVolumeGuessed says that nobody could tell which volume it boots from.
+	BootVolumeGuessed bool `json:"boot_volume_guessed,omitempty"`
+	// SecurityGroups are the project's groups that the ports are in, and those
+	// that their rules refer to.
+	SecurityGroups []securityGroup `json:"security_groups,omitempty"`
 }
 
 type flavor struct {
@@ -90,6 +97,31 @@ type floatingIP struct {
 	Description string   `json:"description"`
 	Tags        []string `json:"tags"`
 	NetworkName string   `json:"floating_network_name,omitempty"`
+}
+
+// securityGroup has the members that Neutron shows.
+type securityGroup struct {
+	ID          string         `json:"id"`
+	Name        string         `json:"name"`
+	Description string         `json:"description"`
+	ProjectID   string         `json:"project_id"`
+	Tags        []string       `json:"tags"`
+	Stateful    *bool          `json:"stateful,omitempty"`
+	Rules       []securityRule `json:"security_group_rules"`
+}
+
+// securityRule is a rule of a security group. ID is empty in the document.
+type securityRule struct {
+	ID                   string  `json:"id,omitempty"`
+	Description          string  `json:"description"`
+	Direction            string  `json:"direction"`
+	EtherType            string  `json:"ethertype"`
+	Protocol             *string `json:"protocol"`
+	PortRangeMin         *int    `json:"port_range_min"`
+	PortRangeMax         *int    `json:"port_range_max"`
+	RemoteIPPrefix       *string `json:"remote_ip_prefix"`
+	RemoteGroupID        *string `json:"remote_group_id"`
+	RemoteAddressGroupID *string `json:"remote_address_group_id,omitempty"`
 }
 
 // attachment is a volume of the server. BootIndex is 0 for the volume that it

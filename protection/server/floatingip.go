@@ -70,14 +70,17 @@ func (b *builder) associate(ctx context.Context, id string, f floatingIP, portID
 // allocate makes a new floating address, the same as the original's where the
 // operator allows it, and associates it.
 func (b *builder) allocate(ctx context.Context, f floatingIP, portID string) error {
-	made, err := findMade(ctx, b.network, "floatingips", b.call.Owner, f.ID)
-	if err != nil {
-		return err
+	find := func(ctx context.Context) (string, error) {
+		made, err := findMade(ctx, b.network, "floatingips", b.call.Owner, f.ID)
+		if err != nil || len(made) == 0 {
+			return "", err
+		}
+		return made[0].ID, nil
 	}
-	var id string
-	if len(made) > 0 {
-		id = made[0].ID
-	} else if id, err = b.makeAddress(ctx, f); err != nil || id == "" {
+	id, err := openstack.Make(ctx, b.call, "floating address for "+f.Address, find, func(ctx context.Context) (string, error) {
+		return b.makeAddress(ctx, f)
+	})
+	if err != nil || id == "" {
 		return err
 	}
 	if err := b.label(ctx, "floatingips", "floatingip", id, f.ID, f.Description, f.Tags); err != nil {

@@ -52,9 +52,13 @@ func (s *survey) readPorts(ctx context.Context, i *instance) error {
 		return openstack.Explain(err, "listing the ports of server %s", i.ID)
 	}
 	ports = slices.DeleteFunc(ports, func(p port) bool { return p.DeviceID != i.ID })
-	names, err := s.groupNames(ctx)
+	groups, err := securityGroups(ctx, s.network)
 	if err != nil {
 		return err
+	}
+	names := map[string]string{}
+	for _, g := range groups {
+		names[g.ID] = g.Name
 	}
 	tags, err := s.deviceTags(ctx, i.ID)
 	if err != nil {
@@ -72,20 +76,8 @@ func (s *survey) readPorts(ctx context.Context, i *instance) error {
 			p.GroupNames[g] = names[g]
 		}
 	}
-	s.doc.Ports = ports
+	s.doc.Ports, s.doc.SecurityGroups = ports, usedGroups(groups, ports, s.call.Cloud.ProjectID())
 	return nil
-}
-
-func (s *survey) groupNames(ctx context.Context) (map[string]string, error) {
-	var groups []struct{ ID, Name string }
-	if err := s.network.get(ctx, "security-groups", url.Values{"fields": {"id", "name"}}, "security_groups", &groups); err != nil {
-		return nil, openstack.Explain(err, "listing the security groups")
-	}
-	names := map[string]string{}
-	for _, g := range groups {
-		names[g.ID] = g.Name
-	}
-	return names, nil
 }
 
 // deviceTags gives the tags of the server's interfaces by port. Clouds older than

@@ -3,11 +3,9 @@ package server
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
-
-	"github.com/gophercloud/gophercloud/v2"
+	"strings"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -23,7 +21,7 @@ type labelled struct {
 }
 
 // findMade gives what a restore made in Neutron for an original: what has its
-// tags, and what has only its mark yet.
+// tags, and what has only its mark yet. many is the kind's word in paths.
 func findMade(ctx context.Context, network api, many, owner, original string) ([]labelled, error) {
 	tags := ownTags(owner, original)
 	var made []labelled
@@ -32,7 +30,7 @@ func findMade(ctx context.Context, network api, many, owner, original string) ([
 		{"description": {mark(owner, original)}},
 	} {
 		var found []labelled
-		if err := network.get(ctx, many, query, many, &found); err != nil {
+		if err := network.get(ctx, many, query, strings.ReplaceAll(many, "-", "_"), &found); err != nil {
 			return nil, openstack.Explain(err, "looking for what was made for %s", original)
 		}
 		for _, f := range found {
@@ -59,14 +57,17 @@ func (b *builder) label(ctx context.Context, many, one, id, original, descriptio
 // make: they outlive the server.
 func (b *builder) ports(ctx context.Context) error {
 	for _, p := range b.doc.Ports {
-		made, err := findMade(ctx, b.network, "ports", b.call.Owner, p.ID)
-		if err != nil {
-			return err
+		var made []labelled
+		find := func(ctx context.Context) (id string, err error) {
+			if made, err = findMade(ctx, b.network, "ports", b.call.Owner, p.ID); err != nil || len(made) == 0 {
+				return "", err
+			}
+			return made[0].ID, nil
 		}
-		var id string
-		if len(made) > 0 {
-			id = made[0].ID
-		} else if id, err = b.makePort(ctx, p); err != nil {
+		id, err := openstack.Make(ctx, b.call, "port for "+p.ID, find, func(ctx context.Context) (string, error) {
+			return b.makePort(ctx, p)
+		})
+		if err != nil {
 			return err
 		}
 		b.portIDs[p.ID] = id
@@ -82,7 +83,8 @@ func (b *builder) ports(ctx context.Context) error {
 }
 
 // makePort makes the port that takes an original's place, with its addresses, or
-// with others where those are in use or do not fit any more.
+// with others where those are in use, do not fit any more, or are not the tenant's
+// to choose.
 func (b *builder) makePort(ctx context.Context, p port) (string, error) {
 	network, err := b.networkID(ctx, p.NetworkID)
 	if err != nil {
@@ -94,59 +96,28 @@ func (b *builder) makePort(ctx context.Context, p port) (string, error) {
 	if p.VNICType != "" && p.VNICType != "normal" {
 		body["binding:vnic_type"] = p.VNICType
 	}
-	if p.PortSecurity != nil && !*p.PortSecurity {
-		body["port_security_enabled"] = false
-	} else {
-		if body["security_groups"], err = b.groups(ctx, p); err != nil {
+	request := portRequest{port: p, forbidden: map[string]bool{}}
+	if !request.open() {
+		if request.groups, err = b.groups(ctx, p); err != nil {
 			return "", err
 		}
-		if pairs := pairsOf(p); len(pairs) > 0 {
-			body["allowed_address_pairs"] = pairs
-		}
 	}
-	ips, err := b.fixedIPs(ctx, p, network)
-	if err != nil {
+	if request.ips, err = b.fixedIPs(ctx, p, network); err != nil {
 		return "", err
 	}
-	// From the exact addresses down to whatever the network gives.
-	attempts := []map[string]any{{"mac_address": p.MACAddress, "fixed_ips": ips}, {"fixed_ips": ips}, {"mac_address": p.MACAddress}, {}}
-	if len(ips) == 0 {
-		attempts = []map[string]any{{"mac_address": p.MACAddress}, {}}
-	}
-	for n, attempt := range attempts {
-		for _, member := range []string{"mac_address", "fixed_ips"} {
-			delete(body, member)
-			if attempt[member] != nil {
-				body[member] = attempt[member]
-			}
-		}
+	for {
+		request.fill(body)
 		var made labelled
 		err = b.network.post(ctx, "ports", map[string]any{"port": body}, "port", &made)
 		if err == nil {
-			b.reportAddresses(p, attempt, n)
+			for _, sentence := range request.lost() {
+				b.call.NotKept(sentence)
+			}
 			return made.ID, nil
 		}
 		explained := openstack.Explain(err, "creating the port that takes the place of port %s of server %s", p.ID, b.call.Node.ID)
-		taken := gophercloud.ResponseCodeIs(err, http.StatusConflict) && karbor.KindOf(explained) != karbor.OverLimit
-		unfit := gophercloud.ResponseCodeIs(err, http.StatusBadRequest)
-		if !taken && !unfit || n == len(attempts)-1 {
+		if !request.less(err, explained) {
 			return "", explained
-		}
-	}
-	return "", nil
-}
-
-// reportAddresses tells which of a port's addresses are not the original's.
-func (b *builder) reportAddresses(p port, kept map[string]any, attempt int) {
-	if attempt == 0 {
-		return
-	}
-	if kept["mac_address"] == nil {
-		b.call.NotKept(fmt.Sprintf("The hardware address %s of the server's interface: it is in use or not allowed.", p.MACAddress))
-	}
-	if kept["fixed_ips"] == nil {
-		for _, ip := range p.FixedIPs {
-			b.call.NotKept(fmt.Sprintf("The address %s of the server: it is in use or does not fit its network any more.", ip.IPAddress))
 		}
 	}
 }
@@ -194,29 +165,13 @@ func (b *builder) fixedIPs(ctx context.Context, p port, network string) ([]fixed
 	return ips, nil
 }
 
-// groups gives the security groups that take the place of a port's: the restored
-// ones, the originals, or those with their names.
+// groups gives the security groups that take the place of a port's.
 func (b *builder) groups(ctx context.Context, p port) ([]string, error) {
-	var there []struct {
-		ID        string `json:"id"`
-		Name      string `json:"name"`
-		ProjectID string `json:"project_id"`
-	}
-	if err := b.network.get(ctx, "security-groups", nil, "security_groups", &there); err != nil {
-		return nil, openstack.Explain(err, "listing the security groups")
-	}
 	out := []string{}
 	for _, original := range p.SecurityGroups {
-		id := b.call.NewResources.Part(original)
-		for _, g := range there {
-			if id == "" && g.ID == original {
-				id = original
-			}
-		}
-		for _, g := range there {
-			if id == "" && g.Name != "" && g.Name == p.GroupNames[original] && g.ProjectID == b.call.Cloud.ProjectID() {
-				id = g.ID
-			}
+		id, err := b.group(ctx, original, p.GroupNames[original])
+		if err != nil {
+			return nil, err
 		}
 		if id == "" {
 			b.call.NotKept(fmt.Sprintf("The server is not in security group %q (%s): it is not there.", p.GroupNames[original], original))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 
@@ -78,6 +79,12 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 	if !kept.UserDataKnown {
 		call.NotKept("The server's user data: only an administrator may read it, and the operator does not allow that.")
 	}
+	for _, disk := range kept.Flavor.localDisks() {
+		call.NotKept(fmt.Sprintf("The server's %s is not protected: only its disk and its volumes are.", disk))
+	}
+	if kept.BootVolumeGuessed {
+		call.NotKept("Which volume the server boots from can't be told; the first one is taken for it.")
+	}
 	return call.Documents.CreateJSON(ctx, documentKey, kept)
 }
 
@@ -118,7 +125,7 @@ func (s *survey) read(ctx context.Context) error {
 
 func (s *survey) describe(i *instance) {
 	d := s.doc
-	d.Name, d.AvailabilityZone, d.Image = i.Name, i.AvailabilityZone, i.imageID()
+	d.Name, d.Status, d.AvailabilityZone, d.Image = i.Name, i.Status, i.AvailabilityZone, i.imageID()
 	d.Metadata, d.Tags = protection.Untagged(i.Metadata), untagged(i.Tags)
 	d.ConfigDrive = i.ConfigDrive == "True" || i.ConfigDrive == "true"
 	d.DiskConfig, d.Locked, d.AccessIPv4, d.AccessIPv6 = i.DiskConfig, i.Locked, i.AccessIPv4, i.AccessIPv6
@@ -245,9 +252,10 @@ func (s *survey) readVolumes(ctx context.Context, i *instance) error {
 		return cmp.Or(cmp.Compare(len(a.Device), len(b.Device)), cmp.Compare(a.Device, b.Device), cmp.Compare(a.VolumeID, b.VolumeID))
 	})
 	boot := -1
-	if s.doc.Image == "" && len(v) > 0 {
-		// A server boots from its root device, which comes first.
-		boot = max(0, slices.IndexFunc(v, func(a attachment) bool { return a.Device == s.rootDevice }))
+	if s.doc.Image == "" {
+		if boot, err = s.bootVolume(ctx, v); err != nil {
+			return err
+		}
 	}
 	for n := range v {
 		v[n].BootIndex = -1
@@ -256,4 +264,34 @@ func (s *survey) readVolumes(ctx context.Context, i *instance) error {
 		}
 	}
 	return nil
+}
+
+// bootVolume tells which of a server's volumes, in the order of their devices, it
+// boots from, and makes sure that it is protected: without it nothing could be
+// restored. Only an administrator sees the root device; else it is the bootable one.
+func (s *survey) bootVolume(ctx context.Context, volumes []attachment) (int, error) {
+	if len(volumes) == 0 {
+		return -1, karbor.Errorf(karbor.Invalid, "server %s has neither an image nor a volume to boot from", s.call.Node.ID)
+	}
+	boot := slices.IndexFunc(volumes, func(a attachment) bool { return s.rootDevice != "" && a.Device == s.rootDevice })
+	if boot < 0 {
+		var bootable []int
+		for n, a := range volumes {
+			var v volumeView
+			if err := s.volume.get(ctx, "volumes/"+a.VolumeID, nil, "volume", &v); err != nil {
+				return -1, openstack.Explain(err, "reading volume %s", a.VolumeID)
+			}
+			if v.Bootable == "true" {
+				bootable = append(bootable, n)
+			}
+		}
+		s.doc.BootVolumeGuessed = len(bootable) != 1
+		boot = append(bootable, 0)[0]
+	}
+	id := volumes[boot].VolumeID
+	if s.call.Graph.Node(karbor.MakeNodeKey(karbor.Resource{Type: karbor.VolumeType, ID: id}, "")) == nil {
+		return -1, karbor.Errorf(karbor.Invalid, "server %s boots from volume %s, which this provider does not protect: "+
+			"the server could not be restored", s.call.Node.ID, id)
+	}
+	return boot, nil
 }

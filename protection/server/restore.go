@@ -26,8 +26,9 @@ type builder struct {
 	call   *protection.Call
 	doc    document
 	record restoreRecord
-	// portIDs maps the original ports to the new ones.
-	portIDs map[string]string
+	// portIDs maps the original ports to the new ones, groupIDs the original security
+	// groups to those that this restore made.
+	portIDs, groupIDs map[string]string
 }
 
 // restore is the Complete hook of restore: by then the server's volumes, image and
@@ -37,14 +38,14 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	if err != nil {
 		return err
 	}
-	b := &builder{clients: c, room: r, call: call, portIDs: map[string]string{}}
+	b := &builder{clients: c, room: r, call: call, portIDs: map[string]string{}, groupIDs: map[string]string{}}
 	if err := call.Documents.GetJSON(ctx, documentKey, &b.doc); err != nil {
 		return err
 	}
 	if err := call.Scratch.Load(ctx, &b.record); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{b.ports, b.server, b.awaitActive, b.volumes, b.tags, b.floatingIPs} {
+	for _, step := range []func(context.Context) error{b.securityGroups, b.ports, b.server, b.awaitActive, b.volumes, b.tags, b.floatingIPs, b.power} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -61,6 +62,15 @@ func (b *builder) reportNotKept() {
 	if b.doc.Locked {
 		b.call.NotKept("The server is not locked: the original was.")
 	}
+	if b.doc.BootVolumeGuessed {
+		b.call.NotKept("The server boots from its first volume: nobody could tell which one the original booted from.")
+	}
+	for _, disk := range b.doc.Flavor.localDisks() {
+		b.call.NotKept(fmt.Sprintf("What was on the server's %s: only its disk and its volumes are protected.", disk))
+	}
+	if state := lastingStates[b.doc.Status]; state != "" {
+		b.call.NotKept(fmt.Sprintf("The server runs: the original was %s.", state))
+	}
 }
 
 // server gives the id of the server, and asks Nova for it if there is none yet.
@@ -73,26 +83,33 @@ func (b *builder) server(ctx context.Context) error {
 		return err
 	}
 	if id == "" {
-		body, err := b.body(ctx)
-		if err != nil {
+		if id, err = b.create(ctx); err != nil {
 			return err
 		}
-		hints, err := b.hints(ctx)
-		if err != nil {
-			return err
-		}
-		request := map[string]any{"server": body}
-		if len(hints) > 0 {
-			request["os:scheduler_hints"] = hints
-		}
-		var made struct{ ID string }
-		if err := b.compute.post(ctx, "servers", request, "server", &made); err != nil {
-			return openstack.Explain(err, "creating the server that takes the place of server %s", b.call.Node.ID)
-		}
-		id = made.ID
 	}
 	b.record.Server = id
 	return b.call.Scratch.Save(ctx, b.record)
+}
+
+// create asks Nova for the server.
+func (b *builder) create(ctx context.Context) (string, error) {
+	body, err := b.body(ctx)
+	if err != nil {
+		return "", err
+	}
+	hints, err := b.hints(ctx)
+	if err != nil {
+		return "", err
+	}
+	request := map[string]any{"server": body}
+	if len(hints) > 0 {
+		request["os:scheduler_hints"] = hints
+	}
+	return openstack.Make(ctx, b.call, "server", b.find, func(ctx context.Context) (string, error) {
+		var made struct{ ID string }
+		err := b.compute.post(ctx, "servers", request, "server", &made)
+		return made.ID, openstack.Explain(err, "creating the server that takes the place of server %s", b.call.Node.ID)
+	})
 }
 
 // find gives the server that an earlier run asked for without living to record

@@ -55,10 +55,29 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 			return openstack.Explain(err, "deleting port %s", p.ID)
 		}
 	}
-	if record.Keypair == "" {
+	if err := removeGroups(ctx, c.network, call.Owner, doc.SecurityGroups); err != nil {
+		return err
+	}
+	return removeKeypair(ctx, c.compute, record.Keypair, doc.PublicKey)
+}
+
+// removeKeypair deletes the keypair that this restore imported. One with another key
+// is the user's: he has made it meanwhile.
+func removeKeypair(ctx context.Context, compute api, name, publicKey string) error {
+	if name == "" {
 		return nil
 	}
-	return openstack.Explain(c.compute.remove(ctx, "os-keypairs/"+url.PathEscape(record.Keypair)), "deleting keypair %q", record.Keypair)
+	var key struct {
+		PublicKey string `json:"public_key"`
+	}
+	err := compute.get(ctx, "os-keypairs/"+url.PathEscape(name), nil, "keypair", &key)
+	if openstack.IsNotFound(err) || err == nil && key.PublicKey != publicKey {
+		return nil
+	}
+	if err != nil {
+		return openstack.Explain(err, "reading keypair %q", name)
+	}
+	return openstack.Explain(compute.remove(ctx, "os-keypairs/"+url.PathEscape(name)), "deleting keypair %q", name)
 }
 
 // removeServers deletes the servers that this restore made: the recorded one,

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -12,11 +11,6 @@ import (
 // volumes attaches the volumes that the server does not boot from, one after the
 // other, at their devices.
 func (b *builder) volumes(ctx context.Context) error {
-	var there []attachment
-	path := "servers/" + b.record.Server + "/os-volume_attachments"
-	if err := b.compute.get(ctx, path, nil, "volumeAttachments", &there); err != nil {
-		return openstack.Explain(err, "listing the volumes of server %s", b.record.Server)
-	}
 	for _, v := range b.doc.Volumes {
 		if v.BootIndex == 0 {
 			continue
@@ -26,22 +20,8 @@ func (b *builder) volumes(ctx context.Context) error {
 			b.call.NotKept(fmt.Sprintf("The volume %s at %s: it was not protected with the server.", v.VolumeID, v.Device))
 			continue
 		}
-		if !slices.ContainsFunc(there, func(a attachment) bool { return a.VolumeID == id }) {
-			request := map[string]any{"volumeId": id, "delete_on_termination": v.DeleteOnTermination}
-			if v.Device != "" {
-				request["device"] = v.Device
-			}
-			if v.Tag != nil && *v.Tag != "" {
-				request["tag"] = *v.Tag
-			}
-			var made attachment
-			err := b.compute.post(ctx, path, map[string]any{"volumeAttachment": request}, "volumeAttachment", &made)
-			if err != nil {
-				return openstack.Explain(err, "attaching volume %s to server %s", id, b.record.Server)
-			}
-			if made.Device != "" && v.Device != "" && made.Device != v.Device {
-				b.call.NotKept(fmt.Sprintf("The device %s of volume %s: the hypervisor chose %s.", v.Device, id, made.Device))
-			}
+		if err := b.attach(ctx, v, id); err != nil {
+			return err
 		}
 		if err := b.awaitAttached(ctx, id); err != nil {
 			return err
@@ -50,25 +30,76 @@ func (b *builder) volumes(ctx context.Context) error {
 	return nil
 }
 
+// attach asks Nova to attach the volume that takes an original's place, unless the
+// server has it.
+func (b *builder) attach(ctx context.Context, v attachment, id string) error {
+	path, device := "servers/"+b.record.Server+"/os-volume_attachments", ""
+	find := func(ctx context.Context) (string, error) {
+		var there []attachment
+		if err := b.compute.get(ctx, path, nil, "volumeAttachments", &there); err != nil {
+			return "", openstack.Explain(err, "listing the volumes of server %s", b.record.Server)
+		}
+		for _, a := range there {
+			if a.VolumeID == id {
+				device = a.Device
+				return id, nil
+			}
+		}
+		return "", nil
+	}
+	request := map[string]any{"volumeId": id, "delete_on_termination": v.DeleteOnTermination}
+	if v.Device != "" {
+		request["device"] = v.Device
+	}
+	if v.Tag != nil && *v.Tag != "" {
+		request["tag"] = *v.Tag
+	}
+	_, err := openstack.Make(ctx, b.call, "attachment of volume "+id, find, func(ctx context.Context) (string, error) {
+		var made attachment
+		err := b.compute.post(ctx, path, map[string]any{"volumeAttachment": request}, "volumeAttachment", &made)
+		device = made.Device
+		return id, err
+	})
+	if err == nil && device != "" && v.Device != "" && device != v.Device {
+		b.call.NotKept(fmt.Sprintf("The device %s of volume %s: the hypervisor chose %s.", v.Device, id, device))
+	}
+	return openstack.Explain(err, "attaching volume %s to server %s", id, b.record.Server)
+}
+
+// volumeView is what Cinder shows of a volume.
+type volumeView struct {
+	Status      string
+	Bootable    string
+	Attachments []struct {
+		ServerID string `json:"server_id"`
+	}
+}
+
+// attachedTo reports whether a server has the volume.
+func (v *volumeView) attachedTo(server string) bool {
+	for _, a := range v.Attachments {
+		if a.ServerID == server {
+			return v.Status == "in-use"
+		}
+	}
+	return false
+}
+
 // awaitAttached waits until a volume is the server's.
 func (b *builder) awaitAttached(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, b.room.options.Timeout)
 	defer cancel()
 	what := fmt.Sprintf("volume %s to be attached to server %s", id, b.record.Server)
 	return openstack.Poll(ctx, what, b.room.options.PollInterval, func(ctx context.Context) (bool, error) {
-		var v struct {
-			Status      string
-			Attachments []struct {
-				ServerID string `json:"server_id"`
-			}
-		}
+		var v volumeView
 		if err := b.volume.get(ctx, "volumes/"+id, nil, "volume", &v); err != nil {
 			return false, openstack.Explain(err, "reading volume %s", id)
 		}
-		switch v.Status {
-		case "in-use":
+		if v.attachedTo(b.record.Server) {
 			return true, nil
-		case "reserved", "attaching":
+		}
+		switch v.Status {
+		case "in-use", "reserved", "attaching": // a volume of several servers is in use all along
 			return false, nil
 		case "available":
 			return false, karbor.Transientf("volume %s was not attached to server %s", id, b.record.Server)

@@ -54,19 +54,16 @@ func (r *room) ensureUpload(ctx context.Context, c clients, call *protection.Cal
 		return "", err
 	}
 	// An upload that was under way a moment ago has its image by now.
-	if ids, err = findImages(ctx, c.image, call); err != nil {
-		return "", err
-	}
-	if len(ids) > 0 {
-		return ids[0], nil
-	}
-	upload, err := volumes.UploadImage(ctx, c.volume, volume, volumes.UploadImageOpts{
-		ImageName: call.Name(), DiskFormat: "raw", ContainerFormat: "bare",
-	}).Extract()
-	if err != nil {
-		return "", openstack.Explain(err, "uploading the temporary volume %s of volume %s to an image", volume, call.Node.ID)
-	}
-	return upload.ImageID, nil
+	find := func(ctx context.Context) (string, error) { return first(findImages(ctx, c.image, call)) }
+	return openstack.Make(ctx, call, "temporary image", find, func(ctx context.Context) (string, error) {
+		upload, err := volumes.UploadImage(ctx, c.volume, volume, volumes.UploadImageOpts{
+			ImageName: call.Name(), DiskFormat: "raw", ContainerFormat: "bare",
+		}).Extract()
+		if err != nil {
+			return "", openstack.Explain(err, "uploading the temporary volume %s of volume %s to an image", volume, call.Node.ID)
+		}
+		return upload.ImageID, nil
+	})
 }
 
 // awaitImage waits until an image that the hooks made has its bytes.

@@ -127,14 +127,18 @@ func (m *miniature) create(r *http.Request, kind string, ask map[string]any) (in
 	x := &thing{members: map[string]any{"id": id, "availability_zone": "nova", "volume_type": "__DEFAULT__", "bootable": "false", "encrypted": false}}
 	maps.Copy(x.members, ask)
 	delete(x.members, "imageRef")
-	things := m.volumes
+	things, from := m.volumes, &thing{}
 	switch {
 	case kind == "snapshot":
-		things = m.snapshots
-		x.bytes = bytes.Clone(m.volumes[fmt.Sprint(ask["volume_id"])].bytes)
+		things, from = m.snapshots, m.volumes[fmt.Sprint(ask["volume_id"])]
 	case ask["snapshot_id"] != nil:
-		x.bytes = bytes.Clone(m.snapshots[fmt.Sprint(ask["snapshot_id"])].bytes)
-	default:
+		from = m.snapshots[fmt.Sprint(ask["snapshot_id"])]
+	}
+	if from == nil {
+		return http.StatusNotFound, map[string]any{}
+	}
+	x.bytes = bytes.Clone(from.bytes)
+	if from.members == nil {
 		gibs, _ := ask["size"].(float64)
 		x.bytes = make([]byte, int(gibs)*unit)
 		if image, ok := ask["imageRef"].(string); ok {

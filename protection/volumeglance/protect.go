@@ -101,20 +101,16 @@ func (r *room) stage(ctx context.Context, c clients, call *protection.Call, reco
 // ensureVolume gives the call's temporary volume, and makes it from the snapshot
 // if there is none.
 func ensureVolume(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, record protectRecord) (string, error) {
-	ids, err := findVolumes(ctx, client, call)
-	if err != nil {
-		return "", err
-	}
-	if len(ids) > 0 {
-		return ids[0], nil
-	}
-	v, err := volumes.Create(ctx, client, volumes.CreateOpts{
-		Name: call.Name(), SnapshotID: record.Snapshot, Size: record.Source.Size, Metadata: call.Tags(),
-	}, nil).Extract()
-	if err != nil {
-		return "", openstack.Explain(err, "creating a temporary volume from snapshot %s of volume %s", record.Snapshot, call.Node.ID)
-	}
-	return v.ID, nil
+	find := func(ctx context.Context) (string, error) { return first(findVolumes(ctx, client, call)) }
+	return openstack.Make(ctx, call, "temporary volume", find, func(ctx context.Context) (string, error) {
+		v, err := volumes.Create(ctx, client, volumes.CreateOpts{
+			Name: call.Name(), SnapshotID: record.Snapshot, Size: record.Source.Size, Metadata: call.Tags(),
+		}, nil).Extract()
+		if err != nil {
+			return "", openstack.Explain(err, "creating a temporary volume from snapshot %s of volume %s", record.Snapshot, call.Node.ID)
+		}
+		return v.ID, nil
+	})
 }
 
 // findVolumes gives the ids of the volumes that the call's hooks made.

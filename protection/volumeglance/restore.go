@@ -101,12 +101,15 @@ func (r *room) build(ctx context.Context, c clients, call *protection.Call, doc 
 	if opts.AvailabilityZone, err = usableZone(ctx, c.volume, call, doc.AvailabilityZone); err != nil {
 		return err
 	}
-	v, err := volumes.Create(ctx, c.volume, opts, nil).Extract()
-	if err != nil {
-		return openstack.Explain(err, "creating the volume that takes the place of volume %s", call.Node.ID)
-	}
-	record.Volume = v.ID
-	return nil
+	find := func(ctx context.Context) (string, error) { return first(findVolumes(ctx, c.volume, call)) }
+	record.Volume, err = openstack.Make(ctx, call, "volume", find, func(ctx context.Context) (string, error) {
+		v, err := volumes.Create(ctx, c.volume, opts, nil).Extract()
+		if err != nil {
+			return "", openstack.Explain(err, "creating the volume that takes the place of volume %s", call.Node.ID)
+		}
+		return v.ID, nil
+	})
+	return err
 }
 
 // upload makes the temporary image from the bank's bytes, and compares Glance's
@@ -117,22 +120,17 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 		return "", err
 	}
 	defer func() { _ = reader.Close() }()
-	private := images.ImageVisibilityPrivate
-	i, err := images.Create(ctx, client, images.CreateOpts{
-		Name: call.Name(), DiskFormat: "raw", ContainerFormat: "bare", Visibility: &private, Properties: call.Tags(),
-	}).Extract()
-	if err != nil {
-		return "", openstack.Explain(err, "creating a temporary image for volume %s", call.Node.ID)
+	if record.Image, err = ensureImage(ctx, client, call); err != nil {
+		return "", err
 	}
-	record.Image = i.ID
 	if err := call.Scratch.Save(ctx, record); err != nil {
 		return "", err
 	}
 	meter := &protection.Meter{Reader: reader, Total: reader.Summary().Size, Report: call.Progress}
-	if err := openstack.UploadImage(ctx, client, i.ID, meter); err != nil {
+	if err := openstack.UploadImage(ctx, client, record.Image, meter); err != nil {
 		return "", fmt.Errorf("uploading the bytes of volume %s: %w", call.Node.ID, err)
 	}
-	got, err := r.awaitImage(ctx, client, call, i.ID)
+	got, err := r.awaitImage(ctx, client, call, record.Image)
 	if err != nil {
 		return "", err
 	}
@@ -143,9 +141,25 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 		same = same && strings.EqualFold(got.Checksum, doc.Image.Checksum)
 	}
 	if !same {
-		return "", karbor.Transientf("the image %s that was uploaded for volume %s does not have the size and digest of the protected bytes", i.ID, call.Node.ID)
+		return "", karbor.Transientf("the image %s that was uploaded for volume %s does not have the size and digest of the protected bytes", record.Image, call.Node.ID)
 	}
-	return i.ID, nil
+	return record.Image, nil
+}
+
+// ensureImage gives an image without bytes: a new one, or one that the cloud has made
+// belatedly for an earlier run.
+func ensureImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (string, error) {
+	find := func(ctx context.Context) (string, error) { return first(findImages(ctx, client, call)) }
+	return openstack.Make(ctx, call, "temporary image", find, func(ctx context.Context) (string, error) {
+		private := images.ImageVisibilityPrivate
+		i, err := images.Create(ctx, client, images.CreateOpts{
+			Name: call.Name(), DiskFormat: "raw", ContainerFormat: "bare", Visibility: &private, Properties: call.Tags(),
+		}).Extract()
+		if err != nil {
+			return "", openstack.Explain(err, "creating a temporary image for volume %s", call.Node.ID)
+		}
+		return i.ID, nil
+	})
 }
 
 // usableType gives the type to ask for: the original's if the cloud has it.

@@ -78,22 +78,26 @@ func inspect(ctx context.Context, client *gophercloud.ServiceClient, call *prote
 
 // ensureSnapshot gives the call's snapshot, and makes it if there is none.
 func ensureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (string, error) {
-	ids, err := findSnapshots(ctx, client, call)
-	if err != nil {
+	find := func(ctx context.Context) (string, error) { return first(findSnapshots(ctx, client, call)) }
+	return openstack.Make(ctx, call, "snapshot", find, func(ctx context.Context) (string, error) {
+		s, err := snapshots.Create(ctx, client, snapshots.CreateOpts{
+			VolumeID: call.Node.ID, Name: call.Name(), Metadata: call.Tags(),
+			// Attached volumes need force; for others it changes nothing.
+			Force: true,
+		}).Extract()
+		if err != nil {
+			return "", openstack.Explain(err, "creating a snapshot of volume %s", call.Node.ID)
+		}
+		return s.ID, nil
+	})
+}
+
+// first gives the first of the ids that were found, or "".
+func first(ids []string, err error) (string, error) {
+	if err != nil || len(ids) == 0 {
 		return "", err
 	}
-	if len(ids) > 0 {
-		return ids[0], nil
-	}
-	s, err := snapshots.Create(ctx, client, snapshots.CreateOpts{
-		VolumeID: call.Node.ID, Name: call.Name(), Metadata: call.Tags(),
-		// Attached volumes need force; for others it changes nothing.
-		Force: true,
-	}).Extract()
-	if err != nil {
-		return "", openstack.Explain(err, "creating a snapshot of volume %s", call.Node.ID)
-	}
-	return s.ID, nil
+	return ids[0], nil
 }
 
 // findSnapshots gives the ids of the snapshots that the call's hooks made.

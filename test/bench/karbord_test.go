@@ -27,6 +27,8 @@ type karbord struct {
 	state      string
 	token      string
 	project    string
+	// volumes is the address of the simulated cloud's volume service.
+	volumes string
 }
 
 // build builds karbord, unless KARBOR_BENCH_KARBORD names one to measure.
@@ -105,18 +107,43 @@ func (k *karbord) login(b *testing.B) {
 	var token struct {
 		Token struct {
 			Project struct{ ID string }
+			Catalog []struct {
+				Type      string
+				Endpoints []struct{ Interface, URL string }
+			}
 		}
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&token); err != nil || resp.StatusCode != http.StatusCreated {
 		b.Fatalf("logging in: %s, %v", resp.Status, err)
 	}
 	k.token, k.project = resp.Header.Get("X-Subject-Token"), token.Token.Project.ID
+	for _, service := range token.Token.Catalog {
+		for _, e := range service.Endpoints {
+			if strings.Contains(service.Type, "volume") || strings.Contains(service.Type, "block") {
+				k.volumes = e.URL
+			}
+		}
+	}
+}
+
+// volume makes a volume of 1 GiB, and gives its id.
+func (k *karbord) volume(b *testing.B) string {
+	b.Helper()
+	var made struct{ Volume struct{ ID string } }
+	k.ask(b, "POST", k.volumes+"/volumes", `{"volume":{"size":1}}`, &made)
+	return made.Volume.ID
 }
 
 // do makes a request of the API and decodes the answer.
 func (k *karbord) do(b *testing.B, method, path, body string, into any) {
 	b.Helper()
-	req, err := http.NewRequestWithContext(b.Context(), method, k.api+"/v1/"+k.project+path, strings.NewReader(body))
+	k.ask(b, method, k.api+"/v1/"+k.project+path, body, into)
+}
+
+// ask makes a request as the tenant and decodes the answer.
+func (k *karbord) ask(b *testing.B, method, url, body string, into any) {
+	b.Helper()
+	req, err := http.NewRequestWithContext(b.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -130,8 +157,8 @@ func (k *karbord) do(b *testing.B, method, path, body string, into any) {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		b.Fatalf("%s %s: %s %s %v", method, path, resp.Status, text, err)
+	if err != nil || resp.StatusCode/100 != 2 {
+		b.Fatalf("%s %s: %s %s %v", method, url, resp.Status, text, err)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		b.Fatal(err)

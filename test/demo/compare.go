@@ -52,7 +52,7 @@ func compare(app *application.Application, before, after *picture, guests bool) 
 		checks = append(checks, compareDisk(application.ServerImage, before.disks[application.RootDisk], after.image, ""))
 	}
 	return append(checks, check{
-		what: "servers, volumes, network, subnet, router, security group, key", how: fmt.Sprintf("%d properties", len(before.properties)),
+		what: "servers, ports, addresses, volumes, image, network, subnet, router, security groups, key", how: fmt.Sprintf("%d properties", len(before.properties)),
 		faults: before.properties.Differences(after.properties)})
 }
 

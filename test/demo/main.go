@@ -37,7 +37,7 @@ func main() {
 	flag.StringVar(&s.openrc, "openrc", "", "the tenant's openrc of a real cloud")
 	flag.StringVar(&s.endpoint, "endpoint", "", "with --openrc: Karbor's URL, if the catalogue has none")
 	flag.StringVar(&s.provider, "provider", "", "the provider's name or id (default: the first that is not noop)")
-	flag.BoolVar(&s.selftest, "selftest", false, "plant a wrong byte and a wrong property, and expect that both are seen")
+	flag.BoolVar(&s.selftest, "selftest", false, "plant a wrong byte and wrong properties, and expect that all are seen")
 	flag.BoolVar(&s.crash, "crash", false, "kill karbord in mid-protect and in mid-restore, and start it again")
 	flag.BoolVar(&s.keep, "keep", false, "keep the state folder, or on a real cloud the application")
 	flag.Parse()

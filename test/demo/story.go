@@ -48,7 +48,7 @@ func (s *story) tell(ctx context.Context) (err error) {
 		{"Open the cloud", s.open},
 		{"Create the application", s.create},
 		{"Take digests and properties from the cloud", s.look},
-		{"Plan the two servers, draw the graph", s.plan},
+		{"Plan the two servers and the archive, draw the graph", s.plan},
 		{"Protect", s.protect},
 		{"Destroy the application in the cloud", s.destroy},
 		{"Restore", s.restore},
@@ -91,6 +91,17 @@ func (s *story) open(ctx context.Context) (err error) {
 	}
 	if s.cloud, err = application.Open(ctx, env); err != nil {
 		return err
+	}
+	if s.simulated() {
+		// There karbord may choose addresses, and the demo may ask an administrator.
+		s.cloud.SameAddress = true
+		if env, err = service.ReadOpenRC(filepath.Join(s.dir, "state", "openrc-admin")); err != nil {
+			return err
+		}
+		if s.cloud.Administrator, err = application.Open(ctx, env); err != nil {
+			return err
+		}
+		env = s.karbor.Env
 	}
 	s.out.note("tenant %s, user %s", env["OS_PROJECT_NAME"], env["OS_USERNAME"])
 	s.before, err = s.cloud.Inventory(ctx)
@@ -148,6 +159,7 @@ func (s *story) plan(ctx context.Context) error {
 	for _, name := range s.app.Servers() {
 		args = append(args, "--resource", "server:"+name)
 	}
+	args = append(args, "--resource", "volume:"+s.app.Archived())
 	var plan struct{ ID string }
 	if err := s.karbor.JSON(ctx, false, &plan, args...); err != nil {
 		return err

@@ -223,12 +223,14 @@ func TestListsPageInATotalOrder(t *testing.T) {
 		for _, bad := range []string{"sort=colour", "marker=" + unknown, "marker=x", "limit=0", "sort=id&sort_key=id", "all_tenants=perhaps"} {
 			w.call(t, "member", "GET", path+"?"+bad, "").want(t, 400, "badRequest")
 		}
-		for query, want := range map[string]int{"": 5, "?all_tenants=1": 5, "?colour=red": 5} {
+		for query, want := range map[string]int{"": 5, "?all_tenants=1": 5, "?colour=red": 5, "?project_id=" + ours: 5} {
 			if got := len(w.call(t, "member", "GET", path+query, "").want(t, 200).body[collection].([]any)); got != want {
 				t.Errorf("%s%s gives a member %d, want %d", path, query, got, want)
 			}
 		}
-		for query, want := range map[string]int{"": 5, "?all_tenants=1": 6, "?all_tenants=True": 6, "?all_tenants=0": 5} {
+		for query, want := range map[string]int{"": 5, "?all_tenants=1": 6, "?all_tenants=True": 6, "?all_tenants=0": 5,
+			"?all_tenants=1&project_id=" + theirs: 1, "?all_tenants=1&project_id=" + ours: 5, "?all_tenants=1&project_id=" + unknown: 0,
+			"?all_tenants=1&project_id=": 6} {
 			if got := len(w.call(t, "admin", "GET", path+query, "").want(t, 200).body[collection].([]any)); got != want {
 				t.Errorf("%s%s gives an administrator %d, want %d", path, query, got, want)
 			}

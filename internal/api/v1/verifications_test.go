@@ -91,6 +91,9 @@ func TestVerificationsAreFilteredAndPaged(t *testing.T) {
 	if got := len(w.call(t, "admin", "GET", "/verifications?all_tenants=1", "").want(t, 200).body["verifications"].([]any)); got != 4 {
 		t.Errorf("an administrator sees %d", got)
 	}
+	if got := len(w.call(t, "admin", "GET", "/verifications?all_tenants=1&project_id="+theirs, "").want(t, 200).body["verifications"].([]any)); got != 1 {
+		t.Errorf("an administrator sees %d of the other project", got)
+	}
 	page := w.call(t, "member", "GET", "/verifications?limit=2", "").want(t, 200)
 	next := page.body["verifications_links"].([]any)[0].(map[string]any)["href"].(string)
 	if rest := w.raw(t, "member", "GET", next, "").want(t, 200).body["verifications"].([]any); len(rest) != 1 {

@@ -2,6 +2,8 @@ package output
 
 import (
 	"bytes"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,5 +55,24 @@ func TestFormatsKeepWhatTheAPISaid(t *testing.T) {
 	}
 	if err := List(Printer{Out: &bytes.Buffer{}, Format: "json"}, []int{1}); err == nil {
 		t.Error("an item without members is no error")
+	}
+}
+
+func TestAMemberThatNoItemHasNowIsAColumnAllTheSame(t *testing.T) {
+	type item struct {
+		ID      string            `json:"id"`
+		Reasons map[string]string `json:"reasons,omitempty"`
+	}
+	var out strings.Builder
+	p := Printer{Out: &out, Format: "json", Columns: []string{"reasons"}}
+	if err := errors.Join(p.Show(item{ID: "1"}), List(p, []item{}, "id")); err != nil {
+		t.Error(err)
+	}
+	if want := "{\n  \"reasons\": null\n}\n[]\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
+	}
+	p.Columns = []string{"colour"}
+	if err := List(p, []item{}, "id"); err == nil {
+		t.Error("an unknown column is no error")
 	}
 }

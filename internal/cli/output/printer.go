@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -47,9 +48,9 @@ func List[T any](p Printer, items []T, defaults ...string) error {
 		records = append(records, r)
 	}
 	if p.Format == "json" || p.Format == "yaml" {
-		return p.documents(records, defaults)
+		return p.documents(records, defaults, members[T]())
 	}
-	columns, err := p.columns(defaults, records)
+	columns, err := p.columns(defaults, members[T](), records)
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (p Printer) Show(item any) error {
 		return err
 	}
 	sorted := slices.Sorted(slices.Values(r.keys))
-	columns, err := p.columns(sorted, []record{r})
+	columns, err := p.columns(sorted, membersOf(reflect.TypeOf(item)), []record{r})
 	if err != nil {
 		return err
 	}
@@ -136,17 +137,19 @@ func row(cells []string) table.Row {
 	return r
 }
 
-// columns gives the chosen members, or the defaults.
-func (p Printer) columns(defaults []string, records []record) ([]string, error) {
+// columns gives the chosen members, or the defaults. of are those that an item may
+// have, also if none has them now.
+func (p Printer) columns(defaults, of []string, records []record) ([]string, error) {
 	if len(p.Columns) == 0 {
 		return defaults, nil
 	}
 	known := slices.Clone(defaults)
 	for _, r := range records {
-		for _, k := range r.keys {
-			if !slices.Contains(known, k) {
-				known = append(known, k)
-			}
+		of = append(of, r.keys...)
+	}
+	for _, k := range of {
+		if !slices.Contains(known, k) {
+			known = append(known, k)
 		}
 	}
 	var chosen []string
@@ -162,8 +165,8 @@ func (p Printer) columns(defaults []string, records []record) ([]string, error) 
 	return chosen, nil
 }
 
-func (p Printer) documents(records []record, defaults []string) error {
-	columns, err := p.columns(defaults, records)
+func (p Printer) documents(records []record, defaults, of []string) error {
+	columns, err := p.columns(defaults, of, records)
 	if err != nil {
 		return err
 	}

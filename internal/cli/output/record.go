@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -32,6 +33,24 @@ func makeRecord(item any) (record, error) {
 		r.values[name] = value
 	}
 	return r, nil
+}
+
+// members gives the members that a T may have, also those that are left out when
+// they are empty.
+func members[T any]() []string { return membersOf(reflect.TypeFor[T]()) }
+
+func membersOf(t reflect.Type) []string {
+	if t == nil || t.Kind() != reflect.Struct {
+		return nil
+	}
+	var all []string
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.IsExported() && name != "" && name != "-" {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // plain encodes a value without escaping <, > and &.

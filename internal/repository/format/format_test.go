@@ -218,6 +218,9 @@ func drawPage(t *rapid.T) Page {
 func TestPagesComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawPage(t)
+		if want.Empty() {
+			return // it is not stored: TestPageOfOneHoleIsRefused
+		}
 		b := want.Encode(nil)
 		got, err := DecodePage(b, want.Size())
 		if err != nil {

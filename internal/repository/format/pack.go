@@ -12,7 +12,9 @@ const (
 	packTrailer  = 24
 	groupEntry   = 12
 	chunkEntry   = 4 + len(ID{})
-	maxDirectory = 16 << 20
+	maxDirectory = 16 << 20 // with its box
+	// directoryTarget leaves room for the chunks of the group that makes it full.
+	directoryTarget = 8 << 20
 )
 
 // PackTrailer is how many bytes at the end of a pack tell where its directory is.
@@ -32,13 +34,15 @@ type PackWriter struct {
 	kind   Kind
 	buf    []byte
 	groups []Group
+	// directory is how many bytes the directory has so far.
+	directory int
 }
 
 // NewPackWriter begins a pack, in buf's memory if that is enough.
 func NewPackWriter(kind Kind, buf []byte) *PackWriter {
 	buf = append(buf[:0], packMagic...)
 	buf = append(buf, packVersion, byte(kind), 0, 0, 0, 0, 0, 0)
-	return &PackWriter{kind: kind, buf: buf}
+	return &PackWriter{kind: kind, buf: buf, directory: 4}
 }
 
 // Add takes in a stored group. It reports whether the pack is full: then Finish it.
@@ -49,7 +53,9 @@ func (p *PackWriter) Add(stored []byte, chunks []Chunk) (full bool) {
 	}
 	p.buf = append(p.buf, stored...)
 	p.groups = append(p.groups, g)
-	return len(p.buf) >= PackTarget
+	p.directory += groupEntry + len(chunks)*chunkEntry
+	// What compresses to almost nothing would have a directory longer than its groups.
+	return len(p.buf) >= PackTarget || p.directory >= directoryTarget
 }
 
 // Groups are those taken in so far.

@@ -89,6 +89,9 @@ func DecodePage(b []byte, size int64) (Page, error) {
 			r.read(page[i].ID[:])
 		}
 	}
+	if page.Empty() {
+		r.fail("it is one hole, which is not stored")
+	}
 	if total != size {
 		r.fail("it stands for %d bytes, not %d", total, size)
 	}

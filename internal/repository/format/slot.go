@@ -45,6 +45,8 @@ const (
 	maxTime      = 64
 	maxMemoryKiB = 4 << 20
 	maxThreads   = 64
+	// leastMemoryKiB, of each thread, is RFC 9106's.
+	leastMemoryKiB = 8
 )
 
 // PassphraseKey gives the key encryption key of a passphrase; new slots get their
@@ -57,7 +59,8 @@ func (s *Slot) PassphraseKey(passphrase string) (Key, error) {
 		return k, damaged("slot", "it is of the kind %q", s.Kind)
 	case err != nil || len(salt) != 16:
 		return k, damaged("slot", "its salt is not 16 bytes in base64")
-	case s.Time < 1 || s.Time > maxTime || s.MemoryKiB < 1 || s.MemoryKiB > maxMemoryKiB || s.Threads < 1 || s.Threads > maxThreads:
+	case s.Time < 1 || s.Time > maxTime || s.Threads < 1 || s.Threads > maxThreads ||
+		s.MemoryKiB < leastMemoryKiB*uint32(s.Threads) || s.MemoryKiB > maxMemoryKiB:
 		return k, damaged("slot", "its costs (%d rounds, %d KiB, %d threads) are out of range", s.Time, s.MemoryKiB, s.Threads)
 	}
 	copy(k[:], argon2.IDKey([]byte(passphrase), salt, s.Time, s.MemoryKiB, s.Threads, uint32(len(k))))

@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"a request with a key is kept once, for a day", testReplays},
 		{"what a request keeps is marked with it", testReplayMarks},
 		{"delegations are kept until they are revoked", testRevocations},
+		{"what is left in the cloud stays with what can remove it", testLeftovers},
 		{"a cancelled context leaves the store usable", testCancelledContext},
 	}
 	for _, test := range tests {

@@ -7,6 +7,11 @@ CREATE TABLE application_credentials (
     PRIMARY KEY (project_id, user_id)
 );
 
+CREATE TABLE catalogues (
+    provider_id VARCHAR(36) NOT NULL PRIMARY KEY,
+    filled_at BIGINT NOT NULL
+);
+
 CREATE TABLE checkpoints (
     id VARCHAR(36) NOT NULL,
     provider_id VARCHAR(36) NOT NULL,
@@ -31,8 +36,6 @@ CREATE INDEX checkpoints_of_plan ON checkpoints (plan_id, provider_id, deleted, 
 
 CREATE INDEX checkpoints_of_project ON checkpoints (project_id, provider_id, deleted, created_at, id);
 
-CREATE INDEX checkpoints_of_project_by_plan_id ON checkpoints (project_id, provider_id, deleted, plan_id, id);
-
 CREATE INDEX checkpoints_of_project_by_status ON checkpoints (project_id, provider_id, deleted, status, id);
 
 CREATE INDEX checkpoints_of_project_by_updated_at ON checkpoints (project_id, provider_id, deleted, updated_at, id);
@@ -41,13 +44,7 @@ CREATE INDEX checkpoints_of_provider ON checkpoints (provider_id, deleted, creat
 
 CREATE INDEX checkpoints_of_provider_by_id ON checkpoints (provider_id, deleted, id);
 
-CREATE INDEX checkpoints_of_provider_by_plan_id ON checkpoints (provider_id, deleted, plan_id, id);
-
 CREATE INDEX checkpoints_of_provider_by_project_id ON checkpoints (provider_id, deleted, project_id, id);
-
-CREATE INDEX checkpoints_of_provider_by_status ON checkpoints (provider_id, deleted, status, id);
-
-CREATE INDEX checkpoints_of_provider_by_updated_at ON checkpoints (provider_id, deleted, updated_at, id);
 
 CREATE TABLE copies (
     id VARCHAR(36) NOT NULL PRIMARY KEY,
@@ -67,8 +64,6 @@ CREATE INDEX copies_by_deletion ON copies (deleted_at);
 
 CREATE INDEX copies_of_project ON copies (project_id, provider_id, deleted, created_at, id);
 
-CREATE INDEX copies_of_project_by_plan_id ON copies (project_id, provider_id, deleted, plan_id, id);
-
 CREATE INDEX copies_of_project_by_status ON copies (project_id, provider_id, deleted, status, id);
 
 CREATE INDEX copies_of_project_by_updated_at ON copies (project_id, provider_id, deleted, updated_at, id);
@@ -77,13 +72,7 @@ CREATE INDEX copies_of_provider ON copies (provider_id, deleted, created_at, id)
 
 CREATE INDEX copies_of_provider_by_id ON copies (provider_id, deleted, id);
 
-CREATE INDEX copies_of_provider_by_plan_id ON copies (provider_id, deleted, plan_id, id);
-
 CREATE INDEX copies_of_provider_by_project_id ON copies (provider_id, deleted, project_id, id);
-
-CREATE INDEX copies_of_provider_by_status ON copies (provider_id, deleted, status, id);
-
-CREATE INDEX copies_of_provider_by_updated_at ON copies (provider_id, deleted, updated_at, id);
 
 CREATE TABLE journal_lease (
     id BIGINT NOT NULL PRIMARY KEY,
@@ -127,6 +116,24 @@ CREATE TABLE journal_steps (
     PRIMARY KEY (operation_id, position)
 );
 
+CREATE TABLE leftovers (
+    operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
+    resource_key VARCHAR(600) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    provider_id VARCHAR(36) NOT NULL,
+    checkpoint_id VARCHAR(36) NOT NULL,
+    reason TEXT NOT NULL,
+    tries BIGINT NOT NULL,
+    tried_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    given_up SMALLINT NOT NULL,
+    PRIMARY KEY (operation_id, resource_key)
+);
+
+CREATE INDEX leftovers_by_try ON leftovers (given_up, tried_at);
+
+CREATE INDEX leftovers_of_checkpoint ON leftovers (provider_id, checkpoint_id);
+
 CREATE TABLE operation_logs (
     id VARCHAR(36) NOT NULL PRIMARY KEY,
     project_id VARCHAR(255) NOT NULL,
@@ -147,47 +154,19 @@ CREATE TABLE operation_logs (
     deleted SMALLINT NOT NULL
 , ended_order BIGINT GENERATED ALWAYS AS (COALESCE(ended_at, 0)) VIRTUAL);
 
-CREATE INDEX operation_logs_by_deletion ON operation_logs (deleted_at);
-
 CREATE INDEX operation_logs_of_all ON operation_logs (deleted, created_at, id);
-
-CREATE INDEX operation_logs_of_all_by_checkpoint_id ON operation_logs (deleted, checkpoint_id, id);
-
-CREATE INDEX operation_logs_of_all_by_ended_order ON operation_logs (deleted, ended_order, id);
 
 CREATE INDEX operation_logs_of_all_by_id ON operation_logs (deleted, id);
 
-CREATE INDEX operation_logs_of_all_by_operation_type ON operation_logs (deleted, operation_type, id);
-
-CREATE INDEX operation_logs_of_all_by_plan_id ON operation_logs (deleted, plan_id, id);
-
 CREATE INDEX operation_logs_of_all_by_project_id ON operation_logs (deleted, project_id, id);
 
-CREATE INDEX operation_logs_of_all_by_provider_id ON operation_logs (deleted, provider_id, id);
+CREATE INDEX operation_logs_of_checkpoint ON operation_logs (checkpoint_id, project_id, deleted, created_at, id);
 
-CREATE INDEX operation_logs_of_all_by_restore_id ON operation_logs (deleted, restore_id, id);
-
-CREATE INDEX operation_logs_of_all_by_scheduled_operation_id ON operation_logs (deleted, scheduled_operation_id, id);
-
-CREATE INDEX operation_logs_of_all_by_started_at ON operation_logs (deleted, started_at, id);
-
-CREATE INDEX operation_logs_of_all_by_status ON operation_logs (deleted, status, id);
+CREATE INDEX operation_logs_of_plan ON operation_logs (plan_id, project_id, deleted, created_at, id);
 
 CREATE INDEX operation_logs_of_project ON operation_logs (project_id, deleted, created_at, id);
 
-CREATE INDEX operation_logs_of_project_by_checkpoint_id ON operation_logs (project_id, deleted, checkpoint_id, id);
-
 CREATE INDEX operation_logs_of_project_by_ended_order ON operation_logs (project_id, deleted, ended_order, id);
-
-CREATE INDEX operation_logs_of_project_by_operation_type ON operation_logs (project_id, deleted, operation_type, id);
-
-CREATE INDEX operation_logs_of_project_by_plan_id ON operation_logs (project_id, deleted, plan_id, id);
-
-CREATE INDEX operation_logs_of_project_by_provider_id ON operation_logs (project_id, deleted, provider_id, id);
-
-CREATE INDEX operation_logs_of_project_by_restore_id ON operation_logs (project_id, deleted, restore_id, id);
-
-CREATE INDEX operation_logs_of_project_by_scheduled_operation_id ON operation_logs (project_id, deleted, scheduled_operation_id, id);
 
 CREATE INDEX operation_logs_of_project_by_started_at ON operation_logs (project_id, deleted, started_at, id);
 
@@ -249,31 +228,15 @@ CREATE TABLE plans (
     deleted SMALLINT NOT NULL
 );
 
-CREATE INDEX plans_by_deletion ON plans (deleted_at);
-
 CREATE INDEX plans_of_all ON plans (deleted, created_at, id);
-
-CREATE INDEX plans_of_all_by_description ON plans (deleted, description, id);
 
 CREATE INDEX plans_of_all_by_id ON plans (deleted, id);
 
-CREATE INDEX plans_of_all_by_name ON plans (deleted, name, id);
-
 CREATE INDEX plans_of_all_by_project_id ON plans (deleted, project_id, id);
-
-CREATE INDEX plans_of_all_by_provider_id ON plans (deleted, provider_id, id);
-
-CREATE INDEX plans_of_all_by_status ON plans (deleted, status, id);
-
-CREATE INDEX plans_of_all_by_updated_at ON plans (deleted, updated_at, id);
 
 CREATE INDEX plans_of_project ON plans (project_id, deleted, created_at, id);
 
-CREATE INDEX plans_of_project_by_description ON plans (project_id, deleted, description, id);
-
 CREATE INDEX plans_of_project_by_name ON plans (project_id, deleted, name, id);
-
-CREATE INDEX plans_of_project_by_provider_id ON plans (project_id, deleted, provider_id, id);
 
 CREATE INDEX plans_of_project_by_status ON plans (project_id, deleted, status, id);
 
@@ -347,8 +310,6 @@ CREATE TABLE reservations (
     deleted SMALLINT NOT NULL
 );
 
-CREATE INDEX reservations_by_deletion ON reservations (deleted_at);
-
 CREATE INDEX reservations_expiring ON reservations (deleted, expire);
 
 CREATE INDEX reservations_of_checkpoint ON reservations (checkpoint_id, deleted);
@@ -389,31 +350,13 @@ CREATE TABLE restores (
     deleted SMALLINT NOT NULL
 );
 
-CREATE INDEX restores_by_deletion ON restores (deleted_at);
-
 CREATE INDEX restores_of_all ON restores (deleted, created_at, id);
-
-CREATE INDEX restores_of_all_by_checkpoint_id ON restores (deleted, checkpoint_id, id);
 
 CREATE INDEX restores_of_all_by_id ON restores (deleted, id);
 
 CREATE INDEX restores_of_all_by_project_id ON restores (deleted, project_id, id);
 
-CREATE INDEX restores_of_all_by_provider_id ON restores (deleted, provider_id, id);
-
-CREATE INDEX restores_of_all_by_restore_target ON restores (deleted, restore_target, id);
-
-CREATE INDEX restores_of_all_by_status ON restores (deleted, status, id);
-
-CREATE INDEX restores_of_all_by_updated_at ON restores (deleted, updated_at, id);
-
 CREATE INDEX restores_of_project ON restores (project_id, deleted, created_at, id);
-
-CREATE INDEX restores_of_project_by_checkpoint_id ON restores (project_id, deleted, checkpoint_id, id);
-
-CREATE INDEX restores_of_project_by_provider_id ON restores (project_id, deleted, provider_id, id);
-
-CREATE INDEX restores_of_project_by_restore_target ON restores (project_id, deleted, restore_target, id);
 
 CREATE INDEX restores_of_project_by_status ON restores (project_id, deleted, status, id);
 
@@ -444,39 +387,17 @@ CREATE TABLE scheduled_operations (
     deleted SMALLINT NOT NULL
 );
 
-CREATE INDEX scheduled_operations_by_deletion ON scheduled_operations (deleted_at);
-
 CREATE INDEX scheduled_operations_of_all ON scheduled_operations (deleted, created_at, id);
-
-CREATE INDEX scheduled_operations_of_all_by_description ON scheduled_operations (deleted, description, id);
-
-CREATE INDEX scheduled_operations_of_all_by_enabled ON scheduled_operations (deleted, enabled, id);
 
 CREATE INDEX scheduled_operations_of_all_by_id ON scheduled_operations (deleted, id);
 
-CREATE INDEX scheduled_operations_of_all_by_name ON scheduled_operations (deleted, name, id);
-
-CREATE INDEX scheduled_operations_of_all_by_operation_type ON scheduled_operations (deleted, operation_type, id);
-
 CREATE INDEX scheduled_operations_of_all_by_project_id ON scheduled_operations (deleted, project_id, id);
-
-CREATE INDEX scheduled_operations_of_all_by_trigger_id ON scheduled_operations (deleted, trigger_id, id);
-
-CREATE INDEX scheduled_operations_of_all_by_updated_at ON scheduled_operations (deleted, updated_at, id);
 
 CREATE INDEX scheduled_operations_of_plan ON scheduled_operations (plan_id, deleted);
 
 CREATE INDEX scheduled_operations_of_project ON scheduled_operations (project_id, deleted, created_at, id);
 
-CREATE INDEX scheduled_operations_of_project_by_description ON scheduled_operations (project_id, deleted, description, id);
-
-CREATE INDEX scheduled_operations_of_project_by_enabled ON scheduled_operations (project_id, deleted, enabled, id);
-
 CREATE INDEX scheduled_operations_of_project_by_name ON scheduled_operations (project_id, deleted, name, id);
-
-CREATE INDEX scheduled_operations_of_project_by_operation_type ON scheduled_operations (project_id, deleted, operation_type, id);
-
-CREATE INDEX scheduled_operations_of_project_by_trigger_id ON scheduled_operations (project_id, deleted, trigger_id, id);
 
 CREATE INDEX scheduled_operations_of_project_by_updated_at ON scheduled_operations (project_id, deleted, updated_at, id);
 
@@ -520,25 +441,15 @@ CREATE TABLE triggers (
     deleted SMALLINT NOT NULL
 );
 
-CREATE INDEX triggers_by_deletion ON triggers (deleted_at);
-
 CREATE INDEX triggers_of_all ON triggers (deleted, created_at, id);
 
 CREATE INDEX triggers_of_all_by_id ON triggers (deleted, id);
 
-CREATE INDEX triggers_of_all_by_name ON triggers (deleted, name, id);
-
 CREATE INDEX triggers_of_all_by_project_id ON triggers (deleted, project_id, id);
-
-CREATE INDEX triggers_of_all_by_type ON triggers (deleted, type, id);
-
-CREATE INDEX triggers_of_all_by_updated_at ON triggers (deleted, updated_at, id);
 
 CREATE INDEX triggers_of_project ON triggers (project_id, deleted, created_at, id);
 
 CREATE INDEX triggers_of_project_by_name ON triggers (project_id, deleted, name, id);
-
-CREATE INDEX triggers_of_project_by_type ON triggers (project_id, deleted, type, id);
 
 CREATE INDEX triggers_of_project_by_updated_at ON triggers (project_id, deleted, updated_at, id);
 
@@ -557,27 +468,13 @@ CREATE TABLE verifications (
     deleted SMALLINT NOT NULL
 );
 
-CREATE INDEX verifications_by_deletion ON verifications (deleted_at);
-
 CREATE INDEX verifications_of_all ON verifications (deleted, created_at, id);
-
-CREATE INDEX verifications_of_all_by_checkpoint_id ON verifications (deleted, checkpoint_id, id);
 
 CREATE INDEX verifications_of_all_by_id ON verifications (deleted, id);
 
 CREATE INDEX verifications_of_all_by_project_id ON verifications (deleted, project_id, id);
 
-CREATE INDEX verifications_of_all_by_provider_id ON verifications (deleted, provider_id, id);
-
-CREATE INDEX verifications_of_all_by_status ON verifications (deleted, status, id);
-
-CREATE INDEX verifications_of_all_by_updated_at ON verifications (deleted, updated_at, id);
-
 CREATE INDEX verifications_of_project ON verifications (project_id, deleted, created_at, id);
-
-CREATE INDEX verifications_of_project_by_checkpoint_id ON verifications (project_id, deleted, checkpoint_id, id);
-
-CREATE INDEX verifications_of_project_by_provider_id ON verifications (project_id, deleted, provider_id, id);
 
 CREATE INDEX verifications_of_project_by_status ON verifications (project_id, deleted, status, id);
 

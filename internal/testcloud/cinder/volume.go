@@ -119,6 +119,9 @@ func (c *Cinder) showVolume(r *fabric.Request, v volume) map[string]any {
 	}
 	metadata := map[string]string{}
 	maps.Copy(metadata, v.Metadata)
+	if v.ReadOnly {
+		metadata["readonly"] = "True" // Cinder shows this one of its own members to all
+	}
 	body := map[string]any{
 		"id": v.ID, "name": textOrNull(v.Name), "description": textOrNull(v.Description), "status": v.Status, "size": v.SizeGiB,
 		"availability_zone": zone, "created_at": fabric.Micros(v.CreatedAt), "updated_at": optional(v.UpdatedAt),

@@ -16,6 +16,7 @@ import (
 func testNetwork(t *testing.T, c *cloud) {
 	t.Run("network and subnet", func(t *testing.T) { testSubnet(t, c) })
 	t.Run("port", func(t *testing.T) { testPort(t, c) })
+	t.Run("port on another project's network", func(t *testing.T) { testForeignPort(t, c) })
 	t.Run("router and floating ip", func(t *testing.T) { testRouter(t, c) })
 	t.Run("security group", func(t *testing.T) { testSecurityGroup(t, c) })
 	t.Run("other project", func(t *testing.T) { testNetworkIsolation(t, c) })

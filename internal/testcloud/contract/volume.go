@@ -27,6 +27,7 @@ func testVolume(t *testing.T, c *cloud) {
 	t.Run("image and back", func(t *testing.T) { testVolumeBytes(t, c) })
 	t.Run("snapshot", func(t *testing.T) { testSnapshot(t, c) })
 	t.Run("backup", func(t *testing.T) { testBackup(t, c) })
+	t.Run("read-only", func(t *testing.T) { testVolumeReadOnly(t, c) })
 	t.Run("refused", func(t *testing.T) { testVolumeRefused(t, c) })
 	t.Run("reader", func(t *testing.T) { testVolumeReader(t, c) })
 }
@@ -201,6 +202,15 @@ func testBackup(t *testing.T, c *cloud) {
 	c.beginsWith(t, c.uploadVolume(t, restored, false), content, gib)
 	c.member.delete(t, "volumev3", path).want(t, http.StatusAccepted)
 	c.member.untilGone(t, "volumev3", path, []any{"backup", "status"}, "deleting")
+}
+
+func testVolumeReadOnly(t *testing.T, c *cloud) {
+	a := c.member.post(t, "volumev3", "/volumes", object{"volume": object{"size": 1, "name": c.name("read-only")}}).want(t, http.StatusAccepted)
+	path := "/volumes/" + a.text("volume", "id")
+	c.member.forget(t, "volumev3", path)
+	c.member.until(t, "volumev3", path, volumeStatus, "available", volumeMaking...)
+	c.member.post(t, "volumev3", path+"/action", object{"os-update_readonly_flag": object{"readonly": true}}).want(t, http.StatusAccepted)
+	c.member.get(t, "volumev3", path).want(t, http.StatusOK).equals(t, "True", "volume", "metadata", "readonly")
 }
 
 func testVolumeRefused(t *testing.T, c *cloud) {

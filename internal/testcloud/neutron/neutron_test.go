@@ -276,3 +276,37 @@ func TestPagesGiveEachNetworkOnce(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestTenantMayNotChooseAddressesOnAnotherProjectsNetwork(t *testing.T) {
+	n := start(t)
+	_, o := call(t, n, "admin", http.MethodPost, "/networks", object{"network": object{"name": "all", "shared": true}})
+	net := o["network"].(object)["id"]
+	_, o = call(t, n, "admin", http.MethodPost, "/subnets", object{"subnet": object{"network_id": net, "ip_version": 4, "cidr": "10.0.0.0/24"}})
+	subnet := o["subnet"].(object)["id"]
+	for name, more := range map[string]object{
+		"mac_address":           {"mac_address": "fa:16:3e:00:00:01"},
+		"address":               {"fixed_ips": []object{{"subnet_id": subnet, "ip_address": "10.0.0.9"}}},
+		"port_security_enabled": {"port_security_enabled": false},
+		"allowed_address_pairs": {"allowed_address_pairs": []object{{"ip_address": "10.0.0.9"}}},
+	} {
+		more["network_id"] = net
+		if status, o := call(t, n, "a", http.MethodPost, "/ports", object{"port": more}); status != http.StatusForbidden || kindOf(o) != "PolicyNotAuthorized" {
+			t.Errorf("a port with another %s: %d %v", name, status, o)
+		}
+		if status, o := call(t, n, "admin", http.MethodPost, "/ports", object{"port": more}); status != http.StatusCreated {
+			t.Errorf("the administrator's port with its %s: %d %v", name, status, o)
+		} else {
+			call(t, n, "admin", http.MethodDelete, "/ports/"+o["port"].(object)["id"].(string), nil)
+		}
+	}
+	port := made(t, n, "/ports", "port", object{"network_id": net, "fixed_ips": []object{{"subnet_id": subnet}}})["id"].(string)
+	change := object{"port": object{"allowed_address_pairs": []object{{"ip_address": "10.0.0.9"}}}}
+	if status, o := call(t, n, "a", http.MethodPut, "/ports/"+port, change); status != http.StatusForbidden {
+		t.Errorf("pairs added later: %d %v", status, o)
+	}
+	_, o = call(t, n, "a", http.MethodGet, "/networks?name=public", nil)
+	public := o["networks"].([]any)[0].(object)["id"]
+	if status, o := call(t, n, "a", http.MethodPost, "/ports", object{"port": object{"network_id": public}}); status != http.StatusForbidden || kindOf(o) != "HTTPForbidden" {
+		t.Errorf("a port on an external network: %d %v", status, o)
+	}
+}

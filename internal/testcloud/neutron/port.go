@@ -94,6 +94,9 @@ func (n *Neutron) createPort(who fabric.Identity, doc *Port, in input) error {
 	if err != nil {
 		return err
 	}
+	if err := mayJoin(who, network, in, "create"); err != nil {
+		return err
+	}
 	if err := n.takeMAC(doc, network); err != nil {
 		return err
 	}
@@ -169,8 +172,11 @@ func (n *Neutron) secure(who fabric.Identity, doc *Port, unset bool) error {
 }
 
 func (n *Neutron) updatePort(who fabric.Identity, old Port, doc *Port, in input) error {
+	network, _ := n.networks.docs.Get(doc.NetworkID)
+	if err := mayJoin(who, network, in, "update"); err != nil {
+		return err
+	}
 	if in.has("fixed_ips") {
-		network, _ := n.networks.docs.Get(doc.NetworkID)
 		var wanted []FixedIP
 		kept := []FixedIP{}
 		for _, ip := range doc.FixedIPs {

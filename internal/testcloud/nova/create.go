@@ -24,6 +24,9 @@ type createRequest struct {
 	UserData    string            `json:"user_data"`
 	Zone        string            `json:"availability_zone"`
 	ConfigDrive any               `json:"config_drive"`
+	AccessIPv4  string            `json:"accessIPv4"`
+	AccessIPv6  string            `json:"accessIPv6"`
+	DiskConfig  string            `json:"OS-DCF:diskConfig"`
 	Tags        []string          `json:"tags"`
 	Description *string           `json:"description"`
 	MinCount    any               `json:"min_count"`
@@ -84,7 +87,7 @@ func (n *Nova) create(r *fabric.Request) error {
 	}
 	r.W.Header().Set("Location", r.Base()+root+"/servers/"+first.ID)
 	return r.JSON(http.StatusAccepted, object{"server": object{
-		"id": first.ID, "links": links(r, "servers", first.ID), "OS-DCF:diskConfig": "MANUAL",
+		"id": first.ID, "links": links(r, "servers", first.ID), "OS-DCF:diskConfig": first.diskConfig(),
 		"security_groups": groups, "adminPass": rand.Text()[:12],
 	}})
 }
@@ -106,11 +109,15 @@ func (n *Nova) plan(r *fabric.Request, want *createRequest) (Server, error) {
 		Metadata: want.Metadata, Tags: slices.Clone(want.Tags), KeyName: want.KeyName, UserData: want.UserData,
 		ConfigDrive: want.ConfigDrive == true || want.ConfigDrive == "true" || want.ConfigDrive == "True",
 		Description: want.Description, Zone: want.Zone,
+		AccessIPv4: want.AccessIPv4, AccessIPv6: want.AccessIPv6, DiskConfig: want.DiskConfig,
 	}
 	if want.Name == nil || *want.Name == "" {
 		return s, fabric.BadRequest("Invalid input for field/attribute server. 'name' is a required property")
 	}
 	s.Name = *want.Name
+	if s.DiskConfig != "" && s.DiskConfig != "AUTO" && s.DiskConfig != "MANUAL" {
+		return s, fabric.BadRequest("Invalid input for field/attribute OS-DCF:diskConfig. Value: %s.", s.DiskConfig)
+	}
 	if s.Metadata == nil {
 		s.Metadata = map[string]string{}
 	}

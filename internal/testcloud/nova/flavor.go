@@ -9,10 +9,11 @@ import (
 	"github.com/karbor/karbor/internal/testcloud/fabric"
 )
 
-// Flavor is a size of servers: memory in MiB, disk in GiB.
+// Flavor is a size of servers: memory and swap in MiB, disks in GiB.
 type Flavor struct {
 	ID, Name         string
 	RAM, Disk, VCPUs int
+	Ephemeral, Swap  int
 	Public           bool
 	ExtraSpecs       map[string]string
 }
@@ -51,7 +52,7 @@ func (n *Nova) withFlavor(h func(*fabric.Request, Flavor) error) fabric.Handler 
 func (f Flavor) view(r *fabric.Request) object {
 	o := object{
 		"id": f.ID, "name": f.Name, "ram": f.RAM, "disk": f.Disk, "vcpus": f.VCPUs, "swap": "",
-		"OS-FLV-EXT-DATA:ephemeral": 0, "OS-FLV-DISABLED:disabled": false, "os-flavor-access:is_public": f.Public,
+		"OS-FLV-EXT-DATA:ephemeral": f.Ephemeral, "OS-FLV-DISABLED:disabled": false, "os-flavor-access:is_public": f.Public,
 		"rxtx_factor": 1.0, "links": links(r, "flavors", f.ID),
 	}
 	if r.Version.AtLeast(2, 55) {
@@ -60,8 +61,8 @@ func (f Flavor) view(r *fabric.Request) object {
 	if r.Version.AtLeast(2, 61) {
 		o["extra_specs"] = f.ExtraSpecs
 	}
-	if r.Version.AtLeast(2, 75) {
-		o["swap"] = 0
+	if f.Swap > 0 || r.Version.AtLeast(2, 75) {
+		o["swap"] = f.Swap
 	}
 	return o
 }
@@ -109,6 +110,9 @@ func (n *Nova) createFlavor(r *fabric.Request) error {
 			Disk   int    `json:"disk"`
 			VCPUs  int    `json:"vcpus"`
 			Public *bool  `json:"os-flavor-access:is_public"`
+			// Ephemeral is another disk of the server's.
+			Ephemeral int `json:"OS-FLV-EXT-DATA:ephemeral"`
+			Swap      int `json:"swap"`
 		} `json:"flavor"`
 	}
 	if err := r.Decode(&body); err != nil {
@@ -116,6 +120,7 @@ func (n *Nova) createFlavor(r *fabric.Request) error {
 	}
 	want := body.Flavor
 	f := Flavor{ID: fmt.Sprint(want.ID), Name: want.Name, RAM: want.RAM, Disk: want.Disk, VCPUs: want.VCPUs,
+		Ephemeral: want.Ephemeral, Swap: want.Swap,
 		Public: want.Public == nil || *want.Public, ExtraSpecs: map[string]string{}}
 	if want.ID == nil || want.ID == "auto" || want.ID == "" {
 		f.ID = fabric.NewID()

@@ -44,6 +44,9 @@ type Server struct {
 	KeyName              string
 	UserData             string
 	ConfigDrive          bool
+	AccessIPv4           string
+	AccessIPv6           string
+	DiskConfig           string // AUTO or MANUAL; empty: MANUAL
 	Description          *string
 	Zone                 string // as asked for
 	GroupIDs             []string

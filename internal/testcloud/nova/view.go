@@ -20,8 +20,8 @@ func (n *Nova) view(r *fabric.Request, s Server) object {
 		"id": s.ID, "name": s.Name, "status": s.status(), "tenant_id": s.ProjectID, "user_id": s.UserID,
 		"metadata": s.Metadata, "hostId": s.hostID(), "image": "", "links": links(r, "servers", s.ID),
 		"created": fabric.Seconds(s.CreatedAt), "updated": fabric.Seconds(s.UpdatedAt),
-		"addresses": n.addresses(s.ID, true), "accessIPv4": "", "accessIPv6": "",
-		"OS-DCF:diskConfig": "MANUAL", "OS-EXT-AZ:availability_zone": "", "config_drive": "", "key_name": nil,
+		"addresses": n.addresses(s.ID, true), "accessIPv4": s.AccessIPv4, "accessIPv6": s.AccessIPv6,
+		"OS-DCF:diskConfig": s.diskConfig(), "OS-EXT-AZ:availability_zone": "", "config_drive": "", "key_name": nil,
 		"OS-SRV-USG:launched_at": nil, "OS-SRV-USG:terminated_at": nil,
 		"OS-EXT-STS:task_state": nil, "OS-EXT-STS:vm_state": s.State, "OS-EXT-STS:power_state": powers[s.State],
 		"os-extended-volumes:volumes_attached": volumesOf(r, s),
@@ -58,10 +58,19 @@ func (n *Nova) view(r *fabric.Request, s Server) object {
 	return o
 }
 
+// diskConfig is who divides the disk: Nova, or the guest.
+func (s *Server) diskConfig() string {
+	if s.DiskConfig == "" {
+		return "MANUAL"
+	}
+	return s.DiskConfig
+}
+
 func viewFlavor(r *fabric.Request, s Server, o object) {
 	if r.Version.AtLeast(2, 47) {
 		o["flavor"] = object{
-			"vcpus": s.Flavor.VCPUs, "ram": s.Flavor.RAM, "disk": s.Flavor.Disk, "ephemeral": 0, "swap": 0,
+			"vcpus": s.Flavor.VCPUs, "ram": s.Flavor.RAM, "disk": s.Flavor.Disk,
+			"ephemeral": s.Flavor.Ephemeral, "swap": s.Flavor.Swap,
 			"original_name": s.Flavor.Name, "extra_specs": s.Flavor.ExtraSpecs,
 		}
 		return

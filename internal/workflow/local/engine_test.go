@@ -112,7 +112,9 @@ func TestNoMoreOperationsAreLoadedThanAllowed(t *testing.T) {
 func TestOtherProcessesHandOverAndCancel(t *testing.T) {
 	s := openStore(t)
 	began := make(chan struct{}, 1)
-	options := local.Options{Owner: "first", LeaseFor: 30 * time.Millisecond, Options: workflow.Options{
+	// A third of the lease is how often other processes' wishes are looked for. It
+	// must outlast a slow disk: an engine that loses it ends.
+	options := local.Options{Owner: "first", LeaseFor: 3 * time.Second, Options: workflow.Options{
 		Actions: map[string]workflow.Action{"work": func(ctx context.Context, _ *workflow.Task) error {
 			began <- struct{}{}
 			<-ctx.Done()
@@ -128,7 +130,11 @@ func TestOtherProcessesHandOverAndCancel(t *testing.T) {
 	if err := other.Start(t.Context(), "a", workflow.Steps{{ID: "a", Action: "work"}}); err != nil {
 		t.Fatal(err)
 	}
-	<-began
+	select {
+	case <-began:
+	case <-p.over:
+		t.Fatalf("the engine ended: %v", p.err)
+	}
 	if err := other.Cancel(t.Context(), "a", ""); err != nil {
 		t.Fatal(err)
 	}

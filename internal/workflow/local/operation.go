@@ -190,7 +190,14 @@ func (o *operation) begin(resumed bool, now time.Time) {
 			}
 			continue
 		}
-		if resumed && !s.Due.After(now) {
+		switch {
+		case !resumed:
+		case s.Due.After(now):
+			// What it failed of may have gone with the process that died: it does
+			// not wait any longer.
+			s.Due = time.Time{}
+			o.noted = append(o.noted, i)
+		default:
 			o.mark(s)
 		}
 		o.ready = append(o.ready, i)

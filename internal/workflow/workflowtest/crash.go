@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -109,6 +110,26 @@ func testCrashAttempts(t *testing.T, open opener) {
 	if !slices.IsSorted(attempts) || attempts[0] != 1 || len(slices.Compact(slices.Clone(attempts))) != kills+2 {
 		t.Errorf("the attempts do not count on: %v", attempts)
 	}
+}
+
+func testCrashWaiting(t *testing.T, open opener) {
+	var mu sync.Mutex
+	runs := 0
+	h := open(t, workflow.Options{Actions: map[string]workflow.Action{
+		"work": func(context.Context, *workflow.Task) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if runs++; runs == 1 {
+				return karbor.Transientf("the cloud is away")
+			}
+			return nil
+		},
+	}})
+	long := workflow.Retry{Attempts: 2, First: time.Hour, Max: time.Hour}
+	must(t, h.Engine.Start(t.Context(), "operation", workflow.Steps{{ID: "a", Action: "work", Retry: long}}))
+	awaitThat(t, h.Engine, "operation", func(d workflow.Description) bool { return !d.Steps[0].Waiting.IsZero() })
+	h.Kill()
+	wantState(t, await(t, h.Restart(), "operation"), workflow.Succeeded)
 }
 
 func testTakeOver(t *testing.T, open opener) {

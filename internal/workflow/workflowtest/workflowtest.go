@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(*testing.T, workflow.Options) Harness) {
 		{"closing steps without a failure", testClosing},
 		{"a failed closing step holds up no other", testClosingFailure},
 		{"finished steps do not run again after a crash", testCrash},
+		{"a step that waits for its next attempt waits no longer after a crash", testCrashWaiting},
 		{"a stopped engine goes on where it was", testStop},
 		{"a crash among closing steps", testCrashClosing},
 		{"attempts are not used up by crashes", testCrashAttempts},

@@ -2,10 +2,8 @@ package application
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,17 +18,24 @@ type Application struct {
 	Name string
 	// First is booted from RootVolume and has DataVolume attached; Second is
 	// booted from ServerImage. All are ids.
-	First, Second           string
-	RootVolume, DataVolume  string
-	ServerImage             string
+	First, Second          string
+	RootVolume, DataVolume string
+	ServerImage            string
+	// Archive is a read-only volume that no server has.
+	Archive                 string
 	Network, Subnet, Router string
-	Group                   string
+	// Group is the servers' security group, Admins one more of the first server's
+	// port; Address is its floating address, "" where the cloud has none.
+	Group, Admins, Address string
 	// FileSystem is the kind of the file system on the root disks.
 	FileSystem string
 	// images are those that the application was made from, and boot is what the
 	// first server's root volume was made of.
 	images []string
 	boot   *Digest
+	// together is the server group, outside the external network's id: neither is
+	// destroyed with the application.
+	together, outside string
 }
 
 // The names of the parts, behind the application's.
@@ -43,7 +48,11 @@ const (
 	subnet       = "-subnet"
 	router       = "-router"
 	group        = "-group"
+	admins       = "-admins"
 	key          = "-key"
+	together     = "-servers"
+	archive      = "-archive"
+	address      = "-address"
 )
 
 // Sizes of the images, in bytes. Together they are more than 300 MiB of data
@@ -79,11 +88,13 @@ func (c *Cloud) Create(ctx context.Context, name string, step func(string)) (*Ap
 		make func(context.Context, *Application) error
 	}{
 		{"network, subnet, router", c.createNetwork},
-		{"security group and key", c.createAccess},
+		{"security groups, key and server group", c.createAccess},
 		{"images", c.createImages},
 		{"first server: booted from a volume", c.createFirst},
 		{"second server: booted from an image", c.createSecond},
 		{"data volume: changed and attached", c.changeData},
+		{"first server's port and floating address", c.createAddress},
+		{"archive volume: read-only", c.createArchive},
 	} {
 		step(part.what)
 		if err := part.make(ctx, app); err != nil {
@@ -95,11 +106,14 @@ func (c *Cloud) Create(ctx context.Context, name string, step func(string)) (*Ap
 
 func (c *Cloud) createNetwork(ctx context.Context, app *Application) error {
 	n, err := create(ctx, c.network, "networks", "network", map[string]any{
-		"name": app.Name + network, "description": "the demo's network"})
+		"name": app.Name + network, "description": "the demo's network", "mtu": 1400})
 	if err != nil {
 		return err
 	}
 	app.Network = n.text("id")
+	if err := c.tag(ctx, "networks/"+app.Network, "demo", "inner"); err != nil {
+		return err
+	}
 	s, err := create(ctx, c.network, "subnets", "subnet", map[string]any{
 		"name": app.Name + subnet, "network_id": app.Network, "ip_version": 4, "cidr": cidr, "gateway_ip": gateway,
 		"allocation_pools": []any{map[string]any{"start": "10.77.0.50", "end": "10.77.0.99"}},
@@ -109,59 +123,43 @@ func (c *Cloud) createNetwork(ctx context.Context, app *Application) error {
 		return err
 	}
 	app.Subnet = s.text("id")
-	body := map[string]any{"name": app.Name + router}
+	if err := c.tag(ctx, "subnets/"+app.Subnet, "demo", "ten"); err != nil {
+		return err
+	}
+	return c.createRouter(ctx, app)
+}
+
+// tag gives a resource of the network service its tags.
+func (c *Cloud) tag(ctx context.Context, path string, tags ...string) error {
+	_, err := call(ctx, c.network, http.MethodPut, path+"/tags", map[string]any{"tags": tags})
+	return err
+}
+
+func (c *Cloud) createRouter(ctx context.Context, app *Application) error {
+	body := map[string]any{"name": app.Name + router, "description": "the demo's way out"}
 	outside, err := find(ctx, c.network, "networks?router:external=True", "networks", nil)
 	if err != nil {
 		return err
 	}
 	if len(outside) > 0 {
-		body["external_gateway_info"] = map[string]any{"network_id": outside[0].text("id")}
+		app.outside = outside[0].text("id")
+		body["external_gateway_info"] = map[string]any{"network_id": app.outside}
 	}
 	r, err := create(ctx, c.network, "routers", "router", body)
 	if err != nil {
 		return err
 	}
 	app.Router = r.text("id")
+	if err := c.tag(ctx, "routers/"+app.Router, "demo", "door"); err != nil {
+		return err
+	}
 	_, err = call(ctx, c.network, http.MethodPut, "routers/"+app.Router+"/add_router_interface", map[string]any{"subnet_id": app.Subnet})
-	return err
-}
-
-func (c *Cloud) createAccess(ctx context.Context, app *Application) error {
-	g, err := create(ctx, c.network, "security-groups", "security_group", map[string]any{
-		"name": app.Name + group, "description": "who may reach the demo's servers"})
 	if err != nil {
 		return err
 	}
-	app.Group = g.text("id")
-	for _, rule := range []map[string]any{
-		{"protocol": "tcp", "port_range_min": 22, "port_range_max": 22, "remote_ip_prefix": "10.77.0.0/24"},
-		{"protocol": "tcp", "port_range_min": 443, "port_range_max": 443, "remote_ip_prefix": "0.0.0.0/0"},
-		{"protocol": "icmp", "remote_ip_prefix": "10.0.0.0/8"},
-		{"protocol": "tcp", "port_range_min": 5432, "port_range_max": 5433, "remote_group_id": app.Group},
-	} {
-		rule["security_group_id"], rule["direction"], rule["ethertype"] = app.Group, "ingress", "IPv4"
-		if _, err := create(ctx, c.network, "security-group-rules", "security_group_rule", rule); err != nil {
-			return err
-		}
-	}
-	public, _, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return fmt.Errorf("making a key: %w", err)
-	}
-	_, err = create(ctx, c.compute, "os-keypairs", "keypair", map[string]any{
-		"name": app.Name + key, "public_key": publicKey(public)})
+	_, err = call(ctx, c.network, http.MethodPut, "routers/"+app.Router, map[string]any{"router": map[string]any{
+		"routes": []any{map[string]any{"destination": "10.98.0.0/16", "nexthop": "10.77.0.8"}}}})
 	return err
-}
-
-// publicKey writes a key as OpenSSH does (RFC 8709).
-func publicKey(k ed25519.PublicKey) string {
-	const kind = "ssh-ed25519"
-	var wire []byte
-	for _, part := range [][]byte{[]byte(kind), k} {
-		wire = binary.BigEndian.AppendUint32(wire, uint32(len(part)))
-		wire = append(wire, part...)
-	}
-	return kind + " " + base64.StdEncoding.EncodeToString(wire) + " karbor-demo"
 }
 
 func (c *Cloud) createImages(ctx context.Context, app *Application) error {
@@ -169,12 +167,17 @@ func (c *Cloud) createImages(ctx context.Context, app *Application) error {
 		name string
 		size int64
 		into *string
-	}{{"-boot-image", bootSize, nil}, {"-db-image", serverSize, &app.ServerImage}} {
+		more map[string]any
+	}{
+		{"-boot-image", bootSize, nil, nil},
+		{"-db-image", serverSize, &app.ServerImage, map[string]any{
+			"tags": []string{"demo", "db"}, "min_ram": 64, "min_disk": gibibytes, "os_distro": "none", "demo_note": "made for the demo"}},
+	} {
 		file, kind, err := fileSystem(ctx, seed(), i.size)
 		if err != nil {
 			return err
 		}
-		id, err := c.upload(ctx, app.Name+i.name, file)
+		id, err := c.upload(ctx, app.Name+i.name, file, i.more)
 		err = errors.Join(err, file.Close())
 		if id != "" {
 			app.images = append(app.images, id)
@@ -229,11 +232,12 @@ func (c *Cloud) boot(ctx context.Context, app *Application, id *string, body map
 	}
 	body["flavorRef"], body["key_name"] = flavor, app.Name+key
 	body["security_groups"] = []any{map[string]any{"name": app.Name + group}}
-	s, err := create(ctx, c.compute, "servers", "server", body)
+	made, err := call(ctx, c.compute, http.MethodPost, "servers", map[string]any{"server": body,
+		"os:scheduler_hints": map[string]any{"group": app.together}})
 	if err != nil {
 		return err
 	}
-	*id = s.text("id")
+	*id = made.doc("server").text("id")
 	_, err = settled(ctx, c.compute, "servers/"+*id, "server", "ACTIVE")
 	return err
 }
@@ -248,7 +252,9 @@ func (c *Cloud) createFirst(ctx context.Context, app *Application) (err error) {
 	return c.boot(ctx, app, &app.First, map[string]any{
 		"name": app.Name + firstServer, "description": "the demo's web server",
 		"metadata": map[string]string{"tier": "web", "owner": "demo team"}, "tags": []string{"demo", "front"},
-		"networks": []any{map[string]any{"uuid": app.Network, "fixed_ip": firstIP}},
+		"networks":   []any{map[string]any{"uuid": app.Network, "fixed_ip": firstIP, "tag": "front"}},
+		"user_data":  base64.StdEncoding.EncodeToString([]byte("#!/bin/sh\necho the demo's web server\n")),
+		"accessIPv4": "192.0.2.60", "OS-DCF:diskConfig": "MANUAL",
 		"block_device_mapping_v2": []any{map[string]any{"uuid": app.RootVolume, "boot_index": 0,
 			"source_type": "volume", "destination_type": "volume", "delete_on_termination": false}}})
 }
@@ -256,7 +262,7 @@ func (c *Cloud) createFirst(ctx context.Context, app *Application) (err error) {
 func (c *Cloud) createSecond(ctx context.Context, app *Application) error {
 	return c.boot(ctx, app, &app.Second, map[string]any{
 		"name": app.Name + secondServer, "imageRef": app.ServerImage,
-		"metadata": map[string]string{"tier": "db"}, "tags": []string{"demo"},
+		"metadata": map[string]string{"tier": "db"}, "tags": []string{"demo"}, "config_drive": true,
 		"networks": []any{map[string]any{"uuid": app.Network}}})
 }
 
@@ -264,7 +270,7 @@ func (c *Cloud) createSecond(ctx context.Context, app *Application) error {
 // only way to change a volume's bytes through the cloud's own API.
 func (c *Cloud) changeData(ctx context.Context, app *Application) error {
 	data := seed()
-	first, err := c.upload(ctx, app.Name+"-data-image", random(data, dataSize))
+	first, err := c.upload(ctx, app.Name+"-data-image", random(data, dataSize), nil)
 	if first != "" {
 		app.images = append(app.images, first)
 	}
@@ -274,7 +280,7 @@ func (c *Cloud) changeData(ctx context.Context, app *Application) error {
 	if err := c.attachData(ctx, app, first); err != nil {
 		return err
 	}
-	second, err := c.upload(ctx, app.Name+"-data-image-2", changed(random(data, dataSize), seed()))
+	second, err := c.upload(ctx, app.Name+"-data-image-2", changed(random(data, dataSize), seed()), nil)
 	if second != "" {
 		app.images = append(app.images, second)
 	}
@@ -290,7 +296,7 @@ func (c *Cloud) attachData(ctx context.Context, app *Application, image string) 
 		return err
 	}
 	_, err = create(ctx, c.compute, "servers/"+app.First+"/os-volume_attachments", "volumeAttachment",
-		map[string]any{"volumeId": app.DataVolume, "device": device})
+		map[string]any{"volumeId": app.DataVolume, "device": device, "tag": "data"})
 	if err != nil {
 		return err
 	}

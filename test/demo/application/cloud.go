@@ -19,6 +19,10 @@ import (
 // Cloud is a session of the tenant.
 type Cloud struct {
 	compute, volume, image, network *gophercloud.ServiceClient
+	// SameAddress says that a restore can bring back the same floating address.
+	SameAddress bool
+	// Administrator sees what a tenant does not, user data; nil for nobody.
+	Administrator *Cloud
 }
 
 // Microversions: tags in a server's creation, delete_on_termination of its

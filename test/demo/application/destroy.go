@@ -85,6 +85,16 @@ func (c *Cloud) destroyImages(ctx context.Context, app *Application, ours func(d
 }
 
 func (c *Cloud) destroyNetworks(ctx context.Context, _ *Application, ours func(document) bool) error {
+	addresses, err := find(ctx, c.network, "floatingips", "floatingips", func(d document) bool {
+		return ours(document{"name": d["description"]})
+	})
+	if err != nil {
+		return err
+	}
+	err = each(ctx, addresses, func(ctx context.Context, id string) error { return remove(ctx, c.network, "floatingips/"+id) })
+	if err != nil {
+		return err
+	}
 	networks, err := find(ctx, c.network, "networks", "networks", ours)
 	if err != nil {
 		return err
@@ -98,20 +108,8 @@ func (c *Cloud) destroyNetworks(ctx context.Context, _ *Application, ours func(d
 		if err != nil {
 			return err
 		}
-		for _, p := range ports {
-			owner := p.text("device_owner")
-			switch {
-			case strings.HasPrefix(owner, "network:router_interface"):
-				_, err = call(ctx, c.network, "PUT", "routers/"+p.text("device_id")+"/remove_router_interface",
-					map[string]any{"port_id": p.text("id")})
-			case strings.HasPrefix(owner, "network:"):
-				continue
-			default:
-				err = remove(ctx, c.network, "ports/"+p.text("id"))
-			}
-			if ignoreNotFound(err) != nil {
-				return err
-			}
+		if err := c.clearPorts(ctx, ports, routers); err != nil {
+			return err
 		}
 	}
 	if err := each(ctx, routers, func(ctx context.Context, id string) error { return remove(ctx, c.network, "routers/"+id) }); err != nil {
@@ -120,10 +118,46 @@ func (c *Cloud) destroyNetworks(ctx context.Context, _ *Application, ours func(d
 	return each(ctx, networks, func(ctx context.Context, id string) error { return remove(ctx, c.network, "networks/"+id) })
 }
 
+// clearPorts removes the ports of a network, and the routes that need them.
+func (c *Cloud) clearPorts(ctx context.Context, ports, routers []document) error {
+	for _, r := range routers {
+		_, err := call(ctx, c.network, "PUT", "routers/"+r.text("id"), map[string]any{"router": map[string]any{"routes": []any{}}})
+		if ignoreNotFound(err) != nil {
+			return err
+		}
+	}
+	for _, p := range ports {
+		var err error
+		switch owner := p.text("device_owner"); {
+		case strings.HasPrefix(owner, "network:router_interface"):
+			_, err = call(ctx, c.network, "PUT", "routers/"+p.text("device_id")+"/remove_router_interface",
+				map[string]any{"port_id": p.text("id")})
+		case strings.HasPrefix(owner, "network:"):
+		default:
+			err = remove(ctx, c.network, "ports/"+p.text("id"))
+		}
+		if ignoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *Cloud) destroyAccess(ctx context.Context, app *Application, ours func(document) bool) error {
 	groups, err := find(ctx, c.network, "security-groups", "security_groups", ours)
 	if err != nil {
 		return err
+	}
+	// Groups may refer to each other: such rules go first.
+	for _, g := range groups {
+		for _, r := range g.list("security_group_rules") {
+			if r.text("remote_group_id") == "" {
+				continue
+			}
+			if err := remove(ctx, c.network, "security-group-rules/"+r.text("id")); err != nil {
+				return err
+			}
+		}
 	}
 	for _, g := range groups {
 		if err := remove(ctx, c.network, "security-groups/"+g.text("id")); err != nil {
@@ -131,4 +165,13 @@ func (c *Cloud) destroyAccess(ctx context.Context, app *Application, ours func(d
 		}
 	}
 	return remove(ctx, c.compute, "os-keypairs/"+app.Name+key)
+}
+
+// DestroyGroup deletes the server group, which Destroy leaves: a restored server is in
+// the group of the original if that is still there.
+func (c *Cloud) DestroyGroup(ctx context.Context, app *Application) error {
+	if app.together == "" {
+		return nil
+	}
+	return remove(ctx, c.compute, "os-server-groups/"+app.together)
 }

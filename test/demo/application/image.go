@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -18,11 +19,12 @@ import (
 
 const mib = 1 << 20
 
-// upload makes an image of what r gives, and leaves the closing of r to the
-// caller. The image's id is given also with an error.
-func (c *Cloud) upload(ctx context.Context, name string, r io.Reader) (string, error) {
-	d, err := call(ctx, c.image, http.MethodPost, "images", map[string]any{
-		"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "private"})
+// upload makes an image of what r gives, with more members, and leaves the closing
+// of r to the caller. The image's id is given also with an error.
+func (c *Cloud) upload(ctx context.Context, name string, r io.Reader, more map[string]any) (string, error) {
+	body := map[string]any{"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "private"}
+	maps.Copy(body, more)
+	d, err := call(ctx, c.image, http.MethodPost, "images", body)
 	if err != nil {
 		return "", fmt.Errorf("making the image %s: %w", name, err)
 	}

@@ -49,11 +49,18 @@ func (p Properties) take(of string, d document, members ...string) {
 	}
 }
 
+// tags sets the tags, but for those by which Karbor finds again what it makes.
+func (p Properties) tags(of string, d document) {
+	tags, _ := d["tags"].([]any)
+	p.set(of, "tags", slices.DeleteFunc(sortedTexts(tags), func(t string) bool { return strings.HasPrefix(t, "karbor-") }))
+}
+
 // Properties asks the cloud for all of them, by the parts' names.
 func (c *Cloud) Properties(ctx context.Context, app *Application) (Properties, error) {
 	p := Properties{}
 	for _, part := range []func(context.Context, *Application, Properties) error{
-		c.networkProperties, c.routerProperties, c.groupProperties, c.serverProperties, c.volumeProperties, c.keyProperties,
+		c.networkProperties, c.routerProperties, c.groupProperties, c.serverProperties, c.addressProperties,
+		c.volumeProperties, c.imageProperties, c.keyProperties,
 	} {
 		if err := part(ctx, app, p); err != nil {
 			return nil, fmt.Errorf("reading the properties: %w", err)
@@ -67,14 +74,17 @@ func (c *Cloud) networkProperties(ctx context.Context, app *Application, p Prope
 	if err != nil {
 		return err
 	}
-	p.take("network", n, "name", "description", "admin_state_up", "shared", "mtu", "port_security_enabled", "router:external")
+	p.take("network", n, "name", "description", "admin_state_up", "shared", "mtu", "port_security_enabled", "router:external",
+		"dns_domain", "availability_zone_hints")
+	p.tags("network", n)
 	subnets, err := find(ctx, c.network, "subnets?network_id="+n.text("id"), "subnets", nil)
 	if err != nil {
 		return err
 	}
 	for _, s := range subnets {
 		p.take("subnet "+s.text("name"), s, "cidr", "ip_version", "gateway_ip", "allocation_pools", "dns_nameservers",
-			"host_routes", "enable_dhcp", "description")
+			"host_routes", "enable_dhcp", "description", "ipv6_address_mode", "ipv6_ra_mode", "service_types")
+		p.tags("subnet "+s.text("name"), s)
 	}
 	return nil
 }
@@ -84,7 +94,8 @@ func (c *Cloud) routerProperties(ctx context.Context, app *Application, p Proper
 	if err != nil {
 		return err
 	}
-	p.take("router", r, "name", "description", "admin_state_up", "routes")
+	p.take("router", r, "name", "description", "admin_state_up", "routes", "availability_zone_hints")
+	p.tags("router", r)
 	outside := r.doc("external_gateway_info")
 	if id := outside.text("network_id"); id != "" {
 		// The external network is not the application's: it stays, with its id.
@@ -108,27 +119,41 @@ func (c *Cloud) routerProperties(ctx context.Context, app *Application, p Proper
 }
 
 func (c *Cloud) groupProperties(ctx context.Context, app *Application, p Properties) error {
-	g, err := named(ctx, c.network, "security-groups", "security_groups", app.Name+group)
+	names, err := c.groupNames(ctx)
 	if err != nil {
 		return err
 	}
-	p.take("security group", g, "name", "description")
-	var rules []string
-	for _, r := range g.list("security_group_rules") {
-		remote := r.text("remote_group_id")
-		if remote == g.text("id") {
-			remote = "itself"
-		}
-		text, err := json.Marshal([]any{r["direction"], r["ethertype"], r["protocol"], r["port_range_min"],
-			r["port_range_max"], r["remote_ip_prefix"], remote, r["description"]})
+	for _, name := range []string{app.Name + group, app.Name + admins} {
+		g, err := named(ctx, c.network, "security-groups", "security_groups", name)
 		if err != nil {
-			return fmt.Errorf("writing a rule: %w", err)
+			return err
 		}
-		rules = append(rules, string(text))
+		of := "security group " + name
+		p.take(of, g, "name", "description", "stateful")
+		p.tags(of, g)
+		var rules []string
+		for _, r := range g.list("security_group_rules") {
+			text, err := json.Marshal([]any{r["direction"], r["ethertype"], r["protocol"], r["port_range_min"],
+				r["port_range_max"], r["remote_ip_prefix"], names[r.text("remote_group_id")], r["description"]})
+			if err != nil {
+				return fmt.Errorf("writing a rule: %w", err)
+			}
+			rules = append(rules, string(text))
+		}
+		slices.Sort(rules)
+		p.set(of, "rules", rules)
 	}
-	slices.Sort(rules)
-	p.set("security group", "rules", rules)
 	return nil
+}
+
+// groupNames gives the names of the security groups by their ids.
+func (c *Cloud) groupNames(ctx context.Context) (map[string]string, error) {
+	groups, err := find(ctx, c.network, "security-groups", "security_groups", nil)
+	names := map[string]string{}
+	for _, g := range groups {
+		names[g.text("id")] = g.text("name")
+	}
+	return names, err
 }
 
 func (c *Cloud) serverProperties(ctx context.Context, app *Application, p Properties) error {
@@ -138,21 +163,52 @@ func (c *Cloud) serverProperties(ctx context.Context, app *Application, p Proper
 			return err
 		}
 		of := "server " + name
-		p.take(of, s, "status", "description", "metadata", "key_name", "config_drive", "OS-EXT-AZ:availability_zone", "flavor")
-		tags, _ := s["tags"].([]any)
-		p.set(of, "tags", sortedTexts(tags))
+		p.take(of, s, "status", "description", "metadata", "key_name", "config_drive", "OS-EXT-AZ:availability_zone", "flavor",
+			"accessIPv4", "accessIPv6", "OS-DCF:diskConfig", "locked")
+		p.tags(of, s)
 		var groups []any
 		for _, g := range s.list("security_groups") {
 			groups = append(groups, g.text("name"))
 		}
 		p.set(of, "security groups", slices.Compact(sortedTexts(groups)))
-		if err := c.portProperties(ctx, s.text("id"), of, p); err != nil {
-			return err
-		}
-		if err := c.attachmentProperties(ctx, s.text("id"), of, p); err != nil {
-			return err
+		for _, part := range []func(ctx context.Context, server, of string, p Properties) error{
+			c.portProperties, c.attachmentProperties, c.togetherProperties, c.userData,
+		} {
+			if err := part(ctx, s.text("id"), of, p); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// togetherProperties notes the server groups that a server is in.
+func (c *Cloud) togetherProperties(ctx context.Context, server, of string, p Properties) error {
+	groups, err := find(ctx, c.compute, "os-server-groups", "server_groups", func(d document) bool {
+		members, _ := d["members"].([]any)
+		return slices.Contains(members, any(server))
+	})
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, g := range groups {
+		names = append(names, g.text("name")+" "+g.text("policy"))
+	}
+	p.set(of, "server groups", names)
+	return nil
+}
+
+// userData notes what only an administrator may read, if there is one.
+func (c *Cloud) userData(ctx context.Context, server, of string, p Properties) error {
+	if c.Administrator == nil {
+		return nil
+	}
+	s, err := call(ctx, c.Administrator.compute, http.MethodGet, "servers/"+server, nil)
+	if err != nil {
+		return err
+	}
+	p.take(of, s.doc("server"), "OS-EXT-SRV-ATTR:user_data", "OS-EXT-SRV-ATTR:hostname")
 	return nil
 }
 
@@ -170,6 +226,14 @@ func (c *Cloud) portProperties(ctx context.Context, server, of string, p Propert
 	if err != nil {
 		return err
 	}
+	names, err := c.groupNames(ctx)
+	if err != nil {
+		return err
+	}
+	interfaces, err := find(ctx, c.compute, "servers/"+server+"/os-interface", "interfaceAttachments", nil)
+	if err != nil {
+		return err
+	}
 	slices.SortFunc(ports, func(a, b document) int { return strings.Compare(a.text("mac_address"), b.text("mac_address")) })
 	for i, port := range ports {
 		var addresses []string
@@ -178,7 +242,18 @@ func (c *Cloud) portProperties(ctx context.Context, server, of string, p Propert
 		}
 		name := fmt.Sprintf("%s: port %d", of, i+1)
 		p.set(name, "addresses", addresses)
-		p.take(name, port, "name", "mac_address", "admin_state_up", "allowed_address_pairs", "port_security_enabled", "binding:vnic_type")
+		p.take(name, port, "name", "description", "mac_address", "admin_state_up", "allowed_address_pairs", "port_security_enabled", "binding:vnic_type")
+		p.tags(name, port)
+		groups, _ := port["security_groups"].([]any)
+		for i, g := range groups {
+			groups[i] = names[fmt.Sprint(g)]
+		}
+		p.set(name, "security groups", sortedTexts(groups))
+		for _, one := range interfaces {
+			if one.text("port_id") == port.text("id") {
+				p.set(name, "device tag", one["tag"])
+			}
+		}
 	}
 	p.set(of, "ports", len(ports))
 	return nil
@@ -195,23 +270,54 @@ func (c *Cloud) attachmentProperties(ctx context.Context, server, of string, p P
 			return err
 		}
 		p.set(of, "volume at "+a.text("device"), map[string]any{
-			"name": v.doc("volume").text("name"), "delete_on_termination": a["delete_on_termination"]})
+			"name": v.doc("volume").text("name"), "delete_on_termination": a["delete_on_termination"], "tag": a["tag"]})
 	}
 	p.set(of, "volumes", len(attached))
 	return nil
 }
 
 func (c *Cloud) volumeProperties(ctx context.Context, app *Application, p Properties) error {
-	for _, name := range []string{app.Name + rootVolume, app.Name + dataVolume} {
+	for _, name := range []string{app.Name + rootVolume, app.Name + dataVolume, app.Name + archive} {
 		v, err := named(ctx, c.volume, "volumes/detail", "volumes", name)
 		if err != nil {
 			return err
 		}
-		p.take("volume "+name, v, "size", "bootable", "volume_type", "description", "status")
+		of := "volume " + name
+		p.take(of, v, "size", "bootable", "volume_type", "description", "status", "availability_zone", "encrypted", "multiattach")
 		metadata := v.doc("metadata")
-		// What Karbor makes bears its marks, by which a repeated step finds it.
-		maps.DeleteFunc(metadata, func(key string, _ any) bool { return strings.HasPrefix(key, "karbor_") })
-		p.set("volume "+name, "metadata", metadata)
+		p.set(of, "read-only", strings.EqualFold(metadata.text("readonly"), "true"))
+		// What Karbor makes bears its marks, by which a repeated step finds it; the
+		// flag is told above, and how a server has the volume with the server.
+		p.set(of, "metadata", withoutMarks(metadata, "readonly", "attached_mode"))
+		p.set(of, "image metadata", withoutMarks(v.doc("volume_image_metadata")))
+	}
+	return nil
+}
+
+// withoutMarks gives a map without Karbor's marks and without other members.
+func withoutMarks(from document, others ...string) document {
+	out := maps.Clone(from)
+	maps.DeleteFunc(out, func(key string, _ any) bool {
+		return strings.HasPrefix(key, "karbor_") || slices.Contains(others, key)
+	})
+	return out
+}
+
+// servicesOwn are an image's members that services compute: ids, times, places, and
+// what Nova notes of the server that an image was made of.
+var servicesOwn = []string{"id", "created_at", "updated_at", "self", "file", "schema", "direct_url", "locations", "status", "owner",
+	"size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "tags", "stores", "base_image_ref", "boot_roles",
+	"image_location", "image_state", "image_type", "instance_uuid", "user_id", "owner_id", "owner_project_name", "owner_user_name"}
+
+// imageProperties notes those of the image that the second server was booted from.
+func (c *Cloud) imageProperties(ctx context.Context, app *Application, p Properties) error {
+	d, err := call(ctx, c.image, http.MethodGet, "images/"+app.ServerImage, nil)
+	if err != nil {
+		return err
+	}
+	p.tags("image", d)
+	for name, value := range withoutMarks(d, servicesOwn...) {
+		p.set("image", name, value)
 	}
 	return nil
 }

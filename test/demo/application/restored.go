@@ -13,7 +13,7 @@ import (
 // Restored finds the parts of an application that was restored, by their
 // names: their ids are new.
 func (c *Cloud) Restored(ctx context.Context, app *Application) (*Application, error) {
-	r := &Application{Name: app.Name, FileSystem: app.FileSystem, boot: app.boot}
+	r := &Application{Name: app.Name, FileSystem: app.FileSystem, boot: app.boot, together: app.together, outside: app.outside}
 	for _, part := range []struct {
 		into *string
 		find func() (document, error)
@@ -37,6 +37,13 @@ func (c *Cloud) Restored(ctx context.Context, app *Application) (*Application, e
 		{&r.Group, func() (document, error) {
 			return named(ctx, c.network, "security-groups", "security_groups", app.Name+group)
 		}},
+		{&r.Admins, func() (document, error) {
+			return named(ctx, c.network, "security-groups", "security_groups", app.Name+admins)
+		}},
+		{&r.Archive, func() (document, error) {
+			return named(ctx, c.volume, "volumes/detail", "volumes", app.Name+archive)
+		}},
+		{&r.Address, func() (document, error) { return c.addressOf(ctx, r.First) }},
 	} {
 		d, err := part.find()
 		if err != nil {
@@ -49,7 +56,7 @@ func (c *Cloud) Restored(ctx context.Context, app *Application) (*Application, e
 
 // IDs gives the ids of the parts that are protected.
 func (a *Application) IDs() []string {
-	return []string{a.First, a.Second, a.RootVolume, a.DataVolume, a.ServerImage, a.Network}
+	return []string{a.First, a.Second, a.RootVolume, a.DataVolume, a.Archive, a.ServerImage, a.Network}
 }
 
 // Inventory is all that the tenant has in the cloud: by "kind id", its name.
@@ -97,7 +104,8 @@ func (c *Cloud) Leftovers(ctx context.Context, before Inventory, app *Applicatio
 	own := map[string]bool{
 		"server " + app.First: true, "server " + app.Second: true, "volume " + app.RootVolume: true,
 		"volume " + app.DataVolume: true, "image " + app.ServerImage: true, "network " + app.Network: true,
-		"router " + app.Router: true, "security-group " + app.Group: true,
+		"router " + app.Router: true, "security-group " + app.Group: true, "security-group " + app.Admins: true,
+		"volume " + app.Archive: true, "floatingip " + app.Address: true,
 	}
 	for _, id := range app.images {
 		own["image "+id] = true

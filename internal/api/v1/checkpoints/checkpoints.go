@@ -62,7 +62,7 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "GET", Pattern: all, Rule: "provider:checkpoint_get_all", Handle: d.list, Tag: tag,
 			Summary: "List the checkpoints of a provider",
-			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("project_id"), api.FilterQuery("plan_id"), api.FilterQuery("status"),
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.FilterQuery("plan_id"), api.FilterQuery("status"),
 				api.Parameter{Name: "start_date", Format: "date", Description: "Only checkpoints of this day or later."},
 				api.Parameter{Name: "end_date", Format: "date", Description: "Only checkpoints of this day or earlier."}),
 			Answer: api.ListShape("checkpoints", view{}),

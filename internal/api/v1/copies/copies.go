@@ -52,7 +52,7 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "GET", Pattern: provider + "/copies", Rule: "copy:get_all", Since: api.CopyVersion, Handle: d.list,
 			Summary: "List the requests for copies", Tag: tag,
-			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("plan_id"), api.FilterQuery("status",
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.FilterQuery("plan_id"), api.FilterQuery("status",
 				string(karbor.CopyWaiting), string(karbor.CopyCopying), string(karbor.CopyFinished), string(karbor.CopyError))),
 			Answer: api.ListShape("copies", view{}),
 		},

@@ -34,7 +34,7 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "GET", Pattern: "/operation_logs", Rule: "operation_log:get_all", Handle: d.list,
 			Summary: "List the records of operations",
-			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("checkpoint_id"), api.FilterQuery("plan_id"),
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.FilterQuery("checkpoint_id"), api.FilterQuery("plan_id"),
 				api.FilterQuery("restore_id"), api.FilterQuery("status")),
 			Answer: api.ListShape("operation_logs", view{}),
 		},

@@ -57,7 +57,7 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "GET", Pattern: "/plans", Rule: "plan:get_all", Handle: d.list,
 			Summary: "List the plans",
-			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.PartQuery("name"), api.PartQuery("description"),
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.PartQuery("name"), api.PartQuery("description"),
 				api.FilterQuery("status", string(karbor.PlanSuspended), string(karbor.PlanStarted))),
 			Answer: api.ListShape("plans", view{}),
 		},

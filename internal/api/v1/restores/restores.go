@@ -53,7 +53,7 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "GET", Pattern: "/restores", Rule: "restore:get_all", Handle: d.list,
 			Summary: "List the restores",
-			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("status",
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.FilterQuery("status",
 				string(karbor.RestoreInProgress), string(karbor.RestoreSuccess), string(karbor.RestoreFail))),
 			Answer: api.ListShape("restores", view{}),
 		},

@@ -47,7 +47,7 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "GET", Pattern: "/scheduled_operations", Rule: "scheduled_operation:get_all", Handle: d.list,
 			Summary: "List the scheduled operations",
-			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("project_id"), api.PartQuery("name"),
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.PartQuery("name"),
 				api.FilterQuery("operation_type", string(karbor.ScheduledProtect), string(karbor.ScheduledRetention)), api.FilterQuery("trigger_id"),
 				api.Parameter{Name: "operation_definition", Description: "Only items whose definition has these members, as `key=value,key=value` or JSON, or this text."}),
 			Answer: api.ListShape("operations", view{}),
@@ -146,9 +146,6 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 	project, err := r.ListProject()
 	if err != nil {
 		return nil, err
-	}
-	if project == "" {
-		project = r.Filter("project_id")
 	}
 	found, err := d.Store.ScheduledOperations(ctx, store.ScheduledOperationFilter{
 		ProjectID: project, Name: r.Filter("name"), OperationType: r.Filter("operation_type"), TriggerID: r.Filter("trigger_id"),

@@ -56,7 +56,7 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "GET", Pattern: "/triggers", Rule: "trigger:get_all", Handle: d.list,
 			Summary: "List the triggers",
-			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("project_id"), api.PartQuery("name"),
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.PartQuery("name"),
 				api.FilterQuery("type", string(karbor.TimeTrigger)),
 				api.Parameter{Name: "properties", Description: "Only items that have these properties, as `key=value,key=value` or JSON, or this text in them."}),
 			Answer: api.ListShape("triggers", view{}),
@@ -169,9 +169,6 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 	project, err := r.ListProject()
 	if err != nil {
 		return nil, err
-	}
-	if project == "" {
-		project = r.Filter("project_id")
 	}
 	found, err := d.Store.Triggers(ctx, store.TriggerFilter{
 		ProjectID: project, Name: r.Filter("name"), Type: r.Filter("type"),

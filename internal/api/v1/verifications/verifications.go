@@ -50,7 +50,7 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "GET", Pattern: "/verifications", Rule: "verification:get_all", Handle: d.list,
 			Summary: "List the verifications",
-			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.FilterQuery("provider_id"), api.FilterQuery("checkpoint_id"),
+			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.FilterQuery("provider_id"), api.FilterQuery("checkpoint_id"),
 				api.FilterQuery("status", string(karbor.VerificationVerifying), string(karbor.VerificationSuccess), string(karbor.VerificationError))),
 			Answer: api.ListShape("verifications", view{}),
 		},

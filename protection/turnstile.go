@@ -1,13 +1,14 @@
-package network
+package protection
 
 import (
 	"context"
 	"sync"
 )
 
-// turnstile lets one caller at a time through for each name. The zero value is
-// ready to use.
-type turnstile struct {
+// Turnstile lets one caller at a time through for each name: the hooks of one
+// operation, say, that make things which they share. The zero value is ready to
+// use; it is safe for concurrent use. It knows nothing of other processes.
+type Turnstile struct {
 	mu    sync.Mutex
 	turns map[string]*turn
 }
@@ -17,8 +18,8 @@ type turn struct {
 	users int           // inside or waiting
 }
 
-// enter waits for the turn, or until ctx ends. leave must be called once.
-func (t *turnstile) enter(ctx context.Context, name string) (leave func(), err error) {
+// Enter waits for the turn, or until ctx ends. leave must be called once.
+func (t *Turnstile) Enter(ctx context.Context, name string) (leave func(), err error) {
 	t.mu.Lock()
 	if t.turns == nil {
 		t.turns = map[string]*turn{}

@@ -1,0 +1,140 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/karbor/karbor"
+)
+
+// Leftover is what an operation that is over made in the cloud for one resource, and
+// could not remove.
+type Leftover struct {
+	OperationID string
+	Key         karbor.NodeKey
+	ProjectID   string
+	ProviderID  string
+	// CheckpointID is the checkpoint that was made or restored.
+	CheckpointID string
+	// Reason is why it could not be removed the last time, for the tenant.
+	Reason string
+	// Tries counts the tries to remove it since the operation ended; TriedAt is when
+	// the last one began, or when the operation ended.
+	Tries              int64
+	TriedAt, CreatedAt time.Time
+	// GivenUp says that it is not tried again.
+	GivenUp bool
+}
+
+const leftoverColumns = `operation_id, resource_key, project_id, provider_id, checkpoint_id, reason, tries, tried_at,
+	created_at, given_up`
+
+// DueLeftovers lists those that were last tried before a time and are not given up,
+// the longest ago first, and those of one operation together in no special order.
+func (s *Store) DueLeftovers(ctx context.Context, before time.Time, limit int) ([]Leftover, error) {
+	found, err := all(ctx, s.reader, scanLeftover, "SELECT "+leftoverColumns+
+		" FROM leftovers WHERE given_up = 0 AND tried_at < ? ORDER BY tried_at, operation_id, resource_key LIMIT ?", micros(before), limit)
+	return found, failed("listing what is left in the cloud", err)
+}
+
+// LeftoversOf lists those of the operations that made or restored a checkpoint, given
+// up or not.
+func (s *Store) LeftoversOf(ctx context.Context, providerID, checkpointID string) ([]Leftover, error) {
+	found, err := all(ctx, s.reader, scanLeftover, "SELECT "+leftoverColumns+
+		" FROM leftovers WHERE provider_id = ? AND checkpoint_id = ? ORDER BY operation_id, resource_key", providerID, checkpointID)
+	return found, failed("listing what is left in the cloud of checkpoint "+checkpointID, err)
+}
+
+// ClaimLeftover takes a leftover as it was listed for a try that begins now. It
+// reports whether nobody else has taken it since.
+func (s *Store) ClaimLeftover(ctx context.Context, l Leftover) (bool, error) {
+	var n int64
+	err := s.write(ctx, "taking what is left in the cloud", func(t *transaction) (err error) {
+		n, err = t.changed(ctx, `UPDATE leftovers SET tries = tries + 1, tried_at = ?
+			WHERE operation_id = ? AND resource_key = ? AND tried_at = ? AND tries = ?`,
+			micros(s.now()), l.OperationID, string(l.Key), micros(l.TriedAt), l.Tries)
+		return err
+	})
+	return n == 1, err
+}
+
+// KeepLeftover notes why a try has failed, and whether it was the last. With the last
+// one of an operation its delegation is erased; revoke keeps it among Revocations.
+func (s *Store) KeepLeftover(ctx context.Context, l Leftover, revoke bool) error {
+	return s.write(ctx, "noting what is left in the cloud", func(t *transaction) error {
+		err := t.exec(ctx, "UPDATE leftovers SET reason = ?, given_up = ? WHERE operation_id = ? AND resource_key = ?",
+			l.Reason, truth(l.GivenUp), l.OperationID, string(l.Key))
+		if err != nil || !l.GivenUp {
+			return err
+		}
+		return releaseDelegation(ctx, t, l.OperationID, revoke)
+	})
+}
+
+// RemoveLeftover forgets a leftover that is gone from the cloud, with its scratch
+// record, and, as KeepLeftover does, the delegation of an operation that has no other.
+func (s *Store) RemoveLeftover(ctx context.Context, l Leftover, revoke bool) error {
+	return s.write(ctx, "forgetting what is no longer left in the cloud", func(t *transaction) error {
+		for _, table := range []string{"leftovers", "scratch"} {
+			err := t.exec(ctx, "DELETE FROM "+table+" WHERE operation_id = ? AND resource_key = ?", l.OperationID, string(l.Key))
+			if err != nil {
+				return err
+			}
+		}
+		return releaseDelegation(ctx, t, l.OperationID, revoke)
+	})
+}
+
+// RenewLeftovers gives an operation that has leftovers another delegation, and has
+// all of them tried again.
+func (s *Store) RenewLeftovers(ctx context.Context, operationID string, delegation []byte) error {
+	return s.write(ctx, "renewing the delegation of operation "+operationID, func(t *transaction) error {
+		err := t.exec(ctx, "UPDATE operations SET delegation = ? WHERE id = ? AND ended_at IS NOT NULL",
+			sealed(delegation), operationID)
+		if err != nil {
+			return err
+		}
+		return t.exec(ctx, "UPDATE leftovers SET given_up = 0 WHERE operation_id = ?", operationID)
+	})
+}
+
+// insertLeftovers keeps what an operation could not remove, and erases the scratch
+// records of all other resources.
+func insertLeftovers(ctx context.Context, t *transaction, id string, o *ending, left map[karbor.NodeKey]string, now int64) error {
+	for key, reason := range left {
+		err := t.exec(ctx, "INSERT INTO leftovers ("+leftoverColumns+") VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, 0)",
+			id, string(key), o.projectID, o.providerID, o.checkpointID, reason, now, now)
+		if err != nil {
+			return err
+		}
+	}
+	return t.exec(ctx, `DELETE FROM scratch WHERE operation_id = ?
+		AND resource_key NOT IN (SELECT resource_key FROM leftovers WHERE operation_id = ?)`, id, id)
+}
+
+// releaseDelegation erases the delegation of an operation that nothing is tried for
+// any more.
+func releaseDelegation(ctx context.Context, t *transaction, operationID string, revoke bool) error {
+	n, err := one(ctx, t, scanInt, "SELECT COUNT(*) FROM leftovers WHERE operation_id = ? AND given_up = 0", operationID)
+	if err != nil || n > 0 {
+		return err
+	}
+	if revoke {
+		// One that is still to be revoked was renewed since, and ends by itself.
+		if err := t.exec(ctx, "DELETE FROM revocations WHERE operation_id = ?", operationID); err != nil {
+			return err
+		}
+		if err := insertRevocation(ctx, t, operationID); err != nil {
+			return err
+		}
+	}
+	return t.exec(ctx, "UPDATE operations SET delegation = NULL WHERE id = ?", operationID)
+}
+
+func scanLeftover(rows *sql.Rows) (Leftover, error) {
+	var l Leftover
+	err := rows.Scan(&l.OperationID, (*string)(&l.Key), &l.ProjectID, &l.ProviderID, &l.CheckpointID, &l.Reason, &l.Tries,
+		timeColumn{&l.TriedAt}, timeColumn{&l.CreatedAt}, &l.GivenUp)
+	return l, err
+}
