@@ -313,6 +313,10 @@ func (c *Cloud) replaceData(ctx context.Context, app *Application, image string)
 	if _, err := settled(ctx, c.volume, "volumes/"+old, "volume", "available"); err != nil {
 		return err
 	}
+	// Nova keeps the device taken a little longer than Cinder the volume.
+	if err := gone(ctx, c.compute, "servers/"+app.First+"/os-volume_attachments/"+old); err != nil {
+		return err
+	}
 	if err := remove(ctx, c.volume, "volumes/"+old); err != nil {
 		return err
 	}
