@@ -22,8 +22,11 @@ type Options struct {
 	// Workers is how many goroutines of a stream hash, compress and encrypt; 0 is
 	// one for each processor.
 	Workers int
-	// Index tells where chunks lie, and is told of new ones. Required.
+	// Index tells where chunks lie, and is told of new ones. Required, or else NewIndex.
 	Index Index
+	// NewIndex makes the index when it is known of which repository, if Index is nil. It
+	// is closed by who gave this function.
+	NewIndex func(format.RepositoryID) (Index, error)
 }
 
 // Domain is an opened key domain of a bank. Its methods may be called concurrently.
@@ -62,7 +65,7 @@ func Open(ctx context.Context, b bank.Bank, domain string, master format.Key, o 
 	if err != nil {
 		return nil, fmt.Errorf("opening the repository of %s: %w", domain, err)
 	}
-	d, _, err := format.ParseDocument(text, domain)
+	d, id, err := format.ParseDocument(text, domain)
 	if err != nil {
 		return nil, fmt.Errorf("opening the repository of %s: %w", domain, err)
 	}
@@ -72,6 +75,11 @@ func Open(ctx context.Context, b bank.Bank, domain string, master format.Key, o 
 	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Index == nil {
+		if o.Index, err = o.NewIndex(id); err != nil {
+			return nil, fmt.Errorf("opening the repository of %s: %w", domain, err)
+		}
 	}
 	return &Domain{bank: b, name: domain, document: d, keys: keys, options: o}, nil
 }

@@ -2,11 +2,8 @@ package dedup
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 
-	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/internal/repository/format"
 )
 
@@ -24,6 +21,27 @@ type Index interface {
 	Find(kind format.Kind, id format.ID) (l Location, ok bool, err error)
 	// Add takes in the packs of a segment.
 	Add(packs []format.Pack) error
+}
+
+// Segments are the index segments of a bank.
+type Segments interface {
+	// List gives the names of all, those written first before the others.
+	List(ctx context.Context) ([]format.Name, error)
+	// Load reads one. One that is damaged is a *format.DamageError, one that is not
+	// there any more karbor.NotFound.
+	Load(ctx context.Context, name format.Name) (*format.Segment, error)
+}
+
+// SegmentIndex is an Index that remembers, longer than its process lives, which segments
+// it has taken in.
+type SegmentIndex interface {
+	Index
+	// AddSegment takes in a segment that was just written.
+	AddSegment(name format.Name, s *format.Segment) error
+	// Sync takes in the segments that it does not know, and forgets what only those told
+	// that are there no more. A segment that is damaged is left out; what says so
+	// is returned beside the others' success.
+	Sync(ctx context.Context, s Segments) (damaged []error, err error)
 }
 
 // Memory is an Index in memory, for small repositories and tests: about 150 bytes
@@ -63,43 +81,4 @@ func (m *Memory) Add(packs []format.Pack) error {
 		}
 	}
 	return nil
-}
-
-// LoadIndex reads all index segments of the bank into the domain's index. A segment
-// that is damaged is left out; what says so is returned beside the others' success.
-func (d *Domain) LoadIndex(ctx context.Context) (damaged []error, err error) {
-	prefix, marker := domainPrefix(d.name)+"index/", ""
-	for {
-		page, err := d.bank.List(ctx, prefix, marker, bank.MaxList)
-		if err != nil {
-			return damaged, fmt.Errorf("listing the index: %w", err)
-		}
-		for _, object := range page {
-			err := d.loadSegment(ctx, object.Key, object.Key[len(prefix):])
-			if _, bad := errors.AsType[*format.DamageError](err); bad {
-				damaged = append(damaged, err)
-			} else if err != nil {
-				return damaged, err
-			}
-		}
-		if len(page) < bank.MaxList {
-			return damaged, nil
-		}
-		marker = page[len(page)-1].Key
-	}
-}
-
-func (d *Domain) loadSegment(ctx context.Context, key, name string) error {
-	b, err := get(ctx, d.bank, key, format.MaxSegment)
-	if err != nil {
-		return fmt.Errorf("reading the index segment %s: %w", name, err)
-	}
-	if format.NameOf(b).String() != name {
-		return fmt.Errorf("reading the index segment %s: %w", name, &format.DamageError{What: "index segment", Why: "its bytes have another name"})
-	}
-	s, err := d.keys.OpenSegment(b)
-	if err != nil {
-		return fmt.Errorf("reading the index segment %s: %w", name, err)
-	}
-	return d.options.Index.Add(s.Packs)
 }

@@ -162,12 +162,19 @@ func (w *Writer) publishSegment(ctx context.Context) error {
 	if len(packs) == 0 {
 		return nil
 	}
-	b, err := w.domain.keys.SealSegment(&format.Segment{Packs: packs})
+	segment := &format.Segment{Packs: packs}
+	b, err := w.domain.keys.SealSegment(segment)
 	if err != nil {
 		return err
 	}
-	if err := w.domain.store(ctx, w.domain.segmentKey(format.NameOf(b)), b); err != nil {
+	name := format.NameOf(b)
+	if err := w.domain.store(ctx, w.domain.segmentKey(name), b); err != nil {
 		return err
+	}
+	if x, ok := w.domain.options.Index.(SegmentIndex); ok {
+		if err := x.AddSegment(name, segment); err != nil {
+			return err
+		}
 	}
 	w.totals.add(func(s *Summary) { s.Stored += int64(len(b)) })
 	return nil
