@@ -10,6 +10,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/protectable"
+	"github.com/karbor/karbor/protection"
 )
 
 const (
@@ -68,28 +69,32 @@ func (s *Service) buildGraph(ctx context.Context, cloud karbor.Cloud, p *provide
 }
 
 // lookUp makes sure that the resources of a plan are there, and the tenant's. Those
-// that can have dependents are looked for with them.
+// that can have dependents are looked for with them, and those that nothing is done
+// for not at all. A cloud that does not answer now does not keep the operation from
+// being accepted: its hooks wait for it.
 func (s *Service) lookUp(ctx context.Context, cloud karbor.Cloud, p *provider.Provider, listed []*karbor.Node) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(askAtOnce)
 	for _, n := range listed {
 		plugin := s.protectables[n.Type]
-		if plugin == nil || slices.ContainsFunc(s.protectablesUnder(n.Type), func(u protectable.Plugin) bool { return p.Protects(u.Type()) }) {
+		if plugin == nil || idle(p.Hooks(karbor.Protect, n.Type)) || slices.ContainsFunc(s.protectablesUnder(n.Type), func(u protectable.Plugin) bool { return p.Protects(u.Type()) }) {
 			continue
 		}
 		group.Go(func() error {
 			what := fmt.Sprintf("%s %s (%s)", n.Type, n.ID, n.Name)
 			_, err := plugin.Show(ctx, cloud, n.ID, nil)
-			switch {
-			case err == nil:
-				return nil
-			case karbor.KindOf(err) == karbor.NotFound:
+			if err != nil && !karbor.IsTransient(err) {
 				return refuse(err, what)
 			}
-			return fmt.Errorf("looking for %s: %w", what, err)
+			return ctx.Err()
 		})
 	}
 	return group.Wait()
+}
+
+// idle reports whether a plug-in has nothing to do for a resource.
+func idle(h protection.Hooks) bool {
+	return h.PrepareBegin == nil && h.PrepareFinish == nil && h.Main == nil && h.Complete == nil
 }
 
 // dependentsOf gives, for each node, what it depends on directly.

@@ -28,6 +28,7 @@ func (f strict) Show(_ context.Context, _ karbor.Cloud, id string, _ map[string]
 
 func TestListedLeafThatIsNotThereIsRefusedByName(t *testing.T) {
 	s := newSite(t)
+	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{Main: s.script.note("main")})
 	s.finders = []protectable.Plugin{strict{finder{karbor.VolumeType, nil}, "v1"}}
 	s.restart()
 	err := s.attempt(s.plan(volume("v1"), volume("made-up")))
@@ -44,6 +45,7 @@ func TestListedLeafThatIsNotThereIsRefusedByName(t *testing.T) {
 
 func TestRestoreIsRefusedWhenTheCheckpointChangesMeanwhile(t *testing.T) {
 	s := newSite(t)
+	s.script.set(karbor.RestoreOperation, karbor.VolumeType, protection.Hooks{Main: s.script.note("main")})
 	id := s.protect(s.plan(volume("v1")))
 	s.until(id)
 	// The authorization comes between the look at the checkpoint and the acceptance.
@@ -52,7 +54,6 @@ func TestRestoreIsRefusedWhenTheCheckpointChangesMeanwhile(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.script.set(karbor.RestoreOperation, karbor.VolumeType, protection.Hooks{Main: s.script.note("main")})
 	_, err := s.service.Restore(t.Context(), s.caller(), protectionservice.RestoreRequest{ProviderID: providerID, CheckpointID: id})
 	if karbor.KindOf(err) != karbor.Conflict {
 		t.Errorf("restore answers %v", err)

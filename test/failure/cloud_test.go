@@ -46,7 +46,7 @@ func TestProtectOutlivesAFailingCloudAndTellsWhatItCannot(t *testing.T) {
 		{"no answer", []fabric.Fault{breaking("GET", anImage, fabric.AnswerHang)}, nil},
 		{"a closed connection", []fabric.Fault{breaking("GET", ofBytes, fabric.AnswerClose)}, nil},
 		{"a cut transfer", []fabric.Fault{breaking("GET", ofBytes, fabric.AnswerCut)}, nil},
-		{"404", []fabric.Fault{answering("GET", anImage, 404, 0)}, []string{img.ID, "disk"}},
+		{"404", []fabric.Fault{answering("GET", ofBytes, 404, 0)}, []string{img.ID, "disk"}},
 		{"403", []fabric.Fault{{Service: "glance", Path: ofBytes, Status: 403}}, []string{img.ID, "disk", "403"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -296,7 +296,7 @@ func (c *Cloud) attachData(ctx context.Context, app *Application, image string) 
 		return err
 	}
 	_, err = create(ctx, c.compute, "servers/"+app.First+"/os-volume_attachments", "volumeAttachment",
-		map[string]any{"volumeId": app.DataVolume, "device": device, "tag": "data"})
+		map[string]any{"volumeId": app.DataVolume, "device": device})
 	if err != nil {
 		return err
 	}
