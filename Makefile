@@ -4,9 +4,10 @@ export GOTOOLCHAIN ?= local
 BIN := bin
 LINT := go tool -modfile=tools/go.mod golangci-lint
 PACKAGES ?= ./...
+REQUESTS ?= 1000000
 
-.PHONY: help build man test check lint vet race bench bench-api demo demo-selftest demo-crash demo-openstack \
-	test-compat model openstack-up openstack-down test-openstack test-databases fuzz clean
+.PHONY: help build man test check lint vet race bench bench-api bench-peers bench-saturation bench-endurance demo demo-selftest demo-crash demo-openstack \
+	test-compat model test-bank-faults openstack-up openstack-down test-openstack test-databases test-banks bench-banks fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,15 +33,35 @@ race: ## all tests under the race detector; a test that skips fails the run
 test-databases: ## the store and the local engine on private PostgreSQL and MariaDB servers; says which package is missing
 	go test -count=1 -timeout 30m -tags databases ./internal/store/... ./internal/workflow/local ./cmd/karbord
 
+test-banks: ## the banks on a real S3 server (versitygw, built from its module) and on Swift, through both of its interfaces; no skips
+	.ci/noskip -count=1 -timeout 60m -tags banks ./bank/...
+
+PEERS ?=
+
+bench-peers: ## CPU time, memory and bytes beside restic, borg and kopia; RESTIC=, BORG=, KOPIA= name them, PEERS="-data 2000 -rounds 5" sets sizes
+	go run ./test/bench/peers $(PEERS)
+
+bench-banks: ## packs over a line of 100 MB/s with 20 ms latency, to a real S3 server
+	go test -tags banks -run "^$$" -bench Packs -benchtime 1x ./bank/s3
+
 bench: ## the benchmarks behind the figures in the documentation
 	go test -run "^$$" -bench . -benchtime 1x -timeout 30m ./bank/... ./internal/... ./test/bench
 
 model: ## explore the protocol of writers and collector further (minutes)
-	go test -timeout 60m -count=1 -v -run TestNoPublished ./internal/repository/model -whole
+	go test -timeout 60m -count=1 -v ./internal/repository/model -whole
+
+test-bank-faults: ## each operation on a bank goes wrong in turn, under writers, collectors and readers (half an hour)
+	go test -timeout 180m -count=1 -v -run 'Lost|Harness' ./internal/repository/collection -whole
 
 bench-api: ## CPU time of the API for each request; each beside its goal
 	go test -run "^$$" -bench "Plan|Checkpoints" -benchtime 500x -timeout 10m ./internal/api
 	go test -run "^$$" -bench Memory -benchtime 20x -timeout 10m ./internal/api
+
+bench-saturation: build ## twice what the service can do, for a minute: does it shed and stay quick? (3 minutes; a quiet machine)
+	go run ./test/load --karbord $(BIN)/karbord saturation
+
+bench-endurance: build ## a million requests: does the memory stay flat? (REQUESTS=n for another number)
+	go run ./test/load --karbord $(BIN)/karbord --requests $(REQUESTS) endurance
 
 fuzz: ## each fuzz test for ten seconds
 	.ci/fuzz 10s

@@ -88,6 +88,20 @@ type Checkpoint struct {
 	Size int64
 	// Reasons says, for a checkpoint in error, what failed on which resource.
 	Reasons map[string]string
+	// Figures are those of the resources with bytes, by TYPE#id, or TYPE#id@role of one
+	// that is there for another resource. None are known of old checkpoints.
+	Figures map[string]Figures
+}
+
+// Figures say how much of a resource a checkpoint holds, in bytes.
+type Figures struct {
+	// Size is the number of its logical bytes.
+	Size int64 `json:"size"`
+	// New is how many of them the bank had not had before, and Stored how many bytes the
+	// bank has got more for them. Both are nil where they are not to be told: in a bank
+	// that keeps all projects' data together they would tell of others' data.
+	New    *int64 `json:"new,omitempty"`
+	Stored *int64 `json:"stored,omitempty"`
 }
 
 // Restore is one run that brings a checkpoint's resources back.
@@ -103,8 +117,10 @@ type Restore struct {
 	// id as long as there is no new one.
 	ResourcesStatus map[string]ResourceState
 	ResourcesReason map[string]string
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	// KeepOnFailure says that what is restored stays when the restore fails elsewhere.
+	KeepOnFailure bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
 }
 
 // OperationLog is the record of one operation.

@@ -57,13 +57,15 @@ const (
 type ResourceState string
 
 // The states of a resource within an operation. The words are those that the
-// original gave them.
+// original gave them; those of a verification are VerificationStatus's.
 const (
 	ResourcePending    ResourceState = "pending"
 	ResourceProtecting ResourceState = "protecting"
 	ResourceRestoring  ResourceState = "restoring"
 	ResourceDeleting   ResourceState = "deleting"
+	ResourceVerifying  ResourceState = "verifying"
 	ResourceAvailable  ResourceState = "available"
 	ResourceDeleted    ResourceState = "deleted"
+	ResourceVerified   ResourceState = "success"
 	ResourceError      ResourceState = "error"
 )

@@ -14,7 +14,7 @@ import (
 type Info struct {
 	Key  string
 	Size int64
-	// ModTime is when it was written, by the bank's clock.
+	// ModTime is when it was written, by the bank's clock, to about a second.
 	ModTime time.Time
 }
 
@@ -70,4 +70,12 @@ type Traits struct {
 	// ConsistentList: a List that starts after a Put, Create or Delete has
 	// returned shows its effect.
 	ConsistentList bool
+	// ObjectLock: objects that are meant to last can be neither replaced nor
+	// deleted for a time; a Delete then fails with karbor.Conflict.
+	ObjectLock bool
+	// ReadOnly: Put, Create and Delete fail.
+	ReadOnly bool
+	// ClockAhead is by how much the bank's clock was ahead of the host's when it was
+	// opened, to about a second; negative if it was behind, 0 if it is the same.
+	ClockAhead time.Duration
 }

@@ -23,7 +23,7 @@ func CheckKey(key string) error {
 		return karbor.Errorf(karbor.Invalid, "%q is not a key of a bank: it has 1 to %d bytes", key, MaxKey)
 	}
 	for i := range len(key) {
-		if c := key[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '-' <= c && c <= '9' || c == '_' || c == '@') {
+		if c := key[i]; !isKeyByte(c) {
 			return karbor.Errorf(karbor.Invalid, "%q is not a key of a bank: bad byte %q", key, c)
 		}
 	}

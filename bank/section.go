@@ -26,6 +26,9 @@ func (s *Section) Sub(prefix string) (*Section, error) {
 	return NewSection(s.bank, s.prefix+prefix)
 }
 
+// Key gives the whole key, in the bank, of one of the section's. What is sealed is tied to it.
+func (s *Section) Key(key string) string { return s.prefix + key }
+
 // Create writes an object that must not exist yet.
 func (s *Section) Create(ctx context.Context, key string, body io.Reader, size int64) error {
 	return s.bank.Create(ctx, s.prefix+key, body, size)

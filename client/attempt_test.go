@@ -46,7 +46,7 @@ const anything = `{"plan":{},"checkpoint":{},"restore":{},"verification":{},"cop
 func TestCreateIsTriedAgainWithTheSameKey(t *testing.T) {
 	var keys []string
 	c, _ := open(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("OpenStack-API-Version", "data-protect 1.2")
+		w.Header().Set("OpenStack-API-Version", "data-protect 1.3")
 		if r.Method != http.MethodPost {
 			return
 		}

@@ -24,8 +24,24 @@ type Checkpoint struct {
 	Size int64 `json:"size,omitempty"`
 	// Reasons says what failed, by TYPE#id. Microversion 1.1.
 	Reasons map[string]string `json:"reasons,omitempty"`
+	// Figures are what each resource holds and has added to the bank, by TYPE#id.
+	// Microversion 1.3.
+	Figures map[string]Figures `json:"figures,omitempty"`
+	// NotKept says, by TYPE#id, what of a resource a restore will not bring back.
+	// Microversion 1.3.
+	NotKept map[string][]string `json:"not_kept,omitempty"`
 	// Progress is how far each resource is. Microversion 1.1.
 	Progress []Progress `json:"progress,omitempty"`
+}
+
+// Figures are bytes of a resource in a checkpoint.
+type Figures struct {
+	// Size is the number of logical bytes.
+	Size int64 `json:"size"`
+	// New is how many of them the bank had not had before, Stored how many bytes it has got
+	// more. Both are nil where the service does not tell them.
+	New    *int64 `json:"new,omitempty"`
+	Stored *int64 `json:"stored,omitempty"`
 }
 
 // Progress is how far an operation is with one resource.

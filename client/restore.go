@@ -24,6 +24,9 @@ type Restore struct {
 	Progress []Progress `json:"progress,omitempty"`
 	// NotKept lists, by TYPE#id, what could not be brought back. Microversion 1.1.
 	NotKept map[string][]string `json:"not_kept,omitempty"`
+	// KeepOnFailure says that what is restored stays when the restore fails elsewhere.
+	// Microversion 1.3.
+	KeepOnFailure bool `json:"keep_on_failure,omitempty"`
 	// CreatedAt is when it was asked for. Microversion 1.1.
 	CreatedAt Timestamp `json:"created_at,omitempty"`
 }
@@ -44,6 +47,9 @@ type RestoreRequest struct {
 	Target     string
 	Auth       *RestoreAuth
 	Parameters karbor.Parameters
+	// KeepOnFailure has what is restored stay when the restore fails elsewhere; else it
+	// is removed again. Microversion 1.3.
+	KeepOnFailure bool
 }
 
 // body gives the request as the wire contract has it. The password is revealed
@@ -60,6 +66,9 @@ func (r RestoreRequest) body() map[string]any {
 	}
 	if r.Target != "" {
 		restore["restore_target"] = r.Target
+	}
+	if r.KeepOnFailure {
+		restore["keep_on_failure"] = true
 	}
 	if r.Auth != nil {
 		auth := map[string]any{}

@@ -18,6 +18,8 @@ type Verification struct {
 	// ResourceStatus and ResourceReason are by TYPE#id.
 	ResourceStatus map[string]karbor.VerificationStatus `json:"resource_status"`
 	ResourceReason map[string]string                    `json:"resource_reason"`
+	// Progress is how far each resource is. Microversion 1.3.
+	Progress []Progress `json:"progress,omitempty"`
 	// CreatedAt is when it was asked for. Microversion 1.2.
 	CreatedAt Timestamp `json:"created_at,omitempty"`
 }
@@ -45,7 +47,7 @@ func (p *Verifications) Show(ctx context.Context, id string) (Verification, erro
 }
 
 // Create starts a verification. What it gives is durable and in work; Show tells how
-// far it is. A service that does not verify is a NotImplemented error.
+// far it is. A service that does not verify, as older ones, is a NotImplemented error.
 func (p *Verifications) Create(ctx context.Context, r VerificationRequest) (Verification, error) {
 	if r.Parameters == nil {
 		r.Parameters = karbor.Parameters{}

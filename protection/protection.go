@@ -32,7 +32,11 @@ type Schemas struct {
 	Options, Restore, Verify, SavedInfo json.RawMessage
 }
 
-// Hook does one part of an operation for one resource. It may run more than once
+// Hook does one part of an operation for one resource.
+//
+// In a verification, an error that does not pass is what was found of the resource: it is
+// told to the tenant, and the other resources are verified all the same.
+// It may run more than once
 // (the process may die at any instant, and what may pass is tried again), so it
 // must find again what an earlier run of it made outside, and go on from there:
 // by the scratch record, by a name or by metadata that CheckpointTag and
@@ -44,6 +48,9 @@ type Hook func(ctx context.Context, call *Call) error
 
 // Hooks are a plug-in's for one operation. A nil hook costs nothing.
 type Hooks struct {
+	// Offline says that none of the hooks needs the cloud: then an operation of only such
+	// ones asks for no leave to act for the tenant, and Call.Cloud may be nil.
+	Offline bool
 	// PrepareBegin runs from parents to children: quiesce.
 	PrepareBegin Hook
 	// PrepareFinish runs from children to parents: snapshot, thaw. It and

@@ -5,8 +5,10 @@ import (
 	"io"
 )
 
-// Repository is where a node's bulk data lies in the bank. Names follow the rule
-// of one part of a bank's key. Methods may be called concurrently for different
+// Repository is where a node's bulk data lies in the bank. Create, Open and Verify may
+// wait for their turn, as all operations share what moves data: open a stream when you
+// need it, and before what does not wait, such as a download; close it soon. Names
+// follow the rule of one part of a bank's key. Methods may be called concurrently for different
 // names.
 type Repository interface {
 	// Create begins to write data under name. It takes the place of what an
@@ -29,7 +31,11 @@ type Repository interface {
 type Summary struct {
 	// Size is in bytes.
 	Size int64
-	// SHA256 is the digest of all the bytes, in lower-case hexadecimal.
+	// New is how many of the bytes were not in the bank before, and so had to be stored;
+	// neither are zeros. Stored is how many bytes the bank has got more for it.
+	New, Stored int64
+	// SHA256 is the digest of all the bytes, in lower-case hexadecimal; "" where it is not
+	// known: a repository may check the bytes by other means.
 	SHA256 string
 }
 

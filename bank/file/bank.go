@@ -25,6 +25,8 @@ type Bank struct {
 	folders *folders
 	buffers sync.Pool
 	reserve reserve
+	empties empties
+	windows windows
 
 	clockMu sync.Mutex
 	clock   *os.File // its time of change, after a write, is the bank's time
@@ -209,7 +211,9 @@ func (b *Bank) Close() error {
 	if b.clock != nil {
 		err = b.clock.Close()
 	}
-	return errors.Join(err, b.reserve.close(), b.tree.close())
+	b.empties.mu.Lock()
+	defer b.empties.mu.Unlock()
+	return errors.Join(err, b.empties.close(), b.reserve.close(), b.tree.close())
 }
 
 // reader reads a part of a file until its context ends.

@@ -5,3 +5,6 @@ func (b *Bank) Walk() { b.tree.walk.Store(true) }
 
 // ReserveSize is what the bank keeps for urgent writes.
 const ReserveSize = reserveSize
+
+// WindowSize is the most entries of one folder that a listing holds.
+const WindowSize = windowSize

@@ -71,20 +71,43 @@ func (l *listing) open(base string, flags int) (*os.File, error) {
 	return dir, err
 }
 
-// entries adds the keys of an open folder. What is no folder shows when it is
-// opened, and what is no object when it is described.
+// entries adds the keys of an open folder, window by window.
 func (l *listing) entries(ctx context.Context, base string, dir *os.File) error {
-	names, err := dir.Readdirnames(-1)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be removed meanwhile
-		return err
-	}
-	for _, i := range items(base, names, l.prefix, l.marker) {
-		if len(l.infos) == l.limit {
+	from := first(base, l.marker)
+	for {
+		w, err := l.window(ctx, dir, base, from)
+		if err != nil {
+			return err
+		}
+		items := w.rest(from)
+		taken, err := l.add(ctx, dir, items)
+		switch {
+		case err != nil:
+			return err
+		case taken < len(items): // the page is full
+			if w.lasting {
+				l.bank.windows.keep(w)
+			}
 			return nil
+		case !w.more:
+			l.bank.windows.drop(w)
+			return nil
+		}
+		from = items[len(items)-1].key + "\x00"
+	}
+}
+
+// add adds the keys of items until the page is full, and gives the number of items that
+// it has done with. What is no folder shows when it is opened, and what is no object
+// when it is described.
+func (l *listing) add(ctx context.Context, dir *os.File, items []item) (int, error) {
+	for n, i := range items {
+		if len(l.infos) == l.limit {
+			return n, nil
 		}
 		if i.isFolder() {
 			if err := l.folder(ctx, i.key, syscall.O_DIRECTORY|syscall.O_NOFOLLOW); err != nil {
-				return err
+				return n, err
 			}
 			continue
 		}
@@ -96,9 +119,9 @@ func (l *listing) entries(ctx context.Context, base string, dir *os.File) error 
 			continue // deleted meanwhile, or no object
 		}
 		if err != nil {
-			return err
+			return n, err
 		}
 		l.infos = append(l.infos, bank.Info{Key: i.key, Size: size, ModTime: at})
 	}
-	return nil
+	return len(items), nil
 }

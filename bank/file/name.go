@@ -2,7 +2,6 @@ package file
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 )
 
@@ -53,26 +52,25 @@ type item struct {
 
 func (i item) isFolder() bool { return strings.HasSuffix(i.key, "/") }
 
-// items gives those entries of the folder with key prefix base ("" or ending in a
-// slash) that can be or hold keys with the prefix after the marker, in order.
-func items(base string, names []string, prefix, marker string) []item {
-	out := make([]item, 0, len(names))
+// byKey orders items.
+func byKey(a, b item) int { return cmp.Compare(a.key, b.key) }
+
+// appendItems appends those entries of the folder with key prefix base ("" or ending in
+// a slash) whose keys are from on, and that can be or hold keys with the prefix.
+func appendItems(out []item, base string, names []string, prefix, from string) []item {
 	for _, entry := range names {
 		name, isObject := strings.CutSuffix(entry, suffix)
-		switch {
-		case strings.Contains(name, suffix) || name == "":
-		case isObject:
-			if key := base + name; key > marker && strings.HasPrefix(key, prefix) {
-				out = append(out, item{key, entry})
-			}
-		default:
-			key := base + name + "/"
-			inside := strings.HasPrefix(key, prefix) || strings.HasPrefix(prefix, key)
-			if inside && (key > marker || strings.HasPrefix(marker, key)) {
-				out = append(out, item{key, entry})
-			}
+		if strings.Contains(name, suffix) || name == "" {
+			continue
+		}
+		key := base + name
+		if !isObject {
+			key += "/"
+		}
+		within := strings.HasPrefix(key, prefix) || !isObject && strings.HasPrefix(prefix, key)
+		if within && key >= from {
+			out = append(out, item{key, entry})
 		}
 	}
-	slices.SortFunc(out, func(a, b item) int { return cmp.Compare(a.key, b.key) })
 	return out
 }

@@ -9,3 +9,7 @@ import (
 
 // openAtOnce has no system call here.
 func (*tree) openAtOnce(string, int) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func (*tree) renameNew(*os.File, string, *os.File, string) (bool, error) { return false, nil }
+
+func syncsNames(*os.File) bool { return false }

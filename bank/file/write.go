@@ -27,17 +27,24 @@ func (b *Bank) Put(ctx context.Context, key string, body io.Reader, size int64) 
 	})
 }
 
-// Create implements bank.Bank. A hard link never replaces a file, so of racing
-// Creates one wins.
+// Create implements bank.Bank. Neither a hard link nor a renaming that was told not to
+// replaces a file, so of racing Creates one wins.
 func (b *Bank) Create(ctx context.Context, key string, body io.Reader, size int64) error {
 	return b.withRoom(ctx, key, body, func() error {
 		if size == 0 {
 			return b.createEmpty(ctx, key, body)
 		}
 		return b.write(ctx, key, body, size, func(temp *os.File, id string, to *os.File, name string) error {
-			return inFolder("link", to, name, func(at int, name string) error {
+			if moved, err := b.tree.renameNew(temp, id, to, name); moved || err != nil {
+				return err
+			}
+			err := inFolder("link", to, name, func(at int, name string) error {
 				return unix.Linkat(int(temp.Fd()), id, at, name, 0)
 			})
+			if err != nil {
+				return err
+			}
+			return removeFile(temp, id)
 		})
 	})
 }
@@ -51,12 +58,8 @@ func (b *Bank) createEmpty(ctx context.Context, key string, body io.Reader) erro
 	if _, err := io.Copy(io.Discard, bank.Exactly(ctx, body, 0)); err != nil {
 		return fmt.Errorf("writing %s: %w", key, err)
 	}
-	return written(key, b.place(ctx, path(key), func(to *os.File, name string) error {
-		f, err := newFile(to, name)
-		if err != nil {
-			return err
-		}
-		return errors.Join(f.Sync(), f.Close())
+	return written(key, b.place(ctx, path(key), func(to *os.File, name string) (bool, error) {
+		return b.empties.make(to, name, b.tree.syncsNames)
 	}))
 }
 
@@ -71,7 +74,8 @@ func written(key string, err error) error {
 	return nil
 }
 
-// move moves a file from the folder of temporary files to its name in a folder.
+// move moves a file from the folder of temporary files to its name in a folder. If it
+// fails, the temporary file is still there.
 type move func(temp *os.File, id string, to *os.File, name string) error
 
 // write writes the object to a temporary file, makes that durable, and moves it
@@ -90,11 +94,12 @@ func (b *Bank) write(ctx context.Context, key string, body io.Reader, size int64
 	id := karbor.NewID()
 	err = b.fill(ctx, temp.file, id, body, size)
 	if err == nil {
-		err = b.place(ctx, path(key), func(to *os.File, name string) error { return m(temp.file, id, to, name) })
+		err = b.place(ctx, path(key), func(to *os.File, name string) (bool, error) {
+			return false, m(temp.file, id, to, name)
+		})
 	}
-	// A rename has taken the temporary file away; in all other cases it is there.
-	if removeErr := removeFile(temp.file, id); err == nil && !errors.Is(removeErr, fs.ErrNotExist) {
-		err = removeErr
+	if err != nil { // else it has been moved away
+		_ = removeFile(temp.file, id) // if it stays, the next opening of the bank removes it
 	}
 	return written(key, errors.Join(err, b.folders.release(temp)))
 }
@@ -129,9 +134,9 @@ func (b *Bank) copy(ctx context.Context, f *os.File, body io.Reader, size int64)
 	return err
 }
 
-// place has an object put into its folder, and makes that durable. A folder that
-// a Delete has removed meanwhile is made again.
-func (b *Bank) place(ctx context.Context, path string, put func(to *os.File, name string) error) error {
+// place has an object put into its folder, and makes its name there durable, unless put
+// has done that. A folder that a Delete has removed meanwhile is made again.
+func (b *Bank) place(ctx context.Context, path string, put func(to *os.File, name string) (synced bool, err error)) error {
 	in, name := split(path)
 	for range 100 {
 		if err := ctx.Err(); err != nil {
@@ -144,9 +149,12 @@ func (b *Bank) place(ctx context.Context, path string, put func(to *os.File, nam
 		if err != nil {
 			return err
 		}
-		err = put(to.file, name)
+		synced, err := put(to.file, name)
+		if err == nil && !synced {
+			err = b.folders.sync(to)
+		}
 		if err == nil {
-			return errors.Join(b.folders.sync(to), b.folders.release(to))
+			return b.folders.release(to)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			b.folders.discard(to)

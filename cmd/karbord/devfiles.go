@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/repository/keyring"
 	"github.com/karbor/karbor/internal/testcloud"
 )
 
@@ -22,6 +24,9 @@ bank:
   plugin: karbor-file-bank
   options:
     path: %[1]s/bank
+repository:
+  keys:
+    - file: %[1]s/bank.key
 plugins:
   - plugin: karbor-project-protection-plugin
   - plugin: karbor-server-protection-plugin
@@ -51,6 +56,9 @@ func writeDevFiles(state string, c config.Config, cloud *testcloud.Cloud) error 
 	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
 		return fmt.Errorf("making the folder of providers: %w", err)
 	}
+	if err := writeDevKey(state, c); err != nil {
+		return err
+	}
 	for name, text := range devProviders {
 		if err := writeNew(filepath.Join(c.Providers, name), fmt.Sprintf(text, state)); err != nil {
 			return err
@@ -66,6 +74,20 @@ func writeDevFiles(state string, c config.Config, cloud *testcloud.Cloud) error 
 		}
 	}
 	return nil
+}
+
+// writeDevKey makes the key file of the bank, if the provider file that names it is still to
+// be written: a key that got lost later is not to be replaced by one that opens nothing.
+func writeDevKey(state string, c config.Config) error {
+	_, err := os.Stat(filepath.Join(c.Providers, "bank.yaml"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err = keyring.WriteKeyFile(filepath.Join(state, "bank.key"))
+	if err != nil && karbor.KindOf(err) == karbor.Conflict {
+		return nil // an earlier start got as far as that
+	}
+	return err
 }
 
 // writeNew writes a file that is not there yet.

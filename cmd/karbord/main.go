@@ -24,9 +24,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := command(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "karbord: %v\n", err)
+		code, text := codeOf(err)
+		fmt.Fprintf(os.Stderr, "karbord: %s\n", text)
 		stop()
-		os.Exit(1) //nolint:gocritic // stop has been called
+		os.Exit(code) //nolint:gocritic // stop has been called
 	}
 }
 
@@ -46,7 +47,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	}
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.AddCommand(allCommand(), devCommand(), configCommand(), pluginsCommand(), policyCommand(), dbCommand())
+	root.AddCommand(allCommand(), devCommand(), configCommand(), pluginsCommand(), policyCommand(), dbCommand(), leftoversCommand(), bankCommand())
 	return root
 }
 
@@ -86,7 +87,7 @@ func allCommand() *cobra.Command {
 			signal.Notify(hangups, syscall.SIGHUP)
 			defer signal.Stop(hangups)
 			d, err := daemon.Open(cmd.Context(), daemon.Options{
-				Config: c, Password: password, Sets: sets(), Protectables: protectables(),
+				Config: c, Password: password, Sets: setsFor(c), Protectables: protectables(),
 				Now: time.Now, Logger: newLogger(cmd.ErrOrStderr(), c.Log), Hangups: hangups,
 			})
 			if err != nil {
@@ -118,7 +119,7 @@ func configCommand() *cobra.Command {
 				return err
 			}
 			if withProviders {
-				if err := checkProviders(cmd.Context(), c.Providers); err != nil {
+				if err := checkProviders(cmd.Context(), c); err != nil {
 					return err
 				}
 			}
@@ -132,9 +133,9 @@ func configCommand() *cobra.Command {
 	return cmd
 }
 
-// checkProviders reads the provider files of a folder, and opens their banks.
-func checkProviders(ctx context.Context, dir string) error {
-	providers, err := provider.Load(ctx, dir, sets(), provider.Options{Owner: "config-check", Now: time.Now})
+// checkProviders reads the provider files of a configuration, and opens their banks.
+func checkProviders(ctx context.Context, c config.Config) error {
+	providers, err := provider.Load(ctx, c.Providers, setsFor(c), provider.Options{Owner: "config-check", Now: time.Now})
 	for _, p := range providers {
 		err = errors.Join(err, p.Close())
 	}

@@ -1,8 +1,17 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
 	filebank "github.com/karbor/karbor/bank/file"
+	s3bank "github.com/karbor/karbor/bank/s3"
+	swiftbank "github.com/karbor/karbor/bank/swift"
+	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
@@ -20,12 +29,22 @@ import (
 	"github.com/karbor/karbor/protection/volumeglance"
 )
 
-// sets are the banks and protection plug-ins of this program. A new one is one
-// line here.
-func sets() provider.Sets {
+// sets are the banks and protection plug-ins of this program, for looking at.
+func sets() provider.Sets { return setsWith(nil) }
+
+// setsFor are they with the service user of a configuration.
+func setsFor(c config.Config) provider.Sets {
+	return setsWith(func() (openstack.Options, error) { return serviceCloud(c.Keystone) })
+}
+
+// setsWith are they, where cloud tells how the service user reaches its cloud. A new
+// one is one line here.
+func setsWith(cloud func() (openstack.Options, error)) provider.Sets {
 	return provider.Sets{
 		Banks: plugin.Set[bank.Bank]{
 			filebank.Plugin,
+			s3bank.Plugin(s3bank.Host{Now: time.Now, Getenv: os.Getenv}),
+			swiftbank.Plugin(swiftbank.Host{Now: time.Now, Cloud: cloud}),
 		},
 		Protections: plugin.Set[protection.Plugin]{
 			image.Plugin,
@@ -36,6 +55,24 @@ func sets() provider.Sets {
 			volumeglance.Plugin,
 		},
 	}
+}
+
+// serviceCloud tells how the service user reaches its cloud.
+func serviceCloud(k config.Keystone) (openstack.Options, error) {
+	password, err := k.Password()
+	if err != nil {
+		return openstack.Options{}, karbor.Errorf(karbor.Invalid, "credentials.service: %w", err)
+	}
+	o := openstack.Options{
+		AuthURL: k.AuthURL, Username: k.Username, Password: password, UserDomain: k.UserDomain,
+		Project: k.Project, ProjectDomain: k.ProjectDomain, Region: k.Region, Interface: k.Interface, Timeout: k.Timeout,
+	}
+	if k.CAFile != "" {
+		if o.CACert, err = os.ReadFile(k.CAFile); err != nil {
+			return openstack.Options{}, fmt.Errorf("reading keystone.ca_file: %w", err)
+		}
+	}
+	return o, nil
 }
 
 // protectables are the protectable plug-ins of this program, one for each type.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/api/admission"
 	"github.com/karbor/karbor/internal/api/health"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/policy"
@@ -97,6 +98,7 @@ type API struct {
 	document      []byte
 	limits        Limits
 	gate          gate
+	places        *admission.Places
 	rates         *rates
 	proxies       proxies
 	noAccessLog   bool
@@ -136,6 +138,11 @@ func New(o Options) (*API, error) {
 		a.health = health.New(health.Options{Now: o.Now, Logger: o.Logger})
 	}
 	a.gate.limit = int64(a.limits.InFlight)
+	network, err := admission.OpenNetwork()
+	if err != nil {
+		return nil, fmt.Errorf("making a pipe: %w", err)
+	}
+	a.places = admission.New(admission.Options{Places: a.limits.Working, Look: network.Look, Now: o.Now})
 	a.mux.Handle("GET "+health.Path, document(a.serveHealth))
 	a.mux.Handle("GET /{$}", document(a.serveVersions))
 	a.mux.Handle("GET /v1", document(a.serveVersion))
@@ -154,7 +161,6 @@ func New(o Options) (*API, error) {
 		}
 		a.mux.Handle(pattern, b)
 	}
-	var err error
 	a.document, err = Document(o.Routes)
 	return a, err
 }

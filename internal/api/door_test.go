@@ -1,21 +1,23 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	"context"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
 	"github.com/karbor/karbor/internal/api/health"
+	"github.com/karbor/karbor/internal/openstack"
 )
 
 // logged gives the lines of the log, decoded.
@@ -161,6 +163,87 @@ func TestWhatIsTooMuchIsShed(t *testing.T) {
 	if a := s.do(t, "GET", "/v1/"+project+"/things", "member", ""); a.status != 200 {
 		t.Errorf("afterwards: %s", a.text)
 	}
+}
+
+// crowd makes so many requests at a time, and counts the answers by their status.
+func (s served) crowd(t *testing.T, n int, path string) map[int]int {
+	t.Helper()
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			a := s.do(t, "GET", path, "member", "")
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[a.status]++
+		})
+	}
+	wg.Wait()
+	return statuses
+}
+
+func TestRequestsWorkInTurns(t *testing.T) {
+	t.Parallel()
+	var working, most atomic.Int64
+	s := serve(t, func(o *api.Options) {
+		o.Limits, o.Now = api.Limits{Working: 3}, time.Now
+		o.Routes = append(o.Routes, api.Route{
+			Method: "GET", Pattern: "/work", Rule: "plan:get", Handle: func(context.Context, *api.Request) (any, error) {
+				n := working.Add(1)
+				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+				}
+				runtime.Gosched()
+				working.Add(-1)
+				return nil, nil
+			},
+		})
+	})
+	if got := s.crowd(t, 50, "/v1/"+project+"/work"); got[200] != 50 {
+		t.Errorf("the answers are %v", got)
+	}
+	if most.Load() > 3 {
+		t.Errorf("%d worked at a time", most.Load())
+	}
+}
+
+func TestRequestThatWaitsForACloudHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	keystone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		once.Do(func() { close(asked) })
+		<-answer
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer keystone.Close()
+	authority, err := openstack.NewAuthority(t.Context(), openstack.Options{
+		AuthURL: keystone.URL, Username: "karbor", Password: "x", Project: "service", Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, func(o *api.Options) {
+		o.Limits, o.Now = api.Limits{Working: 1}, time.Now
+		o.Routes = append(o.Routes, api.Route{
+			Method: "GET", Pattern: "/cloud", Rule: "plan:get", Handle: func(ctx context.Context, _ *api.Request) (any, error) {
+				_, err := authority.Password(ctx, keystone.URL, openstack.PasswordAuth{Username: "u", Password: "p", ProjectID: project})
+				return nil, err
+			},
+		})
+	})
+	var wg sync.WaitGroup
+	wg.Go(func() { s.do(t, "GET", "/v1/"+project+"/cloud", "member", "") })
+	select {
+	case <-asked:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the cloud is not asked")
+	}
+	if a := s.do(t, "GET", "/v1/"+project+"/things", "member", ""); a.status != 200 {
+		t.Errorf("meanwhile: %s", a.text)
+	}
+	close(answer)
+	wg.Wait()
 }
 
 func (s served) plain(t *testing.T, method, path string, headers ...string) *httptest.ResponseRecorder {

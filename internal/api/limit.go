@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -21,10 +22,14 @@ type Limits struct {
 	// Header is the most bytes of the request line and the headers; MaxHeader by
 	// default. More is 431.
 	Header int
-	// InFlight is how many requests are served at a time; MaxInFlight by default.
-	// What comes beyond is 503 at once: the service stays quick for those that it
-	// has taken.
+	// InFlight is how many requests are served at a time, with those that wait for a
+	// client, a cloud or their turn; MaxInFlight by default. What comes beyond is 503 at
+	// once.
 	InFlight int
+	// Working is how many of them work at a time; DefaultWorking by default. The others
+	// wait for their turn, and are 503 where there is more to do than can be done (see
+	// the package admission): the service stays quick for those that it takes.
+	Working int
 	// Rate is how many requests a project may make a second, for long; 0 sets no
 	// bound. Burst is how many it may make at once.
 	Rate  float64
@@ -37,6 +42,9 @@ const (
 	MaxInFlight = 256
 )
 
+// DefaultWorking is two requests for each processor, as some wait for the disk.
+func DefaultWorking() int { return 2 * runtime.GOMAXPROCS(0) }
+
 func (l Limits) orDefaults() Limits {
 	if l.Body <= 0 {
 		l.Body = MaxBody
@@ -46,6 +54,9 @@ func (l Limits) orDefaults() Limits {
 	}
 	if l.InFlight <= 0 {
 		l.InFlight = MaxInFlight
+	}
+	if l.Working <= 0 {
+		l.Working = DefaultWorking()
 	}
 	return l
 }
@@ -101,10 +112,13 @@ func (g *gate) enter() error {
 		return nil
 	}
 	g.leave()
-	return &limitError{
-		faultForm{http.StatusServiceUnavailable, "serviceUnavailable", "1"},
-		"The service has more to do than it can take now. Try again shortly.",
-	}
+	return errBusy
+}
+
+// errBusy is the fault of a request that is one too many.
+var errBusy = &limitError{
+	faultForm{http.StatusServiceUnavailable, "serviceUnavailable", "1"},
+	"The service has more to do than it can take now. Try again shortly.",
 }
 
 func (g *gate) leave() { g.now.Add(-1) }

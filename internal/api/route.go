@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/api/admission"
+	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/policy"
 	"github.com/karbor/karbor/internal/schema"
 )
@@ -113,7 +115,21 @@ func (b *bound) run(r *http.Request) (any, error) {
 	case err != nil:
 		return nil, err
 	case scope == "":
-		return b.Handle(ctx, req)
+		return b.work(ctx, req)
 	}
-	return b.api.replays.do(ctx, scope, req.body, func(ctx context.Context) (any, error) { return b.Handle(ctx, req) })
+	return b.api.replays.do(ctx, scope, req.body, func(ctx context.Context) (any, error) { return b.work(ctx, req) })
+}
+
+// work handles a request when its turn has come. While it waits for a cloud, it is
+// another's turn.
+func (b *bound) work(ctx context.Context, req *Request) (any, error) {
+	place, err := b.api.places.Enter(ctx, req.Identity.ProjectID)
+	if errors.Is(err, admission.ErrBusy) {
+		return nil, errBusy
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer place.Leave()
+	return b.Handle(openstack.WithRest(ctx, place.Rest), req)
 }

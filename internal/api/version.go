@@ -21,7 +21,10 @@ const (
 	ProgressVersion Version = 1
 	// CopyVersion adds the quota gigabytes, and the state of copies.
 	CopyVersion Version = 2
-	MaxVersion  Version = 2
+	// FiguresVersion adds what each resource of a checkpoint added to the bank, and the
+	// progress of verifications.
+	FiguresVersion Version = 3
+	MaxVersion     Version = 3
 )
 
 // String gives the version as the header has it, such as 1.1.

@@ -36,7 +36,11 @@ var floors = [][]string{
 var suites = []string{
 	"bank/banktest", "protectable/protectabletest", "protection/protectiontest",
 	"internal/workflow/workflowtest", "internal/store/storetest", "internal/karbortest",
+	"internal/repository/repositorytest",
 }
+
+// shared holds what stands beside a contract and serves all of its plug-ins.
+var shared = []string{"bank/wrap"}
 
 // outside holds what is no part of the product: the simulated cloud, the test
 // programs, and this package.
@@ -54,7 +58,7 @@ func withinAny(path string, rooms []string) bool {
 // "bank/file"), or "".
 func wing(path string) string {
 	contract, room, ok := strings.Cut(path, "/")
-	if ok && room != "" && !withinAny(path, suites) && slices.Contains([]string{"bank", "protectable", "protection"}, contract) {
+	if ok && room != "" && !withinAny(path, suites) && !withinAny(path, shared) && slices.Contains([]string{"bank", "protectable", "protection"}, contract) {
 		return contract
 	}
 	return ""

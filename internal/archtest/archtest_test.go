@@ -42,6 +42,8 @@ func TestRulesCatchWhatTheyForbid(t *testing.T) {
 		{"internal/testcloud/nova", "protection", false},
 		{"bank/banktest", "bank", true},
 		{"bank/file", "bank/banktest", false},
+		{"bank/file", "bank/wrap", true},
+		{"bank/wrap", "bank/file", false},
 	}
 	for _, c := range cases {
 		if why := forbidden(c.from, c.to); (why == "") != c.ok {

@@ -97,3 +97,15 @@ func TestEachDependencyIsOnTheirPage(t *testing.T) {
 		t.Error("no dependency was found at all")
 	}
 }
+
+// maxFile is how many bytes a file of the tree may have: what is larger was built, and
+// slipped in.
+const maxFile = 1 << 20
+
+func TestNothingThatWasBuiltIsInTheTree(t *testing.T) {
+	walk(t, "", func(path string, text []byte) {
+		if len(text) > maxFile {
+			t.Errorf("%s has %d bytes, more than %d: was it built?", path, len(text), maxFile)
+		}
+	})
+}

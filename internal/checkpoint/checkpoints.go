@@ -9,6 +9,7 @@ package checkpoint
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,6 +45,10 @@ type Options struct {
 	// a restore that uses it. nil means that it may. It is asked before the
 	// checkpoint becomes deleting, and again before anything is removed.
 	Gate func(ctx context.Context, c karbor.Checkpoint) error
+	// Sealer, if given, seals all documents that hold names. nil writes them in the
+	// clear, and leaves sealed ones closed. With a Sealer, too, documents in the
+	// clear are read: those of checkpoints from before there were keys.
+	Sealer Sealer
 }
 
 // Checkpoints are the checkpoints of one bank. All methods may be called
@@ -51,6 +56,7 @@ type Options struct {
 // karbor.Unavailable (transient) while it has too little time left.
 type Checkpoints struct {
 	bank    bank.Bank
+	papers  papers
 	options Options
 	lease   *Lease
 }
@@ -77,7 +83,7 @@ func Open(_ context.Context, b bank.Bank, o Options) (*Checkpoints, error) {
 		return nil, karbor.Errorf(karbor.Invalid,
 			"a lease that is renewed every %v and must have %v left can't expire after %v", o.LeaseRenew, o.LeaseValidity, o.LeaseExpire)
 	}
-	c := &Checkpoints{bank: b, options: o}
+	c := &Checkpoints{bank: b, papers: papers{b, o.Sealer}, options: o}
 	c.lease = &Lease{bank: b, options: o, instance: karbor.NewID()}
 	return c, nil
 }
@@ -86,7 +92,8 @@ func Open(_ context.Context, b bank.Bank, o Options) (*Checkpoints, error) {
 func (c *Checkpoints) Lease() *Lease { return c.lease }
 
 // Get gives a checkpoint; karbor.NotFound if it is unknown, of another project
-// or deleted.
+// or deleted. With a *DamageError and a *ClosedError it gives what lies in the clear:
+// ids, status, times and size.
 func (c *Checkpoints) Get(ctx context.Context, projectID, id string) (karbor.Checkpoint, error) {
 	if err := checkIDs(projectID, id); err != nil {
 		return karbor.Checkpoint{}, err
@@ -101,25 +108,51 @@ func (c *Checkpoints) Get(ctx context.Context, projectID, id string) (karbor.Che
 	return c.load(ctx, s)
 }
 
-// load reads what belongs to a state.
+// load reads what belongs to a state. With any error it gives what the state tells.
 func (c *Checkpoints) load(ctx context.Context, s *state) (karbor.Checkpoint, error) {
 	d, err := c.readDescription(ctx, s.ProjectID, s.CheckpointID)
 	if err != nil {
-		return karbor.Checkpoint{}, err
+		return s.checkpoint(), err
+	}
+	if d.ProviderID != s.ProviderID || d.Plan.ID != s.PlanID || !d.CreatedAt.Equal(s.CreatedAt) {
+		return s.checkpoint(), &DamageError{s.ProjectID, s.CheckpointID, errors.New("its state and its description do not belong together")}
 	}
 	cp := d.checkpoint()
 	cp.Status, cp.Size, cp.UpdatedAt = s.Status, s.Size, s.UpdatedAt
-	if s.Reasons != "" {
-		var r reasons
-		if err := bank.GetJSON(ctx, c.bank, reasonsKey(s.ProjectID, s.CheckpointID, s.Reasons), &r); err != nil {
-			return karbor.Checkpoint{}, damaged(s.ProjectID, s.CheckpointID, err)
-		}
-		cp.Reasons = r.Reasons
+	if cp.Figures, err = c.readFigures(ctx, s); err != nil {
+		return s.checkpoint(), named(s.ProjectID, s.CheckpointID, err)
 	}
+	if s.Reasons == "" {
+		return cp, nil
+	}
+	var r reasons
+	sealed, err := c.papers.read(ctx, s.ProjectID, reasonsKey(s.ProjectID, s.CheckpointID, s.Reasons), &r)
+	if err == nil && d.sealed && !sealed {
+		err = &DamageError{s.ProjectID, s.CheckpointID, errors.New("its reasons are in the clear, and the rest of it is sealed")}
+	}
+	if err != nil {
+		return s.checkpoint(), named(s.ProjectID, s.CheckpointID, err)
+	}
+	cp.Reasons = r.Reasons
 	return cp, nil
 }
 
-// Section is where a node's small documents lie.
+// readFigures reads the figures of a state; none if there are none. Nobody needs them to bring
+// anything back: figures that are damaged, or gone, are left out.
+func (c *Checkpoints) readFigures(ctx context.Context, s *state) (map[string]karbor.Figures, error) {
+	if s.Figures == "" {
+		return nil, nil
+	}
+	var f figures
+	_, err := c.papers.read(ctx, s.ProjectID, figuresKey(s.ProjectID, s.CheckpointID, s.Figures), &f)
+	if _, damaged := errors.AsType[*bank.DecodeError](err); damaged || karbor.KindOf(err) == karbor.NotFound && err != nil {
+		return nil, nil
+	}
+	return f.Figures, err
+}
+
+// Section is where a node's small documents lie, as objects: sealed ones are not
+// opened. Plug-ins get Documents.
 func (c *Checkpoints) Section(projectID, id string, key karbor.NodeKey) (*bank.Section, error) {
 	return c.nodeSection(projectID, id, key, "documents")
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
 )
 
@@ -23,23 +24,55 @@ func (e *DamageError) Error() string {
 // Unwrap gives what is wrong.
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// damaged makes a DamageError of an error of decoding; others stay as they are.
-func damaged(project, id string, err error) error {
+// ClosedError says that a document of a checkpoint is sealed, and that the key which
+// opens it is not here. What lies in the clear is known all the same. Its kind is
+// karbor.Unavailable, not transient: somebody has to bring the key.
+type ClosedError struct {
+	ProjectID, ID string
+	// Err says which key is missing.
+	Err error
+}
+
+// Error implements error.
+func (e *ClosedError) Error() string {
+	return fmt.Sprintf("checkpoint %s can't be opened: %v", e.ID, e.Err)
+}
+
+// Unwrap gives which key is missing.
+func (e *ClosedError) Unwrap() error {
+	return &karbor.Error{Kind: karbor.Unavailable, Message: e.Error(), Cause: e.Err}
+}
+
+// named puts the checkpoint's name to an error of one of its documents: of decoding,
+// which makes a DamageError, or of a missing key. Others stay as they are.
+func named(project, id string, err error) error {
 	if _, bad := errors.AsType[*bank.DecodeError](err); bad {
 		return &DamageError{project, id, err}
+	}
+	if closed, missing := errors.AsType[*ClosedError](err); missing {
+		return &ClosedError{project, id, closed.Err}
 	}
 	return err
 }
 
-// skip hands a damaged checkpoint to who is told of them, and gives back any other
-// error.
-func skip(err error, tell func(*DamageError)) error {
-	var damage *DamageError
-	if !errors.As(err, &damage) {
+// Unread is told of a checkpoint of which only what lies in the clear is known: ids,
+// status, times and size. err says why: a *DamageError or a *ClosedError.
+type Unread func(cp karbor.Checkpoint, err error)
+
+// isUnread reports whether an error keeps one checkpoint from being read, and no other.
+func isUnread(err error) bool {
+	_, damage := errors.AsType[*DamageError](err)
+	_, closed := errors.AsType[*ClosedError](err)
+	return damage || closed
+}
+
+// skip tells of a checkpoint that can't be read, and gives back any other error.
+func skip(cp karbor.Checkpoint, err error, tell Unread) error {
+	if !isUnread(err) {
 		return err
 	}
 	if tell != nil {
-		tell(damage)
+		tell(cp, err)
 	}
 	return nil
 }

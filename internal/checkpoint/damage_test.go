@@ -25,11 +25,11 @@ func TestDamagedCheckpointsAreToldAndPassedOver(t *testing.T) {
 	}
 	c.move(DefaultLeaseExpire)
 	living := open(t, m, c, "living")
-	looks := map[string]func(found func(karbor.Checkpoint) error, damaged func(*DamageError)) error{
-		"scan": func(found func(karbor.Checkpoint) error, damaged func(*DamageError)) error {
+	looks := map[string]func(found func(karbor.Checkpoint) error, damaged Unread) error{
+		"scan": func(found func(karbor.Checkpoint) error, damaged Unread) error {
 			return living.Scan(t.Context(), found, damaged)
 		},
-		"zombies": func(found func(karbor.Checkpoint) error, damaged func(*DamageError)) error {
+		"zombies": func(found func(karbor.Checkpoint) error, damaged Unread) error {
 			zombies, err := living.Zombies(t.Context(), damaged)
 			for _, z := range zombies {
 				err = errors.Join(err, found(z))
@@ -41,7 +41,7 @@ func TestDamagedCheckpointsAreToldAndPassedOver(t *testing.T) {
 		var found, damaged []string
 		must(t, look(
 			func(cp karbor.Checkpoint) error { found = append(found, cp.ID); return nil },
-			func(e *DamageError) { damaged = append(damaged, e.ProjectID+" "+e.ID) }))
+			func(cp karbor.Checkpoint, _ error) { damaged = append(damaged, cp.ProjectID+" "+cp.ID) }))
 		slices.Sort(found)
 		slices.Sort(damaged)
 		if !slices.Equal(found, []string{cpID, serverID}) || !slices.Equal(damaged, []string{project + " " + volumeID, project + " " + imageID}) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/bank"
 )
 
 // description is the document of all that never changes in a checkpoint. It is
@@ -23,13 +22,20 @@ type description struct {
 	ResourceGraph json.RawMessage            `json:"resource_graph"`
 	ExtraInfo     map[string]json.RawMessage `json:"extra_info"`
 
-	graph *karbor.Graph
+	graph  *karbor.Graph
+	sealed bool
 }
 
 // reasons is the document of what failed.
 type reasons struct {
 	Layout  int               `json:"layout"`
 	Reasons map[string]string `json:"reasons"`
+}
+
+// figures is the document of what the resources hold.
+type figures struct {
+	Layout  int                       `json:"layout"`
+	Figures map[string]karbor.Figures `json:"figures"`
 }
 
 // describe makes the description of a checkpoint, or says what is wrong with it.
@@ -90,9 +96,11 @@ func (d *description) state(owner string, now time.Time) *state {
 
 func (c *Checkpoints) readDescription(ctx context.Context, project, id string) (*description, error) {
 	d := &description{graph: &karbor.Graph{}}
-	if err := bank.GetJSON(ctx, c.bank, descriptionKey(project, id), d); err != nil {
-		return nil, damaged(project, id, err)
+	sealed, err := c.papers.read(ctx, project, descriptionKey(project, id), d)
+	if err != nil {
+		return nil, named(project, id, err)
 	}
+	d.sealed = sealed
 	if d.Layout != layout || d.ProjectID != project || d.CheckpointID != id {
 		return nil, &DamageError{project, id, errors.New("its description is another's or of another layout")}
 	}

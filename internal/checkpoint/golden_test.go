@@ -15,7 +15,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/bank/file"
-	"github.com/karbor/karbor/internal/repository"
+	"github.com/karbor/karbor/internal/repository/chunks"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -26,17 +26,17 @@ const golden = "testdata/layout1"
 
 // writeSample makes the bank of the golden files: an available checkpoint, one in
 // error, one that is being deleted, and a tombstone.
-func writeSample(t *testing.T) map[string]string {
+func writeSample(t *testing.T, s Sealer) map[string]string {
 	t.Helper()
 	c := newClock()
 	m := memory(c)
-	cs, err := Open(t.Context(), m, Options{Owner: "worker-1", Now: c.Now})
+	cs, err := Open(t.Context(), m, Options{Owner: "worker-1", Now: c.Now, Sealer: s})
 	must(t, err)
 	cs.lease.instance = "5d0c7b1e-3f64-4a0e-8a4b-0b9c1d2e3f40"
 	must(t, cs.Lease().Acquire(t.Context()))
 	must(t, cs.Create(t.Context(), sample()))
 	c.move(90 * time.Second)
-	docs, err := cs.Section(project, cpID, karbor.NodeKey("volume/"+volumeID))
+	docs, err := cs.Documents(project, cpID, karbor.NodeKey("volume/"+volumeID))
 	must(t, err)
 	must(t, docs.CreateJSON(t.Context(), "metadata", map[string]string{"volume_id": volumeID}))
 	data, err := cs.Data(project, cpID, karbor.NodeKey("volume/"+volumeID))
@@ -68,7 +68,7 @@ const bulk = "karbor 1\x00\x00\x00\x00\x00\x00\x00\x00karbor 3end"
 func writeData(t *testing.T, data *bank.Section) {
 	t.Helper()
 	const writer = "volume/00112233445566778899aabbccddeeff/"
-	manifest, err := os.ReadFile("../repository/testdata/chunks1/manifest.json")
+	manifest, err := os.ReadFile("../repository/chunks/testdata/chunks1/manifest.json")
 	must(t, err)
 	for key, text := range map[string]string{
 		writer + "00000001": bulk[:8], writer + "00000003": bulk[16:24], writer + "00000004": bulk[24:],
@@ -78,7 +78,7 @@ func writeData(t *testing.T, data *bank.Section) {
 	}
 }
 
-func readGolden(t *testing.T) map[string]string {
+func readGolden(t *testing.T, golden string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	must(t, filepath.WalkDir(golden, func(path string, e fs.DirEntry, err error) error {
@@ -93,17 +93,22 @@ func readGolden(t *testing.T) map[string]string {
 	return out
 }
 
-func TestBankLiesAsLayout1Says(t *testing.T) {
-	got := writeSample(t)
-	if *update {
-		must(t, os.RemoveAll(golden))
-		for key, text := range got {
-			path := filepath.Join(golden, key) + "="
-			must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-			must(t, os.WriteFile(path, []byte(text), 0o644))
-		}
+func writeGolden(t *testing.T, golden string, all map[string]string) {
+	t.Helper()
+	must(t, os.RemoveAll(golden))
+	for key, text := range all {
+		path := filepath.Join(golden, key) + "="
+		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		must(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	if diff := cmp.Diff(readGolden(t), got); diff != "" {
+}
+
+func TestBankLiesAsLayout1Says(t *testing.T) {
+	got := writeSample(t, nil)
+	if *update {
+		writeGolden(t, golden, got)
+	}
+	if diff := cmp.Diff(readGolden(t, golden), got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -126,9 +131,9 @@ func TestGoldenBankIsRead(t *testing.T) {
 	}
 	data, err := cs.Data(project, cpID, karbor.NodeKey("volume/"+volumeID))
 	must(t, err)
-	chunks, err := repository.NewChunks(data, repository.Options{})
+	streams, err := chunks.New(data, chunks.Options{})
 	must(t, err)
-	stream, err := chunks.Open(t.Context(), "volume")
+	stream, err := streams.Open(t.Context(), "volume")
 	must(t, err)
 	text, err := io.ReadAll(stream)
 	must(t, err)

@@ -51,6 +51,10 @@ func reasonsKey(project, id, digest string) string {
 	return checkpointPrefix(project, id) + "reasons/" + digest
 }
 
+func figuresKey(project, id, digest string) string {
+	return checkpointPrefix(project, id) + "figures/" + digest
+}
+
 // purgingKey is there as soon as anything of a checkpoint may have been removed.
 func purgingKey(project, id string) string { return checkpointPrefix(project, id) + "purging" }
 

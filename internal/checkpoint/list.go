@@ -22,6 +22,9 @@ type Filter struct {
 // Page is a part of a List.
 type Page struct {
 	Checkpoints []karbor.Checkpoint
+	// Unread says, by id, why only what lies in the clear is known of some of them:
+	// *DamageError or *ClosedError.
+	Unread map[string]error
 	// Next is the marker that goes on after this page; "" at the end.
 	Next string
 }
@@ -32,7 +35,8 @@ const readers = 8
 // List gives up to limit checkpoints of a project, oldest first, after marker,
 // which is the Next of an earlier page or "". It costs one listing of an index
 // for each page of candidates, and reads each candidate. A checkpoint whose
-// indices are not yet written, or already removed, is not in it. limit is 1 to
+// indices are not yet written, or already removed, is not in it. Of one that can't be
+// read it has what lies in the clear, and Page.Unread says why. limit is 1 to
 // bank.MaxList.
 func (c *Checkpoints) List(ctx context.Context, projectID string, f Filter, marker string, limit int) (Page, error) {
 	if err := bank.CheckLimit(limit); err != nil {
@@ -52,18 +56,18 @@ func (c *Checkpoints) List(ctx context.Context, projectID string, f Filter, mark
 		if err != nil {
 			return Page{}, err
 		}
-		found, err := c.loadAll(ctx, projectID, entries)
+		all, err := c.loadAll(ctx, projectID, entries)
 		if err != nil {
 			return Page{}, err
 		}
-		for i, cp := range found {
+		for i, cp := range all {
 			page.Next = entries[i]
 			if cp == nil || !f.chooses(cp) {
 				continue
 			}
-			page.Checkpoints = append(page.Checkpoints, *cp)
+			page.add(cp)
 			if len(page.Checkpoints) == limit {
-				if i == len(found)-1 && !more {
+				if i == len(all)-1 && !more {
 					page.Next = ""
 				}
 				return page, nil
@@ -76,7 +80,24 @@ func (c *Checkpoints) List(ctx context.Context, projectID string, f Filter, mark
 	}
 }
 
-func (f Filter) chooses(cp *karbor.Checkpoint) bool {
+// found is a checkpoint, and why it is not all known.
+type found struct {
+	karbor.Checkpoint
+	unread error
+}
+
+func (p *Page) add(cp *found) {
+	p.Checkpoints = append(p.Checkpoints, cp.Checkpoint)
+	if cp.unread == nil {
+		return
+	}
+	if p.Unread == nil {
+		p.Unread = map[string]error{}
+	}
+	p.Unread[cp.ID] = cp.unread
+}
+
+func (f Filter) chooses(cp *found) bool {
 	return (f.ProviderID == "" || f.ProviderID == cp.ProviderID) && (f.PlanID == "" || f.PlanID == cp.Plan.ID)
 }
 
@@ -129,29 +150,30 @@ func (c *Checkpoints) entries(ctx context.Context, project string, f Filter, mar
 }
 
 // loadAll reads the checkpoints of index entries; those that are gone are nil.
-func (c *Checkpoints) loadAll(ctx context.Context, project string, entries []string) ([]*karbor.Checkpoint, error) {
-	out := make([]*karbor.Checkpoint, len(entries))
+func (c *Checkpoints) loadAll(ctx context.Context, project string, entries []string) ([]*found, error) {
+	out := make([]*found, len(entries))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
 	for i, e := range entries {
 		group.Go(func() error {
 			_, id, _ := parseEntry(e)
 			cp, err := c.Get(ctx, project, id)
-			if err == nil {
-				out[i] = &cp
-			} else if karbor.KindOf(err) == karbor.NotFound {
-				err = nil
+			switch {
+			case err == nil || isUnread(err):
+				out[i] = &found{cp, err}
+			case karbor.KindOf(err) != karbor.NotFound:
+				return err
 			}
-			return err
+			return nil
 		})
 	}
 	return out, group.Wait()
 }
 
 // Scan calls fn with every checkpoint of every project that is not deleted, in
-// the order of project and id, without using the indices. An error of fn ends it. A
-// damaged one is told to damaged, if that is not nil, and passed over.
-func (c *Checkpoints) Scan(ctx context.Context, fn func(karbor.Checkpoint) error, damaged func(*DamageError)) error {
+// the order of project and id, without using the indices. An error of fn ends it. One
+// that can't be read is told to unread, if that is not nil, and passed over.
+func (c *Checkpoints) Scan(ctx context.Context, fn func(karbor.Checkpoint) error, unread Unread) error {
 	return c.eachStates(ctx, func(project, id string, numbers []int) error {
 		s, err := c.newestOf(ctx, project, id, numbers)
 		if err != nil || s == nil || s.Status == karbor.CheckpointDeleted {
@@ -162,7 +184,7 @@ func (c *Checkpoints) Scan(ctx context.Context, fn func(karbor.Checkpoint) error
 			return nil // purged while we were looking
 		}
 		if err != nil {
-			return skip(err, damaged)
+			return skip(cp, err, unread)
 		}
 		return fn(cp)
 	})
@@ -170,6 +192,11 @@ func (c *Checkpoints) Scan(ctx context.Context, fn func(karbor.Checkpoint) error
 
 // eachStates calls fn with each checkpoint's sequence numbers, ascending.
 func (c *Checkpoints) eachStates(ctx context.Context, fn func(project, id string, numbers []int) error) error {
+	return c.eachStatesUnder(ctx, statesRoot, fn)
+}
+
+// eachStatesUnder is eachStates for the states below a prefix, such as a project's.
+func (c *Checkpoints) eachStatesUnder(ctx context.Context, prefix string, fn func(project, id string, numbers []int) error) error {
 	var project, id string
 	var numbers []int
 	flush := func() error {
@@ -180,7 +207,7 @@ func (c *Checkpoints) eachStates(ctx context.Context, fn func(project, id string
 		numbers = nil
 		return fn(project, id, n)
 	}
-	err := eachKey(ctx, c.bank, statesRoot, func(key string) error {
+	err := eachKey(ctx, c.bank, prefix, func(key string) error {
 		parts := strings.Split(strings.TrimPrefix(key, statesRoot), "/")
 		if len(parts) != 3 || checkIDs(parts[0], parts[1]) != nil {
 			return nil

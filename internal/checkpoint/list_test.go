@@ -55,7 +55,7 @@ func TestListGivesWhatTheFilterChoosesInPages(t *testing.T) {
 		}
 		want := []string{}
 		for _, cp := range all {
-			if f.chooses(&cp) && (f.StartDate.IsZero() || !cp.CreatedAt.Before(f.StartDate)) && (f.EndDate.IsZero() || cp.CreatedAt.Before(f.EndDate)) {
+			if f.chooses(&found{Checkpoint: cp}) && (f.StartDate.IsZero() || !cp.CreatedAt.Before(f.StartDate)) && (f.EndDate.IsZero() || cp.CreatedAt.Before(f.EndDate)) {
 				want = append(want, cp.ID)
 			}
 		}

@@ -32,6 +32,15 @@ func addNodes(ctx context.Context, cs *Checkpoints, id string) error {
 	return docs.CreateJSON(ctx, "metadata", "x")
 }
 
+// addDocument writes a document of a plug-in.
+func addDocument(ctx context.Context, cs *Checkpoints) error {
+	docs, err := cs.Documents(project, cpID, volumeNode)
+	if err != nil {
+		return err
+	}
+	return docs.CreateJSON(ctx, "metadata", secret{"x"})
+}
+
 // withoutLease is a bank's objects without leases, which differ from run to run.
 func withoutLease(m *banktest.Memory) map[string]string {
 	all := m.Snapshot()
@@ -149,11 +158,17 @@ type lifeStep func(ctx context.Context, cs *Checkpoints) error
 
 // survives kills the steps after every single bank call, lets another process go
 // on with them from the first, and checks that the end is that of an undisturbed
-// run.
+// run: in the clear, and sealed.
 func survives(t *testing.T, prepare func(c *clock) *banktest.Memory, takeOver lifeStep, steps ...lifeStep) {
 	t.Helper()
+	survivesWith(t, nil, prepare, takeOver, steps...)
+	survivesWith(t, ring{project: newDomain(t, project, 7)}, prepare, takeOver, steps...)
+}
+
+func survivesWith(t *testing.T, sealer Sealer, prepare func(c *clock) *banktest.Memory, takeOver lifeStep, steps ...lifeStep) {
+	t.Helper()
 	run := func(b bank.Bank, c *clock, owner string, steps ...lifeStep) error {
-		cs, err := Open(t.Context(), b, Options{Owner: owner, Now: c.Now})
+		cs, err := Open(t.Context(), b, Options{Owner: owner, Now: c.Now, Sealer: sealer})
 		if err != nil {
 			return err
 		}
@@ -190,11 +205,11 @@ func survives(t *testing.T, prepare func(c *clock) *banktest.Memory, takeOver li
 					}
 				}
 				c.move(2 * DefaultLeaseExpire)
-				check := open(t, m, c, "c")
+				check := openSealed(t, m, c, "c", sealer)
 				if zombies, zErr := check.Zombies(t.Context(), nil); zErr != nil || len(zombies) > 0 {
 					t.Fatalf("after call %d: zombies %+v, error %v", n, zombies, zErr)
 				}
-				if diff := cmp.Diff(shape(undisturbed(t, prepare, steps)), shape(withoutLease(m))); diff != "" {
+				if diff := cmp.Diff(shape(t, sealer, undisturbed(t, sealer, prepare, steps)), shape(t, sealer, withoutLease(m))); diff != "" {
 					t.Fatalf("%s goes on after call %d (%+v, done %v): %s", successor, n, calls[len(calls)-1], done, diff)
 				}
 				if err == nil {
@@ -208,19 +223,22 @@ func survives(t *testing.T, prepare func(c *clock) *banktest.Memory, takeOver li
 	}
 }
 
-func undisturbed(t *testing.T, prepare func(c *clock) *banktest.Memory, steps []lifeStep) map[string]string {
+func undisturbed(t *testing.T, sealer Sealer, prepare func(c *clock) *banktest.Memory, steps []lifeStep) map[string]string {
 	c := newClock()
 	m := prepare(c)
-	cs := open(t, m, c, "a")
+	cs := openSealed(t, m, c, "a", sealer)
 	for _, step := range steps {
 		must(t, step(t.Context(), cs))
 	}
 	return withoutLease(m)
 }
 
-// shape drops what may differ after a crash: times, owners and sequence numbers.
-// Of the states of a checkpoint only the newest status counts.
-func shape(all map[string]string) map[string]string {
+// shape drops what may differ after a crash: times, owners, sequence numbers and
+// boxes. Of the states of a checkpoint only the newest status counts.
+func shape(t *testing.T, sealer Sealer, all map[string]string) map[string]string {
+	if r, ok := sealer.(ring); ok {
+		all = r.opened(t, all)
+	}
 	out := map[string]string{}
 	newest := map[string]string{}
 	for key, text := range all {
@@ -249,6 +267,9 @@ func TestPurgeSurvivesACrashAfterEveryCall(t *testing.T) {
 func TestCreateSurvivesACrashAfterEveryCall(t *testing.T) {
 	create := func(ctx context.Context, cs *Checkpoints) error {
 		err := cs.Create(ctx, sample())
+		if err == nil {
+			err = addDocument(ctx, cs)
+		}
 		if karbor.KindOf(err) == karbor.Conflict { // an earlier run has done all
 			if cp, getErr := cs.Get(ctx, project, cpID); getErr == nil && cp.Status == karbor.CheckpointAvailable {
 				return nil

@@ -27,6 +27,8 @@ type state struct {
 	Size         int64                   `json:"size"`
 	// Reasons is the digest under which the reasons lie, or "".
 	Reasons string `json:"reasons,omitempty"`
+	// Figures is the digest under which the figures lie, or "".
+	Figures string `json:"figures,omitempty"`
 }
 
 // next lists the states that may follow each state. A working state may follow
@@ -52,6 +54,16 @@ func (s *state) valid(project, id string, n int) bool {
 	_, known := next[s.Status]
 	return known && s.Layout == layout && s.Sequence == n && s.ProjectID == project && s.CheckpointID == id &&
 		isPart(s.ProviderID) && isPart(s.PlanID) && s.Size >= 0
+}
+
+// checkpoint gives what a state tells of the checkpoint, which is what always lies in
+// the clear.
+func (s *state) checkpoint() karbor.Checkpoint {
+	return karbor.Checkpoint{
+		ID: s.CheckpointID, ProjectID: s.ProjectID, ProviderID: s.ProviderID, Status: s.Status,
+		Plan: karbor.PlanRecord{ID: s.PlanID, ProviderID: s.ProviderID}, Graph: &karbor.Graph{},
+		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Size: s.Size,
+	}
 }
 
 // newest gives the newest valid state of a checkpoint, or nil if it has none.

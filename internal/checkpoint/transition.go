@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -21,8 +22,12 @@ type Change struct {
 	From []karbor.CheckpointStatus
 	// Size is the new size in logical bytes; 0 keeps the old one.
 	Size int64
-	// Reasons says what failed, by resource.
+	// Reasons says what failed, by resource. They get lost where the checkpoint is
+	// sealed and its key is not here.
 	Reasons map[string]string
+	// Figures say what the checkpoint's resources hold; none keep what was said before.
+	// They get lost as Reasons do.
+	Figures map[string]karbor.Figures
 }
 
 // Create writes a new checkpoint as protecting, and its indices. The same
@@ -56,8 +61,8 @@ func (c *Checkpoints) create(ctx context.Context, d *description) error {
 	if err := c.claim(ctx, d.ProjectID, d.CheckpointID); err != nil {
 		return err
 	}
-	if err := bank.CreateJSON(ctx, c.bank, descriptionKey(d.ProjectID, d.CheckpointID), d); err != nil {
-		return err
+	if err := c.papers.create(ctx, d.ProjectID, descriptionKey(d.ProjectID, d.CheckpointID), d); err != nil {
+		return named(d.ProjectID, d.CheckpointID, err)
 	}
 	// The claim makes sure that somebody sees to it if not all of these are written.
 	first := d.state(c.options.Owner, c.lease.now())
@@ -131,12 +136,12 @@ func (c *Checkpoints) SetState(ctx context.Context, projectID, id string, to kar
 	return nil
 }
 
-// mayReturn reports why a checkpoint can't become available: what was being deleted
-// may have lost some of its bytes.
+// mayReturn reports why a checkpoint can't become available: what was being deleted,
+// or was discarded, may have lost some of its bytes.
 func (c *Checkpoints) mayReturn(ctx context.Context, project, id string) error {
 	begun, err := c.purgeBegun(ctx, project, id)
 	if err == nil && begun {
-		return karbor.Errorf(karbor.Conflict, "the deletion of checkpoint %s has begun, so it can't become available again; it can be deleted", id)
+		return karbor.Errorf(karbor.Conflict, "some of what checkpoint %s held has been removed, so it can't become available; it can be deleted", id)
 	}
 	return err
 }
@@ -198,7 +203,7 @@ func (c *Checkpoints) mayChange(ctx context.Context, s *state, to karbor.Checkpo
 	return nil
 }
 
-// successor makes the document of the state after s, and writes its reasons.
+// successor makes the document of the state after s, and writes its reasons and figures.
 func (c *Checkpoints) successor(ctx context.Context, s *state, to karbor.CheckpointStatus, change Change) (*state, error) {
 	after := *s
 	after.Sequence++
@@ -206,18 +211,36 @@ func (c *Checkpoints) successor(ctx context.Context, s *state, to karbor.Checkpo
 	if change.Size > 0 {
 		after.Size = change.Size
 	}
-	if len(change.Reasons) == 0 {
-		return &after, nil
+	var err error
+	if len(change.Figures) > 0 {
+		after.Figures, err = c.writeBeside(ctx, s, figuresKey, figures{Layout: layout, Figures: change.Figures})
 	}
-	doc := reasons{Layout: layout, Reasons: change.Reasons}
+	if err == nil && len(change.Reasons) > 0 {
+		after.Reasons, err = c.writeBeside(ctx, s, reasonsKey, reasons{Layout: layout, Reasons: change.Reasons})
+	}
+	return &after, err
+}
+
+// writeBeside writes a document of the state after s, and gives the name that its key has.
+func (c *Checkpoints) writeBeside(ctx context.Context, s *state, key func(project, id, name string) string, doc any) (string, error) {
 	text, err := json.Marshal(doc)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	// Named by its content, so that a re-run finds what an earlier one wrote.
 	sum := sha256.Sum256(text)
-	after.Reasons = hex.EncodeToString(sum[:])
-	return &after, bank.CreateJSON(ctx, c.bank, reasonsKey(s.ProjectID, s.CheckpointID, after.Reasons), doc)
+	if c.options.Sealer != nil {
+		// A digest would tell who guesses the content that the guess is right.
+		_, _ = rand.Read(sum[:]) // never fails: see the documentation of crypto/rand.Read
+	} else if sealed, err := c.papers.sealed(ctx, descriptionKey(s.ProjectID, s.CheckpointID)); err != nil || sealed {
+		return "", err // nothing of a sealed checkpoint is written in the clear
+	}
+	name := hex.EncodeToString(sum[:])
+	err = c.papers.create(ctx, s.ProjectID, key(s.ProjectID, s.CheckpointID, name), doc)
+	if _, closed := errors.AsType[*ClosedError](err); closed {
+		return "", nil
+	}
+	return name, err
 }
 
 // publish writes a state. Another writer that was first is a conflict, unless it
@@ -243,7 +266,7 @@ func (c *Checkpoints) mayDelete(ctx context.Context, s *state) error {
 		return nil
 	}
 	cp, err := c.load(ctx, s)
-	if err != nil {
+	if _, closed := errors.AsType[*ClosedError](err); err != nil && !closed {
 		return err
 	}
 	return c.options.Gate(ctx, cp)

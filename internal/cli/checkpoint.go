@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -161,6 +162,12 @@ func (a *app) drawCheckpoint(cp client.Checkpoint) error {
 			note += ", " + progress.Size(p.BytesTotal)
 		}
 		notes[string(p.Type)+"#"+p.ID] = note
+	}
+	for key, f := range cp.Figures {
+		key, _, _ = strings.Cut(key, "@") // the graph has each resource once
+		if f.Stored != nil && notes[key] != "" {
+			notes[key] += ", " + progress.Size(*f.Stored) + " stored"
+		}
 	}
 	title := fmt.Sprintf("checkpoint %s of plan %s: %s", cp.ID, cp.ProtectionPlan.Name, cp.Status)
 	return output.Tree(a.Stdout, title, g, func(r karbor.Resource) string { return notes[r.Key()] })

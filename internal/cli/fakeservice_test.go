@@ -122,14 +122,17 @@ func (f *fake) stage(item map[string]any, done, good, failed string) {
 	default:
 		p["state"], p["phase"], p["bytes_done"] = karbor.ResourceAvailable, "", 1<<30
 		item["status"] = good
+		if good == "available" {
+			item["figures"] = map[string]any{string(karbor.VolumeType) + "#" + volumeID: map[string]int{"size": 1 << 30, "new": 20 << 20, "stored": 12 << 20}}
+		}
 	}
 	item["progress"] = []any{p}
 }
 
 func (f *fake) checkpoint(w http.ResponseWriter, r *http.Request) {
 	if cp := f.byID(r.PathValue("id"), f.checkpoints); cp != nil && r.PathValue("provider") == bankID {
-		if r.Header.Get("OpenStack-API-Version") != "data-protect 1.2" {
-			refuse(w, http.StatusNotAcceptable, "notAcceptable", "the story needs 1.2")
+		if r.Header.Get("OpenStack-API-Version") != "data-protect 1.3" {
+			refuse(w, http.StatusNotAcceptable, "notAcceptable", "the story needs 1.3")
 			return
 		}
 		if cp["status"] == "protecting" {

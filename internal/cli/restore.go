@@ -65,6 +65,7 @@ func (a *app) restoreCreate() *cobra.Command {
 	var t targetFlags
 	var parameters []string
 	var document string
+	var keep bool
 	cmd := a.command("create [PROVIDER] CHECKPOINT", "Restore a checkpoint", cobra.RangeArgs(1, 2),
 		func(ctx context.Context, args []string) error {
 			given, err := parseParameters(parameters, document)
@@ -84,7 +85,7 @@ func (a *app) restoreCreate() *cobra.Command {
 				return err
 			}
 			r, err := c.Restores.Create(ctx, client.RestoreRequest{ProviderID: provider, CheckpointID: cp.ID,
-				Target: t.url, Auth: auth, Parameters: given})
+				Target: t.url, Auth: auth, Parameters: given, KeepOnFailure: keep})
 			if err != nil {
 				return err
 			}
@@ -102,6 +103,7 @@ func (a *app) restoreCreate() *cobra.Command {
 	f.StringArrayVar(&parameters, "parameters", nil, "resource_type=TYPE[,resource_id=ID],key=value,… or JSON (repeatable)")
 	f.StringArrayVar(&parameters, "parameter", nil, "same as --parameters")
 	f.StringVar(&document, "parameters-json", "", "parameters as JSON")
+	f.BoolVar(&keep, "keep-on-failure", false, "if the restore fails, keep the resources that are restored")
 	return creating(cmd)
 }
 

@@ -56,7 +56,11 @@ func (a *app) verificationCreate() *cobra.Command {
 // finishVerification prints a verification; one that was waited for and found a
 // fault makes an error.
 func (a *app) finishVerification(v client.Verification, waited bool) error {
-	if err := a.printer().Show(v); err != nil {
+	shown := v
+	if v.Status != karbor.VerificationVerifying {
+		shown.Progress = nil
+	}
+	if err := a.printer().Show(shown); err != nil {
 		return err
 	}
 	if waited && v.Status != karbor.VerificationSuccess {

@@ -112,7 +112,7 @@ func (a *app) awaitVerification(ctx context.Context, c *client.Client, w waitFla
 			return standing{}, err
 		}
 		last = v
-		return standing{over: v.Status != karbor.VerificationVerifying}, nil
+		return standing{over: v.Status != karbor.VerificationVerifying, progress: v.Progress}, nil
 	})
 	return last, err
 }

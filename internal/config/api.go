@@ -43,9 +43,10 @@ type Limits struct {
 	// BodyBytes and HeaderBytes are of one request.
 	BodyBytes   int64 `yaml:"body_bytes"`
 	HeaderBytes int   `yaml:"header_bytes"`
-	// InFlight is how many requests are served at a time; Connections how many
-	// connections are open.
+	// InFlight is how many requests are served at a time, Working how many of them are
+	// worked on, 0 leaving that to the service; Connections how many connections are open.
 	InFlight    int `yaml:"in_flight"`
+	Working     int `yaml:"working"`
 	Connections int `yaml:"connections"`
 }
 
@@ -124,6 +125,7 @@ func (l Limits) check(fault func(key, format string, args ...any)) {
 		{"body_bytes", l.BodyBytes, 1 << 10, 64 << 20},
 		{"header_bytes", int64(l.HeaderBytes), 4 << 10, 1 << 20},
 		{"in_flight", int64(l.InFlight), 1, 1 << 20},
+		{"working", int64(l.Working), 0, 1 << 20},
 		{"connections", int64(l.Connections), 1, 1 << 20},
 	} {
 		if c.n < c.low || c.n > c.up {

@@ -14,7 +14,7 @@ func TestTheAPIsSettingsAreReadOverTheDefaults(t *testing.T) {
   tls: {cert_file: /etc/karbor/tls.pem, key_file: /etc/karbor/tls.key}
   trusted_proxies: [192.0.2.7, 2001:db8::/32]
   access_log: false
-  limits: {in_flight: 7}
+  limits: {in_flight: 7, working: 3}
   timeouts: {read: 10s}
   rate_limit: {per_second: 2.5, burst: 10}
   shutdown_delay: 5s
@@ -26,7 +26,7 @@ func TestTheAPIsSettingsAreReadOverTheDefaults(t *testing.T) {
 	want.TLS = TLS{"/etc/karbor/tls.pem", "/etc/karbor/tls.key"}
 	want.TrustedProxies = []string{"192.0.2.7", "2001:db8::/32"}
 	want.AccessLog = false
-	want.Limits.InFlight = 7
+	want.Limits.InFlight, want.Limits.Working = 7, 3
 	want.Timeouts.Read = 10 * time.Second
 	want.RateLimit = RateLimit{2.5, 10}
 	want.ShutdownDelay = 5 * time.Second
@@ -53,6 +53,7 @@ func TestTheAPIsSettingsAreChecked(t *testing.T) {
 		"limits: {body_bytes: 10}":                 "api.limits.body_bytes: ",
 		"limits: {header_bytes: 10}":               "api.limits.header_bytes: ",
 		"limits: {in_flight: 0}":                   "api.limits.in_flight: ",
+		"limits: {working: -1}":                    "api.limits.working: ",
 		"limits: {connections: -1}":                "api.limits.connections: ",
 		"timeouts: {idle: 1ms}":                    "api.timeouts.idle: ",
 		"rate_limit: {per_second: -1}":             "api.rate_limit.per_second: ",

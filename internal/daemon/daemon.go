@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -113,7 +114,10 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if d.providers, err = provider.Load(ctx, c.Providers, o.Sets, provider.Options{Owner: owner, Now: o.Now}); err != nil {
+	d.providers, err = provider.Load(ctx, c.Providers, o.Sets, provider.Options{
+		Owner: owner, Now: o.Now, Secrets: d.authority, Cache: filepath.Join(c.State, "index"), Logger: o.Logger,
+	})
+	if err != nil {
 		return err
 	}
 	if err := d.openService(ctx, o, key); err != nil {

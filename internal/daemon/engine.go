@@ -14,9 +14,9 @@ func (d *Daemon) openEngine(o Options, owner string) error {
 	var err error
 	d.engine, err = local.New(local.Options{
 		Options: workflow.Options{
-			Actions: d.service.Actions(), Limits: d.service.Limits(), Context: d.service.Context,
+			Actions: d.service.Actions(), Default: d.service.Places(), Context: d.service.Context,
 		},
-		Journal: d.store.Journal(), Owner: owner, Logger: o.Logger, Now: o.Now,
+		Journal: d.store.Journal(), Owner: owner, Logger: o.Logger, Now: o.Now, Linger: engineLinger,
 	})
 	if err != nil {
 		return fmt.Errorf("making the engine: %w", err)
@@ -24,6 +24,10 @@ func (d *Daemon) openEngine(o Options, owner string) error {
 	d.service.SetEngine(d.engine)
 	return nil
 }
+
+// engineLinger is how long the ends of operations wait for each other, to be journalled
+// at once.
+const engineLinger = 250 * time.Millisecond
 
 // enginePause is how long the engine rests after it could not go on.
 const enginePause = 2 * time.Second

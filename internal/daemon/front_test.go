@@ -53,7 +53,7 @@ func frontOf(t *testing.T, log io.Writer, edit func(*config.Config)) (*front, st
 		if err := f.stop(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		if err := receive(t, "the end of serving", served); !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})
@@ -69,7 +69,7 @@ func TestLinesOfARequestCarryItsID(t *testing.T) {
 	}
 	r.Header.Set("X-Auth-Token", "t")
 	r.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestLinesOfARequestCarryItsID(t *testing.T) {
 func TestTheHealthCheckSaysThatTheProcessStops(t *testing.T) {
 	f, address := frontOf(t, io.Discard, func(c *config.Config) { c.API.ShutdownDelay = 300 * time.Millisecond })
 	get := func() int {
-		resp, err := http.Get(address + health.Path)
+		resp, err := client.Get(address + health.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,13 +98,11 @@ func TestTheHealthCheckSaysThatTheProcessStops(t *testing.T) {
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- f.stop(context.Background()) }()
-	for f.health.Report(t.Context()).Status != health.Stopping {
-		time.Sleep(time.Millisecond)
-	}
+	until(t, "the process says that it stops", func() bool { return f.health.Report(t.Context()).Status == health.Stopping })
 	if got := get(); got != http.StatusServiceUnavailable {
 		t.Errorf("while it stops: %d", got)
 	}
-	if err := <-stopped; err != nil {
+	if err := receive(t, "the end of the stop", stopped); err != nil {
 		t.Error(err)
 	}
 }
@@ -127,3 +125,31 @@ func TestASlowBodyIsToldSo(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// patience bounds what a test waits for; it never decides what is right.
+const patience = 30 * time.Second
+
+// receive takes from a channel what must come.
+func receive[T any](t *testing.T, what string, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatalf("%s: nothing came in %v", what, patience)
+	}
+	return v
+}
+
+// until waits for what must become true.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !done(); {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not in %v", what, patience)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// client gives up when a test has waited long enough.
+var client = &http.Client{Timeout: patience}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
 	"github.com/karbor/karbor/internal/api/health"
 	"github.com/karbor/karbor/internal/api/serving"
+	"github.com/karbor/karbor/internal/config"
 )
 
 // front is the part of the process that serves the API.
@@ -30,7 +32,7 @@ func openFront(o Options, options api.Options, checks []health.Check) (*front, e
 	f.health = health.New(health.Options{Checks: checks, Now: o.Now, Logger: o.Logger})
 	options.PublicURL = o.Config.PublicURL
 	options.Limits = api.Limits{
-		Body: c.Limits.BodyBytes, Header: c.Limits.HeaderBytes, InFlight: c.Limits.InFlight,
+		Body: c.Limits.BodyBytes, Header: c.Limits.HeaderBytes, InFlight: c.Limits.InFlight, Working: working(o.Config),
 		Rate: c.RateLimit.PerSecond, Burst: c.RateLimit.Burst,
 	}
 	options.Proxies, options.HealthSources = c.Proxies(), c.Sources()
@@ -49,6 +51,18 @@ func openFront(o Options, options api.Options, checks []health.Check) (*front, e
 		Now: o.Now, Logger: o.Logger,
 	})
 	return f, err
+}
+
+// onServer is how many more requests are worked on at a time where the database is on a
+// server: most of the time they wait for it.
+const onServer = 4
+
+// working is how many requests are worked on at a time; 0 is the API's own choice.
+func working(c config.Config) int {
+	if c.API.Limits.Working == 0 && c.Database.URL != "" && !strings.HasPrefix(c.Database.URL, "sqlite:") {
+		return onServer * api.DefaultWorking()
+	}
+	return c.API.Limits.Working
 }
 
 // stop ends the serving: load balancers are told first, requests that run may finish.

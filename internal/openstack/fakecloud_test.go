@@ -134,6 +134,8 @@ func (f *fakeCloud) catalog() []any {
 	return []any{map[string]any{"type": "compute", "endpoints": []any{
 		map[string]any{"interface": "internal", "region": "RegionOne", "url": "http://internal.invalid/"},
 		map[string]any{"interface": "public", "region": "RegionOne", "url": f.server.URL + "/compute/v2.1"},
+	}}, map[string]any{"type": "key-manager", "endpoints": []any{
+		map[string]any{"interface": "public", "region": "RegionOne", "url": f.server.URL + "/key-manager"},
 	}}}
 }
 

@@ -212,8 +212,15 @@ func ProjectName(ctx context.Context, c karbor.Cloud) (string, error) {
 
 // sessionOf gives the session behind a karbor.Cloud of this package.
 func sessionOf(c karbor.Cloud) (*session, error) {
-	if s, ok := c.(*session); ok && s != nil {
-		return s, nil
+	switch s := c.(type) {
+	case *session:
+		if s != nil {
+			return s, nil
+		}
+	case *CredentialSession:
+		if s != nil {
+			return s.session, nil
+		}
 	}
 	return nil, karbor.Errorf(karbor.Internal, "the cloud session was not opened by internal/openstack")
 }

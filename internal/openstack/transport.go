@@ -103,6 +103,7 @@ func newTransport(o Options) (*transport, error) {
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	defer rest(req.Context())()
 	for attempt := 1; ; attempt++ {
 		try, err := t.prepare(req, attempt)
 		if err != nil {

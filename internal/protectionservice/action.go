@@ -39,7 +39,7 @@ func (s *Service) begin(ctx context.Context, task *workflow.Task) error {
 	}
 	switch w.op.Type {
 	case karbor.Protect:
-		cp, err := s.store.Checkpoint(ctx, w.op.ProjectID, w.op.ProviderID, w.op.CheckpointID)
+		cp, err := s.made(ctx, w.op)
 		if err != nil {
 			return fmt.Errorf("reading checkpoint %s: %w", w.op.CheckpointID, err)
 		}
@@ -87,16 +87,22 @@ func running(op karbor.OperationType) karbor.ResourceState {
 		return karbor.ResourceRestoring
 	case karbor.Delete:
 		return karbor.ResourceDeleting
+	case karbor.Verify:
+		return karbor.ResourceVerifying
 	default:
 		return karbor.ResourceProtecting
 	}
 }
 
 func done(op karbor.OperationType) karbor.ResourceState {
-	if op == karbor.Delete {
+	switch op {
+	case karbor.Delete:
 		return karbor.ResourceDeleted
+	case karbor.Verify:
+		return karbor.ResourceVerified
+	default:
+		return karbor.ResourceAvailable
 	}
-	return karbor.ResourceAvailable
 }
 
 // hook runs one hook of one resource.
@@ -109,7 +115,7 @@ func (s *Service) hook(ctx context.Context, task *workflow.Task) error {
 	if err != nil {
 		return err
 	}
-	hooks := w.provider.Hooks(w.op.Type, node.Type)
+	hooks := hooksOf(w.provider, w.op.Type, node.Type)
 	var hook protection.Hook
 	last := ""
 	for p := range phases {
@@ -122,18 +128,25 @@ func (s *Service) hook(ctx context.Context, task *workflow.Task) error {
 	if hook == nil {
 		return karbor.Errorf(karbor.Unavailable, "the plug-in for %s of provider %s was changed while the operation ran", node.Type, w.provider.Name)
 	}
+	if keepsOnly(w.provider, w.op.Type, node.Type) {
+		hook = s.verifyKept(w, node)
+	}
 	return s.runHook(ctx, w, node, task, hook, word, word == last)
 }
 
 func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *workflow.Task, hook protection.Hook, word string, last bool) error {
 	record := s.record(w, node)
+	faulty := false
 	if err := record.update(ctx, func(r *store.ResourceRecord) {
+		if faulty = w.op.Type == karbor.Verify && r.State == karbor.ResourceError; faulty {
+			return
+		}
 		if r.Phase != word {
 			r.Reason = ""
 		}
 		r.Started, r.State, r.Phase = true, running(w.op.Type), word
-	}); err != nil {
-		return err
+	}); err != nil || faulty {
+		return err // an earlier hook has found that it is not good
 	}
 	if w.op.Type == karbor.Delete {
 		if err := w.provider.Checkpoints().BeginPurge(ctx, w.op.ProjectID, w.op.CheckpointID); err != nil {
@@ -145,7 +158,13 @@ func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *
 		return err
 	}
 	if err := hook(ctx, call); err != nil {
-		return s.tell(ctx, record, explain(err, node))
+		if w.op.Type == karbor.Verify {
+			err = plain(err)
+		}
+		if err = explain(err, node); isFinding(ctx, w.op, err) {
+			return s.found(ctx, w.op, record, err)
+		}
+		return s.tell(ctx, record, err)
 	}
 	if word != phaseNames[mainPhase] && !last {
 		return nil
@@ -154,6 +173,9 @@ func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *
 		r.Reason = ""
 		if d, t := moved.get(); d > 0 || t > 0 {
 			r.Done, r.Total = d, t
+		}
+		if sum, ok := moved.tally.sum(); ok {
+			r.New, r.Stored = sum.New, sum.Stored
 		}
 		if last {
 			r.State, r.Phase = done(w.op.Type), ""
@@ -184,6 +206,9 @@ func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 		return err
 	}
 	record := s.record(w, node)
+	if stays, err := s.stays(ctx, w.op, node); err != nil || stays {
+		return err
+	}
 	started := false
 	if err := record.update(ctx, func(r *store.ResourceRecord) {
 		if started = r.Started; started {

@@ -49,10 +49,13 @@ func (d *targetDocument) auth() openstack.PasswordAuth {
 	}
 }
 
-// needsCloud reports whether any hook of the operation will run.
+// needsCloud reports whether any hook of the operation will run that needs the cloud.
 func needsCloud(g *karbor.Graph, hooks func(karbor.ResourceType) protection.Hooks) bool {
 	for _, n := range g.Nodes() {
 		h := hooks(n.Type)
+		if h.Offline {
+			continue
+		}
 		for p := range phases {
 			if hookOf(h, p) != nil {
 				return true
@@ -67,6 +70,9 @@ func needsCloud(g *karbor.Graph, hooks func(karbor.ResourceType) protection.Hook
 func (s *Service) authorize(ctx context.Context, c Caller, op *store.Operation, hooks func(karbor.ResourceType) protection.Hooks, to *target) (*openstack.Delegation, error) {
 	if !needsCloud(op.Graph, hooks) {
 		return nil, nil
+	}
+	if c.crosses() {
+		return nil, karbor.Errorf(karbor.Forbidden, "this needs the cloud of the project itself, which only its own people can give")
 	}
 	var auth authorization
 	var granted *openstack.Delegation

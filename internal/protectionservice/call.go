@@ -2,15 +2,12 @@ package protectionservice
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/bank"
-	"github.com/karbor/karbor/internal/repository"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/protection"
@@ -18,11 +15,11 @@ import (
 
 // newCall puts together what a hook gets, and where its progress is kept.
 func (s *Service) newCall(ctx context.Context, w work, node *karbor.Node, task *workflow.Task, r record) (*protection.Call, *counter, error) {
-	documents, err := w.provider.Checkpoints().Section(w.op.ProjectID, w.op.CheckpointID, node.Key())
+	documents, err := w.provider.Checkpoints().Documents(w.op.ProjectID, w.op.CheckpointID, node.Key())
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err := w.provider.Checkpoints().Data(w.op.ProjectID, w.op.CheckpointID, node.Key())
+	streams, err := s.streams(w, node)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -38,12 +35,8 @@ func (s *Service) newCall(ctx context.Context, w work, node *karbor.Node, task *
 	if w.op.Type == karbor.RestoreOperation {
 		owner = w.op.RestoreID
 	}
-	chunks, err := repository.NewChunks(data, repository.Options{})
-	if err != nil {
-		return nil, nil, err
-	}
 	intents := protection.NewIntents(scratch{r}, s.now, s.settle)
-	moved := &counter{report: task.Progress}
+	moved := &counter{report: task.Progress, tally: newTally()}
 	service, err := s.serviceUser(w.op)
 	if err != nil {
 		return nil, nil, err
@@ -51,7 +44,7 @@ func (s *Service) newCall(ctx context.Context, w work, node *karbor.Node, task *
 	call := &protection.Call{
 		OperationID: w.op.ID, Owner: owner, CheckpointID: w.op.CheckpointID,
 		Graph: w.op.Graph, Node: node, Parameters: w.op.Parameters.For(node.Resource),
-		Documents: onceWritten{documents}, Data: chunks,
+		Documents: documents, Data: s.transfers.govern(w.op.ProjectID, tallied{streams, moved.tally}),
 		Scratch: intents.Scratch(), Intents: intents, NewResources: fresh, Cloud: cloud, Service: service,
 		Progress: moved.set, NotKept: r.notKept(ctx, s),
 	}
@@ -75,6 +68,7 @@ func (s *Service) serviceUser(op store.Operation) (karbor.Cloud, error) {
 // counter passes progress on, and keeps the last of it.
 type counter struct {
 	report      func(done, total int64)
+	tally       *tally
 	mu          sync.Mutex
 	done, total int64
 }
@@ -200,23 +194,4 @@ func (n *newResources) SetPart(ctx context.Context, original, id string) error {
 	defer n.mu.Unlock()
 	n.parts[original] = id
 	return nil
-}
-
-// onceWritten lets a re-run write the document again that it has written before.
-type onceWritten struct{ *bank.Section }
-
-func (d onceWritten) CreateJSON(ctx context.Context, key string, v any) error {
-	err := d.Section.CreateJSON(ctx, key, v)
-	if karbor.KindOf(err) != karbor.Conflict {
-		return err
-	}
-	var there json.RawMessage
-	if err := d.GetJSON(ctx, key, &there); err != nil {
-		return err
-	}
-	text, encodeErr := json.Marshal(v)
-	if encodeErr == nil && string(there) == string(text) {
-		return nil
-	}
-	return err
 }

@@ -10,20 +10,24 @@ import (
 
 // DeleteCheckpoint accepts the delete of a checkpoint: when it returns, the
 // checkpoint is durable as deleting. One whose state forbids it, or that is in use
-// by a restore, is karbor.Conflict.
+// by a restore, is karbor.Conflict. Where an administrator deletes another project's,
+// what is left of it in the cloud is removed in the tenant's name as long as that is
+// possible: the administrator's own delegation does not reach there.
 func (s *Service) DeleteCheckpoint(ctx context.Context, c Caller, providerID, id string) error {
 	p, err := s.provider(providerID)
 	if err != nil {
 		return err
 	}
-	cp, err := s.store.Checkpoint(ctx, c.Identity.ProjectID, p.ID, id)
+	cp, err := s.store.Checkpoint(ctx, c.project(), p.ID, id)
 	if err != nil {
 		return err
 	}
 	if err := s.usable(p); err != nil {
 		return err
 	}
-	s.renewLeftovers(ctx, c, p.ID, cp.ID)
+	if !c.crosses() {
+		s.renewLeftovers(ctx, c, p.ID, cp.ID)
+	}
 	return s.accept(ctx, c, p, acceptance{
 		Acceptance: store.Acceptance{
 			Operation: store.Operation{
@@ -53,7 +57,7 @@ func (s *Service) ResetCheckpoint(ctx context.Context, c Caller, providerID, id 
 	if to != karbor.CheckpointAvailable && to != karbor.CheckpointError {
 		return karbor.Errorf(karbor.Invalid, "the state of a checkpoint can be reset to available or error, not to %q", to)
 	}
-	cp, err := s.store.Checkpoint(ctx, c.Identity.ProjectID, p.ID, id)
+	cp, err := s.store.Checkpoint(ctx, c.project(), p.ID, id)
 	if err != nil {
 		return err
 	}

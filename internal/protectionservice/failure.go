@@ -20,6 +20,8 @@ func failedOutcome(op karbor.OperationType) store.Outcome {
 		return store.Outcome{CheckpointStatus: karbor.CheckpointError, LogStatus: karbor.LogStatus(karbor.CheckpointError)}
 	case karbor.Delete:
 		return store.Outcome{CheckpointStatus: karbor.CheckpointErrorDeleting, LogStatus: karbor.LogStatus(karbor.CheckpointErrorDeleting)}
+	case karbor.Verify:
+		return store.Outcome{VerificationStatus: karbor.VerificationError, LogStatus: karbor.LogError}
 	default:
 		return store.Outcome{RestoreStatus: karbor.RestoreFail, LogStatus: karbor.LogError}
 	}
@@ -64,6 +66,9 @@ func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow
 		return err
 	}
 	why := sortFailures(op.Graph, f)
+	if why.kept, err = s.kept(ctx, op, rows); err != nil {
+		return err
+	}
 	if how.abandoned {
 		s.noteAbandoned(op, rows, &why)
 	}
@@ -77,6 +82,11 @@ func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow
 	if len(o.Reasons) == 0 {
 		o.Reasons = map[string]string{"": o.ErrorInfo}
 	}
+	if op.Type == karbor.Protect {
+		if o.Size, err = s.discard(ctx, op, rows, how.patient); err != nil {
+			return err
+		}
+	}
 	if o.CheckpointStatus != "" {
 		if err := s.failInBank(ctx, op, o, how.patient); err != nil {
 			return err
@@ -85,13 +95,34 @@ func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow
 	return s.finish(ctx, op, o)
 }
 
+// discard removes from the bank what a checkpoint that could not be made has kept
+// there. Where the bank does not let it, it gives the bytes that stay: they count until
+// the checkpoint is deleted.
+func (s *Service) discard(ctx context.Context, op store.Operation, rows []store.ResourceRecord, patient bool) (left int64, err error) {
+	p, err := s.provider(op.ProviderID)
+	if err == nil {
+		if err = p.Checkpoints().Discard(ctx, op.ProjectID, op.CheckpointID); err == nil {
+			return 0, nil
+		}
+	}
+	if ctx.Err() != nil || patient && karbor.IsTransient(err) {
+		return 0, fmt.Errorf("removing what the failed checkpoint %s has kept in the bank: %w", op.CheckpointID, err)
+	}
+	for _, r := range rows {
+		left += r.Total
+	}
+	s.log.ErrorContext(ctx, "what a checkpoint that could not be made has kept stays in its bank until it is deleted",
+		"operation", op.ID, "checkpoint", op.CheckpointID, "provider", op.ProviderID, "bytes", left, "error", err)
+	return left, nil
+}
+
 // failInBank records the failure in the bank. A bank that refuses it (it is full,
 // say) does not keep the operation from its end: the catalogue tells the tenant, and
 // a delete takes the checkpoint up as it lies.
 func (s *Service) failInBank(ctx context.Context, op store.Operation, o store.Outcome, patient bool) error {
 	p, err := s.provider(op.ProviderID)
 	if err == nil {
-		err = p.Checkpoints().SetState(ctx, op.ProjectID, op.CheckpointID, o.CheckpointStatus, checkpoint.Change{Reasons: o.Reasons})
+		err = p.Checkpoints().SetState(ctx, op.ProjectID, op.CheckpointID, o.CheckpointStatus, checkpoint.Change{Reasons: o.Reasons, Size: o.Size})
 		// A checkpoint that failed before it was in the bank is not there.
 		if err == nil || karbor.KindOf(err) == karbor.NotFound {
 			return nil
@@ -114,6 +145,8 @@ type failures struct {
 	hooks, undo map[karbor.NodeKey][]string
 	// all has each text once, in that order.
 	all []string
+	// kept are the resources that stay.
+	kept map[karbor.NodeKey]bool
 }
 
 func sortFailures(g *karbor.Graph, f *workflow.Failure) failures {
@@ -173,6 +206,9 @@ func (f failures) reason(n *karbor.Node, r store.ResourceRecord) string {
 	for _, text := range f.undo[r.Key] {
 		parts = append(parts, notUndone+text)
 	}
+	if f.kept[r.Key] {
+		parts = append(parts, keptPart)
+	}
 	if r.NewID != "" {
 		parts = append(parts, fmt.Sprintf("the new %s %s is left", n.Type.Word(), r.NewID))
 	}
@@ -187,6 +223,19 @@ func (f failures) explain(o *store.Outcome, g *karbor.Graph, rows []store.Resour
 	for _, r := range rows {
 		n := g.Node(r.Key)
 		key, reason := originalKey(n), f.reason(n, r)
+		if f.kept[r.Key] && r.State == karbor.ResourceAvailable {
+			key = resultKey(g, r)
+			o.ResourcesStatus[key], o.ResourcesReason[key] = r.State, keptWhole
+			o.Records[r.Key] = store.RecordOutcome{State: r.State, Reason: keptWhole}
+			continue
+		}
+		if o.VerificationStatus != "" && r.State == karbor.ResourceVerified {
+			o.ResourcesStatus[key], o.Records[r.Key] = r.State, store.RecordOutcome{State: r.State}
+			continue
+		}
+		if o.VerificationStatus != "" && r.State == karbor.ResourceError {
+			reason = r.Reason // what was found before
+		}
 		o.ResourcesStatus[key], o.ResourcesReason[key] = karbor.ResourceError, reason
 		o.Records[r.Key] = store.RecordOutcome{State: karbor.ResourceError, Reason: reason}
 	}
@@ -202,7 +251,7 @@ func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []s
 	for i := range rows {
 		r := &rows[i]
 		n := op.Graph.Node(r.Key)
-		if len(f.undo[r.Key]) > 0 || p.Hooks(op.Type, n.Type).Undo == nil || r.NewID == "" && len(r.Parts) == 0 && len(r.NotKept) == 0 {
+		if len(f.undo[r.Key]) > 0 || f.kept[r.Key] || p.Hooks(op.Type, n.Type).Undo == nil || r.NewID == "" && len(r.Parts) == 0 && len(r.NotKept) == 0 {
 			continue
 		}
 		err := s.record(work{op: op}, n).update(ctx, func(row *store.ResourceRecord) {

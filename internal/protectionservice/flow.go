@@ -1,6 +1,7 @@
 package protectionservice
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -21,11 +22,14 @@ const (
 	actionFail  = "fail"
 )
 
-// Pools of places: hooks that move data wait for each other, and never hold up
-// the short ones.
+// Pools of places. Each project has its own: a step that waits for its cloud, or for a
+// bank that hangs, holds up nobody else's. Within one, the hooks that may take hours
+// never hold up the short ones, and no hooks the beginnings and ends. What moves data
+// takes places of another kind besides, which all share (transfers).
 const (
-	poolData  = "data"
+	poolMain  = "main"
 	poolHooks = "hooks"
+	poolSteps = "steps"
 )
 
 // Time limits of one attempt. Main may move terabytes; the others are short, but
@@ -59,9 +63,9 @@ func hookOf(h protection.Hooks, p phase) protection.Hook {
 const joinAbove = 8
 
 // flow writes the steps of an operation: begin, the hooks in the order that the
-// contract promises, end; and, should anything fail, undo and fail. hooks gives
-// the hooks of a type. The result depends on its arguments only.
-func flow(g *karbor.Graph, hooks func(karbor.ResourceType) protection.Hooks) workflow.Steps {
+// contract promises, end, which begins too if there are no hooks; and, should anything
+// fail, undo and fail, in the pools of a project. hooks gives the hooks of a type. The result depends on its arguments only.
+func flow(project string, g *karbor.Graph, hooks func(karbor.ResourceType) protection.Hooks) workflow.Steps {
 	b := flowBuilder{graph: g, index: make(map[karbor.NodeKey]int, len(g.Nodes()))}
 	for i, n := range g.Nodes() {
 		b.index[n.Key()] = i
@@ -74,9 +78,18 @@ func flow(g *karbor.Graph, hooks func(karbor.ResourceType) protection.Hooks) wor
 		}
 	}
 	b.steps = workflow.Steps{{ID: actionBegin, Action: actionBegin, Timeout: timeoutSteps}}
-	last := b.normal()
-	b.steps = append(b.steps, workflow.Step{ID: actionEnd, Action: actionEnd, After: last, Timeout: timeoutSteps, Retry: patient()})
+	end := workflow.Step{ID: actionEnd, Action: actionEnd, After: b.normal(), Timeout: timeoutSteps, Retry: patient()}
+	if len(b.steps) == 1 {
+		// Nothing lies between begin and end, which so are one step.
+		b.steps, end.After, end.Input = nil, nil, actionBegin
+	}
+	b.steps = append(b.steps, end)
 	b.closing()
+	for i := range b.steps {
+		if s := &b.steps[i]; s.Action != "" {
+			s.Limit = cmp.Or(s.Limit, poolSteps) + "/" + project
+		}
+	}
 	return b.steps
 }
 
@@ -147,7 +160,7 @@ func (b *flowBuilder) add(e event) {
 			ID: id, Action: actionHook, Input: id, After: after, Limit: poolHooks, Timeout: timeoutHook,
 		}
 		if e.phase == mainPhase {
-			step.Limit, step.Timeout = poolData, timeoutMain
+			step.Limit, step.Timeout = poolMain, timeoutMain
 		}
 		b.steps = append(b.steps, step)
 		b.waits[e] = []string{id}

@@ -72,7 +72,7 @@ func before(t *rapid.T, steps workflow.Steps) map[string]map[string]bool {
 func TestFlowKeepsTheOrderOfHooks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g, hooks := drawGraph(t)
-		steps := flow(g, func(rt karbor.ResourceType) protection.Hooks { return hooks[rt] })
+		steps := flow("p", g, func(rt karbor.ResourceType) protection.Hooks { return hooks[rt] })
 		over := before(t, steps)
 		step := func(hook string, n *karbor.Node) string { return stepID(hook, g, slices.Index(g.Nodes(), n)) }
 		must := func(first phase, a *karbor.Node, then phase, b *karbor.Node) {
@@ -107,7 +107,7 @@ func TestFlowRunsEachHookOnceAndNoMissingOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g, hooks := drawGraph(t)
 		got := map[string]int{}
-		for _, s := range flow(g, func(rt karbor.ResourceType) protection.Hooks { return hooks[rt] }) {
+		for _, s := range flow("p", g, func(rt karbor.ResourceType) protection.Hooks { return hooks[rt] }) {
 			if s.Action != "" {
 				got[s.ID]++
 			}
@@ -123,6 +123,12 @@ func TestFlowRunsEachHookOnceAndNoMissingOne(t *testing.T) {
 				want[stepID(actionUndo, g, i)] = 1
 			}
 		}
+		if !slices.ContainsFunc(g.Nodes(), func(n *karbor.Node) bool {
+			h := hooks[n.Type]
+			return h.PrepareBegin != nil || h.PrepareFinish != nil || h.Main != nil || h.Complete != nil
+		}) {
+			delete(want, actionBegin) // end does its work
+		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("steps are %v, want %v", got, want)
 		}
@@ -136,7 +142,7 @@ func TestFlowOfManyChildrenStaysSmall(t *testing.T) {
 	for i := range volumes {
 		g.Connect(project, g.Add(karbor.Resource{Type: karbor.VolumeType, ID: fmt.Sprintf("v%d", i)}, ""))
 	}
-	steps := flow(g, func(rt karbor.ResourceType) protection.Hooks {
+	steps := flow("p", g, func(rt karbor.ResourceType) protection.Hooks {
 		if rt == karbor.VolumeType {
 			return protection.Hooks{PrepareFinish: nothing, Main: nothing, Complete: nothing}
 		}
@@ -156,7 +162,7 @@ func TestStepsOfLongKeysAreNamedByTheirPlace(t *testing.T) {
 	long := strings.Repeat("a", 255)
 	g.Add(karbor.Resource{Type: karbor.VolumeType, ID: "v"}, "")
 	g.Add(karbor.Resource{Type: karbor.ImageType, ID: long}, long)
-	steps := flow(g, func(karbor.ResourceType) protection.Hooks {
+	steps := flow("p", g, func(karbor.ResourceType) protection.Hooks {
 		return protection.Hooks{PrepareBegin: nothing, Main: nothing, Undo: nothing}
 	})
 	named := map[karbor.NodeKey]int{}

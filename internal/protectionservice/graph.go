@@ -84,7 +84,7 @@ func (s *Service) lookUp(ctx context.Context, cloud karbor.Cloud, p *provider.Pr
 			what := fmt.Sprintf("%s %s (%s)", n.Type, n.ID, n.Name)
 			_, err := plugin.Show(ctx, cloud, n.ID, nil)
 			if err != nil && !karbor.IsTransient(err) {
-				return refuse(err, what)
+				return refuse(err, "looking up", what)
 			}
 			return ctx.Err()
 		})
@@ -110,7 +110,7 @@ func (s *Service) dependentsOf(ctx context.Context, cloud karbor.Cloud, p *provi
 				}
 				ds, err := plugin.Dependents(ctx, cloud, n.Resource)
 				if err != nil {
-					return refuse(err, fmt.Sprintf("%s %s (%s)", n.Type, n.ID, n.Name))
+					return refuse(err, "finding the dependents of", fmt.Sprintf("%s %s (%s)", n.Type, n.ID, n.Name))
 				}
 				for _, d := range ds {
 					if !karbor.IsResourceID(d.ID) {
@@ -125,10 +125,11 @@ func (s *Service) dependentsOf(ctx context.Context, cloud karbor.Cloud, p *provi
 	return found, group.Wait()
 }
 
-// refuse turns a resource that is not there into a fault of the request.
-func refuse(err error, what string) error {
+// refuse turns a resource that is not there into a fault of the request, and says of
+// what else went wrong in which look it did.
+func refuse(err error, doing, what string) error {
 	if karbor.KindOf(err) == karbor.NotFound {
 		return karbor.Errorf(karbor.Invalid, "resource %s does not exist in this project", what)
 	}
-	return fmt.Errorf("finding what %s depends on: %w", what, err)
+	return fmt.Errorf("%s %s: %w", doing, what, err)
 }

@@ -104,6 +104,10 @@ type site struct {
 	dir  string
 	bank *banktest.Memory
 	full atomic.Bool
+	// keeps fails so many of the next removals of claims.
+	keeps atomic.Int64
+	// stuck has the bank refuse to delete what belongs to nodes.
+	stuck atomic.Bool
 	// deaf has the bank not answer, and reads, if positive, fail all but so many reads
 	// of descriptions less one.
 	deaf  atomic.Bool
@@ -111,6 +115,8 @@ type site struct {
 	// none has the process start without its provider, lost with an engine that
 	// has lost its journal; over is an operation that its engine takes for over.
 	none, lost bool
+	// repository is the section of the provider's file, "" for none.
+	repository string
 	over       string
 	balky      *balky
 	script     *script
@@ -170,6 +176,16 @@ func (k kept) Get(ctx context.Context, key string, offset, length int64) (io.Rea
 
 func (kept) Close() error { return nil }
 
+func (k kept) Delete(ctx context.Context, key string) error {
+	if k.stuck.Load() && strings.Contains(key, "/nodes/") {
+		return karbor.Errorf(karbor.Forbidden, "the bank lets nothing go")
+	}
+	if strings.Contains(key, "@") && k.keeps.Add(-1) >= 0 {
+		return karbor.Transientf("the bank does not answer now")
+	}
+	return k.Bank.Delete(ctx, key)
+}
+
 func (k kept) Put(ctx context.Context, key string, body io.Reader, size int64) error {
 	if err := k.off(); err != nil {
 		return err
@@ -196,7 +212,7 @@ func (s *site) start() {
 	t.Helper()
 	ctx := context.Background()
 	providers := filepath.Join(s.dir, "providers.d")
-	text := fmt.Sprintf("id: %s\nname: test\nbank: {plugin: memory}\nplugins: [{plugin: script}]\n", providerID)
+	text := fmt.Sprintf("id: %s\nname: test\nbank: {plugin: memory}\nplugins: [{plugin: script}]\n", providerID) + s.repository
 	if err := os.MkdirAll(providers, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +248,7 @@ func (s *site) start() {
 		t.Fatal(err)
 	}
 	engine, err := local.New(local.Options{
-		Options: workflow.Options{Actions: s.service.Actions(), Limits: s.service.Limits(), Context: s.service.Context},
+		Options: workflow.Options{Actions: s.service.Actions(), Default: s.service.Places(), Context: s.service.Context},
 		Journal: s.store.Journal(), Owner: "me", Logger: log, Now: time.Now,
 	})
 	if err != nil {
@@ -256,6 +272,9 @@ func (s *site) start() {
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		parts.Wait()
+		for _, p := range loaded {
+			_ = p.Close()
+		}
 		_ = db.Close()
 	})
 }

@@ -253,6 +253,9 @@ func (s *Service) bury(ctx context.Context, p *provider.Provider, cp karbor.Chec
 	var err error
 	if cp.Status == karbor.CheckpointProtecting {
 		to, err = karbor.CheckpointError, p.Checkpoints().Create(ctx, cp)
+		if err == nil {
+			err = p.Checkpoints().Discard(ctx, cp.ProjectID, cp.ID)
+		}
 	} else {
 		err = p.Checkpoints().SetState(ctx, cp.ProjectID, cp.ID, cp.Status, checkpoint.Change{})
 	}
@@ -269,11 +272,11 @@ func (s *Service) bury(ctx context.Context, p *provider.Provider, cp karbor.Chec
 	return s.store.PutCheckpoint(ctx, cp)
 }
 
-// damaged gives the function that tells the operator of damaged checkpoints.
-func (s *Service) damaged(ctx context.Context, p *provider.Provider) func(*checkpoint.DamageError) {
-	return func(e *checkpoint.DamageError) {
-		s.log.ErrorContext(ctx, "a checkpoint in the bank is damaged; it is left as it is, and not listed",
-			"provider", p.Name, "checkpoint", e.ID, "project", e.ProjectID, "error", e)
+// damaged gives the function that tells the operator of checkpoints that can't be read.
+func (s *Service) damaged(ctx context.Context, p *provider.Provider) checkpoint.Unread {
+	return func(cp karbor.Checkpoint, err error) {
+		s.log.ErrorContext(ctx, "a checkpoint in the bank can't be read; it is left as it is",
+			"provider", p.Name, "checkpoint", cp.ID, "project", cp.ProjectID, "error", err)
 	}
 }
 

@@ -35,7 +35,7 @@ const neverUndone = "the operation ended before it was removed"
 func (s *Service) noteAbandoned(op store.Operation, rows []store.ResourceRecord, why *failures) {
 	p, err := s.provider(op.ProviderID)
 	for _, r := range rows {
-		if r.Started && (err != nil || p.Hooks(op.Type, op.Graph.Node(r.Key).Type).Undo != nil) {
+		if r.Started && !why.kept[r.Key] && (err != nil || p.Hooks(op.Type, op.Graph.Node(r.Key).Type).Undo != nil) {
 			why.undo[r.Key] = append(why.undo[r.Key], neverUndone)
 		}
 	}

@@ -2,11 +2,19 @@ package protectionservice_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/bank/banktest"
+	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/internal/workflow/local"
@@ -26,7 +34,7 @@ func (s *site) mishap(engine workflow.Engine, log *slog.Logger) workflow.Engine 
 			s.t.Fatal(err)
 		}
 		empty, err := local.New(local.Options{
-			Options: workflow.Options{Actions: s.service.Actions(), Limits: s.service.Limits()},
+			Options: workflow.Options{Actions: s.service.Actions(), Default: s.service.Places()},
 			Journal: other.Journal(), Owner: "me", Logger: log, Now: time.Now,
 		})
 		if err != nil {
@@ -59,3 +67,45 @@ func (e ended) Describe(ctx context.Context, id string) (workflow.Description, e
 }
 
 func (s *site) now() time.Time { return time.Now().Add(s.ahead) }
+
+func TestAnOperationWithoutHooksThatIsRepeatedAtItsEndSucceeds(t *testing.T) {
+	s := newSite(t)
+	s.keeps.Store(1) // the checkpoint is available in the bank, and the step fails
+	id := s.protect(s.plan(volume("v")))
+	if cp := s.until(id); cp.Status != karbor.CheckpointAvailable {
+		t.Errorf("the checkpoint is %s: %v", cp.Status, cp.Reasons)
+	}
+	if left := s.keeps.Load(); left >= 0 {
+		t.Error("the step did not fail")
+	}
+}
+
+// The description must come out the same from what was accepted and from what the
+// database gives back: a process that dies in between goes on with the latter.
+func TestACheckpointIsDescribedAsTheDatabaseHasIt(t *testing.T) {
+	s := newSite(t)
+	plan := s.plan(karbor.Resource{Type: karbor.VolumeType, ID: "v", Name: "a <b> & \u2028", ExtraInfo: map[string]string{"k": "é"}}, volume("w"))
+	cp, err := s.service.Protect(t.Context(), s.caller(), protectionservice.ProtectRequest{
+		ProviderID: providerID, PlanID: plan, ExtraInfo: map[string]json.RawMessage{"x": []byte(`{ "b": 1.50, "a": "<" }`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := s.until(cp.ID)
+	key := "v1/checkpoints/" + projectID + "/" + cp.ID + "/description"
+	written := s.bank.Snapshot()[key]
+	other := banktest.NewMemory()
+	c, err := checkpoint.Open(t.Context(), other, checkpoint.Options{Owner: "other", Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Lease().Acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Create(t.Context(), kept); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(written, other.Snapshot()[key]); diff != "" || len(written) == 0 {
+		t.Errorf("the description is another (-accepted +kept):\n%s", diff)
+	}
+}

@@ -11,11 +11,19 @@ import (
 )
 
 // end makes success visible: in the bank first, which is the truth, then in the
-// store.
+// store. In a flow without hooks it does the work of begin before.
 func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 	w, err := s.work(ctx, task)
 	if err != nil || !w.op.EndedAt.IsZero() {
 		return err
+	}
+	if task.Input == actionBegin {
+		err := s.begin(ctx, task)
+		// An earlier run may have made the checkpoint available: the change to that
+		// state finds out whether it is this that is in the way.
+		if err != nil && (w.op.Type != karbor.Protect || karbor.KindOf(err) != karbor.Conflict) {
+			return err
+		}
 	}
 	rows, err := s.store.Resources(ctx, w.op.ID)
 	if err != nil {
@@ -27,9 +35,10 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 		for _, r := range rows {
 			o.Size += r.Total
 		}
+		o.Figures = w.figures(rows)
 		o.CheckpointStatus, o.LogStatus = karbor.CheckpointAvailable, karbor.LogStatus(karbor.CheckpointAvailable)
 		err = w.provider.Checkpoints().SetState(ctx, w.op.ProjectID, w.op.CheckpointID, karbor.CheckpointAvailable, checkpoint.Change{
-			From: []karbor.CheckpointStatus{karbor.CheckpointProtecting}, Size: o.Size,
+			From: []karbor.CheckpointStatus{karbor.CheckpointProtecting}, Size: o.Size, Figures: o.Figures,
 		})
 	case karbor.Delete:
 		o.CheckpointStatus, o.LogStatus = karbor.CheckpointDeleted, karbor.LogStatus(karbor.CheckpointDeleted)
@@ -37,6 +46,8 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 			return err
 		}
 		err = w.provider.Checkpoints().Purge(ctx, w.op.ProjectID, w.op.CheckpointID)
+	case karbor.Verify:
+		return s.finish(ctx, w.op, verifiedOutcome(w.op.Graph, rows))
 	default:
 		o.RestoreStatus, o.LogStatus = karbor.RestoreSuccess, karbor.LogSuccess
 	}

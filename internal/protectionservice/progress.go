@@ -35,6 +35,11 @@ func (s *Service) progress(ctx context.Context, projectID string, t store.Target
 	if err != nil {
 		return nil, err
 	}
+	return s.progressOf(ctx, op)
+}
+
+// progressOf tells how far an operation is, resource by resource.
+func (s *Service) progressOf(ctx context.Context, op store.Operation) ([]karbor.ResourceProgress, error) {
 	rows, err := s.store.Resources(ctx, op.ID)
 	if err != nil {
 		return nil, err

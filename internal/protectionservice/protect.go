@@ -1,14 +1,18 @@
 package protectionservice
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/workflow"
+	"github.com/karbor/karbor/internal/workflow/local"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -119,8 +123,8 @@ type acceptance struct {
 func (s *Service) accept(ctx context.Context, c Caller, p *provider.Provider, a acceptance) error {
 	now := s.now()
 	op := &a.Operation
-	op.ID = karbor.NewID()
-	op.ProjectID, op.ProviderID, op.CreatedAt = c.Identity.ProjectID, p.ID, now
+	op.ID = cmp.Or(op.ID, karbor.NewID())
+	op.ProjectID, op.ProviderID, op.CreatedAt = c.project(), p.ID, now
 	op.RequestID = openstack.RequestID(ctx)
 	a.Log = karbor.OperationLog{
 		ID: op.ID, ProjectID: op.ProjectID, OperationType: op.Type, CheckpointID: op.CheckpointID,
@@ -131,17 +135,49 @@ func (s *Service) accept(ctx context.Context, c Caller, p *provider.Provider, a 
 	if err != nil {
 		return err
 	}
-	if err := s.store.Accept(ctx, a.Acceptance); err != nil {
+	handed, err := s.persist(ctx, &a.Acceptance)
+	if err != nil {
 		s.withdraw(ctx, op.ID, granted)
 		return err
 	}
 	s.log.InfoContext(ctx, "operation accepted", "operation", op.ID, "type", op.Type, "project", op.ProjectID,
 		"checkpoint", op.CheckpointID, "resources", len(op.Graph.Nodes()))
-	s.wake.call()
+	if !handed {
+		s.wake.call()
+	}
 	return nil
+}
+
+// joiner is an engine whose journal is in the service's own database: the local one.
+type joiner interface {
+	Join(ctx context.Context, id string, g workflow.Graph) (*local.Joint, error)
+}
+
+// persist makes an accepted operation durable. It reports whether the engine has it
+// already; if not, it is in the outbox.
+func (s *Service) persist(ctx context.Context, a *store.Acceptance) (handed bool, err error) {
+	if engine, ok := s.engine.(joiner); ok {
+		// What is in the way of that shows again when the outbox is dispatched.
+		if steps, err := s.steps(a.Operation); err == nil {
+			a.Joint, _ = engine.Join(ctx, a.Operation.ID, steps)
+		}
+	}
+	if a.Joint == nil {
+		return false, s.store.Accept(ctx, *a)
+	}
+	err = s.store.Accept(ctx, *a)
+	if err == nil {
+		s.remember(a.Operation, a.Checkpoint)
+	}
+	a.Joint.Done(err == nil)
+	if errors.Is(err, local.ErrFenced) {
+		a.Joint = nil
+		return false, s.store.Accept(ctx, *a)
+	}
+	return true, err
 }
 
 // hooksFor gives what a provider does in an operation, by type.
 func hooksFor(p *provider.Provider, op karbor.OperationType) func(karbor.ResourceType) protection.Hooks {
-	return func(t karbor.ResourceType) protection.Hooks { return p.Hooks(op, t) }
+	return func(t karbor.ResourceType) protection.Hooks { return hooksOf(p, op, t) }
 }

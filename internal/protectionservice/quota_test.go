@@ -145,7 +145,6 @@ func TestARefusedRequestToVerifyOrCopySaysWhyAndKeepsNothing(t *testing.T) {
 		kind karbor.Kind
 		says string
 	}{
-		{"a good verification", verify(own, providerID, cp, karbor.Parameters{"OS::Cinder::Volume#a": deep(true)}), karbor.NotImplemented, "operation verify"},
 		{"of another project's checkpoint", verify(foreign, providerID, cp, nil), karbor.NotFound, cp},
 		{"of a checkpoint that is not there", verify(own, providerID, nobody, nil), karbor.NotFound, nobody},
 		{"of a broken checkpoint", verify(own, providerID, broken, nil), karbor.Conflict, "error"},

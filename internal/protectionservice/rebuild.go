@@ -39,17 +39,25 @@ func (s *Service) fill(ctx context.Context, p *provider.Provider) error {
 	}
 	found, broken := 0, 0
 	damaged := s.damaged(ctx, p)
+	var closed []unopened
 	err = p.Checkpoints().Scan(ctx, func(cp karbor.Checkpoint) error {
 		if cp.ProviderID != p.ID || busy[cp.ID] != "" {
 			return nil // of another provider in the same bank, or one that is worked on
 		}
 		found++
 		return s.adopt(ctx, p, cp)
-	}, func(e *checkpoint.DamageError) {
-		broken++
-		damaged(e)
+	}, func(cp karbor.Checkpoint, err error) {
+		if _, sealed := errors.AsType[*checkpoint.ClosedError](err); !sealed {
+			broken++
+			damaged(cp, err)
+		} else if cp.ProviderID == p.ID && busy[cp.ID] == "" {
+			closed = append(closed, unopened{cp, err})
+		}
 	})
 	if err == nil {
+		err = s.listClosed(ctx, p, closed)
+	}
+	if err == nil && len(closed) == 0 { // else the next start looks whether the keys are there
 		err = s.store.FillCatalogue(ctx, p.ID)
 	}
 	if err != nil {
@@ -57,6 +65,39 @@ func (s *Service) fill(ctx context.Context, p *provider.Provider) error {
 	}
 	if found > 0 || broken > 0 {
 		s.log.InfoContext(ctx, "catalogue filled from the bank", "provider", p.Name, "checkpoints", found, "damaged", broken)
+	}
+	return nil
+}
+
+// unopened is a checkpoint that is sealed, and whose key is not here.
+type unopened struct {
+	karbor.Checkpoint
+	why error
+}
+
+// listClosed puts checkpoints that can't be opened into the catalogue, with what lies
+// in the clear: in error, so that they can be deleted, and nothing else. What the
+// catalogue knows of one stays; the bank is left as it is.
+func (s *Service) listClosed(ctx context.Context, p *provider.Provider, closed []unopened) error {
+	for _, cp := range closed {
+		s.log.WarnContext(ctx, "a checkpoint in the bank can't be opened; until the key is there, it can only be deleted",
+			"provider", p.Name, "checkpoint", cp.ID, "project", cp.ProjectID, "error", cp.why)
+		_, err := s.store.Checkpoint(ctx, cp.ProjectID, p.ID, cp.ID)
+		if err == nil {
+			continue
+		}
+		if karbor.KindOf(err) != karbor.NotFound {
+			return err
+		}
+		cp.Reasons = map[string]string{"": karbor.Sentence(cp.why)}
+		if cp.Status == karbor.CheckpointDeleting || cp.Status == karbor.CheckpointErrorDeleting {
+			cp.Status = karbor.CheckpointErrorDeleting
+		} else {
+			cp.Status = karbor.CheckpointError
+		}
+		if err := s.store.PutCheckpoint(ctx, cp.Checkpoint); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -93,7 +134,7 @@ func (s *Service) adopt(ctx context.Context, p *provider.Provider, cp karbor.Che
 		}
 	}
 	known, err := s.store.Checkpoint(ctx, cp.ProjectID, p.ID, cp.ID)
-	if err == nil && known.Status == cp.Status && known.Size == cp.Size {
+	if err == nil && known.Status == cp.Status && known.Size == cp.Size && len(known.Graph.Nodes()) == len(cp.Graph.Nodes()) {
 		return nil // an earlier try has come so far
 	}
 	if err != nil && karbor.KindOf(err) != karbor.NotFound {

@@ -19,6 +19,8 @@ type RestoreRequest struct {
 	// Auth says who to be in the target; only with Target.
 	Auth       *openstack.PasswordAuth
 	Parameters karbor.Parameters
+	// KeepOnFailure has what is restored stay when the restore fails elsewhere.
+	KeepOnFailure bool
 }
 
 // target is another cloud, and who to be there.
@@ -45,6 +47,9 @@ func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karb
 	if cp.Status != karbor.CheckpointAvailable {
 		return none, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be restored", cp.ID, cp.Status)
 	}
+	if len(cp.Graph.Nodes()) == 0 { // reset to available, say, while its documents could not be opened
+		return none, karbor.Errorf(karbor.Conflict, "nothing is known of what is in checkpoint %s, so it can't be restored", cp.ID)
+	}
 	if err := checkRestoreParameters(p, cp.Graph, r.Parameters); err != nil {
 		return none, err
 	}
@@ -57,7 +62,7 @@ func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karb
 		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: cp.ID,
 		RestoreTarget: r.Target, Parameters: r.Parameters, Status: karbor.RestoreInProgress,
 		ResourcesStatus: map[string]karbor.ResourceState{}, ResourcesReason: map[string]string{},
-		CreatedAt: now, UpdatedAt: now,
+		KeepOnFailure: r.KeepOnFailure, CreatedAt: now, UpdatedAt: now,
 	}
 	for _, n := range cp.Graph.Nodes() {
 		restore.ResourcesStatus[originalKey(n)] = karbor.ResourcePending

@@ -3,6 +3,7 @@ package protectionservice
 import (
 	"context"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store"
 )
 
@@ -25,13 +26,34 @@ func (s *Service) operation(ctx context.Context, id string) (store.Operation, er
 	if err != nil || !op.EndedAt.IsZero() {
 		return op, err
 	}
+	s.remember(op, nil)
+	return op, nil
+}
+
+// remember keeps an operation in memory, with the checkpoint that it makes if that is
+// known.
+func (s *Service) remember(op store.Operation, made *karbor.Checkpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.running) >= maxRunning {
 		clear(s.running)
+		clear(s.making)
 	}
-	s.running[id] = op
-	return op, nil
+	s.running[op.ID] = op
+	if made != nil {
+		s.making[op.ID] = made
+	}
+}
+
+// made gives the checkpoint that an operation makes, as it was accepted.
+func (s *Service) made(ctx context.Context, op store.Operation) (karbor.Checkpoint, error) {
+	s.mu.Lock()
+	cp := s.making[op.ID]
+	s.mu.Unlock()
+	if cp != nil {
+		return *cp, nil
+	}
+	return s.store.Checkpoint(ctx, op.ProjectID, op.ProviderID, op.CheckpointID)
 }
 
 // drop forgets what is kept of an operation that has ended, or was not accepted.
@@ -40,4 +62,6 @@ func (s *Service) drop(operation string) {
 	defer s.mu.Unlock()
 	delete(s.sessions, operation)
 	delete(s.running, operation)
+	delete(s.making, operation)
+	delete(s.verified, operation)
 }

@@ -7,6 +7,7 @@
 package protectionservice
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/repository/verification"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/protectable"
@@ -25,7 +27,16 @@ import (
 type Caller struct {
 	Identity *karbor.Identity
 	Cloud    karbor.Cloud
+	// Project is the project whose checkpoint an administrator acts on; "" stands for
+	// the caller's own. Whether the caller may is asked before.
+	Project string
 }
+
+// project gives the project whose things the caller acts on.
+func (c Caller) project() string { return cmp.Or(c.Project, c.Identity.ProjectID) }
+
+// crosses reports whether this is another project than the caller's.
+func (c Caller) crosses() bool { return c.project() != c.Identity.ProjectID }
 
 // Authority makes sessions that outlive a request; openstack.Authority is it.
 type Authority interface {
@@ -79,6 +90,7 @@ type Service struct {
 	limits       store.Limits
 	adminReads   karbor.Cloud
 	targets      []string
+	transfers    *transfers
 	now          func() time.Time
 	log          *slog.Logger
 
@@ -94,6 +106,10 @@ type Service struct {
 	sessions map[string]karbor.Cloud
 	// running are operations that run, as they were accepted: see operation.
 	running map[string]store.Operation
+	// making are the checkpoints that some of them make, by operation.
+	making map[string]*karbor.Checkpoint
+	// verified is what verifications that run have found good, by operation.
+	verified map[string]*verification.State
 	// banks tell how far the service is with each provider's, by its id.
 	banks  map[string]bankState
 	upkeep Upkeep
@@ -108,11 +124,14 @@ func New(o Options) (*Service, error) {
 	s := &Service{
 		store: o.Store, providers: o.Providers, authority: o.Authority, seal: seal,
 		lifetime: o.DelegationLifetime, settle: o.Settle, leftoverTime: o.LeftoverTime, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, now: o.Now, log: o.Logger,
+		transfers:    newTransfers(sharedTransfers, mostTransfers),
 		protectables: map[karbor.ResourceType]protectable.Plugin{},
 		wake:         newBell(), revocations: newBell(),
 		handed:   map[string]bool{},
 		sessions: map[string]karbor.Cloud{},
 		running:  map[string]store.Operation{},
+		making:   map[string]*karbor.Checkpoint{},
+		verified: map[string]*verification.State{},
 		banks:    map[string]bankState{},
 		upkeep:   o.Upkeep.filled(),
 	}
@@ -150,10 +169,9 @@ func (s *Service) Context(ctx context.Context, operation string) context.Context
 	return openstack.WithRequestID(ctx, op.RequestID)
 }
 
-// Limits gives the sizes of the pools that the steps name.
-func (s *Service) Limits() map[string]int {
-	return map[string]int{poolData: 4, poolHooks: 32, "": 16}
-}
+// Places is the size of each pool that the steps name, for the engine's options: what
+// one project may have at work at a time of each kind of step.
+func (s *Service) Places() int { return 16 }
 
 // SetEngine sets the engine that runs the operations. It is called once, before
 // Run and before any operation is accepted.
@@ -273,7 +291,7 @@ func (s *Service) steps(op store.Operation) (workflow.Steps, error) {
 	if err != nil {
 		return nil, err
 	}
-	return flow(op.Graph, hooksFor(p, op.Type)), nil
+	return flow(op.ProjectID, op.Graph, hooksFor(p, op.Type)), nil
 }
 
 // abandon ends an operation that nobody can carry out.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store"
 )
 
 // VerifyRequest asks to check what a checkpoint holds.
@@ -12,8 +13,9 @@ type VerifyRequest struct {
 	Parameters               karbor.Parameters
 }
 
-// Verify checks a request to verify a checkpoint, as Restore does. A good one is
-// karbor.NotImplemented, and nothing is kept.
+// Verify accepts a verification: when it returns, it is durable as verifying. A checkpoint
+// that is not available is karbor.Conflict. The checkpoint may be restored meanwhile, but
+// not deleted.
 func (s *Service) Verify(ctx context.Context, c Caller, r VerifyRequest) (karbor.Verification, error) {
 	var none karbor.Verification
 	p, err := s.provider(r.ProviderID)
@@ -24,8 +26,14 @@ func (s *Service) Verify(ctx context.Context, c Caller, r VerifyRequest) (karbor
 	if err != nil {
 		return none, err
 	}
+	if err := s.readable(p); err != nil {
+		return none, err
+	}
 	if cp.Status != karbor.CheckpointAvailable {
 		return none, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be verified", cp.ID, cp.Status)
+	}
+	if len(cp.Graph.Nodes()) == 0 {
+		return none, karbor.Errorf(karbor.Conflict, "nothing is known of what is in checkpoint %s, so it can't be verified", cp.ID)
 	}
 	if err := p.CheckVerify(r.Parameters); err != nil {
 		return none, err
@@ -33,7 +41,88 @@ func (s *Service) Verify(ctx context.Context, c Caller, r VerifyRequest) (karbor
 	if err := checkResources(cp.Graph, r.Parameters); err != nil {
 		return none, err
 	}
-	return none, notOffered(karbor.Verify)
+	now := s.now()
+	v := karbor.Verification{
+		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: cp.ID,
+		Parameters: r.Parameters, Status: karbor.VerificationVerifying,
+		ResourcesStatus: map[string]karbor.VerificationStatus{}, ResourcesReason: map[string]string{},
+		CreatedAt: now, UpdatedAt: now,
+	}
+	for _, n := range cp.Graph.Nodes() {
+		v.ResourcesStatus[originalKey(n)] = karbor.VerificationVerifying
+	}
+	return v, s.accept(ctx, c, p, acceptance{
+		Acceptance: store.Acceptance{
+			Operation: store.Operation{
+				// The verification has the id of its operation.
+				ID: v.ID, Type: karbor.Verify, CheckpointID: cp.ID, PlanID: cp.Plan.ID, Graph: cp.Graph, Parameters: r.Parameters,
+			},
+			Verification: &v,
+			// It may have changed since we looked.
+			CheckpointFrom: []karbor.CheckpointStatus{karbor.CheckpointAvailable},
+		},
+		logStatus: karbor.LogInProgress,
+	})
+}
+
+// LiveVerification gives a verification with the state and reason of each resource as they
+// are now; one that is over comes back as it is.
+func (s *Service) LiveVerification(ctx context.Context, v karbor.Verification) (karbor.Verification, error) {
+	if v.Status != karbor.VerificationVerifying {
+		return v, nil
+	}
+	op, err := s.store.Operation(ctx, v.ID)
+	if karbor.KindOf(err) == karbor.NotFound && err != nil {
+		return v, nil
+	}
+	if err != nil {
+		return v, err
+	}
+	rows, err := s.store.Resources(ctx, op.ID)
+	if err != nil {
+		return v, err
+	}
+	moved, err := s.moved(ctx, op)
+	if err != nil {
+		return v, err
+	}
+	v.ResourcesStatus = make(map[string]karbor.VerificationStatus, len(rows))
+	v.ResourcesReason = map[string]string{}
+	for _, row := range rows {
+		n := op.Graph.Node(row.Key)
+		if n == nil {
+			continue
+		}
+		status := karbor.VerificationVerifying
+		state, reason := moved[row.Key].state(row)
+		switch state {
+		case karbor.ResourceVerified:
+			status = karbor.VerificationSuccess
+		case karbor.ResourceError:
+			status = karbor.VerificationError
+		default: // it is not over
+		}
+		if v.ResourcesStatus[originalKey(n)] = status; reason != "" {
+			v.ResourcesReason[originalKey(n)] = reason
+		}
+	}
+	return v, nil
+}
+
+// VerificationProgress tells how far a verification is, resource by resource.
+func (s *Service) VerificationProgress(ctx context.Context, c Caller, id string) ([]karbor.ResourceProgress, error) {
+	v, err := s.store.Verification(ctx, c.Identity.ProjectID, id)
+	if err != nil {
+		return nil, err
+	}
+	op, err := s.store.Operation(ctx, v.ID)
+	if karbor.KindOf(err) == karbor.NotFound && err != nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.progressOf(ctx, op)
 }
 
 // notOffered says that the service does not do an operation.

@@ -32,6 +32,7 @@ type file struct {
 	Description string   `yaml:"description"`
 	Bank        *choice  `yaml:"bank"`
 	Plugins     []choice `yaml:"plugins"`
+	Repository  *section `yaml:"repository"`
 	// last is the file's last line, where what is missing would come next.
 	last int
 }
@@ -56,6 +57,9 @@ func (f file) check() error {
 		if c.Plugin.text == "" {
 			return fmt.Errorf("line %d: plugins[%d].plugin: there is none", cmp.Or(c.Plugin.line, f.last), i)
 		}
+	}
+	if f.Repository != nil {
+		return f.Repository.check()
 	}
 	return nil
 }
@@ -154,8 +158,15 @@ func open(ctx context.Context, path string, sets Sets, o Options) (*Provider, er
 	if err != nil {
 		return nil, fmt.Errorf("bank: %w", err)
 	}
-	if err := p.attach(ctx, b, o); err != nil {
-		return nil, errors.Join(fmt.Errorf("bank: %w", err), b.Close())
+	domains, err := f.Repository.open(ctx, p.ID, b, o)
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	if err := p.attach(ctx, b, domains, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("bank: %w", err), p.Close())
+	}
+	if domains == nil && o.Logger != nil && p.movesData() {
+		o.Logger.WarnContext(ctx, "the data of a provider lies in the clear in its bank: its file has no section repository", "provider", p.Name, "file", path)
 	}
 	return p, nil
 }

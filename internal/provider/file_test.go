@@ -18,13 +18,13 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
-// nothing is a plug-in that protects volumes, and does nothing.
+// nothing is a plug-in that protects volumes: its one hook does nothing.
 type nothing struct{}
 
 func (nothing) Types() []karbor.ResourceType                   { return []karbor.ResourceType{karbor.VolumeType} }
 func (nothing) Schemas(karbor.ResourceType) protection.Schemas { return protection.Schemas{} }
 func (nothing) Hooks(karbor.OperationType, karbor.ResourceType) protection.Hooks {
-	return protection.Hooks{}
+	return protection.Hooks{Main: func(context.Context, *protection.Call) error { return nil }}
 }
 
 func load(t *testing.T, text string, open func() (bank.Bank, error), now func() time.Time) ([]*provider.Provider, error) {
@@ -33,15 +33,20 @@ func load(t *testing.T, text string, open func() (bank.Bank, error), now func() 
 	if err := os.WriteFile(filepath.Join(dir, "p.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return provider.Load(t.Context(), dir, sets(open), provider.Options{Owner: "me", Now: now})
+}
+
+// sets are the plug-ins of the tests: the bank memory and the protection nothing.
+func sets(open func() (bank.Bank, error)) provider.Sets {
 	none := func() struct{} { return struct{}{} }
-	return provider.Load(t.Context(), dir, provider.Sets{
+	return provider.Sets{
 		Banks: plugin.Set[bank.Bank]{plugin.Define("memory", "", none, func(context.Context, struct{}) (bank.Bank, error) {
 			return open()
 		})},
 		Protections: plugin.Set[protection.Plugin]{plugin.Define("nothing", "", none, func(context.Context, struct{}) (protection.Plugin, error) {
 			return nothing{}, nil
 		})},
-	}, provider.Options{Owner: "me", Now: now})
+	}
 }
 
 const (

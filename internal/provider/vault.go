@@ -2,10 +2,15 @@ package provider
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/repository"
+	"github.com/karbor/karbor/internal/repository/keyring"
 )
 
 // Options of Load.
@@ -15,29 +20,65 @@ type Options struct {
 	Owner string
 	// Now is the local clock.
 	Now func() time.Time
+	// Secrets asks Barbican for the keys that provider files name; nil where nobody can.
+	Secrets keyring.Secrets
+	// Cache is the folder of the index caches, for providers whose file names none; "" puts
+	// them into a temporary one.
+	Cache string
+	// Logger is told of what an operator should know; nil is nobody.
+	Logger *slog.Logger
 }
 
 // vault is a provider's bank and the checkpoints in it.
 type vault struct {
 	bank        bank.Bank
 	checkpoints *checkpoint.Checkpoints
+	// domains is nil for a provider without keys.
+	domains *repository.Domains
+	// shut closes the domains, if there are any.
+	shut func() error
 }
 
-func (p *Provider) attach(ctx context.Context, b bank.Bank, o Options) error {
-	// Providers may share a bank; each has a lease of its own in it.
-	c, err := checkpoint.Open(ctx, b, checkpoint.Options{Owner: o.Owner + "." + p.ID, Now: o.Now})
-	if err != nil {
-		return err
+func (p *Provider) attach(ctx context.Context, b bank.Bank, domains *repository.Domains, o Options) error {
+	p.vault = vault{bank: b, domains: domains, shut: func() error { return nil }}
+	if domains != nil {
+		p.shut = func() error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+			defer cancel()
+			return domains.Close(ctx)
+		}
 	}
-	p.vault = vault{bank: b, checkpoints: c}
-	return nil
+	// Providers may share a bank; each has a lease of its own in it.
+	made := checkpoint.Options{Owner: o.Owner + "." + p.ID, Now: o.Now}
+	if domains != nil {
+		made.Sealer = domains
+	}
+	var err error
+	p.checkpoints, err = checkpoint.Open(ctx, b, made)
+	return err
 }
+
+// Domains gives the key domains in the provider's bank; nil for a provider without keys.
+func (v *vault) Domains() *repository.Domains { return v.domains }
+
+// Streams gives the bulk data of a node of a checkpoint.
+func (v *vault) Streams(projectID, id string, key karbor.NodeKey) (*repository.Streams, error) {
+	section, err := v.checkpoints.Data(projectID, id, key)
+	if err != nil {
+		return nil, err
+	}
+	return repository.NewStreams(repository.StreamsOptions{Domains: v.domains, Project: projectID, Section: section})
+}
+
+// SharesData reports whether all projects' data is kept together: then nobody but the
+// operator is to know what of a project's data was new.
+func (v *vault) SharesData() bool { return v.domains != nil && v.domains.Shared() }
 
 // Checkpoints gives the checkpoints in the provider's bank.
 func (v *vault) Checkpoints() *checkpoint.Checkpoints { return v.checkpoints }
 
-// Close closes the bank.
-func (v *vault) Close() error { return v.bank.Close() }
+// Close ends what goes on in the bank, and closes it.
+func (v *vault) Close() error { return errors.Join(v.shut(), v.bank.Close()) }
 
 // Ping reports whether the bank answers.
 func (v *vault) Ping(ctx context.Context) error {

@@ -2,228 +2,98 @@ package repository
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/internal/repository/dedup"
+	"github.com/karbor/karbor/internal/repository/format"
 	"github.com/karbor/karbor/protection"
 )
 
-// reader gives a stream's bytes. One goroutine starts fetching chunks as buffers
-// get free, each fetch checks its chunk's digest, one goroutine hashes the whole
-// in order, and the caller gets what has passed both.
+// reader is a stream that is being read.
 type reader struct {
-	section  *bank.Section
+	ctx      context.Context
+	use      *Use
+	inner    *dedup.Reader
 	name     string
-	manifest *manifest
-
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	free   chan []byte
-	ready  chan fetched
-
-	skip    int // bytes of the first chunk that the caller does not want
-	current []byte
-	rest    []byte // of current
-	err     error
+	key      string
+	manifest *format.Manifest
+	at       int64
+	// mended is where the index was brought up to date last; -1 is nowhere.
+	mended int64
+	closed bool
 }
 
-// fetched is a chunk, or why it can't be had.
-type fetched struct {
-	data []byte
-	err  error
-}
-
-func newReader(ctx context.Context, section *bank.Section, name string, m *manifest, offset int64) *reader {
-	ctx, cancel := context.WithCancel(ctx)
-	r := &reader{
-		section: section, name: name, manifest: m, ctx: ctx, cancel: cancel,
-		free: make(chan []byte, buffers), ready: make(chan fetched),
-		skip: int(offset % int64(m.ChunkSize)),
+// reader begins to read a stream.
+func (d *Domains) reader(ctx context.Context, name, key string, m *format.Manifest, offset int64) (*reader, error) {
+	u, err := d.Use(ctx, m.Domain)
+	if err != nil {
+		return nil, fmt.Errorf("reading the data %s: %w", name, err)
 	}
-	for range buffers {
-		r.free <- nil
+	r := &reader{ctx: ctx, use: u, name: name, key: key, manifest: m, at: min(offset, m.Size), mended: -1}
+	if r.inner, err = u.Domain().Reader(ctx, key, r.at); err != nil {
+		u.Done()
+		return nil, broken(name, err)
 	}
-	first := int(offset / int64(m.ChunkSize))
-	slots := make(chan chan fetched, buffers)
-	r.wg.Go(func() { r.fetchAll(first, slots) })
-	r.wg.Go(func() { r.checkAll(first == 0 && r.skip == 0, slots) })
-	return r
+	return r, nil
 }
 
 // Summary implements protection.Reader.
-func (r *reader) Summary() protection.Summary { return r.manifest.summary() }
+func (r *reader) Summary() protection.Summary { return summary(r.manifest) }
 
 // Read implements io.Reader.
 func (r *reader) Read(p []byte) (int, error) {
-	for len(r.rest) == 0 {
-		data, err := r.next()
-		if err != nil {
-			return 0, err
-		}
-		r.rest = data
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
-}
-
-// WriteTo implements io.WriterTo: io.Copy needs no buffer of its own.
-func (r *reader) WriteTo(w io.Writer) (int64, error) {
-	var n int64
 	for {
-		if len(r.rest) == 0 {
-			data, err := r.next()
-			if errors.Is(err, io.EOF) {
-				return n, nil
-			}
-			if err != nil {
-				return n, err
-			}
-			r.rest = data
-		}
-		k, err := w.Write(r.rest)
-		n += int64(k)
-		r.rest = r.rest[k:]
-		if err != nil {
+		n, err := r.inner.Read(p)
+		r.at += int64(n)
+		switch {
+		case n > 0:
+			return n, nil // an error comes again
+		case err == nil || err == io.EOF: //nolint:errorlint // an error of the bank that only wraps it is no end
 			return n, err
+		case !isDamage(err) || r.closed || r.mended == r.at:
+			return 0, broken(r.name, lasting(err))
+		}
+		if mendErr := r.mend(); mendErr != nil {
+			return 0, broken(r.name, errors.Join(err, mendErr))
 		}
 	}
 }
 
-// next gives the next chunk, valid until the next call.
-func (r *reader) next() ([]byte, error) {
-	if r.err != nil {
-		return nil, r.err
+// mend brings the index up to date and begins again where the reading ended: another process
+// may have moved a chunk to another pack, or have written one since.
+func (r *reader) mend() error {
+	r.mended = r.at
+	if err := r.use.Refresh(r.ctx); err != nil {
+		return err
 	}
-	if r.current != nil {
-		r.free <- r.current // has room for every buffer
-		r.current = nil
+	inner, err := r.use.Domain().Reader(r.ctx, r.key, r.at)
+	if err != nil {
+		return err
 	}
-	f, more := <-r.ready
-	switch {
-	case r.ctx.Err() != nil:
-		r.err = r.ctx.Err()
-	case !more:
-		r.err = io.EOF
-	default:
-		r.err = f.err
-	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	r.current = f.data
-	skipped := f.data[r.skip:]
-	r.skip = 0
-	return skipped, nil
+	err = r.inner.Close()
+	r.inner = inner
+	return err
 }
 
-// Close implements io.Closer. It waits for the goroutines.
+// lasting makes damage of what is not there: for who reads, nothing else is missing than bytes
+// of the stream. What may pass, such as a bank that does not answer, stays as it is.
+func lasting(err error) error {
+	if _, damaged := errors.AsType[*format.DamageError](err); damaged || karbor.KindOf(err) != karbor.NotFound {
+		return err
+	}
+	return &format.DamageError{What: "pack", Why: err.Error()}
+}
+
+// Close implements io.Closer.
 func (r *reader) Close() error {
-	r.cancel()
-	for range r.ready { // until it is closed
+	if r.closed {
+		return nil
 	}
-	r.wg.Wait()
-	if r.err == nil {
-		r.err = fmt.Errorf("reading the data %s after its end: %w", r.name, io.ErrClosedPipe)
-	}
-	r.current, r.rest = nil, nil
-	return nil
-}
-
-// fetchAll starts the fetches, in order, each into a slot of its own.
-func (r *reader) fetchAll(first int, slots chan<- chan fetched) {
-	defer close(slots)
-	for i := first; i < len(r.manifest.Chunks); i++ {
-		var buf []byte
-		select {
-		case buf = <-r.free:
-		case <-r.ctx.Done():
-			return
-		}
-		slot := make(chan fetched, 1)
-		r.wg.Go(func() {
-			data, err := r.fetch(i, buf)
-			slot <- fetched{data, err}
-		})
-		slots <- slot // has room for every buffer
-	}
-}
-
-// checkAll hands the chunks on in order, after hashing the whole if wanted.
-func (r *reader) checkAll(whole bool, slots <-chan chan fetched) {
-	defer close(r.ready)
-	sum := sha256.New()
-	left := r.manifest.Size
-	for slot := range slots {
-		f := <-slot
-		if f.err == nil && whole {
-			_, _ = sum.Write(f.data) // never fails: see hash.Hash
-			left -= int64(len(f.data))
-			if got := hex.EncodeToString(sum.Sum(nil)); left == 0 && got != r.manifest.SHA256 {
-				f = fetched{err: r.broken("the whole", "has the SHA-256 "+got+" and not "+r.manifest.SHA256)}
-			}
-		}
-		select {
-		case r.ready <- f:
-		case <-r.ctx.Done():
-			return
-		}
-		if f.err != nil {
-			return
-		}
-	}
-	if want := hex.EncodeToString(sum.Sum(nil)); whole && r.manifest.Size == 0 && want != r.manifest.SHA256 {
-		select {
-		case r.ready <- fetched{err: r.broken("the whole", "is empty and has another SHA-256")}:
-		case <-r.ctx.Done():
-		}
-	}
-}
-
-// fetch reads chunk i, counted from 0, into buf or a new buffer, and checks it.
-func (r *reader) fetch(i int, buf []byte) ([]byte, error) {
-	c := r.manifest.Chunks[i]
-	if cap(buf) < c.Size {
-		buf = make([]byte, c.Size)
-	}
-	buf = buf[:c.Size]
-	if c.Zero {
-		clear(buf)
-		return buf, nil
-	}
-	which := fmt.Sprintf("chunk %d", i+1)
-	body, err := r.section.Get(r.ctx, r.name+"/"+chunkKey(r.manifest.Writer, i+1), 0, int64(c.Size)+1)
-	if karbor.KindOf(err) == karbor.NotFound {
-		return nil, r.broken(which, "is missing")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading %s of the data %s: %w", which, r.name, err)
-	}
-	defer func() { _ = body.Close() }()
-	n, err := io.ReadFull(body, buf)
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return nil, r.broken(which, fmt.Sprintf("has %d bytes and not %d", n, c.Size))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading %s of the data %s: %w", which, r.name, err)
-	}
-	if n, _ := io.ReadFull(body, make([]byte, 1)); n > 0 {
-		return nil, r.broken(which, fmt.Sprintf("has more than %d bytes", c.Size))
-	}
-	if sum := sha256.Sum256(buf); hex.EncodeToString(sum[:]) != c.SHA256 {
-		return nil, r.broken(which, "has wrong bytes")
-	}
-	return buf, nil
-}
-
-// broken is the error of data that is not what was written.
-func (r *reader) broken(which, what string) error {
-	return karbor.Errorf(karbor.Internal, "the data %s in the bank is damaged: %s %s", r.name, which, what)
+	r.closed = true
+	err := r.inner.Close()
+	r.use.Done()
+	return err
 }

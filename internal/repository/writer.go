@@ -1,313 +1,132 @@
 package repository
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/internal/repository/dedup"
+	"github.com/karbor/karbor/internal/repository/format"
 	"github.com/karbor/karbor/protection"
 )
 
-const (
-	// uploaders hash and store chunks at the same time.
-	uploaders = 2
-	// firstBuffer is the memory that a stream takes until it proves longer.
-	firstBuffer = 64 << 10
-)
-
-// writer cuts a stream into chunks. While the caller fills one, one goroutine
-// hashes the whole stream, and uploaders hash and store the chunks. A buffer is
-// used again when both are done with it.
+// writer is a stream that is being written to its project's domain.
 type writer struct {
-	chunks *Chunks
-	sub    *bank.Section
-	name   string
-	id     string
-
-	ctx    context.Context // ends when a goroutine fails
-	cancel context.CancelFunc
-	group  *errgroup.Group
-	free   chan []byte  // nil stands for a buffer yet to be made
-	hashed chan *filled // to the goroutine that hashes the whole
-	stored chan *filled // to the uploaders
-	whole  hash.Hash    // owned by the hashing goroutine until it ends
-	result []*filled    // in order; data is nil once it is done with
-	buf    []byte       // the chunk that is being filled
-	size   int64
-	state  writerState
+	use   *Use
+	inner *dedup.Writer
+	name  string
+	key   string
+	ended bool
+	// sick says that the index cache was found damaged.
+	sick bool
 }
 
-type writerState int
-
-const (
-	open writerState = iota
-	stopped
-	committed
-	unsure // whether the manifest was written is not known
-)
-
-// filled is a full chunk, or the last one.
-type filled struct {
-	n       int
-	data    []byte
-	pending atomic.Int32 // goroutines that still read data
-	chunk   chunk        // written by its uploader
-}
-
-func newWriter(ctx context.Context, c *Chunks, sub *bank.Section, name, id string) *writer {
-	ctx, cancel := context.WithCancel(ctx)
-	w := &writer{chunks: c, sub: sub, name: name, id: id, ctx: ctx, cancel: cancel, whole: sha256.New()}
-	w.free = make(chan []byte, buffers)
-	for range buffers {
-		w.free <- nil
+// writer begins a stream. It makes the project's domain if there is none yet.
+func (d *Domains) writer(ctx context.Context, project, name, key string) (*writer, error) {
+	domain := d.Domain(project)
+	u, err := d.use(ctx, domain, true)
+	if err != nil {
+		return nil, err
 	}
-	return w
+	if err := d.locked(ctx, domain); err != nil {
+		u.Done()
+		return nil, err
+	}
+	inner, err := u.domain.write(ctx)
+	if err != nil {
+		u.Done()
+		return nil, err
+	}
+	return &writer{use: u, inner: inner, name: name, key: key}, nil
 }
 
 // Write implements io.Writer.
 func (w *writer) Write(p []byte) (int, error) {
-	n := 0
-	for n < len(p) {
-		if err := w.room(len(p) - n); err != nil {
-			return n, err
-		}
-		k := copy(w.buf[len(w.buf):cap(w.buf)], p[n:])
-		w.buf = w.buf[:len(w.buf)+k]
-		n += k
-	}
-	return n, nil
+	n, err := w.inner.Write(p)
+	return n, w.explain(err)
 }
 
 // ReadFrom implements io.ReaderFrom: io.Copy needs no buffer of its own.
 func (w *writer) ReadFrom(r io.Reader) (int64, error) {
-	var n int64
-	for {
-		if err := w.room(1); err != nil {
-			return n, err
-		}
-		k, err := r.Read(w.buf[len(w.buf):cap(w.buf)])
-		w.buf = w.buf[:len(w.buf)+k]
-		n += int64(k)
-		if err == io.EOF {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-	}
+	n, err := w.inner.ReadFrom(r)
+	return n, w.explain(err)
 }
 
-// room makes sure that the buffer can take at least one more byte; want is how
-// many would be nice.
-func (w *writer) room(want int) error {
-	if w.state != open {
-		return errors.New("writing to a writer that has ended")
-	}
-	if err := w.ctx.Err(); err != nil {
-		return w.failure()
-	}
-	if len(w.buf) == w.chunks.chunkSize {
-		if err := w.dispatch(); err != nil {
-			return err
-		}
-	}
-	if w.buf == nil {
-		select {
-		case w.buf = <-w.free:
-		case <-w.ctx.Done():
-			return w.failure()
-		}
-		if w.buf == nil {
-			size := w.chunks.chunkSize
-			if len(w.result) == 0 {
-				size = min(size, firstBuffer)
-			}
-			w.buf = make([]byte, 0, size)
-		}
-	}
-	if len(w.buf) == cap(w.buf) {
-		grown := make([]byte, len(w.buf), min(w.chunks.chunkSize, max(4*cap(w.buf), len(w.buf)+want)))
-		copy(grown, w.buf)
-		w.buf = grown
-	}
-	return nil
+// Hole adds n zero bytes without looking at them.
+func (w *writer) Hole(n int64) error { return w.explain(w.inner.Hole(n)) }
+
+// Updater is a writer that takes over what has not changed since an earlier stream of the same
+// domain. The writers of Streams with Domains are some.
+type Updater interface {
+	protection.Writer
+	// Update writes the whole of a stream of size bytes: see dedup.Writer.Update. The
+	// earlier stream is data in a section, by its name.
+	Update(ctx context.Context, source io.ReaderAt, size int64, previous *bank.Section, name string, changed []dedup.Extent) error
 }
 
-// failure gives what ended the context: a goroutine's error, or the caller.
-func (w *writer) failure() error {
-	return fmt.Errorf("writing the data %s: %w", w.name, context.Cause(w.ctx))
+var _ Updater = (*writer)(nil)
+
+// Update implements Updater.
+func (w *writer) Update(ctx context.Context, source io.ReaderAt, size int64, previous *bank.Section, name string, changed []dedup.Extent) error {
+	return w.explain(w.inner.Update(ctx, source, size, previous.Key(name+"/"+manifestName), changed))
 }
 
-// dispatch hands the buffer on to the goroutines.
-func (w *writer) dispatch() error {
-	if w.group == nil {
-		w.start()
+func (w *writer) explain(err error) error {
+	if err == nil || err == io.EOF { //nolint:errorlint // an error of the bank that only wraps it is no end
+		return err
 	}
-	if len(w.result) == maxChunks {
-		return karbor.Errorf(karbor.Invalid, "the data %s is longer than %d bytes, the most that can be kept of one volume or image",
-			w.name, int64(maxChunks)*int64(w.chunks.chunkSize))
+	if _, damaged := errors.AsType[*format.DamageError](err); damaged {
+		// What writing reads is the cache, which can be read again, and an earlier stream, which
+		// may be found elsewhere by a newer one.
+		w.sick = true
+		passing := karbor.Transientf("writing the data %s: the index is to be read again", w.name)
+		passing.Cause = err
+		return passing
 	}
-	f := &filled{n: len(w.result) + 1, data: w.buf}
-	f.pending.Store(2)
-	w.size += int64(len(w.buf))
-	w.result = append(w.result, f)
-	w.buf = nil
-	for _, queue := range []chan *filled{w.hashed, w.stored} {
-		select {
-		case queue <- f:
-		case <-w.ctx.Done():
-			return w.failure()
-		}
-	}
-	return nil
+	return fmt.Errorf("writing the data %s: %w", w.name, err)
 }
 
-func (w *writer) start() {
-	w.group, w.ctx = errgroup.WithContext(w.ctx)
-	w.hashed, w.stored = make(chan *filled, buffers), make(chan *filled, buffers)
-	w.group.Go(func() error {
-		for f := range w.hashed {
-			_, _ = w.whole.Write(f.data) // never fails: see hash.Hash
-			w.done(f)
-		}
-		return nil
-	})
-	for range uploaders {
-		w.group.Go(func() error {
-			for f := range w.stored {
-				if err := w.store(f); err != nil {
-					return fmt.Errorf("storing chunk %d: %w", f.n, err)
-				}
-				w.done(f)
-			}
-			return nil
-		})
-	}
-}
-
-// done gives the buffer back when the last goroutine is done with it.
-func (w *writer) done(f *filled) {
-	if f.pending.Add(-1) == 0 {
-		w.free <- f.data[:0] // has room for every buffer
-		f.data = nil
-	}
-}
-
-// store hashes and stores a chunk, unless it is all zeros.
-func (w *writer) store(f *filled) error {
-	f.chunk.Size = len(f.data)
-	if allZero(f.data) {
-		f.chunk.Zero = true
-		return nil
-	}
-	sum := sha256.Sum256(f.data)
-	f.chunk.SHA256 = hex.EncodeToString(sum[:])
-	return w.sub.Create(w.ctx, chunkKey(w.id, f.n), bytes.NewReader(f.data), int64(len(f.data)))
-}
-
-var zeros [64 << 10]byte
-
-func allZero(data []byte) bool {
-	for len(data) > len(zeros) {
-		if !bytes.Equal(data[:len(zeros)], zeros[:]) {
-			return false
-		}
-		data = data[len(zeros):]
-	}
-	return bytes.Equal(data, zeros[:len(data)])
-}
+// errEnded is what a call after the end gets.
+var errEnded = errors.New("the writer has ended")
 
 // Commit implements protection.Writer.
 func (w *writer) Commit(ctx context.Context) (protection.Summary, error) {
-	if w.state != open {
-		return protection.Summary{}, errors.New("committing a writer that has ended")
+	if w.ended {
+		return protection.Summary{}, w.explain(errEnded)
 	}
-	var err error
-	if len(w.buf) > 0 {
-		err = w.dispatch()
+	w.ended = true
+	defer w.end(ctx)
+	s, err := w.inner.Commit(ctx, w.key)
+	if karbor.KindOf(err) == karbor.Conflict && err != nil {
+		return protection.Summary{}, karbor.Errorf(karbor.Conflict, "another writer of the data %s has taken over", w.name)
 	}
-	err = errors.Join(w.stop(), err)
-	w.cancel()
 	if err != nil {
-		return protection.Summary{}, fmt.Errorf("writing the data %s: %w", w.name, err)
+		w.inner.Abort()
+		return protection.Summary{}, w.explain(err)
 	}
-	m := &manifest{
-		Format: format, Writer: w.id, Size: w.size, SHA256: hex.EncodeToString(w.whole.Sum(nil)),
-		ChunkSize: w.chunks.chunkSize, Chunks: make([]chunk, 0, len(w.result)),
-	}
-	for _, f := range w.result {
-		m.Chunks = append(m.Chunks, f.chunk)
-	}
-	if err := w.checkFirst(ctx, m); err != nil {
-		return protection.Summary{}, err
-	}
-	w.state = unsure
-	if err := w.chunks.publish(ctx, w.sub, w.name, m); err != nil {
-		if karbor.KindOf(err) == karbor.Conflict {
-			w.state = stopped // another writer's manifest is there, and so ours is not
-		}
-		return protection.Summary{}, fmt.Errorf("committing the data %s: %w", w.name, err)
-	}
-	w.state = committed
-	return m.summary(), nil
+	return protection.Summary{Size: s.Size, New: s.New, Stored: s.Stored}, nil
 }
 
-// checkFirst reports that a later writer of the same name has removed the chunks
-// of this one; it removes the first one first.
-func (w *writer) checkFirst(ctx context.Context, m *manifest) error {
-	for i, c := range m.Chunks {
-		if c.Zero {
-			continue
-		}
-		body, err := w.sub.Get(ctx, chunkKey(w.id, i+1), 0, 1)
-		if karbor.KindOf(err) == karbor.NotFound {
-			return karbor.Errorf(karbor.Conflict, "another writer of the data %s has taken over", w.name)
-		}
-		if err != nil {
-			return fmt.Errorf("committing the data %s: %w", w.name, err)
-		}
-		return body.Close()
-	}
-	return nil
-}
-
-// stop waits for the goroutines to finish what they have.
-func (w *writer) stop() error {
-	w.state = stopped
-	if w.group == nil {
-		return w.ctx.Err()
-	}
-	close(w.hashed)
-	close(w.stored)
-	return w.group.Wait()
-}
-
-// Abort implements protection.Writer.
+// Abort implements protection.Writer. What was stored stays: who writes the same bytes again
+// finds it there, and else the collector removes it.
 func (w *writer) Abort(ctx context.Context) error {
-	w.cancel()
-	if w.state == open {
-		_ = w.stop() // what it failed with has been told, or is the cancel
-	}
-	w.buf = nil
-	if w.state != stopped {
-		return nil
-	}
-	own, err := w.sub.Sub(w.id)
-	if err == nil {
-		err = own.Clear(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("removing the unfinished data %s: %w", w.name, err)
+	if !w.ended {
+		w.ended = true
+		w.inner.Abort()
+		w.end(ctx)
 	}
 	return nil
+}
+
+// end gives the domain back, with its index read again if that was found damaged.
+func (w *writer) end(ctx context.Context) {
+	if w.sick {
+		if err := w.use.Refresh(ctx); err != nil {
+			w.use.domain.owner.logger.WarnContext(ctx, "a damaged index cache was not read again yet", "domain", w.use.domain.name, "error", err)
+		}
+	}
+	w.use.Done()
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/workflow/local"
 )
 
 // Acceptance is all that is kept when an operation is accepted.
@@ -26,10 +27,14 @@ type Acceptance struct {
 	// in; none stands for any. CheckpointTo, if any, is the state that it gets.
 	CheckpointFrom []karbor.CheckpointStatus
 	CheckpointTo   karbor.CheckpointStatus
+	// Joint, if any, is the operation as the local engine has it: then it is
+	// journalled too, and not put into the outbox. With a token that is no longer that
+	// of the journal's lease, nothing is kept, and the error is local.ErrFenced.
+	Joint *local.Joint
 }
 
 // Accept keeps an operation with its log, what it makes and one record per resource,
-// and puts it into the outbox: all of it or nothing. It is karbor.Conflict if the
+// and puts it into the outbox, or, as a Joint, into the journal: all of it or nothing. It is karbor.Conflict if the
 // checkpoint is in another state than it must be, if another operation writes it, or
 // if it shall be deleted while another one reads it, and karbor.OverLimit if a quota
 // does not suffice for a new checkpoint.
@@ -54,7 +59,11 @@ func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 		if err := insertOperationLog(ctx, t, &a.Log); err != nil {
 			return err
 		}
-		return insertOperation(ctx, t, &a.Operation, a.Log.ID)
+		a.Operation.Dispatched = a.Joint != nil
+		if err := insertOperation(ctx, t, &a.Operation, a.Log.ID); err != nil || a.Joint == nil {
+			return err
+		}
+		return insertJournal(ctx, t, a.Joint.Token, a.Joint.Operation, a.Joint.Steps)
 	})
 }
 
@@ -123,9 +132,9 @@ func (s *Store) insertTargets(ctx context.Context, t *transaction, a *Acceptance
 func insertOperation(ctx context.Context, t *transaction, o *Operation, logID string) error {
 	err := t.exec(ctx, `INSERT INTO operations (id, operation_type, project_id, provider_id, checkpoint_id,
 		restore_id, plan_id, log_id, graph, parameters, delegation, request_id, dispatched, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`, o.ID, string(o.Type), o.ProjectID, o.ProviderID,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, o.ID, string(o.Type), o.ProjectID, o.ProviderID,
 		o.CheckpointID, o.RestoreID, o.PlanID, logID, graphColumn{&o.Graph}, document{o.Parameters},
-		sealed(o.Delegation), o.RequestID, micros(o.CreatedAt))
+		sealed(o.Delegation), o.RequestID, truth(o.Dispatched), micros(o.CreatedAt))
 	if isDuplicate(err) {
 		return karbor.Errorf(karbor.Conflict, "there is an operation %s already", o.ID)
 	}

@@ -14,7 +14,7 @@ var checkpoints = listing{
 	what:  "checkpoint",
 	table: "checkpoints",
 	columns: "id, provider_id, project_id, status, plan, graph, extra_info, size, reasons, " +
-		"created_at, updated_at",
+		"created_at, updated_at, figures",
 	keys: map[string]string{
 		"id": "id", "project_id": "project_id", "provider_id": "provider_id", "plan_id": "plan_id",
 		"status": "status", "created_at": "created_at", "updated_at": "updated_at",
@@ -101,16 +101,16 @@ func (s *Store) PutCheckpoint(ctx context.Context, c karbor.Checkpoint) error {
 }
 
 const newCheckpoint = `INSERT INTO checkpoints (id, provider_id, project_id, plan_id, status, plan, graph,
-	extra_info, size, reasons, created_at, updated_at, deleted_at, deleted)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`
+	extra_info, size, reasons, created_at, updated_at, figures, deleted_at, deleted)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`
 
 var putCheckpoint = newCheckpoint + upsert("id, provider_id", "project_id", "plan_id", "status", "plan", "graph",
-	"extra_info", "size", "reasons", "created_at", "updated_at", "deleted_at", "deleted")
+	"extra_info", "size", "reasons", "created_at", "updated_at", "figures", "deleted_at", "deleted")
 
 func insertCheckpoint(ctx context.Context, t *transaction, c *karbor.Checkpoint, query string) error {
 	err := t.exec(ctx, query, c.ID, c.ProviderID, c.ProjectID, c.Plan.ID, string(c.Status), document{c.Plan},
 		graphColumn{&c.Graph}, document{c.ExtraInfo}, c.Size, document{c.Reasons},
-		micros(c.CreatedAt), micros(c.UpdatedAt))
+		micros(c.CreatedAt), micros(c.UpdatedAt), document{c.Figures})
 	if isDuplicate(err) {
 		return karbor.Errorf(karbor.Conflict, "there is a checkpoint %s already", c.ID)
 	}
@@ -152,7 +152,7 @@ func scanCheckpoint(rows *sql.Rows) (karbor.Checkpoint, error) {
 	var c karbor.Checkpoint
 	err := rows.Scan(&c.ID, &c.ProviderID, &c.ProjectID, (*string)(&c.Status), document{&c.Plan},
 		graphColumn{&c.Graph}, document{&c.ExtraInfo}, &c.Size, document{&c.Reasons},
-		timeColumn{&c.CreatedAt}, timeColumn{&c.UpdatedAt})
+		timeColumn{&c.CreatedAt}, timeColumn{&c.UpdatedAt}, document{&c.Figures})
 	return c, err
 }
 

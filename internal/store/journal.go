@@ -32,34 +32,37 @@ func fence(ctx context.Context, t *transaction, token int64) error {
 
 // Create implements local.Journal.
 func (j journal) Create(ctx context.Context, token int64, op local.OperationRecord, steps []workflow.Step) (bool, error) {
-	created := false
 	err := j.s.write(ctx, "journalling the operation "+op.ID, func(t *transaction) error {
-		if err := fence(ctx, t, token); err != nil {
-			return err
-		}
-		err := t.exec(ctx, `INSERT INTO journal_operations (id, state, requested, closing, cancelled, created_at,
-			started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, op.ID, string(op.State), op.Requested,
-			truth(op.Closing), truth(op.Cancelled), micros(op.CreatedAt), microsOrNull(op.StartedAt),
-			microsOrNull(op.EndedAt))
-		if err != nil {
-			return err
-		}
-		page := 0
-		for chunk := range slices.Chunk(steps, workflow.MaxPage) {
-			err := t.exec(ctx, "INSERT INTO journal_pages (operation_id, page, steps) VALUES (?, ?, ?)",
-				op.ID, page, document{chunk})
-			if err != nil {
-				return err
-			}
-			page++
-		}
-		created = true
-		return nil
+		return insertJournal(ctx, t, token, op, steps)
 	})
 	if isDuplicate(err) {
 		return false, nil
 	}
-	return created && err == nil, err
+	return err == nil, err
+}
+
+// insertJournal journals a new operation.
+func insertJournal(ctx context.Context, t *transaction, token int64, op local.OperationRecord, steps []workflow.Step) error {
+	if err := fence(ctx, t, token); err != nil {
+		return err
+	}
+	err := t.exec(ctx, `INSERT INTO journal_operations (id, state, requested, closing, cancelled, created_at,
+		started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, op.ID, string(op.State), op.Requested,
+		truth(op.Closing), truth(op.Cancelled), micros(op.CreatedAt), microsOrNull(op.StartedAt),
+		microsOrNull(op.EndedAt))
+	if err != nil {
+		return err
+	}
+	page := 0
+	for chunk := range slices.Chunk(steps, workflow.MaxPage) {
+		err := t.exec(ctx, "INSERT INTO journal_pages (operation_id, page, steps) VALUES (?, ?, ?)",
+			op.ID, page, document{chunk})
+		if err != nil {
+			return err
+		}
+		page++
+	}
+	return nil
 }
 
 var putStep = `INSERT INTO journal_steps (operation_id, position, state, attempts, failures, done, total, error,

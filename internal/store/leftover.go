@@ -46,6 +46,40 @@ func (s *Store) LeftoversOf(ctx context.Context, providerID, checkpointID string
 	return found, failed("listing what is left in the cloud of checkpoint "+checkpointID, err)
 }
 
+// Leftovers lists those of all projects that come behind one in the order of
+// operation and resource; the zero value stands for the start.
+func (s *Store) Leftovers(ctx context.Context, behind Leftover, limit int) ([]Leftover, error) {
+	found, err := all(ctx, s.reader, scanLeftover, "SELECT "+leftoverColumns+
+		" FROM leftovers WHERE operation_id > ? OR operation_id = ? AND resource_key > ? ORDER BY operation_id, resource_key LIMIT ?",
+		behind.OperationID, behind.OperationID, string(behind.Key), limit)
+	return found, failed("listing what is left in the cloud", err)
+}
+
+// HastenLeftovers has those of an operation that are not given up tried again soon, and
+// gives their number.
+func (s *Store) HastenLeftovers(ctx context.Context, operationID string) (n int64, err error) {
+	err = s.write(ctx, "having what operation "+operationID+" left tried again", func(t *transaction) (err error) {
+		n, err = t.changed(ctx, "UPDATE leftovers SET tried_at = 0 WHERE operation_id = ? AND given_up = 0", operationID)
+		return err
+	})
+	return n, err
+}
+
+// ForgetLeftovers removes those of an operation that are given up, with their scratch
+// records, and gives their number.
+func (s *Store) ForgetLeftovers(ctx context.Context, operationID string) (n int64, err error) {
+	err = s.write(ctx, "forgetting what operation "+operationID+" left", func(t *transaction) (err error) {
+		err = t.exec(ctx, `DELETE FROM scratch WHERE operation_id = ? AND resource_key IN
+			(SELECT resource_key FROM leftovers WHERE operation_id = ? AND given_up = 1)`, operationID, operationID)
+		if err != nil {
+			return err
+		}
+		n, err = t.changed(ctx, "DELETE FROM leftovers WHERE operation_id = ? AND given_up = 1", operationID)
+		return err
+	})
+	return n, err
+}
+
 // ClaimLeftover takes a leftover as it was listed for a try that begins now. It
 // reports whether nobody else has taken it since.
 func (s *Store) ClaimLeftover(ctx context.Context, l Leftover) (bool, error) {

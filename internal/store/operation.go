@@ -92,15 +92,6 @@ func (s *Store) RunningOperations(ctx context.Context) ([]string, error) {
 	return ids, failed("listing the running operations", err)
 }
 
-// RequestID gives the id of the request that asked for an operation, or "".
-func (s *Store) RequestID(ctx context.Context, operationID string) (string, error) {
-	id, err := one(ctx, s.reader, scanText, "SELECT request_id FROM operations WHERE id = ?", operationID)
-	if err != nil {
-		return "", missing(err, "operation", operationID)
-	}
-	return id, nil
-}
-
 // Operation gives an operation.
 func (s *Store) Operation(ctx context.Context, id string) (Operation, error) {
 	return operation(ctx, s.reader, id)

@@ -12,14 +12,18 @@ import (
 type Outcome struct {
 	CheckpointStatus karbor.CheckpointStatus
 	RestoreStatus    karbor.RestoreStatus
-	LogStatus        karbor.LogStatus
+	// VerificationStatus is that of the verification, which has the id of its operation.
+	VerificationStatus karbor.VerificationStatus
+	LogStatus          karbor.LogStatus
 	// ErrorInfo is for the operation log.
 	ErrorInfo string
 	// Size is the checkpoint's, in logical bytes; 0 leaves it as it is.
 	Size int64
 	// Reasons are the checkpoint's.
 	Reasons map[string]string
-	// ResourcesStatus and ResourcesReason are the restore's.
+	// Figures are the checkpoint's; none leave them as they are.
+	Figures map[string]karbor.Figures
+	// ResourcesStatus and ResourcesReason are the restore's, or the verification's.
 	ResourcesStatus map[string]karbor.ResourceState
 	ResourcesReason map[string]string
 	// Records are the last states of the resources' records. One that is not named
@@ -39,9 +43,9 @@ type RecordOutcome struct {
 	Reason string
 }
 
-// EndOperation keeps an operation's outcome in the catalogue or its restore and in
-// its log, and erases its delegation and what its hooks remembered, unless
-// something is Left. A repeat is harmless: the first outcome stays.
+// EndOperation keeps an operation's outcome in the catalogue, its restore or its
+// verification, and in its log, and erases its delegation and what its hooks remembered,
+// unless something is Left. A repeat is harmless: the first outcome stays.
 func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) error {
 	return s.write(ctx, "ending the operation "+id, func(t *transaction) error {
 		o, err := one(ctx, t, scanEnding, `SELECT project_id, provider_id, checkpoint_id, restore_id, log_id, ended_at
@@ -56,13 +60,8 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 			return err
 		}
 		now := micros(s.now())
-		if outcome.RestoreStatus != "" {
-			err := t.exec(ctx, `UPDATE restores SET status = ?, resources_status = ?, resources_reason = ?,
-				updated_at = ? WHERE id = ?`, string(outcome.RestoreStatus), document{outcome.ResourcesStatus},
-				document{outcome.ResourcesReason}, now, o.restoreID)
-			if err != nil {
-				return err
-			}
+		if err := endResult(ctx, t, id, &o, &outcome, now); err != nil {
+			return err
 		}
 		err = t.exec(ctx, `UPDATE operation_logs SET status = CASE WHEN ? = '' THEN status ELSE ? END, ended_at = ?,
 			error_info = ?, updated_at = ? WHERE id = ?`,
@@ -90,6 +89,19 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 		err = t.exec(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
 		return err
 	})
+}
+
+// endResult keeps the outcome of the restore or the verification.
+func endResult(ctx context.Context, t *transaction, id string, o *ending, outcome *Outcome, now int64) error {
+	table, status, key := "restores", string(outcome.RestoreStatus), o.restoreID
+	if outcome.VerificationStatus != "" {
+		table, status, key = "verifications", string(outcome.VerificationStatus), id
+	}
+	if status == "" {
+		return nil
+	}
+	return t.exec(ctx, "UPDATE "+table+" SET status = ?, resources_status = ?, resources_reason = ?, updated_at = ? WHERE id = ?",
+		status, document{outcome.ResourcesStatus}, document{outcome.ResourcesReason}, now, key)
 }
 
 // ending is what the end of an operation needs to know of it.
@@ -129,7 +141,11 @@ func (s *Store) endCheckpoint(ctx context.Context, t *transaction, o *ending, ou
 	err := t.exec(ctx, `UPDATE checkpoints SET status = ?, size = CASE WHEN ? = 0 THEN size ELSE ? END, reasons = ?,
 		updated_at = ? WHERE id = ? AND provider_id = ? AND deleted = 0`, string(outcome.CheckpointStatus),
 		outcome.Size, outcome.Size, document{outcome.Reasons}, micros(s.now()), o.checkpointID, o.providerID)
-	return err
+	if err != nil || len(outcome.Figures) == 0 {
+		return err
+	}
+	return t.exec(ctx, "UPDATE checkpoints SET figures = ? WHERE id = ? AND provider_id = ? AND deleted = 0",
+		document{outcome.Figures}, o.checkpointID, o.providerID)
 }
 
 func endResources(ctx context.Context, t *transaction, id string, records map[karbor.NodeKey]RecordOutcome) error {

@@ -93,7 +93,7 @@ func column(name string, integer bool) func(n int) any {
 		return func(int) any { return 0 }
 	}
 	switch name {
-	case "resources", "parameters", "plan", "graph", "extra_info", "reasons", "resources_status", "resources_reason", "checkpoints":
+	case "resources", "parameters", "plan", "graph", "extra_info", "reasons", "figures", "resources_status", "resources_reason", "checkpoints":
 		return func(int) any { return "null" }
 	}
 	return func(n int) any { return fmt.Sprintf("%s%d", name, n/2%10) }

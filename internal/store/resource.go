@@ -18,6 +18,8 @@ type ResourceRecord struct {
 	Phase string
 	// Done and Total are bytes; Total is 0 as long as it is not known.
 	Done, Total int64
+	// New and Stored are bytes, too: see karbor.Figures.
+	New, Stored int64
 	// Reason is what failed, for the tenant.
 	Reason string
 	// NewID is the id of the restored resource, once it exists.
@@ -29,7 +31,8 @@ type ResourceRecord struct {
 	Started bool
 }
 
-const resourceColumns = `operation_id, resource_key, state, phase, done, total, reason, new_id, parts, not_kept, started`
+const resourceColumns = `operation_id, resource_key, state, phase, done, total, reason, new_id, parts, not_kept, started,
+	new_bytes, stored_bytes`
 
 // Resources gives the records of an operation, in the order of its graph.
 func (s *Store) Resources(ctx context.Context, operationID string) ([]ResourceRecord, error) {
@@ -52,9 +55,9 @@ func (s *Store) UpdateResource(ctx context.Context, operationID string, key karb
 			return err
 		}
 		err = t.exec(ctx, `UPDATE operation_resources SET state = ?, phase = ?, done = ?, total = ?, reason = ?,
-			new_id = ?, parts = ?, not_kept = ?, started = ? WHERE operation_id = ? AND resource_key = ?`,
+			new_id = ?, parts = ?, not_kept = ?, started = ?, new_bytes = ?, stored_bytes = ? WHERE operation_id = ? AND resource_key = ?`,
 			string(r.State), r.Phase, r.Done, r.Total, r.Reason, r.NewID, document{r.Parts}, document{r.NotKept},
-			truth(r.Started), operationID, string(key))
+			truth(r.Started), r.New, r.Stored, operationID, string(key))
 		return err
 	})
 }
@@ -75,7 +78,7 @@ func insertResourceRecords(ctx context.Context, t *transaction, o *Operation) er
 func scanResource(rows *sql.Rows) (ResourceRecord, error) {
 	var r ResourceRecord
 	err := rows.Scan(&r.OperationID, (*string)(&r.Key), (*string)(&r.State), &r.Phase, &r.Done, &r.Total, &r.Reason,
-		&r.NewID, document{&r.Parts}, document{&r.NotKept}, &r.Started)
+		&r.NewID, document{&r.Parts}, document{&r.NotKept}, &r.Started, &r.New, &r.Stored)
 	return r, err
 }
 

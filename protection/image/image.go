@@ -82,6 +82,8 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 		return protection.Hooks{Main: r.protect}
 	case op == karbor.RestoreOperation:
 		return protection.Hooks{Main: r.restore, Undo: r.undoRestore}
+	case op == karbor.Verify:
+		return protection.Verified(documentKey, sound, dataName)
 	default:
 		return protection.Hooks{}
 	}

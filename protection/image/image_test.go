@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/repository/repositorytest"
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/image"
 	"github.com/karbor/karbor/protection/protectiontest"
@@ -62,17 +63,21 @@ func pick(from map[string]any, members []string) map[string]any {
 	return out
 }
 
-func TestImageComesBackWithItsPropertiesAndBytes(t *testing.T) { comesBack(t, false) }
+func TestImageComesBackWithItsPropertiesAndBytes(t *testing.T) {
+	for kind, data := range repositorytest.Kinds() {
+		t.Run(kind, func(t *testing.T) { comesBack(t, false, data) })
+	}
+}
 
 // TestHiddenImageComesBack restores an image that Glance leaves out of its lists.
-func TestHiddenImageComesBack(t *testing.T) { comesBack(t, true) }
+func TestHiddenImageComesBack(t *testing.T) { comesBack(t, true, nil) }
 
-func comesBack(t *testing.T, hidden bool) {
+func comesBack(t *testing.T, hidden bool, kind func(t *testing.T) protection.Repository) {
 	tenant := protectiontest.NewTenant(t)
 	data := content(10_000)
 	protectiontest.Run(t, protectiontest.Case{
 		Plugin: open(t, "{poll_interval: 20ms, timeout: 1m}"), Type: karbor.ImageType,
-		Session: tenant.Session, Inventory: tenant.Inventory,
+		Session: tenant.Session, Inventory: tenant.Inventory, Data: kind,
 		Make: func(t *testing.T) protectiontest.Source {
 			id := makeImage(t, tenant, map[string]any{"min_disk": 1, "min_ram": 64, "tags": []string{"a", "b"}, "os_hidden": hidden,
 				"os_distro": "debian", "hw_disk_bus": "scsi", "own_property": "x", "karbor_checkpoint_id": "earlier"}, data)

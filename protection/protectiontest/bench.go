@@ -32,6 +32,15 @@ func newBench(t *testing.T, c Case) *bench {
 	return b
 }
 
+// newBank makes an empty bank, with bulk data of the case's kind.
+func (b *bench) newBank(t *testing.T) *bank {
+	kept := newBank()
+	if b.Data != nil {
+		kept.real = b.Data(t)
+	}
+	return kept
+}
+
 // call makes what a hook gets.
 func (b *bench) call(op *operation, kept *bank, source Source, parameters map[string]any) *protection.Call {
 	own := records{operation: op, faults: b.faults}
@@ -43,7 +52,7 @@ func (b *bench) call(op *operation, kept *bank, source Source, parameters map[st
 	return &protection.Call{
 		OperationID: op.owner, Owner: op.owner, CheckpointID: op.owner,
 		Graph: source.Graph, Node: source.Graph.Node(source.Key), Parameters: parameters,
-		Documents: view, Data: repository{view}, Scratch: intents.Scratch(), Intents: intents, NewResources: own,
+		Documents: view, Data: view.data(), Scratch: intents.Scratch(), Intents: intents, NewResources: own,
 		Cloud: b.cloud, Service: b.service,
 		Progress: func(int64, int64) {},
 		NotKept: func(sentence string) {

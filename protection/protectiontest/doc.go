@@ -27,6 +27,9 @@ type Case struct {
 	// Inventory lists what the tenant has in the cloud, one line for each thing,
 	// in a fixed order. Two equal inventories mean that nothing was left behind.
 	Inventory func(t *testing.T) []string
+	// Data makes an empty repository for the bulk data of one checkpoint's node; nil
+	// stands for one in memory.
+	Data func(t *testing.T) protection.Repository
 	// Transport is the way to the cloud; nil stands for http.DefaultTransport.
 	Transport http.RoundTripper
 	// ChangesOnly limits the kills to calls that change something (no GET), for

@@ -22,6 +22,8 @@ type bank struct {
 	mu        sync.Mutex
 	documents map[string][]byte
 	data      map[string]*stored
+	// real keeps the bulk data in place of data, unless it is nil.
+	real protection.Repository
 }
 
 type stored struct {

@@ -18,6 +18,7 @@ func Run(t *testing.T, c Case) {
 	b := newBench(t, c)
 	t.Run("what is protected and destroyed comes back", b.testRoundTrip)
 	t.Run("each hook can run twice", b.testTwice)
+	t.Run("what is protected is verified, and what is lost is found", b.testVerify)
 	t.Run("a source that is not there fails for good", b.testVanished)
 	t.Run("protect survives a kill at every call", func(t *testing.T) { b.testKills(t, karbor.Protect, false) })
 	t.Run("a killed protect can be undone", func(t *testing.T) { b.testKills(t, karbor.Protect, true) })
@@ -62,7 +63,7 @@ func testSchemas(t *testing.T, c Case) {
 // protected protects a new source, and destroys it.
 func (b *bench) protected(t *testing.T, l life) (Source, *bank) {
 	t.Helper()
-	source, kept := b.Make(t), newBank()
+	source, kept := b.Make(t), b.newBank(t)
 	before := b.Inventory(t)
 	if err := b.run(t.Context(), l, b.Plugin.Hooks(karbor.Protect, b.Type), b.call(newOperation(), kept, source, source.Options)); err != nil {
 		t.Fatalf("protecting: %v", err)
@@ -113,7 +114,7 @@ func (b *bench) roundTrip(t *testing.T, l life) {
 func (b *bench) testVanished(t *testing.T) {
 	source := b.Make(t)
 	source.Destroy(t)
-	hooks, call := b.Plugin.Hooks(karbor.Protect, b.Type), b.call(newOperation(), newBank(), source, source.Options)
+	hooks, call := b.Plugin.Hooks(karbor.Protect, b.Type), b.call(newOperation(), b.newBank(t), source, source.Options)
 	before := b.Inventory(t)
 	err := b.run(t.Context(), life{dies: -1}, hooks, call)
 	if err == nil || karbor.IsTransient(err) || karbor.KindOf(err) == karbor.Internal {
@@ -132,7 +133,7 @@ func (b *bench) testVanished(t *testing.T) {
 func (b *bench) testKills(t *testing.T, what karbor.OperationType, undo bool) {
 	hooks := b.Plugin.Hooks(what, b.Type)
 	var source Source
-	kept := newBank()
+	kept := b.newBank(t)
 	if what == karbor.Protect {
 		source = b.Make(t)
 		defer source.Destroy(t)
@@ -163,7 +164,7 @@ func (b *bench) kill(t *testing.T, what karbor.OperationType, hooks protection.H
 	var call *protection.Call
 	if what == karbor.Protect {
 		op = newOperation()
-		call = b.call(op, newBank(), source, source.Options)
+		call = b.call(op, b.newBank(t), source, source.Options)
 	} else {
 		var remove func()
 		op, call, remove = b.restore(t, source, kept)

@@ -16,7 +16,7 @@ func Together(t *testing.T, c Case, sources []Source, verify func(t *testing.T, 
 	b := newBench(t, c)
 	var banks []*bank
 	for _, s := range sources {
-		kept := newBank()
+		kept := b.newBank(t)
 		b.whole(t, b.Plugin.Hooks(karbor.Protect, b.Type), b.call(newOperation(), kept, s, s.Options))
 		banks = append(banks, kept)
 	}

@@ -24,11 +24,14 @@ func (b *builder) flavor(ctx context.Context) (string, error) {
 	}
 	want := b.doc.Flavor
 	found, err := showFlavor(ctx, b.compute, want.ID)
-	if err == nil && found.equals(want) {
+	if err == nil && (want.VCPUs == 0 || found.equals(want)) {
 		return found.ID, nil
 	}
 	if err != nil && !openstack.IsNotFound(err) {
 		return "", err
+	}
+	if want.VCPUs == 0 {
+		return "", karbor.Errorf(karbor.NotFound, "the flavor %q of server %s is not there: name another with restore_flavor_id", want.ID, b.call.Node.ID)
 	}
 	var all []flavorView
 	if err := b.compute.get(ctx, "flavors/detail", nil, "flavors", &all); err != nil {

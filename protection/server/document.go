@@ -40,6 +40,8 @@ type document struct {
 	SecurityGroups []securityGroup `json:"security_groups,omitempty"`
 }
 
+// flavor is what a flavor gives a server. Of a server that was imported from an older
+// layout only its id is known: then it has no VCPUs.
 type flavor struct {
 	ID         string            `json:"id"`
 	Name       string            `json:"name"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/gophercloud/gophercloud/v2"
 
@@ -42,7 +43,7 @@ func (b *builder) reuse(ctx context.Context, f floatingIP, portID string) (bool,
 	var now floatingIP
 	err := b.network.get(ctx, "floatingips/"+f.ID, nil, "floatingip", &now)
 	if openstack.IsNotFound(err) {
-		return false, nil
+		return b.reuseAddress(ctx, f, portID)
 	}
 	if err != nil {
 		return false, openstack.Explain(err, "reading floating address %s", f.Address)
@@ -54,6 +55,27 @@ func (b *builder) reuse(ctx context.Context, f floatingIP, portID string) (bool,
 		return false, nil // something else has it by now
 	}
 	return b.associate(ctx, f.ID, f, portID)
+}
+
+// reuseAddress associates the original address if the tenant has it under another id:
+// he has got it anew, or the id was not kept.
+func (b *builder) reuseAddress(ctx context.Context, f floatingIP, portID string) (bool, error) {
+	var found []floatingIP
+	query := url.Values{"floating_ip_address": {f.Address}, "project_id": {b.call.Cloud.ProjectID()}}
+	if err := b.network.get(ctx, "floatingips", query, "floatingips", &found); err != nil {
+		return false, openstack.Explain(err, "looking for floating address %s", f.Address)
+	}
+	for _, now := range found {
+		ours := now.Description == mark(b.call.Owner, f.ID) || slices.Contains(now.Tags, ownTags(b.call.Owner, f.ID)[0])
+		switch {
+		case now.Address != f.Address || ours: // what an earlier run allocated is not finished
+		case now.PortID != nil && *now.PortID == portID:
+			return true, nil
+		case now.PortID == nil || *now.PortID == "":
+			return b.associate(ctx, now.ID, f, portID)
+		}
+	}
+	return false, nil
 }
 
 // associate joins a floating address to a port. It reports whether that is

@@ -119,11 +119,7 @@ func (d imageRecord) hasher() (hash.Hash, string) {
 // transfer streams the image's bytes into the bank, and commits them only if
 // they have the digest that Glance has.
 func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string, digest imageRecord) (err error) {
-	body, size, err := openstack.DownloadImage(ctx, client, id)
-	if err != nil {
-		return fmt.Errorf("reading the bytes of volume %s: %w", call.Node.ID, err)
-	}
-	defer func() { _ = body.Close() }()
+	// The writer first: it may have to wait for its turn, which Glance would not.
 	writer, err := call.Data.Create(ctx, dataName)
 	if err != nil {
 		return err
@@ -135,6 +131,11 @@ func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *prot
 			_ = writer.Abort(context.WithoutCancel(ctx))
 		}
 	}()
+	body, size, err := openstack.DownloadImage(ctx, client, id)
+	if err != nil {
+		return fmt.Errorf("reading the bytes of volume %s: %w", call.Node.ID, err)
+	}
+	defer func() { _ = body.Close() }()
 	if size <= 0 {
 		size = digest.Size
 	}

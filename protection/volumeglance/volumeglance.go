@@ -75,6 +75,8 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect}
 	case op == karbor.RestoreOperation:
 		return protection.Hooks{Main: r.restore, Undo: r.undoRestore}
+	case op == karbor.Verify:
+		return protection.Verified(documentKey, sound, dataName)
 	default:
 		return protection.Hooks{}
 	}

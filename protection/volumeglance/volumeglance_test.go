@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/repository/repositorytest"
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/protectiontest"
 	"github.com/karbor/karbor/protection/volumeglance"
@@ -105,11 +106,17 @@ func source(t *testing.T, tenant *protectiontest.Tenant) protectiontest.Source {
 // TestVolumeComesBackWithItsPropertiesAndBytes runs the whole suite with volumes
 // of few bytes.
 func TestVolumeComesBackWithItsPropertiesAndBytes(t *testing.T) {
+	for kind, data := range repositorytest.Kinds() {
+		t.Run(kind, func(t *testing.T) { comesBack(t, data) })
+	}
+}
+
+func comesBack(t *testing.T, data func(t *testing.T) protection.Repository) {
 	small := newMiniature()
 	tenant := protectiontest.NewTenant(t)
 	maker := tenant.Through(t, &http.Client{Transport: small})
 	protectiontest.Run(t, protectiontest.Case{
-		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory,
+		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory, Data: data,
 		Make: func(t *testing.T) protectiontest.Source { return source(t, maker) },
 	})
 }
@@ -122,7 +129,7 @@ func TestVolumeOfAGibibyteComesBack(t *testing.T) {
 	}
 	tenant := protectiontest.NewTenant(t)
 	protectiontest.RoundTrip(t, protectiontest.Case{
-		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Inventory: tenant.Inventory,
+		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Inventory: tenant.Inventory, Data: repositorytest.Kinds()["repository/1"],
 		Make: func(t *testing.T) protectiontest.Source { return source(t, tenant) },
 	})
 }

@@ -16,6 +16,7 @@ const noopProvider = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b02"
 // available, with durable commits: in user space and the kernel, with all threads,
 // the simulated cloud's Keystone, and the requests that ask whether it is over.
 // "disk" has the state on a disk, "memory" in /dev/shm, where a sync costs nothing.
+// KARBOR_BENCH_AGAINST names another program, which is measured in turn with it.
 func BenchmarkNoopCheckpoint(b *testing.B) {
 	path := build(b)
 	b.Run("disk", func(b *testing.B) { noopCheckpoint(b, path, folder(b)) })
@@ -30,32 +31,66 @@ func BenchmarkNoopCheckpoint(b *testing.B) {
 }
 
 func noopCheckpoint(b *testing.B, path, dir string) {
-	k := start(b, path, filepath.Join(dir, "state"))
-	defer k.stop(b)
-	k.login(b)
-	plan := k.noopPlan(b, 3)
-	for range 20 { // warm up
-		k.checkpoint(b, noopProvider, plan)
+	measured := []*noop{newNoop(b, path, filepath.Join(dir, "state"))}
+	if other := os.Getenv("KARBOR_BENCH_AGAINST"); other != "" {
+		measured = append(measured, newNoop(b, other, filepath.Join(dir, "against")))
 	}
-	const rounds, n = 7, 50
-	var used []float64
-	asked, began := 0, time.Now()
+	const rounds = 9
+	began := time.Now()
 	for b.Loop() {
-		for range rounds {
-			before := k.cpu(b)
-			for range n {
-				asked += k.checkpoint(b, noopProvider, plan)
+		for round := range rounds {
+			for i := range measured { // they take turns at being the first
+				measured[(i+round)%len(measured)].round(b)
 			}
-			used = append(used, float64((k.cpu(b)-before).Microseconds())/1000/n)
 		}
 	}
 	calibrate(b, dir)
-	spread(b, "ms-CPU/checkpoint", used)
-	total := float64(len(used) * n)
+	for i, m := range measured {
+		suffix := ""
+		if i > 0 {
+			suffix = "-against"
+		}
+		m.stop(b)
+		if testing.Verbose() {
+			b.Logf("ms of CPU, round by round: %v", m.used)
+		}
+		spread(b, "ms-CPU/checkpoint"+suffix, m.used)
+		b.ReportMetric(float64(m.asked)/float64(len(m.used)*noopRound), "GETs/checkpoint"+suffix)
+	}
+	total := float64(len(measured) * len(measured[0].used) * noopRound)
 	b.ReportMetric(float64(time.Since(began).Milliseconds())/total, "ms/checkpoint")
-	b.ReportMetric(float64(asked)/total, "GETs/checkpoint")
 	b.ReportMetric(5, "goal-ms-CPU/checkpoint")
 	b.ReportMetric(0, "ns/op")
+}
+
+// noopRound is the number of checkpoints between two readings of the CPU time, which
+// counts by 10 ms.
+const noopRound = 50
+
+// noop is a program that makes checkpoints which move no data.
+type noop struct {
+	*karbord
+	plan  string
+	used  []float64
+	asked int
+}
+
+func newNoop(b *testing.B, path, state string) *noop {
+	k := start(b, path, state)
+	k.login(b)
+	n := &noop{karbord: k, plan: k.noopPlan(b, 3)}
+	for range 20 { // warm up
+		k.checkpoint(b, noopProvider, n.plan)
+	}
+	return n
+}
+
+func (n *noop) round(b *testing.B) {
+	before := n.cpu(b)
+	for range noopRound {
+		n.asked += n.checkpoint(b, noopProvider, n.plan)
+	}
+	n.used = append(n.used, float64((n.cpu(b)-before).Microseconds())/1000/noopRound)
 }
 
 // noopPlan makes a plan of n new volumes of the simulated cloud.

@@ -37,6 +37,7 @@ func (s *story) judge(ctx context.Context) error {
 		return fmt.Errorf("comparing: %w", err)
 	}
 	s.out.summary(checks)
+	s.checkpoints()
 	if n := faults(checks); n > 0 {
 		return fmt.Errorf("the restored application is not the original: %d differences", n)
 	}
@@ -106,13 +107,15 @@ func (s *story) finish(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// cleanUp deletes the checkpoint, the plan and the application, and makes sure
+// cleanUp deletes the checkpoints, the plan and the application, and makes sure
 // that nothing of them is left in the cloud.
 func (s *story) cleanUp(ctx context.Context) error {
 	var errs []error
-	if s.checkpointID != "" {
-		_, err := s.karbor.Run(ctx, false, "checkpoint", "delete", s.providerID, s.checkpointID, "--wait")
-		errs = append(errs, err)
+	for _, id := range []string{s.checkpointID, s.firstID} {
+		if id != "" {
+			_, err := s.karbor.Run(ctx, false, "checkpoint", "delete", s.providerID, id, "--wait")
+			errs = append(errs, err)
+		}
 	}
 	if s.planID != "" {
 		_, err := s.karbor.Run(ctx, false, "plan", "delete", s.planID)

@@ -1,5 +1,6 @@
 // Demo shows Karbor's main job: as an ordinary tenant and through public APIs
-// only it creates a small application in a cloud, protects it, destroys it,
+// only it creates a small application in a cloud, protects it, changes it a little,
+// protects it again, which must add little to the bank, destroys it,
 // restores it, and compares every byte and every kept property, with digests
 // that it takes from the cloud itself. Its exit code is 0 only if all is equal.
 //

@@ -35,7 +35,13 @@ type story struct {
 	app      *application.Application
 	original *picture
 
-	providerID, planID, checkpointID, restoreID string
+	// data is how many bytes of it are not zero.
+	data int64
+
+	providerID, planID, restoreID string
+	// checkpointID is the newest checkpoint, firstID the one before it.
+	checkpointID, firstID string
+	first, second         figures
 }
 
 // tell runs the story from beginning to end.
@@ -50,6 +56,7 @@ func (s *story) tell(ctx context.Context) (err error) {
 		{"Take digests and properties from the cloud", s.look},
 		{"Plan the two servers and the archive, draw the graph", s.plan},
 		{"Protect", s.protect},
+		{"Change a little, and protect again", s.again},
 		{"Destroy the application in the cloud", s.destroy},
 		{"Restore", s.restore},
 	}
@@ -147,6 +154,7 @@ func (s *story) look(ctx context.Context) (err error) {
 	if data < least {
 		return fmt.Errorf("the application holds only %d bytes of data, not %d", data, least)
 	}
+	s.data = data
 	s.out.note("%d MiB of data; %d properties", data>>20, len(s.original.properties))
 	return nil
 }
@@ -189,7 +197,7 @@ func (s *story) chooseProvider(ctx context.Context) error {
 type operation struct{ ID, Status string }
 
 func (s *story) protect(ctx context.Context) error {
-	var cp operation
+	var cp checkpoint
 	create := []string{"checkpoint", "create", s.providerID, s.planID, "--extra-info", "why=demo"}
 	if s.crash {
 		if err := s.karbor.JSON(ctx, false, &cp, create...); err != nil {
@@ -204,7 +212,7 @@ func (s *story) protect(ctx context.Context) error {
 	if err := s.karbor.JSON(ctx, true, &cp, append(create, "--wait", "--timeout", "30m")...); err != nil {
 		return err
 	}
-	s.checkpointID = cp.ID
+	s.checkpointID, s.first = cp.ID, cp.figures()
 	graph, err := s.karbor.Run(ctx, false, "checkpoint", "show", s.providerID, cp.ID, "--graph")
 	s.out.show(graph)
 	if err != nil {
@@ -256,7 +264,7 @@ func (s *story) restore(ctx context.Context) error {
 func (s *story) nothingLeft(ctx context.Context, app *application.Application) error {
 	var mine func(string) bool
 	if !s.simulated() {
-		ids := append(s.app.IDs(), s.checkpointID, s.restoreID)
+		ids := append(s.app.IDs(), s.firstID, s.checkpointID, s.restoreID)
 		mine = func(name string) bool {
 			return strings.Contains(name, s.app.Name) ||
 				slices.ContainsFunc(ids, func(id string) bool { return id != "" && strings.Contains(name, id) })

@@ -112,6 +112,8 @@ karbord config check --config file.yaml`
 
 // providerCheck has the file lie where the configuration says, with a bank that is there.
 const providerCheck = `mkdir providers.d bank
-sed "s#/srv/karbor/bank#$PWD/bank#" file.yaml > providers.d/bank.yaml
+echo secret > bank.secret
+karbord bank keys new bank.key
+sed "s#/srv/karbor/bank#$PWD/bank#; s#/etc/karbor/bank.key#$PWD/bank.key#" file.yaml > providers.d/bank.yaml
 printf 'providers: %s/providers.d\nkeystone:\n  auth_url: http://keystone.example:5000/v3\n  password_file: /etc/karbor/keystone.password\n' "$PWD" > karbord.yaml
 karbord config check --config karbord.yaml --providers`

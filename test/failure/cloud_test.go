@@ -37,7 +37,7 @@ func TestProtectOutlivesAFailingCloudAndTellsWhatItCannot(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")
 	img := u.image("disk", 300<<10)
-	before := s.inventory()
+	before := s.idle()
 	for _, c := range []trouble{
 		{"500", []fabric.Fault{answering("GET", anImage, 500, 2)}, nil},
 		{"503 for the bytes", []fabric.Fault{answering("GET", ofBytes, 503, 5)}, nil},
@@ -95,7 +95,7 @@ func TestRestoreOutlivesAFailingCloudAndTellsWhatItCannot(t *testing.T) {
 	u := s.tenant("demo")
 	img := u.image("disk", 300<<10)
 	cp := u.kept(bankProvider, img)
-	before := s.inventory()
+	before := s.idle()
 	for _, c := range []trouble{
 		{"500", []fabric.Fault{answering("POST", ofImages, 500, 1)}, nil},
 		{"an image whose making was not heard of", []fabric.Fault{breaking("POST", ofImages, fabric.AnswerLose)}, nil},
@@ -155,7 +155,7 @@ func TestVolumeThatVanishesIsNamedAndNothingOfItIsLeft(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")
 	stays, goes := u.image("stays", 100<<10), u.volume("goes")
-	before := s.inventory()
+	before := s.idle()
 	plan := u.plan(bankProvider, stays, goes)
 	// The volume goes while the cloud thinks about the snapshot.
 	s.fault(fabric.Fault{Service: "cinder", Method: "POST", Path: "/snapshots$", Answer: fabric.AnswerHang})
@@ -194,7 +194,7 @@ func TestSnapshotOrTemporaryVolumeThatFailsLeavesNothing(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")
 	vol := u.volume("data")
-	before := s.inventory()
+	before := s.idle()
 	for _, change := range []string{"snapshot.create", "volume.create"} {
 		t.Run(change, func(t *testing.T) {
 			plan := u.plan(bankProvider, vol)
@@ -217,7 +217,7 @@ func TestKeystoneThatDoesNotAnswerIsA503ThatStoresNothing(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")
 	plan := u.plan(imageProvider, u.image("disk", 1000))
-	before := s.inventory()
+	before := s.idle()
 	s.fault(fabric.Fault{Service: "keystone", Method: "POST", Path: "/OS-TRUST/trusts", Status: 500})
 	u.refused(503, "POST", checkpoints(imageProvider), `{"checkpoint": {"plan_id": "`+plan+`"}}`, "trust")
 	s.cloud.Faults().Clear()

@@ -57,7 +57,7 @@ func TestProtectGoesOnAfterTheProcessEnds(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")
 	disk, data := u.image("disk", 2<<20), u.volume("data")
-	before := s.inventory()
+	before := s.idle()
 	run := func(t *testing.T, m moment, signal syscall.Signal) {
 		what := data
 		if m.path == ofBytes {
@@ -89,7 +89,7 @@ func TestRestoreGoesOnAfterTheProcessEnds(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")
 	cp := u.kept(imageProvider, u.image("disk", 2<<20))
-	before := s.inventory()
+	before := s.idle()
 	each(t, []moment{
 		{"the image", "POST", ofImages, false},
 		{"the image that is made", "POST", ofImages, true},
@@ -115,7 +115,7 @@ func TestUndoGoesOnAfterTheProcessEnds(t *testing.T) {
 	u := s.tenant("demo")
 	img := u.image("disk", 100<<10)
 	cp := u.kept(imageProvider, img)
-	before := s.inventory()
+	before := s.idle()
 	for _, e := range endings {
 		t.Run(e.name, func(t *testing.T) {
 			s.fault(fabric.Fault{Service: "glance", Method: "PUT", Path: ofBytes, Status: 413})
@@ -139,7 +139,7 @@ func TestDeleteGoesOnAfterTheProcessEnds(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")
 	plan := u.plan(imageProvider, u.image("disk", 4<<20))
-	before := s.inventory()
+	before := s.idle()
 	for _, e := range endings {
 		for looks := range 3 {
 			t.Run(fmt.Sprint(e.name, " after ", looks, " looks"), func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestWhatWasAcceptedIsDoneWhenTheProcessDiesAtOnce(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")
 	plan := u.plan(noopProvider, resource{"OS::Cinder::Volume", "00000000-0000-4000-8000-000000000001", "v"})
-	before := s.inventory()
+	before := s.idle()
 	var ids []string
 	for range 3 {
 		for range 10 {

@@ -45,7 +45,7 @@ func TestFullBankFailsTheCheckpointAndSaysSo(t *testing.T) {
 	u := s.tenant("demo")
 	big, small := u.image("big", 6<<20), u.image("small", 100<<10)
 	plan := u.plan(imageProvider, big)
-	before := s.inventory()
+	before := s.idle()
 
 	t.Run("in the middle of the bytes", func(t *testing.T) {
 		id := u.protect(imageProvider, plan)
@@ -108,7 +108,7 @@ func TestFullDatabaseRefusesWorkAndLosesNone(t *testing.T) {
 	u := s.tenant("demo")
 	img := u.image("disk", 100<<10)
 	plan := u.plan(imageProvider, img)
-	before := s.inventory()
+	before := s.idle()
 	s.hold(moment{method: "GET", path: ofBytes})
 	id := u.protect(imageProvider, plan)
 	s.struck(1)

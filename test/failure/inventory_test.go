@@ -52,6 +52,18 @@ func (s *site) inventory() []string {
 	return all
 }
 
+// idle is the inventory when no operation has anything left to give back: trusts are
+// revoked a moment after an operation's end.
+func (s *site) idle() []string {
+	s.t.Helper()
+	var all []string
+	await(s.t, "the trusts of what is over", func() bool {
+		all = s.inventory()
+		return !slices.ContainsFunc(all, func(l string) bool { return strings.HasPrefix(l, "trusts ") })
+	})
+	return all
+}
+
 // same waits until the cloud has what it had: trusts are given back a moment after
 // the operation's end.
 func (s *site) same(t *testing.T, before []string) {

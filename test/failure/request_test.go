@@ -14,7 +14,7 @@ func TestBadBodiesAre400AndStoreNothing(t *testing.T) {
 	u := s.tenant("demo")
 	img := resource{"OS::Glance::Image", "00000000-0000-4000-8000-000000000001", "i"}
 	plan := u.plan(imageProvider, img)
-	before := s.inventory()
+	before := s.idle()
 	targets := []string{"/plans", checkpoints(imageProvider), "/restores"}
 	for _, c := range []struct {
 		name, body, kind string
@@ -126,7 +126,7 @@ func TestPlanWithWhatTheProviderCannotProtectIsRefusedByName(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")
 	vol := resource{"OS::Cinder::Volume", "00000000-0000-4000-8000-000000000001", "data"}
-	before := s.inventory()
+	before := s.idle()
 	body := fmt.Sprintf(`{"checkpoint": {"plan_id": %q}}`, u.plan(imageProvider, vol))
 	u.refused(400, "POST", checkpoints(imageProvider), body, "images", vol.Type, vol.ID, vol.Name)
 	u.refused(400, "POST", checkpoints(noopProvider), body, "provider")
@@ -143,7 +143,7 @@ func TestResourceWithAnUnlikelyIDDoesNotStopTheOthers(t *testing.T) {
 	s := newSite(t)
 	u, other := s.tenant("demo"), s.tenant("other")
 	strange := resource{"OS::Glance::Image", strings.Repeat("a", 255), "strange"}
-	before := s.inventory()
+	before := s.idle()
 	body := fmt.Sprintf(`{"checkpoint": {"plan_id": %q}}`, u.plan(imageProvider, strange))
 	u.refused(400, "POST", checkpoints(imageProvider), body, strange.ID)
 	other.kept(noopProvider, resource{"OS::Cinder::Volume", "00000000-0000-4000-8000-000000000001", "v"})

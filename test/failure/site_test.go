@@ -16,12 +16,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/karbor/karbor/internal/repository/keyring"
 	"github.com/karbor/karbor/internal/testcloud"
 	"github.com/karbor/karbor/internal/testcloud/fabric"
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 )
 
-// The providers of every site.
+// The providers of every site: the bank's data lies deduplicated and encrypted, that of the
+// others in the clear.
 const (
 	bankProvider  = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b01"
 	imageProvider = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b02" // protects images only
@@ -31,6 +33,7 @@ const (
 var providerFiles = map[string]string{
 	bankProvider: `name: bank
 bank: {plugin: karbor-file-bank, options: {path: %[1]s/bank}}
+repository: {keys: [{file: %[1]s/bank.key}]}
 plugins:
   - plugin: karbor-project-protection-plugin
   - plugin: karbor-server-protection-plugin
@@ -88,6 +91,9 @@ func newSite(t *testing.T, edits ...func(*site)) *site {
 	s.cloud = testcloudtest.Start(t, func(o *testcloud.Options) { o.Timing = fabric.Timing{Change: time.Millisecond} })
 	providers := filepath.Join(s.dir, "providers.d")
 	if err := os.MkdirAll(providers, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := keyring.WriteKeyFile(filepath.Join(s.dir, "bank.key")); err != nil {
 		t.Fatal(err)
 	}
 	for id, text := range providerFiles {

@@ -13,7 +13,7 @@ func TestTwoRestoresOfOneCheckpointGoSideBySide(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")
 	cp := u.kept(imageProvider, u.image("disk", 1<<20))
-	before := s.inventory()
+	before := s.idle()
 	s.fault(fabric.Fault{Service: "glance", Method: "POST", Path: ofImages, Delay: fabric.Duration(2e8)})
 	ids := []string{u.restore(imageProvider, cp), u.restore(imageProvider, cp)}
 	for _, id := range ids {
@@ -33,7 +33,7 @@ func TestCheckpointInUseCanNeitherBeDeletedNorReset(t *testing.T) {
 	plan := u.plan(imageProvider, img)
 	cp := u.kept(imageProvider, img)
 	path := checkpoints(imageProvider) + "/" + cp
-	before := s.inventory()
+	before := s.idle()
 
 	s.hold(moment{method: "POST", path: ofImages})
 	id := u.restore(imageProvider, cp)

@@ -1,8 +1,8 @@
-// Command reader gives the bytes of a stream out of a deduplicating repository in a file bank.
+// Command reader lists the checkpoints of a file bank, and gives the bytes of a stream or a sealed document.
 //
-// It is a second implementation of docs/format/repository.md, written from that page alone, and shares no code with
-// the product. It is there to show that the page is enough to read a bank without Karbor, and to find the places
-// where the product and the page differ. It is strict: it refuses whatever the page tells a reader to refuse.
+// It is a second implementation of docs/format/layout1.md and repository.md, written from these pages alone, and shares no
+// code with the product. It is there to show that the pages are enough to read a bank without Karbor, and to find the places
+// where the product and the pages differ. It is strict: it refuses whatever the pages tell a reader to refuse.
 package main
 
 import (
@@ -12,18 +12,28 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 )
 
-const usage = `reader gives the bytes of a stream of a deduplicating repository in a file bank.
+const usage = `reader reads a file bank without Karbor: its checkpoints, and the bytes of their streams.
 
+  go run ./test/reader --bank DIR --list
+  go run ./test/reader --bank DIR --checkpoint ID
+  go run ./test/reader --bank DIR --checkpoint ID --resource volume/ID --key-file F > out
   go run ./test/reader --bank DIR --domain D --key-file F --manifest KEY > out
+  go run ./test/reader --bank DIR --domain D --key-file F --document KEY > out
 
+--list prints a line for each checkpoint: project, id, status, time, size and, if it can be read, the plan's name.
+--checkpoint prints a line for each of its streams: resource, and name. With --resource the bytes of that one are
+given; --stream names one of several.
 --domain is the key domain: the project's id, or the one for all projects of a provider.
 --manifest is the key of the stream's manifest in the bank:
 v1/checkpoints/<project>/<checkpoint>/nodes/<node key>/data/<name>/manifest
+--document is the key of a document of a checkpoint, v1/checkpoints/<project>/<checkpoint>/...:
+its text is given, opened if it is sealed.
 
-One way in is needed:
+One way in is needed for what is encrypted:
   --key-file F         a file with 64 hexadecimal digits: opens a slot of the kind file
   --passphrase-file F  a file with a passphrase in its first line: opens a slot of the kind passphrase
   --recovery-file F    a file with a recovery key: opens a slot of the kind recovery
@@ -43,46 +53,141 @@ func main() {
 	}
 }
 
-// run does what the arguments say, and writes the stream to out.
-func run(arguments []string, out io.Writer) error {
+// arguments are what was asked for.
+type arguments struct {
+	bank, domain, manifest, document string
+	list, index                      bool
+	checkpoint, resource, stream     string
+	files                            map[string]*string
+}
+
+// run does what the arguments say, and writes what was asked for to out.
+func run(words []string, out io.Writer) error {
 	set := flag.NewFlagSet("reader", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
-	bank := set.String("bank", "", "")
-	domain := set.String("domain", "", "")
-	manifest := set.String("manifest", "", "")
-	index := set.Bool("index", false, "")
-	files := map[string]*string{}
-	for _, name := range []string{"key-file", "passphrase-file", "recovery-file", "master-key-file"} {
-		files[name] = set.String(name, "", "")
+	a := arguments{files: map[string]*string{}}
+	for name, into := range map[string]*string{"bank": &a.bank, "domain": &a.domain, "manifest": &a.manifest, "document": &a.document,
+		"checkpoint": &a.checkpoint, "resource": &a.resource, "stream": &a.stream} {
+		set.StringVar(into, name, "", "")
 	}
-	switch err := set.Parse(arguments); {
+	set.BoolVar(&a.list, "list", false, "")
+	set.BoolVar(&a.index, "index", false, "")
+	for _, name := range []string{"key-file", "passphrase-file", "recovery-file", "master-key-file"} {
+		a.files[name] = set.String(name, "", "")
+	}
+	switch err := set.Parse(words); {
 	case errors.Is(err, flag.ErrHelp):
 		_, err = io.WriteString(out, usage)
 		return err
 	case err != nil:
 		return fmt.Errorf("%w (--help says more)", err)
-	case *bank == "" || *domain == "" || *manifest == "" || set.NArg() > 0:
-		return errors.New("--bank, --domain and --manifest are needed, and nothing behind (--help says more)")
 	}
-	way, err := readWay(files)
-	if err != nil {
-		return err
+	asked := 0
+	for _, one := range []bool{a.list, a.checkpoint != "", a.manifest != "" && a.domain != "", a.document != "" && a.domain != ""} {
+		if one {
+			asked++
+		}
 	}
-	folder, err := openFolder(*bank)
+	if a.bank == "" || asked != 1 || set.NArg() > 0 {
+		return errors.New("--bank, and one of --list, --checkpoint, --domain with --manifest, and --domain with --document are needed, " +
+			"and nothing behind (--help says more)")
+	}
+	folder, err := openFolder(a.bank)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = folder.Close() }() // it is only read
-	repository, err := openRepository(folder, *domain, way)
+	buffered := bufio.NewWriterSize(out, 1<<20)
+	if a.list || a.checkpoint != "" {
+		err = a.readLayout(folder, buffered)
+	} else {
+		err = a.readRepository(folder, buffered)
+	}
+	return errors.Join(err, buffered.Flush())
+}
+
+// readRepository gives what lies under a key.
+func (a *arguments) readRepository(from objects, out io.Writer) error {
+	by, err := readWay(a.files)
 	if err != nil {
 		return err
 	}
-	repository.useIndex = *index
-	buffered := bufio.NewWriterSize(out, 1<<20)
-	if err := repository.stream(*manifest, writerSink{buffered}); err != nil {
-		return errors.Join(err, buffered.Flush())
+	r, err := openRepository(from, a.domain, by)
+	if err != nil {
+		return err
 	}
-	return buffered.Flush()
+	if a.document != "" {
+		text, err := r.documentText(a.document)
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(text)
+		return err
+	}
+	r.useIndex = a.index
+	return r.stream(a.manifest, writerSink{out})
+}
+
+// readLayout lists checkpoints or streams, or gives the bytes of a stream.
+func (a *arguments) readLayout(from objects, out io.Writer) error {
+	v := &vault{from: from, useIndex: a.index, domains: map[string]*repository{}}
+	for _, path := range a.files {
+		if *path == "" {
+			continue
+		}
+		by, err := readWay(a.files)
+		if err != nil {
+			return err
+		}
+		v.by = &by
+	}
+	all, err := states(from)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		switch {
+		case a.list:
+			plan := "-"
+			if d, err := v.description(s); err == nil {
+				plan = strconv.Quote(d.planName)
+			}
+			if _, err := fmt.Fprintf(out, "%s %s %s %s %d %s\n", s.project, s.checkpoint, s.status, s.createdAt, s.size, plan); err != nil {
+				return err
+			}
+		case s.checkpoint == a.checkpoint:
+			return a.readCheckpoint(v, s, out)
+		}
+	}
+	if !a.list {
+		return fmt.Errorf("there is no checkpoint %s", a.checkpoint)
+	}
+	return nil
+}
+
+// readCheckpoint lists the streams of a checkpoint, or gives the bytes of one.
+func (a *arguments) readCheckpoint(v *vault, s state, out io.Writer) error {
+	all, err := v.streams(s)
+	if err != nil {
+		return err
+	}
+	var chosen []found
+	for _, one := range all {
+		if a.resource == "" {
+			if _, err := fmt.Fprintln(out, one.node, one.name); err != nil {
+				return err
+			}
+		} else if one.node == a.resource && (a.stream == "" || a.stream == one.name) {
+			chosen = append(chosen, one)
+		}
+	}
+	switch {
+	case a.resource == "":
+		return nil
+	case len(chosen) != 1:
+		return fmt.Errorf("%d streams of %s may be meant", len(chosen), a.resource)
+	}
+	return v.stream(chosen[0], writerSink{out})
 }
 
 // readWay reads the one file that says how to get in.

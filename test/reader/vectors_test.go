@@ -64,6 +64,9 @@ type vectors struct {
 		Key, Text string
 		Root      octets
 	}
+	Sealed struct {
+		Key, Text, Object string
+	} `json:"sealed_document"`
 	Packs []struct {
 		Kind                   kind
 		Name, Directory, Bytes octets

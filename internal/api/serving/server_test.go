@@ -59,7 +59,7 @@ func start(t *testing.T, o serving.Options) string {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		_ = s.Stop(ctx)
-		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		if err := receive(t, "the end of serving", done); !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("serving ended with %v", err)
 		}
 	})
@@ -160,12 +160,10 @@ func TestMoreConnectionsThanTheBoundWait(t *testing.T) {
 			answers <- err
 		}()
 	}
-	for now.Load() < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	until(t, "two requests are there", func() bool { return now.Load() >= 2 })
 	close(release)
 	for range 6 {
-		if err := <-answers; err != nil {
+		if err := receive(t, "an answer", answers); err != nil {
 			t.Error(err)
 		}
 	}
@@ -320,17 +318,20 @@ func TestStopLetsRequestsFinish(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	<-entered
+	receive(t, "the request", entered)
 	stopped := make(chan error, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		stopped <- s.Stop(ctx)
 	}()
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+	if err := receive(t, "the end of serving", served); !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("serving ended with %v", err)
 	}
 	if other, err := net.Dial("tcp", l.Addr().String()); err == nil {
@@ -338,7 +339,7 @@ func TestStopLetsRequestsFinish(t *testing.T) {
 		t.Error("new connections are taken while the server stops")
 	}
 	close(release)
-	if err := <-stopped; err != nil {
+	if err := receive(t, "the end of the stop", stopped); err != nil {
 		t.Error(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -348,5 +349,30 @@ func TestStopLetsRequestsFinish(t *testing.T) {
 	text, err := io.ReadAll(resp.Body)
 	if err != nil || string(text) != "done" {
 		t.Errorf("the request that ran got %q, %v", text, err)
+	}
+}
+
+// patience bounds what a test waits for; it never decides what is right.
+const patience = 30 * time.Second
+
+// receive takes from a channel what must come.
+func receive[T any](t *testing.T, what string, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatalf("%s: nothing came in %v", what, patience)
+	}
+	return v
+}
+
+// until waits for what must become true.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !done(); {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not in %v", what, patience)
+		}
+		time.Sleep(time.Millisecond)
 	}
 }

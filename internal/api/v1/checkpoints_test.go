@@ -216,3 +216,86 @@ func TestMicroversion11AddsProgressToACheckpoint(t *testing.T) {
 		}
 	}
 }
+
+func TestMicroversion13AddsFiguresToACheckpoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.checkpoint(t, "member")
+	path := checkpointsPath + "/" + id
+	if a := w.call(t, "member", "GET", path, "", v13).want(t, 200); cmp.Diff(map[string]any{}, a.get("checkpoint.figures")) != "" {
+		t.Errorf("without figures: %s", a.text)
+	}
+	c, err := w.store.Checkpoint(t.Context(), "", provider, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Figures = map[string]karbor.Figures{
+		"OS::Cinder::Volume#" + volume: {Size: 10, New: new(int64(4)), Stored: new(int64(0))},
+		"OS::Glance::Image#x":          {Size: 3}, // of a provider that keeps all data together
+	}
+	if err := w.store.PutCheckpoint(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"OS::Cinder::Volume#" + volume: map[string]any{"size": 10.0, "new": 4.0, "stored": 0.0},
+		"OS::Glance::Image#x":          map[string]any{"size": 3.0},
+	}
+	if d := cmp.Diff(want, w.call(t, "member", "GET", path, "", v13).want(t, 200).get("checkpoint.figures")); d != "" {
+		t.Error(d)
+	}
+	for _, a := range []answer{w.call(t, "member", "GET", path, "", v12).want(t, 200), w.call(t, "member", "GET", checkpointsPath, "", v13).want(t, 200)} {
+		if contains(a.text, `"figures"`) {
+			t.Errorf("figures in %s", a.text)
+		}
+	}
+}
+
+func TestAnAdministratorActsOnAnotherProjectsCheckpoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.checkpoint(t, "member")
+	c, err := w.store.Checkpoint(t.Context(), "", provider, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.ID, c.ProjectID = karbor.NewID(), theirs
+	if err := w.store.PutCheckpoint(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	path := checkpointsPath + "/" + c.ID
+	for _, token := range []string{"member", "manager", "reader"} {
+		for method, body := range map[string]string{"PUT": `{"os-resetState": {"state": "error"}}`, "DELETE": ""} {
+			want := 404
+			if token == "reader" {
+				want = 403
+			}
+			w.call(t, token, method, path, body).want(t, want)
+		}
+	}
+	w.call(t, "admin", "PUT", path, `{"os-resetState": {"state": "error"}}`).want(t, 200)
+	if got := w.call(t, "admin", "GET", path, "").str("checkpoint.status"); got != "error" {
+		t.Errorf("it is %s", got)
+	}
+	w.call(t, "admin", "DELETE", path, "").want(t, 200)
+	for _, method := range []string{"PUT", "DELETE"} {
+		w.call(t, "admin", method, checkpointsPath+"/"+karbor.NewID(), `{"os-resetState": {"state": "error"}}`).want(t, 404)
+	}
+}
+
+func TestMicroversion13TellsWhatOfACheckpointIsNotKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.checkpoint(t, "member")
+	w.service.progress = []karbor.ResourceProgress{
+		{Resource: karbor.Resource{Type: karbor.ServerType, ID: "s"}, State: karbor.ResourceAvailable, NotKept: []string{"The swap."}},
+		{Resource: karbor.Resource{Type: karbor.VolumeType, ID: volume}, State: karbor.ResourceAvailable},
+	}
+	path := checkpointsPath + "/" + id
+	want := map[string]any{"OS::Nova::Server#s": []any{"The swap."}}
+	if d := cmp.Diff(want, w.call(t, "member", "GET", path, "", v13).want(t, 200).get("checkpoint.not_kept")); d != "" {
+		t.Error(d)
+	}
+	if a := w.call(t, "member", "GET", path, "", v12).want(t, 200); contains(a.text, "not_kept") {
+		t.Errorf("%s", a.text)
+	}
+}

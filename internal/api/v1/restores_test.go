@@ -184,3 +184,28 @@ func TestOperationLogsAreListedFilteredAndShown(t *testing.T) {
 		}
 	}
 }
+
+func TestMicroversion13KeepsWhatAFailedRestoreHasMade(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.checkpoint(t, "member")
+	body := func(keep string) string {
+		return `{"restore": {"provider_id": "` + provider + `", "checkpoint_id": "` + id + `", "parameters": {}, "keep_on_failure": ` + keep + `}}`
+	}
+	w.call(t, "member", "POST", "/restores", body("true"), v12).want(t, 400, "badRequest", "restore.keep_on_failure")
+	w.call(t, "member", "POST", "/restores", body(`"yes"`), v13).want(t, 400, "badRequest", "restore.keep_on_failure")
+	for _, keep := range []string{"true", "false"} {
+		made := w.call(t, "member", "POST", "/restores", body(keep), v13).want(t, 200).str("restore.id")
+		last := w.service.restores[len(w.service.restores)-1]
+		if last.KeepOnFailure != (keep == "true") {
+			t.Errorf("asked for %s, the service gets %v", keep, last.KeepOnFailure)
+		}
+		shown := w.call(t, "member", "GET", "/restores/"+made, "", v13).want(t, 200)
+		if got := shown.get("restore.keep_on_failure"); got != last.KeepOnFailure {
+			t.Errorf("shown is %v", got)
+		}
+		if a := w.call(t, "member", "GET", "/restores/"+made, "", v12).want(t, 200); contains(a.text, "keep_on_failure") {
+			t.Errorf("%s", a.text)
+		}
+	}
+}

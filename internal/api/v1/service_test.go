@@ -1,6 +1,7 @@
 package v1_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -187,7 +188,7 @@ func (s *service) ForgetCredential(context.Context, protectionservice.Caller) er
 }
 
 func (s *service) DeleteCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id string) error {
-	if _, err := s.store.Checkpoint(ctx, c.Identity.ProjectID, providerID, id); err != nil {
+	if _, err := s.store.Checkpoint(ctx, cmp.Or(c.Project, c.Identity.ProjectID), providerID, id); err != nil {
 		return err
 	}
 	return s.called(c)
@@ -197,7 +198,7 @@ func (s *service) ResetCheckpoint(ctx context.Context, c protectionservice.Calle
 	if err := s.called(c); err != nil {
 		return err
 	}
-	return s.store.SetCheckpointStatus(ctx, c.Identity.ProjectID, providerID, id, to)
+	return s.store.SetCheckpointStatus(ctx, cmp.Or(c.Project, c.Identity.ProjectID), providerID, id, to)
 }
 
 func (s *service) CheckpointProgress(_ context.Context, c protectionservice.Caller, _, _ string) ([]karbor.ResourceProgress, error) {
@@ -217,7 +218,7 @@ func (s *service) Restore(ctx context.Context, c protectionservice.Caller, r pro
 	s.mu.Unlock()
 	restore := karbor.Restore{
 		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: r.ProviderID, CheckpointID: r.CheckpointID,
-		RestoreTarget: r.Target, Parameters: r.Parameters, Status: karbor.RestoreInProgress,
+		RestoreTarget: r.Target, Parameters: r.Parameters, KeepOnFailure: r.KeepOnFailure, Status: karbor.RestoreInProgress,
 		ResourcesStatus: map[string]karbor.ResourceState{"OS::Cinder::Volume#" + volume: karbor.ResourceRestoring},
 		CreatedAt:       s.now(),
 	}
@@ -257,6 +258,14 @@ func (s *service) Verify(ctx context.Context, c protectionservice.Caller, r prot
 		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: r.ProviderID, CheckpointID: r.CheckpointID,
 		Parameters: r.Parameters, Status: karbor.VerificationVerifying, CreatedAt: s.now(),
 	}, nil
+}
+
+func (s *service) LiveVerification(_ context.Context, v karbor.Verification) (karbor.Verification, error) {
+	return v, nil
+}
+
+func (s *service) VerificationProgress(_ context.Context, c protectionservice.Caller, _ string) ([]karbor.ResourceProgress, error) {
+	return s.progress, s.called(c)
 }
 
 func (s *service) Copy(ctx context.Context, c protectionservice.Caller, r protectionservice.CopyRequest) (karbor.Copy, error) {

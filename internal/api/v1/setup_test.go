@@ -93,6 +93,8 @@ func worldUnder(t testing.TB, rules api.Enforcer) *world {
 	d, s := deps(t)
 	h, err := api.New(api.Options{
 		Routes: v1.Routes(d), Policy: rules, Logger: slog.New(slog.DiscardHandler), Now: d.Now,
+		// The clock runs fast: nobody is to wait by it.
+		Limits:  api.Limits{Working: 1000},
 		AuthURL: "http://keystone.example/v3", Replays: s.store, Owner: "test",
 		Authenticator: tokens{
 			"member":   {UserID: "m", ProjectID: ours, Roles: []string{"member", "reader"}},
@@ -185,6 +187,9 @@ const v11 = "OpenStack-API-Version: data-protect 1.1"
 
 // v12 asks for microversion 1.2.
 const v12 = "OpenStack-API-Version: data-protect 1.2"
+
+// v13 asks for microversion 1.3.
+const v13 = "OpenStack-API-Version: data-protect 1.3"
 
 const planBody = `{"plan": {"name": "nightly", "description": null, "provider_id": "` + provider + `",
  "parameters": {"OS::Cinder::Volume": {"mode": "full"}, "OS::Cinder::Volume#` + volume + `": {"mode": "incremental"}},

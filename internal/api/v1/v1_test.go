@@ -87,9 +87,9 @@ func items(plan, checkpoint, restore, log string) []item {
 		{method: "PUT", path: "/application_credential", body: `{"application_credential": {"id": "a", "secret": "s"}}`, writes: true, header: v11},
 		{method: "GET", path: "/application_credential", header: v11},
 		{method: "DELETE", path: "/application_credential", writes: true, header: v11},
-		{method: "PUT", path: cp + "/" + checkpoint, body: `{"os-resetState": {"state": "available"}}`, byID: true, writes: true},
+		{method: "PUT", path: cp + "/" + checkpoint, body: `{"os-resetState": {"state": "available"}}`, byID: true, writes: true, crosses: true},
 		{method: "POST", path: "/restores", body: restoreBody(checkpoint), byID: true, writes: true},
-		{method: "DELETE", path: cp + "/" + checkpoint, byID: true, writes: true},
+		{method: "DELETE", path: cp + "/" + checkpoint, byID: true, writes: true, crosses: true},
 		{method: "DELETE", path: "/plans/" + plan, byID: true, writes: true, crosses: true},
 	}
 }

@@ -72,6 +72,29 @@ func TestAVerificationIsShownWithBothSpellings(t *testing.T) {
 	same(t, map[string]any{"verification": want}, w.call(t, "reader", "GET", "/verifications/"+v.ID, "", v12).want(t, 200))
 }
 
+func TestMicroversion13AddsProgressToAVerification(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := w.verified(t, ours, w.checkpoint(t, "member"), karbor.VerificationSuccess)
+	w.service.progress = []karbor.ResourceProgress{
+		{Resource: karbor.Resource{Type: karbor.VolumeType, ID: volume, Name: "disk"}, State: karbor.ResourceVerified, Done: 5, Total: 5},
+	}
+	want := []any{map[string]any{
+		"type": "OS::Cinder::Volume", "id": volume, "name": "disk", "state": "success", "phase": "",
+		"bytes_done": 5.0, "bytes_total": 5.0, "reason": "",
+	}}
+	if d := cmp.Diff(want, w.call(t, "reader", "GET", "/verifications/"+v.ID, "", v13).want(t, 200).get("verification.progress")); d != "" {
+		t.Error(d)
+	}
+	for _, a := range []answer{
+		w.call(t, "reader", "GET", "/verifications/"+v.ID, "", v12).want(t, 200), w.call(t, "reader", "GET", "/verifications", "", v13).want(t, 200),
+	} {
+		if strings.Contains(a.text, `"progress"`) {
+			t.Errorf("there is progress in %s", a.text)
+		}
+	}
+}
+
 func TestVerificationsAreFilteredAndPaged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -49,6 +49,14 @@ func (a *assembler) take(b *batch) error {
 			return err
 		}
 	}
+	for _, e := range b.taken {
+		if !e.Hole {
+			a.w.totals.add(func(s *Summary) { s.Chunks++ })
+		}
+		if err := a.enter(e); err != nil {
+			return err
+		}
+	}
 	for i := range b.cuts {
 		p := &b.cuts[i]
 		if !p.hole {
@@ -104,7 +112,7 @@ func (a *assembler) fresh(kind format.Kind, id format.ID) (bool, error) {
 	if !a.w.flying.enter(kind, id) {
 		return false, nil
 	}
-	_, known, err := a.w.domain.options.Index.Find(kind, id)
+	known, err := a.w.known(kind, id)
 	if known {
 		a.w.flying.leave(kind, id)
 	}

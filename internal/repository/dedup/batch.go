@@ -7,11 +7,14 @@ import (
 	"github.com/karbor/karbor/internal/repository/format"
 )
 
-// batch is a part of a stream: bytes with their cuts, or a hole.
+// batch is a part of a stream: bytes with their cuts, a hole, or what is taken over from
+// another stream.
 type batch struct {
 	data []byte
 	cuts []piece
 	hole int64
+	// taken are entries of another stream, of chunks that are known to be stored.
+	taken []format.Entry
 	// done is closed when all chunks have their ids.
 	done chan struct{}
 }
@@ -26,7 +29,7 @@ type piece struct {
 }
 
 func (b *batch) reset() {
-	b.data, b.cuts, b.hole = b.data[:0], b.cuts[:0], 0
+	b.data, b.cuts, b.hole, b.taken = b.data[:0], b.cuts[:0], 0, b.taken[:0]
 	b.done = make(chan struct{})
 }
 
@@ -129,7 +132,7 @@ func (k *worker) hash(b *batch) error {
 		}
 		p.id = k.hasher.ID(b.data[p.begin:p.end])
 		var err error
-		if _, p.known, err = k.w.domain.options.Index.Find(format.Data, p.id); err != nil {
+		if p.known, err = k.w.known(format.Data, p.id); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,7 @@ package dedup
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -27,6 +27,10 @@ type Options struct {
 	// NewIndex makes the index when it is known of which repository, if Index is nil. It
 	// is closed by who gave this function.
 	NewIndex func(format.RepositoryID) (Index, error)
+	// Session guards what is written from a collector. The index is a SessionIndex
+	// then, and is read when the domain is opened. Nil is for reading only, and for
+	// what nobody collects.
+	Session Session
 }
 
 // Domain is an opened key domain of a bank. Its methods may be called concurrently.
@@ -36,6 +40,8 @@ type Domain struct {
 	document *format.Document
 	keys     *format.Keys
 	options  Options
+	searches *searches
+	buffers  *buffers
 }
 
 const (
@@ -81,7 +87,14 @@ func Open(ctx context.Context, b bank.Bank, domain string, master format.Key, o 
 			return nil, fmt.Errorf("opening the repository of %s: %w", domain, err)
 		}
 	}
-	return &Domain{bank: b, name: domain, document: d, keys: keys, options: o}, nil
+	opened := &Domain{bank: b, name: domain, document: d, keys: keys, options: o, searches: newSearches(), buffers: &buffers{}}
+	if o.Session != nil {
+		// A session counts on an index that was read after it began.
+		if err := errors.Join(opened.attach(), opened.reread(ctx, true)); err != nil {
+			return nil, fmt.Errorf("opening the repository of %s: %w", domain, err)
+		}
+	}
+	return opened, nil
 }
 
 // packKey is where a pack lies.
@@ -131,11 +144,11 @@ func (d *Domain) manifest(ctx context.Context, key string) (*format.Root, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest %s: %w", key, err)
 	}
-	var m format.Manifest
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("reading the manifest %s: %w", key, &format.DamageError{What: "manifest", Why: "it is no JSON object"})
+	m, err := format.ParseManifest(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading the manifest %s: %w", key, err)
 	}
-	r, err := d.keys.OpenManifest(d.document, key, &m)
+	r, err := d.keys.OpenManifest(d.document, key, m)
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest %s: %w", key, err)
 	}

@@ -3,7 +3,6 @@ package dedup
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/karbor/karbor/internal/repository/format"
@@ -66,16 +65,8 @@ func (o *opener) close() { o.decompressor.Close() }
 
 // fetch reads a range of a pack. The bytes are good until the next call.
 func (o *opener) fetch(ctx context.Context, kind format.Kind, pack format.Name, offset, length int) ([]byte, error) {
-	r, err := o.d.bank.Get(ctx, o.d.packKey(kind, pack), int64(offset), int64(length))
-	if err != nil {
-		return nil, fmt.Errorf("reading the pack %s: %w", pack, err)
-	}
-	defer r.Close()
-	if cap(o.stored) < length {
-		o.stored = make([]byte, length)
-	}
-	o.stored = o.stored[:length]
-	if _, err := io.ReadFull(r, o.stored); err != nil {
+	var err error
+	if o.stored, err = readRange(ctx, o.d.bank, o.d.packKey(kind, pack), int64(offset), int64(length), o.stored); err != nil {
 		return nil, fmt.Errorf("reading the pack %s: %w", pack, err)
 	}
 	return o.stored, nil
@@ -95,31 +86,67 @@ func (o *opener) open(kind format.Kind, l *Location, stored []byte) ([]byte, err
 }
 
 // page reads a page of a recipe.
-func (o *opener) page(ctx context.Context, id format.ID, size int64) (format.Page, error) {
+func (o *opener) page(ctx context.Context, s *Seeker, id format.ID, size int64) (page format.Page, at Location, err error) {
 	if id == (format.ID{}) {
-		return format.Page{{Length: int(size), Hole: true}}, nil
+		return format.Page{{Length: int(size), Hole: true}}, at, nil
 	}
-	l, ok, err := o.d.options.Index.Find(format.Pages, id)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, missing("page", id)
-	}
-	stored, err := o.fetch(ctx, format.Pages, l.Pack, l.Offset, l.Stored)
-	if err != nil {
-		return nil, err
-	}
-	text, err := o.open(format.Pages, &l, stored)
-	if err != nil {
-		return nil, err
-	}
-	if o.d.keys.PageHasher().ID(text) != id {
-		return nil, &format.DamageError{What: "page", Why: "the page that lies there is another"}
-	}
-	return format.DecodePage(text, size)
+	err = s.Seek(ctx, format.Pages, id, func(l *Location) error {
+		stored, err := o.fetch(ctx, format.Pages, l.Pack, l.Offset, l.Stored)
+		if err != nil {
+			return err
+		}
+		text, err := o.open(format.Pages, l, stored)
+		if err != nil {
+			return err
+		}
+		if o.d.keys.PageHasher().ID(text) != id {
+			return &format.DamageError{What: "page", Why: "the page that lies there is another"}
+		}
+		page, err = format.DecodePage(text, size)
+		at = *l
+		return err
+	})
+	return page, at, err
 }
 
-func missing(what string, id format.ID) error {
-	return &format.DamageError{What: what, Why: fmt.Sprintf("no pack of the index holds %s", id)}
+// Page reads a page of a recipe, of a span of size bytes, and tells where it lies. One that is
+// nowhere is a *format.DamageError. One that is a hole lies nowhere.
+func (s *Seeker) Page(ctx context.Context, id format.ID, size int64) (format.Page, Location, error) {
+	o, ok := s.openers.Get().(*opener)
+	if !ok {
+		var err error
+		if o, err = s.domain.newOpener(); err != nil {
+			return nil, Location{}, err
+		}
+	}
+	defer s.openers.Put(o)
+	return o.page(ctx, s, id, size)
+}
+
+// chunk reads a chunk wherever it is. It takes memory of its own.
+func (o *opener) chunk(ctx context.Context, s *Seeker, hasher *format.Hasher, c format.Chunk) (data []byte, err error) {
+	own := &opener{d: o.d, decompressor: o.decompressor}
+	err = s.Seek(ctx, format.Data, c.ID, func(l *Location) error {
+		stored, err := own.fetch(ctx, format.Data, l.Pack, l.Offset, l.Stored)
+		if err != nil {
+			return err
+		}
+		raw, err := own.open(format.Data, l, stored)
+		if err != nil {
+			return err
+		}
+		data, err = pick(raw, l.Within, c, hasher)
+		return err
+	})
+	return data, err
+}
+
+// pick gives a chunk out of its group.
+func pick(raw []byte, within int, c format.Chunk, hasher *format.Hasher) ([]byte, error) {
+	if within+c.Length <= len(raw) {
+		if data := raw[within : within+c.Length]; hasher.ID(data) == c.ID {
+			return data, nil
+		}
+	}
+	return nil, fmt.Errorf("reading the chunk %s: %w", c.ID, &format.DamageError{What: "chunk", Why: "the chunk that lies there is another"})
 }

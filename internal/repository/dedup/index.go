@@ -2,7 +2,6 @@ package dedup
 
 import (
 	"context"
-	"sync"
 
 	"github.com/karbor/karbor/internal/repository/format"
 )
@@ -17,8 +16,13 @@ type Location struct {
 
 // Index tells where chunks and pages lie. Its methods may be called concurrently.
 type Index interface {
-	// Find tells where a chunk or page lies; ok is false if that is not known.
+	// Find tells where a chunk or page lies; ok is false if that is not known. Of several
+	// places it gives the one in the pack that was taken in last.
 	Find(kind format.Kind, id format.ID) (l Location, ok bool, err error)
+	// Places tells all places, the one that Find gives first.
+	Places(kind format.Kind, id format.ID) ([]Location, error)
+	// Holds reports whether a pack was taken in.
+	Holds(pack format.Name) (bool, error)
 	// Add takes in the packs of a segment.
 	Add(packs []format.Pack) error
 }
@@ -42,43 +46,4 @@ type SegmentIndex interface {
 	// that are there no more. A segment that is damaged is left out; what says so
 	// is returned beside the others' success.
 	Sync(ctx context.Context, s Segments) (damaged []error, err error)
-}
-
-// Memory is an Index in memory, for small repositories and tests: about 150 bytes
-// for each chunk.
-type Memory struct {
-	mu    sync.RWMutex
-	known map[kindID]Location
-}
-
-type kindID struct {
-	kind format.Kind
-	id   format.ID
-}
-
-// NewMemory makes an empty one.
-func NewMemory() *Memory { return &Memory{known: map[kindID]Location{}} }
-
-// Find implements Index.
-func (m *Memory) Find(kind format.Kind, id format.ID) (Location, bool, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	l, ok := m.known[kindID{kind, id}]
-	return l, ok, nil
-}
-
-// Add implements Index.
-func (m *Memory) Add(packs []format.Pack) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, p := range packs {
-		for _, g := range p.Groups {
-			within := 0
-			for _, c := range g.Chunks {
-				m.known[kindID{p.Kind, c.ID}] = Location{p.Name, g.Offset, g.Stored, g.Raw, within, c.Length}
-				within += c.Length
-			}
-		}
-	}
-	return nil
 }

@@ -14,6 +14,11 @@ const (
 	packsInMemory = 1 + uploaders
 	// segmentDirectories is how many bytes of directories make a segment full.
 	segmentDirectories = 16 << 20
+	// segmentPacks is how many bytes of packs make a segment due, or as many of all that the
+	// stream has stored as segmentShare says: what no segment names is stored again when the
+	// process dies, and too many small segments cost every reader.
+	segmentPacks = 128 << 20
+	segmentShare = 16
 )
 
 // upload is a pack on its way to the bank.
@@ -60,7 +65,7 @@ func (p *packer) add(j *job) error {
 				return p.w.ctx.Err()
 			}
 			if buf == nil {
-				buf = make([]byte, 0, format.PackTarget+4*format.MaxGroup)
+				buf = p.w.domain.buffers.get()
 			}
 		}
 		pack = format.NewPackWriter(j.kind, buf)
@@ -118,14 +123,24 @@ func (w *Writer) upload() error {
 	}
 }
 
-func (w *Writer) storePack(u *upload) error {
-	name := format.NameOf(u.pack)
-	if err := w.domain.store(w.ctx, w.domain.packKey(u.kind, name), u.pack); err != nil {
-		return err
+// StorePack writes a pack of groups, and takes it into the index. It is noted in the references of
+// whoever writes it.
+func (d *Domain) StorePack(ctx context.Context, refs References, kind format.Kind, b []byte, groups []format.Group) (format.Pack, error) {
+	pack := format.Pack{Name: format.NameOf(b), Kind: kind, Size: int64(len(b)), Groups: groups}
+	stored := refs.Store(pack.Name, kind)
+	if err := stored(ctx, d.store(ctx, d.packKey(kind, pack.Name), b)); err != nil {
+		return pack, err
 	}
-	pack := format.Pack{Name: name, Kind: u.kind, Size: int64(len(u.pack)), Groups: u.groups}
-	if err := w.domain.options.Index.Add([]format.Pack{pack}); err != nil {
-		return fmt.Errorf("taking the pack %s into the index: %w", name, err)
+	if err := d.options.Index.Add([]format.Pack{pack}); err != nil {
+		return pack, fmt.Errorf("taking the pack %s into the index: %w", pack.Name, err)
+	}
+	return pack, nil
+}
+
+func (w *Writer) storePack(u *upload) error {
+	pack, err := w.domain.StorePack(w.ctx, w.refs, u.kind, u.pack, u.groups)
+	if err != nil {
+		return err
 	}
 	w.flying.landed(u.kind, u.groups)
 	if u.kind == format.Data {
@@ -134,7 +149,9 @@ func (w *Writer) storePack(u *upload) error {
 	w.totals.mu.Lock()
 	w.totals.summary.Stored += pack.Size
 	w.totals.packs = append(w.totals.packs, pack)
-	full := directories(w.totals.packs) > segmentDirectories
+	w.totals.unnamed += pack.Size
+	due := max(segmentPacks, w.totals.summary.Stored/segmentShare)
+	full := w.totals.unnamed >= due || directories(w.totals.packs) > segmentDirectories
 	w.totals.mu.Unlock()
 	if full {
 		return w.publishSegment(w.ctx)
@@ -157,25 +174,20 @@ func directories(packs []format.Pack) int {
 func (w *Writer) publishSegment(ctx context.Context) error {
 	w.totals.mu.Lock()
 	packs := w.totals.packs
-	w.totals.packs = nil
+	w.totals.packs, w.totals.unnamed = nil, 0
 	w.totals.mu.Unlock()
 	if len(packs) == 0 {
 		return nil
 	}
-	segment := &format.Segment{Packs: packs}
-	b, err := w.domain.keys.SealSegment(segment)
+	var size int
+	// A segment that was written by who may be dead would tell of packs that are gone.
+	err := w.refs.While(ctx, func(ctx context.Context) (err error) {
+		_, size, err = w.domain.WriteSegment(ctx, &format.Segment{Packs: packs})
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	name := format.NameOf(b)
-	if err := w.domain.store(ctx, w.domain.segmentKey(name), b); err != nil {
-		return err
-	}
-	if x, ok := w.domain.options.Index.(SegmentIndex); ok {
-		if err := x.AddSegment(name, segment); err != nil {
-			return err
-		}
-	}
-	w.totals.add(func(s *Summary) { s.Stored += int64(len(b)) })
+	w.totals.add(func(s *Summary) { s.Stored += int64(size) })
 	return nil
 }

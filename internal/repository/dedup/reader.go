@@ -30,6 +30,8 @@ type part struct {
 	raw    int
 	done   chan struct{}
 	pieces [][]byte
+	// lost is a chunk that the index does not tell of: it is alone in its part.
+	lost format.Chunk
 }
 
 // wanted is a group of which some chunks are wanted, in this order.
@@ -44,6 +46,7 @@ type wanted struct {
 // goroutine.
 type Reader struct {
 	domain *Domain
+	seeker *Seeker
 	root   *format.Root
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -63,7 +66,7 @@ func (d *Domain) Reader(ctx context.Context, key string, offset int64) (*Reader,
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	r := &Reader{domain: d, root: m, cancel: cancel, todo: make(chan *part, readAhead), parts: make(chan *part, readAhead)}
+	r := &Reader{domain: d, seeker: d.Seeker(), root: m, cancel: cancel, todo: make(chan *part, readAhead), parts: make(chan *part, readAhead)}
 	r.tasks, r.ctx = errgroup.WithContext(ctx)
 	openers := make([]*opener, 1+fetchers)
 	for i := range openers {
@@ -94,7 +97,7 @@ func (r *Reader) Size() int64 { return r.root.Size }
 func (r *Reader) plan(o *opener, offset int64) error {
 	p := planner{r: r, index: r.domain.options.Index}
 	for i := int(offset / format.Span); i < len(r.root.Pages); i++ {
-		page, err := o.page(r.ctx, r.root.Pages[i], format.SpanSize(r.root.Size, i))
+		page, _, err := o.page(r.ctx, r.seeker, r.root.Pages[i], format.SpanSize(r.root.Size, i))
 		if err != nil {
 			return fmt.Errorf("reading the page of span %d: %w", i, err)
 		}
@@ -138,7 +141,12 @@ func (p *planner) add(e format.Entry) error {
 		return err
 	}
 	if !ok || l.Length != e.Length {
-		return missing("chunk", e.ID)
+		if err := p.send(); err != nil {
+			return err
+		}
+		p.begin()
+		p.part.lost = format.Chunk{ID: e.ID, Length: e.Length}
+		return p.send()
 	}
 	if !p.fits(&l) {
 		if err := p.send(); err != nil {
@@ -222,39 +230,55 @@ func (r *Reader) fetch(o *opener) error {
 	}
 }
 
-// fill fetches the groups of a part, and checks the chunks that are wanted of them.
+// fill fetches the groups of a part, and checks the chunks that are wanted of them. What is
+// refused is looked for elsewhere.
 func (r *Reader) fill(o *opener, hasher *format.Hasher, p *part) error {
+	if len(p.groups) == 0 {
+		data, err := o.chunk(r.ctx, r.seeker, hasher, p.lost)
+		if err != nil {
+			return err
+		}
+		p.pieces = append(p.pieces, data)
+	}
 	var stored []byte
-	first, last := &p.groups[0], &p.groups[len(p.groups)-1]
 	for i := range p.groups {
 		g := &p.groups[i]
-		raw := r.cache.get(g.group())
-		if raw == nil {
-			var err error
-			if stored == nil {
-				if stored, err = o.fetch(r.ctx, format.Data, first.Pack, first.Offset, last.Offset+last.Stored-first.Offset); err != nil {
-					return err
-				}
-			}
-			from := g.Offset - first.Offset
-			if raw, err = o.open(format.Data, &g.Location, stored[from:from+g.Stored]); err != nil {
-				return err
-			}
-			r.cache.put(g.group(), raw)
+		raw, err := r.group(o, p, g, &stored)
+		if err != nil && !refusal(err) {
+			return err
 		}
 		for j, c := range g.chunks {
-			if g.within[j]+c.Length > len(raw) {
-				return missing("chunk", c.ID)
-			}
-			data := raw[g.within[j] : g.within[j]+c.Length]
-			if hasher.ID(data) != c.ID {
-				return fmt.Errorf("reading the chunk %s: %w", c.ID, &format.DamageError{What: "chunk", Why: "the chunk that lies there is another"})
+			data, err := pick(raw, g.within[j], c, hasher)
+			if err != nil {
+				if data, err = o.chunk(r.ctx, r.seeker, hasher, c); err != nil {
+					return err
+				}
 			}
 			p.pieces = append(p.pieces, data)
 		}
 	}
 	close(p.done)
 	return nil
+}
+
+// group opens one group of a part. stored are those of the whole part, fetched at once.
+func (r *Reader) group(o *opener, p *part, g *wanted, stored *[]byte) ([]byte, error) {
+	if raw := r.cache.get(g.group()); raw != nil {
+		return raw, nil
+	}
+	first, last := &p.groups[0], &p.groups[len(p.groups)-1]
+	if *stored == nil {
+		var err error
+		if *stored, err = o.fetch(r.ctx, format.Data, first.Pack, first.Offset, last.Offset+last.Stored-first.Offset); err != nil {
+			return nil, err
+		}
+	}
+	from := g.Offset - first.Offset
+	raw, err := o.open(format.Data, &g.Location, (*stored)[from:from+g.Stored])
+	if err == nil {
+		r.cache.put(g.group(), raw)
+	}
+	return raw, err
 }
 
 // next waits for the next part.
@@ -294,7 +318,7 @@ func (r *Reader) Read(b []byte) (int, error) {
 	for n < len(b) {
 		if r.now == nil {
 			if err := r.next(); err != nil {
-				if n > 0 && errors.Is(err, io.EOF) {
+				if n > 0 && err == io.EOF { //nolint:errorlint // a broken connection may have it as its cause
 					return n, nil
 				}
 				return n, err

@@ -95,3 +95,20 @@ func (s *segments) Load(ctx context.Context, name format.Name) (*format.Segment,
 	}
 	return g, nil
 }
+
+// WriteSegment writes an index segment, and takes it into the index. It gives its name, and how
+// many bytes it has.
+func (d *Domain) WriteSegment(ctx context.Context, s *format.Segment) (format.Name, int, error) {
+	b, err := d.keys.SealSegment(s)
+	if err != nil {
+		return format.Name{}, 0, err
+	}
+	name := format.NameOf(b)
+	if err := d.store(ctx, d.segmentKey(name), b); err != nil {
+		return name, 0, err
+	}
+	if x, ok := d.options.Index.(SegmentIndex); ok {
+		err = x.AddSegment(name, s)
+	}
+	return name, len(b), err
+}

@@ -41,10 +41,12 @@ type Summary struct {
 // of them into pages, workers compress and encrypt the groups, one goroutine puts them
 // into packs, and uploaders store these.
 type Writer struct {
-	domain *Domain
-	ctx    context.Context
-	cancel context.CancelFunc
-	tasks  *errgroup.Group
+	domain   *Domain
+	refs     References
+	released bool
+	ctx      context.Context
+	cancel   context.CancelFunc
+	tasks    *errgroup.Group
 
 	cutter *format.Cutter
 	free   chan *batch
@@ -58,7 +60,9 @@ type Writer struct {
 	uploads  chan *upload
 	packBufs chan []byte
 
-	jobs   sync.Pool // of *job
+	// jobs are free ones. What holds a pool itself, and not a pointer, stays in memory for two
+	// collections more, with all of its buffers.
+	jobs   *sync.Pool
 	flying flying
 	totals totals
 	root   format.Root
@@ -69,6 +73,7 @@ type totals struct {
 	mu      sync.Mutex
 	summary Summary
 	packs   []format.Pack // stored, and in no segment yet
+	unnamed int64         // bytes of these
 }
 
 func (t *totals) add(fn func(*Summary)) {
@@ -86,7 +91,7 @@ func (d *Domain) Writer(ctx context.Context) (*Writer, error) {
 		free: make(chan *batch, batches), hashing: make(chan *batch, batches), inOrder: make(chan *batch, batches),
 		sealing: make(chan *job, 2*d.options.Workers), sealed: make(chan *job, 2),
 		uploads: make(chan *upload), packBufs: make(chan []byte, packsInMemory),
-		flying: flying{ids: map[kindID]struct{}{}},
+		jobs: &sync.Pool{}, flying: flying{ids: map[kindID]struct{}{}},
 	}
 	w.tasks, w.ctx = errgroup.WithContext(ctx)
 	for range batches {
@@ -103,6 +108,7 @@ func (d *Domain) Writer(ctx context.Context) (*Writer, error) {
 			return nil, err
 		}
 	}
+	w.refs = d.references()
 	w.start(workers)
 	return w, nil
 }
@@ -159,7 +165,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 		k, err := r.Read(w.now.data[len(w.now.data):cap(w.now.data)])
 		w.now.data = w.now.data[:len(w.now.data)+k]
 		n += int64(k)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // itself only: a broken connection may have it as its cause
 			return n, nil
 		}
 		if err != nil {
@@ -295,6 +301,8 @@ var errEnded = errors.New("the stream has ended")
 // must not be there yet. No call may follow.
 func (w *Writer) Commit(ctx context.Context, key string) (Summary, error) {
 	defer w.cancel()
+	published := false
+	defer func() { w.release(published) }()
 	if w.failed != nil {
 		return Summary{}, w.failed
 	}
@@ -317,9 +325,14 @@ func (w *Writer) Commit(ctx context.Context, key string) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	if err := bank.CreateJSON(ctx, w.domain.bank, key, m); err != nil {
+	m.New, m.Stored = w.totals.summary.New, w.totals.summary.Stored
+	err = w.refs.While(ctx, func(ctx context.Context) error {
+		return bank.CreateJSON(ctx, w.domain.bank, key, m)
+	})
+	if err != nil {
 		return Summary{}, fmt.Errorf("writing the manifest %s: %w", key, err)
 	}
+	published = true
 	w.totals.summary.Size = w.root.Size
 	return w.totals.summary, nil
 }
@@ -332,4 +345,21 @@ func (w *Writer) Abort() {
 		// The stages' own error is of no interest any more.
 		_ = w.stop()
 	}
+	w.release(false)
+}
+
+// release says that the stream has ended. sure is false if something of it may yet come.
+func (w *Writer) release(sure bool) {
+	if !w.released {
+		w.released = true
+		w.refs.End(sure)
+		w.domain.buffers.put(w.packBufs)
+	}
+}
+
+// known reports whether a chunk or page is stored, where the stream may refer to it.
+func (w *Writer) known(kind format.Kind, id format.ID) (bool, error) {
+	generation := w.refs.Generation()
+	l, known, err := w.domain.options.Index.Find(kind, id)
+	return known && w.refs.Refer(generation, l.Pack, kind), err
 }

@@ -37,8 +37,9 @@ func NewCompressor(way Compression) (*Compressor, error) {
 	case None, S2:
 	case Zstd:
 		var err error
-		c.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-			zstd.WithWindowSize(MaxGroup), zstd.WithEncoderCRC(false))
+		// A single segment: frames of other kinds leave out a content size below 256.
+		c.zstd, err = zstd.NewWriter(nil, zstd.WithSingleSegment(true), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(MaxGroup), zstd.WithEncoderCRC(false), zstd.WithAllLitEntropyCompression(true))
 		if err != nil {
 			return nil, fmt.Errorf("making a compressor: %w", err)
 		}
@@ -69,17 +70,36 @@ func (c *Compressor) compress(dst, raw []byte) ([]byte, Compression) {
 }
 
 // promising tries a few parts: what S2 can't shorten, such as encrypted or compressed
-// data, isn't worth the time of Zstandard.
+// data, isn't worth the time of Zstandard, unless some bytes are much more frequent than
+// others, as in hexadecimal digits: S2 knows repeats only.
 func (c *Compressor) promising(raw []byte) bool {
 	if len(raw) <= probes*probeSize {
 		return true
 	}
 	shortened := 0
+	var counts [256]int
 	for i := range probes {
 		from := (len(raw) - probeSize) / (probes - 1) * i
-		shortened += probeSize - len(s2.Encode(c.probe, raw[from:from+probeSize]))
+		part := raw[from : from+probeSize]
+		shortened += probeSize - len(s2.Encode(c.probe, part))
+		if c.way == Zstd {
+			for _, b := range part {
+				counts[b]++
+			}
+		}
 	}
-	return shortened > probes*probeSize/64
+	return shortened > probes*probeSize/64 || uneven(&counts)
+}
+
+// uneven reports whether bytes that are coded by their frequency get shorter by about a twentieth
+// or more: whether two of them are the same more often than by chance, by a quarter.
+func uneven(counts *[256]int) bool {
+	const all = probes * probeSize
+	same := 0
+	for _, n := range counts {
+		same += n * n
+	}
+	return same > all*all/256*5/4
 }
 
 // Decompressor opens groups. It is for one goroutine.

@@ -54,7 +54,11 @@ func ParseDocument(text []byte, domain string) (*Document, RepositoryID, error) 
 	const what = "format document"
 	var id RepositoryID
 	var d Document
-	if err := json.Unmarshal(text, &d); err != nil {
+	known, err := members(text, "format", "repository", "domain", "created_at", "chunk_id", "cipher", "mac")
+	if err == nil {
+		err = json.Unmarshal(known, &d)
+	}
+	if err != nil {
 		return nil, id, damaged(what, "it is no JSON object: %v", err)
 	}
 	switch {
@@ -85,7 +89,7 @@ func (d *Document) Unlock(master Key) (*Keys, error) {
 		return nil, err
 	}
 	mac, err := hex.DecodeString(d.MAC)
-	if err != nil || !hmac.Equal(mac, d.mac(k)) {
+	if err != nil || d.MAC != strings.ToLower(d.MAC) || !hmac.Equal(mac, d.mac(k)) {
 		return nil, damaged("format document", "it was changed, or the key is not its domain's")
 	}
 	return k, nil
@@ -98,6 +102,10 @@ type Manifest struct {
 	Repository string `json:"repository"`
 	Size       int64  `json:"size"`
 	Root       string `json:"root"`
+	// New and Stored are how many bytes of the stream were new to the domain, and how many
+	// were added to the bank for it. They help nobody to read, and are not authenticated.
+	New    int64 `json:"new,omitempty"`
+	Stored int64 `json:"stored,omitempty"`
 }
 
 // MaxManifest is how many bytes a manifest may have.

@@ -17,8 +17,12 @@ const (
 	directoryTarget = 8 << 20
 )
 
-// PackTrailer is how many bytes at the end of a pack tell where its directory is.
-const PackTrailer = packTrailer
+// PackTrailer is how many bytes at the end of a pack tell where its directory is, and
+// PackHeader how many at its begin tell what it is.
+const (
+	PackTrailer = packTrailer
+	PackHeader  = packHeader
+)
 
 // Group is one group as the directory of its pack tells it.
 type Group struct {

@@ -34,6 +34,7 @@ type vectors struct {
 	Packs      []packVector      `json:"packs"`
 	Segment    segmentVector     `json:"segment"`
 	Slots      []slotVector      `json:"slots"`
+	Sealed     sealedVector      `json:"sealed_document"`
 }
 
 type (
@@ -81,6 +82,11 @@ type (
 		Size  int64    `json:"size"`
 		Pages []octets `json:"pages"`
 		Bytes octets   `json:"bytes"`
+	}
+	sealedVector struct {
+		Key    string `json:"key"`
+		Text   string `json:"text"`
+		Object string `json:"object"`
 	}
 	manifestVector struct {
 		Key  string `json:"key"`

@@ -50,6 +50,7 @@ func writeVectors(t *testing.T) {
 	m.packs()
 	m.recipe()
 	m.slots()
+	m.sealed()
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -99,6 +100,12 @@ func (m *vectorMaker) box() {
 	b.Context = documentContext("v1/checkpoints/p/c/nodes/volume/v/documents/metadata")
 	b.Salt = sequence(m.salt+saltSize, saltSize)
 	b.Box = m.seal(nil, &m.k.document, b.Context, b.Plain)
+}
+
+func (m *vectorMaker) sealed() {
+	s := &m.v.Sealed
+	s.Key, s.Text = "v1/checkpoints/p/c/nodes/volume/v/documents/metadata", `{"name":"käse \u003c1\u003e"}`
+	s.Object = string(envelope(m.d, m.seal(nil, &m.k.document, documentContext(s.Key), []byte(s.Text))))
 }
 
 func (m *vectorMaker) stream() {

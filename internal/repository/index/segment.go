@@ -10,8 +10,9 @@ import (
 	"github.com/karbor/karbor/internal/repository/format"
 )
 
-// listings is how often Sync lists again because what was listed went meanwhile.
-const listings = 4
+// listings is how often Sync lists because what was listed went meanwhile. What the last
+// listing shows and is not there has been replaced by something that it shows, too.
+const listings = 3
 
 // AddSegment implements dedup.SegmentIndex: it takes in a segment that this process has
 // written.
@@ -67,13 +68,13 @@ func (x *Index) Sync(ctx context.Context, s dedup.Segments) (damaged []error, er
 	if err := x.heal(); err != nil {
 		return nil, fmt.Errorf("beginning the index cache anew: %w", err)
 	}
-	for range listings {
+	for i := range listings {
 		var again bool
-		if damaged, again, err = x.sync(ctx, s); err != nil || !again {
-			return damaged, err
+		if damaged, again, err = x.sync(ctx, s, i == listings-1); err != nil || !again {
+			break
 		}
 	}
-	return damaged, karbor.Transientf("the index segments of the bank change faster than they can be read")
+	return damaged, err
 }
 
 // heal begins anew if files were found damaged.
@@ -90,8 +91,9 @@ func (x *Index) heal() error {
 	return x.reset()
 }
 
-// sync lists once. again says that a segment was listed that is not there any more.
-func (x *Index) sync(ctx context.Context, s dedup.Segments) (damaged []error, again bool, err error) {
+// sync lists once. again says that a segment was listed that is not there any more, unless it is
+// the last time.
+func (x *Index) sync(ctx context.Context, s dedup.Segments, last bool) (damaged []error, again bool, err error) {
 	names, err := s.List(ctx)
 	if err != nil {
 		return nil, false, err
@@ -111,7 +113,7 @@ func (x *Index) sync(ctx context.Context, s dedup.Segments) (damaged []error, ag
 			continue
 		}
 		if karbor.KindOf(err) == karbor.NotFound {
-			again = true
+			again = !last
 			continue
 		}
 		if err == nil {

@@ -91,6 +91,7 @@ func TestModelSeesEachPlantedBug(t *testing.T) {
 		"an epoch forgets what the last one deleted":            func(r *rules) { r.goneToo = false },
 		"a lapsed writer goes on with what it refers to":        func(r *rules) { r.recheck = false },
 		"the collector does not wait for listings":              func(r *rules) { r.settle = false },
+		"the collector forgets the dead at once":                func(r *rules) { r.mourn = false },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := allRules()
@@ -105,6 +106,35 @@ func TestModelSeesEachPlantedBug(t *testing.T) {
 				}
 			}
 			t.Errorf("nothing is lost in %d states", all)
+		})
+	}
+}
+
+// TestModelSeesWhatAnOldIndexTells: these bugs need more epochs, until what is gone is in no
+// list any more.
+func TestModelSeesWhatAnOldIndexTells(t *testing.T) {
+	for name, bug := range map[string]struct {
+		plant func(*rules)
+		size  size
+	}{
+		"a dead writer tells of its pack in the index": {
+			func(r *rules) { r.segment = false }, size{sessions: [writers]uint8{1, 1}, epochs: 3, crashes: 0}},
+		"who collects after a crash does not clean the index": {
+			func(r *rules) { r.clean = false }, size{sessions: [writers]uint8{1, 0}, epochs: 3, crashes: 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := allRules()
+			bug.plant(&r)
+			states, way := explore(t, r, bug.size, (*state).lost)
+			if way == nil {
+				t.Errorf("nothing is lost in %d states", states)
+			}
+			t.Logf("%d states; lost by:\n%s", states, strings.Join(way, "\n"))
+			if bug.size.crashes > 0 || *exploreWhole {
+				if states, way = explore(t, allRules(), bug.size, (*state).lost); way != nil {
+					t.Errorf("lost in %d states without the bug by:\n%s", states, strings.Join(way, "\n"))
+				}
+			}
 		})
 	}
 }

@@ -64,6 +64,8 @@ type writer struct {
 	seen, told uint8
 	// refers is what its stream refers to, keeps what its record keeps.
 	refers, keeps set
+	// untold says that it has stored the pack that it refers to, and the index does not tell of it yet.
+	untold bool
 	// rest is how many more streams it may try after a lapse.
 	rest uint8
 }
@@ -119,10 +121,17 @@ type rules struct {
 	// settle: the collector waits until listings show all that was there when it
 	// published its epoch.
 	settle bool
+	// mourn: the collector waits until listings show what a session published before
+	// it died.
+	mourn bool
+	// segment: a writer tells of its pack in the index only while its lease lives.
+	segment bool
+	// clean: who collects after a crash cleans the index before the next epoch.
+	clean bool
 }
 
 func allRules() rules {
-	return rules{true, true, true, true, true, true, true, true, true, true, true, true}
+	return rules{true, true, true, true, true, true, true, true, true, true, true, true, true, true, true}
 }
 
 // size is how much of the bounds is explored at a time: all of it together is too much.

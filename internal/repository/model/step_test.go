@@ -27,16 +27,22 @@ func (r rules) writer(s state, w int, visit func(string, state)) {
 		change(&to, &to.writers[w])
 		visit(names[w]+" "+name, to)
 	}
-	if me.step != idle && me.step != ended && !me.lapsed {
+	if me.step != idle && !me.lapsed {
 		do("lapses", func(_ *state, me *writer) { me.lapsed = true })
 	}
 	if me.lapsed && me.rest > 0 && me.step != ended {
 		do("begins a new session", func(to *state, me *writer) {
-			*me = writer{step: entered, rest: me.rest - 1, refers: me.refers, seen: me.seen}
+			*me = writer{step: entered, rest: me.rest - 1, refers: me.refers, seen: me.seen, untold: me.untold}
 			if !r.recheck {
 				me.step = referred
 			}
 			to.missed.session[w] = true
+		})
+	}
+	if me.untold && (me.step == referred || !r.segment) && (!me.lapsed || !r.segment) {
+		do("tells of its pack in the index", func(to *state, me *writer) {
+			to.indexed |= me.refers
+			me.untold = false
 		})
 	}
 	if me.lapsed && r.lease {
@@ -65,7 +71,7 @@ func (r rules) writer(s state, w int, visit func(string, state)) {
 				me.step = referred
 				// It refers to something from before its lapse.
 				if r.absent && to.condemned[me.seen]&me.refers != 0 || to.packs&me.refers == 0 {
-					me.step, me.refers = ready, 0
+					me.step, me.refers, me.untold = ready, 0, false
 				}
 			}
 		})
@@ -75,11 +81,13 @@ func (r rules) writer(s state, w int, visit func(string, state)) {
 		if !r.dataFirst && s.packs&own(w, me.rest) == 0 && me.refers == own(w, me.rest) {
 			do("stores its pack late", func(to *state, me *writer) { to.packs |= me.refers })
 		}
-		do("publishes", func(to *state, me *writer) {
-			me.step = ended
-			to.manifests[w] = me.refers
-			to.missed.manifest[w] = true
-		})
+		if !me.untold {
+			do("publishes", func(to *state, me *writer) {
+				me.step = ended
+				to.manifests[w] = me.refers
+				to.missed.manifest[w] = true
+			})
+		}
 		r.renew(s, w, do)
 	case ended:
 		r.renew(s, w, do)
@@ -105,9 +113,8 @@ func (r rules) refer(s state, w int, do func(string, func(*state, *writer))) {
 	do("stores its pack", func(to *state, me *writer) {
 		if r.dataFirst {
 			to.packs |= own(w, me.rest)
-			to.indexed |= own(w, me.rest)
 		}
-		me.step, me.refers = referred, own(w, me.rest)
+		me.step, me.refers, me.untold = referred, own(w, me.rest), true
 	})
 	r.renew(s, w, do)
 }
@@ -163,7 +170,9 @@ func (r rules) collect(s state, visit func(string, state)) {
 		do("publishes its epoch", func(to *state, me *collector) {
 			me.step, to.newest = published, me.epoch
 			to.condemned[me.epoch], to.gone[me.epoch] = me.list|me.gone, me.gone
-			to.indexed &= to.packs // the index has been cleaned of what the last one deleted
+			if r.clean {
+				to.indexed &= to.packs // the index has been cleaned of what the last one deleted
+			}
 		})
 	case published:
 		if !r.settle || s.missed == (listing{}) {
@@ -185,7 +194,10 @@ func (r rules) collect(s state, visit func(string, state)) {
 			}
 		}
 		if me.todo == 0 {
-			do("is done", func(_ *state, me *collector) { *me = collector{rest: me.rest} })
+			do("cleans the index", func(to *state, me *collector) {
+				to.indexed &= to.packs
+				*me = collector{rest: me.rest}
+			})
 		}
 	}
 }
@@ -196,7 +208,7 @@ func (r rules) examine(s state, do func(string, func(*state, *collector))) {
 		do(name, func(to *state, me *collector) {
 			me.step, me.keeps = step, 0
 			for w := range to.writers {
-				if listed(to, w) {
+				if listed(to, w) || r.mourn && mourned(to, w) {
 					me.keeps |= to.writers[w].keeps
 				}
 			}
@@ -234,9 +246,17 @@ func listed(s *state, w int) bool {
 	return me.step != idle && !me.lapsed && !s.missed.session[w]
 }
 
-// allTold reports whether every session that the listing shows has told the epoch.
+// mourned reports whether a session is dead for so short that listings may still miss what it
+// published.
+func mourned(s *state, w int) bool { return s.writers[w].lapsed && s.missed.manifest[w] }
+
+// allTold reports whether every session that the listing shows has told the epoch, or is dead
+// for so long that listings show what it published.
 func (r rules) allTold(s state) bool {
 	for w := range s.writers {
+		if r.mourn && mourned(&s, w) {
+			return false
+		}
 		if r.wait && listed(&s, w) && s.writers[w].told < s.collector.epoch {
 			return false
 		}

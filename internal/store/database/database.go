@@ -145,14 +145,18 @@ func (db *DB) Statement(portable string) string { return db.dialect.statement(po
 // Close ends the database. Calls that still run fail.
 func (db *DB) Close() error { return errors.Join(db.reads.close(), db.writes.close()) }
 
-// Query runs a SELECT, prepared once, outside any transaction.
+// Query runs a SELECT that takes a moment, prepared once, outside any transaction. On
+// SQLite, a context that ends meanwhile does not stop it.
 func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	return db.read(ctx, func() (*sql.Rows, error) {
 		stmt, err := db.reads.get(ctx, query)
 		if err != nil {
 			return nil, err
 		}
-		return stmt.QueryContext(ctx, args...)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return stmt.QueryContext(db.dialect.brief(ctx), args...)
 	})
 }
 

@@ -24,10 +24,18 @@ type dialect interface {
 	migration(portable string) string
 	// rowValues says that (a, b) > (?, ?) is looked up in an index of a and b.
 	rowValues() bool
+	// brief gives the context for a statement that takes a moment: a look-up, or one
+	// of a transaction.
+	brief(ctx context.Context) context.Context
 	// fault says what an error of the database's driver means; nothing for other
 	// errors.
 	fault(err error) fault
 }
+
+// sent is the brief of servers: a connection that hangs must not keep a caller.
+type sent struct{}
+
+func (sent) brief(ctx context.Context) context.Context { return ctx }
 
 // fault is what an error of a database means.
 type fault struct {

@@ -88,6 +88,7 @@ func (g greeting) Connect(ctx context.Context) (driver.Conn, error) {
 
 // mysqlDialect implements dialect.
 type mysqlDialect struct {
+	sent
 	// collation is that of all texts: byte by byte, as on the other databases.
 	collation string
 }

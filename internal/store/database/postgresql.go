@@ -57,7 +57,7 @@ var postgresWrites = map[string]string{
 }
 
 // postgresDialect implements dialect.
-type postgresDialect struct{}
+type postgresDialect struct{ sent }
 
 // besideNumber is an argument that is compared with a number.
 var besideNumber = regexp.MustCompile(`\?( (?:=|<>|<=|>=|<|>|\+|-) -?\d)`)

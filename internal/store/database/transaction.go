@@ -17,6 +17,9 @@ type Tx struct {
 // statement gives the statement of a portable text, on the transaction's
 // connection.
 func (t *Tx) statement(ctx context.Context, text string) (*sql.Stmt, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	observed(ctx, text)
 	if stmt := t.writer.prepared[text]; stmt != nil {
 		return stmt, nil
@@ -35,7 +38,7 @@ func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 	if err != nil {
 		return nil, t.fail(err)
 	}
-	rows, err := stmt.QueryContext(ctx, args...)
+	rows, err := stmt.QueryContext(t.dialect.brief(ctx), args...)
 	return rows, t.fail(err)
 }
 
@@ -46,7 +49,7 @@ func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 	if err != nil {
 		return 0, t.fail(err)
 	}
-	result, err := stmt.ExecContext(ctx, args...)
+	result, err := stmt.ExecContext(t.dialect.brief(ctx), args...)
 	if err != nil {
 		return 0, t.fail(err)
 	}

@@ -57,6 +57,7 @@ func testCheckpointFilters(t *testing.T, s *store.Store) {
 func testPutCheckpoint(t *testing.T, s *store.Store) {
 	c := available(t, s, "project")
 	c.Size, c.Reasons = 42, map[string]string{"volume/1": "broken"}
+	c.Figures = map[string]karbor.Figures{"OS::Cinder::Volume#1": {Size: 42, New: new(int64(40)), Stored: new(int64(0))}, "OS::Glance::Image#2": {Size: 1}}
 	must(t, s.PutCheckpoint(t.Context(), c))
 	got, err := s.Checkpoint(t.Context(), "project", "provider", c.ID)
 	must(t, err)

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -65,5 +67,66 @@ func testLeftovers(t *testing.T, s *store.Store) {
 	}
 	for _, l := range due {
 		must(t, s.RemoveLeftover(ctx, l, false))
+	}
+}
+
+// testLedger looks at the ledger as an operator does.
+func testLedger(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	var operations []string
+	for range 3 {
+		a := Acceptance(karbor.Protect, NewCheckpoint("project"))
+		must(t, s.Accept(ctx, a))
+		left := map[karbor.NodeKey]string{}
+		for _, n := range a.Operation.Graph.Nodes() {
+			must(t, s.SaveScratch(ctx, a.Operation.ID, n.Key(), map[string]string{"made": n.ID}))
+			left[n.Key()] = "it is locked"
+		}
+		must(t, s.EndOperation(ctx, a.Operation.ID, store.Outcome{LogStatus: karbor.LogError, Left: left}))
+		operations = append(operations, a.Operation.ID)
+	}
+	list := func(limit int) (all []store.Leftover) {
+		for last := (store.Leftover{}); ; last = all[len(all)-1] {
+			page, err := s.Leftovers(ctx, last, limit)
+			must(t, err)
+			if all = append(all, page...); len(page) < limit {
+				return all
+			}
+		}
+	}
+	all := list(100)
+	if len(all) < 3 || len(all)%3 != 0 {
+		t.Fatalf("the ledger holds %+v", all)
+	}
+	for limit := 1; limit < 4; limit++ {
+		if diff := cmp.Diff(all, list(limit)); diff != "" {
+			t.Errorf("by %d (-at once +by pages):\n%s", limit, diff)
+		}
+	}
+	each := int64(len(all) / 3)
+	if n, err := s.HastenLeftovers(ctx, operations[0]); n != each || err != nil {
+		t.Errorf("hastened are %d, %v; want %d", n, err, each)
+	}
+	due, err := s.DueLeftovers(ctx, time.Now().Add(-time.Hour), 100)
+	if err != nil || int64(len(due)) != each || due[0].OperationID != operations[0] {
+		t.Errorf("due are %+v, %v", due, err)
+	}
+	if n, err := s.ForgetLeftovers(ctx, operations[0]); n != 0 || err != nil {
+		t.Errorf("forgotten are %d, %v", n, err)
+	}
+	due[0].GivenUp = true
+	must(t, s.KeepLeftover(ctx, due[0], false))
+	if n, err := s.HastenLeftovers(ctx, operations[0]); n != each-1 || err != nil {
+		t.Errorf("hastened are %d, %v", n, err)
+	}
+	if n, err := s.ForgetLeftovers(ctx, operations[0]); n != 1 || err != nil {
+		t.Errorf("forgotten are %d, %v", n, err)
+	}
+	var made map[string]string
+	if there, err := s.Scratch(ctx, operations[0], due[0].Key, &made); there || err != nil {
+		t.Errorf("its scratch record is there: %v, %v", made, err)
+	}
+	if left := list(100); len(left) != len(all)-1 {
+		t.Errorf("left are %+v", left)
 	}
 }

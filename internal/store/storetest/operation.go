@@ -82,9 +82,9 @@ func testDelete(t *testing.T, s *store.Store) {
 	must(t, s.Accept(ctx, first))
 	must(t, s.EndOperation(ctx, first.Operation.ID, store.Outcome{
 		CheckpointStatus: karbor.CheckpointErrorDeleting, LogStatus: "error-deleting", ErrorInfo: "the bank is full",
-		Reasons: map[string]string{"volume/1": "stuck"}}))
+		Reasons: map[string]string{"volume/1": "stuck"}, Figures: map[string]karbor.Figures{"OS::Cinder::Volume#1": {Size: 7}}}))
 	got, err := s.Checkpoint(ctx, "project", "provider", c.ID)
-	if err != nil || got.Status != karbor.CheckpointErrorDeleting || got.Reasons["volume/1"] != "stuck" {
+	if err != nil || got.Status != karbor.CheckpointErrorDeleting || got.Reasons["volume/1"] != "stuck" || got.Figures["OS::Cinder::Volume#1"].Size != 7 {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	again := Acceptance(karbor.Delete, c)
@@ -223,7 +223,7 @@ func testResources(t *testing.T, s *store.Store) {
 		want = append(want, store.ResourceRecord{OperationID: a.Operation.ID, Key: n.Key(), State: karbor.ResourcePending})
 	}
 	want[1] = store.ResourceRecord{
-		OperationID: a.Operation.ID, Key: want[1].Key, State: karbor.ResourceError, Phase: "main", Done: 1 << 40, Total: 1 << 41,
+		OperationID: a.Operation.ID, Key: want[1].Key, State: karbor.ResourceError, Phase: "main", Done: 1 << 40, Total: 1 << 41, New: 1 << 39, Stored: 3,
 		Reason: "no", NewID: "new", Parts: map[string]string{"a": "b"}, NotKept: []string{"ports"}, Started: true,
 	}
 	change := func(r *store.ResourceRecord) error { *r = want[1]; return nil }

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"the catalogue follows the bank", testPutCheckpoint},
 		{"protect goes from acceptance to its end", testProtect},
 		{"delete goes from acceptance to its end", testDelete},
+		{"an operation is accepted and journalled at once", testJoint},
 		{"restore goes from acceptance to its end", testRestore},
 		{"operations that disturb each other are refused", testConflicts},
 		{"of many deletions at once one is accepted", testAcceptRace},
@@ -41,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"gigabytes are set aside, and then settled", testGigabytes},
 		{"usages are always what the rows say", testUsagesProperty},
 		{"verifications are filtered", testVerifications},
+		{"the end of an operation ends its verification", testEndOfAVerification},
 		{"copies are filtered", testCopies},
 		{"the outbox keeps its order", testOutbox},
 		{"resource records are changed one by one", testResources},
@@ -59,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"what a request keeps is marked with it", testReplayMarks},
 		{"delegations are kept until they are revoked", testRevocations},
 		{"what is left in the cloud stays with what can remove it", testLeftovers},
+		{"the ledger of what is left is listed, hastened and forgotten", testLedger},
 		{"a cancelled context leaves the store usable", testCancelledContext},
 	}
 	for _, test := range tests {

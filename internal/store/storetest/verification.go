@@ -57,6 +57,48 @@ func testVerifications(t *testing.T, s *store.Store) {
 	}
 }
 
+func testEndOfAVerification(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	c := available(t, s, "project")
+	now := nextDate()
+	made := karbor.Verification{
+		ID: karbor.NewID(), ProjectID: "project", ProviderID: c.ProviderID, CheckpointID: c.ID,
+		Status: karbor.VerificationVerifying, Parameters: karbor.Parameters{}, CreatedAt: now, UpdatedAt: now,
+	}
+	a := Acceptance(karbor.Verify, c)
+	a.Operation.ID, a.Log.ID = made.ID, made.ID
+	a.Verification = &made
+	must(t, s.Accept(ctx, a))
+	before, err := s.Checkpoint(ctx, "project", c.ProviderID, c.ID)
+	must(t, err)
+	o := store.Outcome{
+		VerificationStatus: karbor.VerificationError, LogStatus: karbor.LogError, ErrorInfo: "it is damaged",
+		ResourcesStatus: map[string]karbor.ResourceState{"OS::Cinder::Volume#1": karbor.ResourceError, "OS::Nova::Server#2": karbor.ResourceVerified},
+		ResourcesReason: map[string]string{"OS::Cinder::Volume#1": "it is damaged"},
+	}
+	must(t, s.EndOperation(ctx, made.ID, o))
+	// The first outcome stays.
+	must(t, s.EndOperation(ctx, made.ID, store.Outcome{VerificationStatus: karbor.VerificationSuccess, LogStatus: karbor.LogSuccess}))
+	got, err := s.Verification(ctx, "project", made.ID)
+	must(t, err)
+	made.Status, made.ResourcesReason = karbor.VerificationError, o.ResourcesReason
+	made.ResourcesStatus = map[string]karbor.VerificationStatus{"OS::Cinder::Volume#1": karbor.VerificationError, "OS::Nova::Server#2": karbor.VerificationSuccess}
+	made.UpdatedAt = got.UpdatedAt
+	same(t, made, got)
+	log, err := s.OperationLog(ctx, "project", made.ID)
+	must(t, err)
+	if log.Status != karbor.LogError || log.ErrorInfo != "it is damaged" || log.EndedAt.IsZero() {
+		t.Errorf("the log is %+v", log)
+	}
+	// What was verified is as it was, and may be deleted now.
+	after, err := s.Checkpoint(ctx, "project", c.ProviderID, c.ID)
+	must(t, err)
+	if after.Status != before.Status || after.Size != before.Size || !after.UpdatedAt.Equal(before.UpdatedAt) || len(after.Reasons) > 0 {
+		t.Errorf("the checkpoint was %+v, and is %+v", before, after)
+	}
+	must(t, s.Accept(ctx, Acceptance(karbor.Delete, c)))
+}
+
 func testCopies(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	c := available(t, s, "project")

@@ -26,7 +26,7 @@ CREATE TABLE checkpoints (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT,
-    deleted SMALLINT NOT NULL,
+    deleted SMALLINT NOT NULL, figures TEXT,
     PRIMARY KEY (id, provider_id)
 );
 
@@ -184,7 +184,7 @@ CREATE TABLE operation_resources (
     new_id VARCHAR(255) NOT NULL,
     parts TEXT NOT NULL,
     not_kept TEXT NOT NULL,
-    started SMALLINT NOT NULL,
+    started SMALLINT NOT NULL, new_bytes BIGINT NOT NULL DEFAULT 0, stored_bytes BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (operation_id, resource_key)
 );
 
@@ -348,7 +348,7 @@ CREATE TABLE restores (
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT,
     deleted SMALLINT NOT NULL
-);
+, keep_on_failure SMALLINT NOT NULL DEFAULT 0);
 
 CREATE INDEX restores_of_all ON restores (deleted, created_at, id);
 

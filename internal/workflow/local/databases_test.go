@@ -25,7 +25,7 @@ func TestLocalKeepsTheContractOnServers(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			contract(t, func(t *testing.T) *store.Store {
+			contract(t, 0, func(t *testing.T) *store.Store {
 				database, err := server.NewDatabase(t.Context())
 				if err != nil {
 					t.Fatal(err)

@@ -1,6 +1,10 @@
 package local
 
-import "github.com/karbor/karbor/internal/workflow"
+import (
+	"time"
+
+	"github.com/karbor/karbor/internal/workflow"
+)
 
 // failure says why the operation does not succeed, or nil.
 func (o *operation) failure() *workflow.Failure {
@@ -22,6 +26,9 @@ func (o *operation) describe() workflow.Description {
 	d := workflow.Description{
 		ID: o.record.ID, State: o.record.State, StartedAt: o.record.StartedAt, EndedAt: o.record.EndedAt,
 		Steps: make([]workflow.StepDescription, len(o.steps)),
+	}
+	if o.lingering {
+		d.State, d.EndedAt = workflow.Running, time.Time{}
 	}
 	if o.record.Cancelled || !o.record.Closing {
 		d.Cancelled = o.record.Requested

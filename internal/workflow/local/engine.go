@@ -40,6 +40,10 @@ type Options struct {
 	LeaseFor time.Duration
 	// LeaseWait is how long Run waits for the lease; 0 stands for any time.
 	LeaseWait time.Duration
+	// Linger is how long the end of an operation that succeeded may wait to be
+	// journalled together with what comes next. Until then Describe says that it runs;
+	// should the process die, its last step runs again, as any step may.
+	Linger time.Duration
 	// Loaded is the most operations in memory at once; 0 stands for 256. The
 	// others wait in the journal, the oldest first.
 	Loaded int
@@ -65,7 +69,7 @@ func New(options Options) (*Engine, error) {
 	if options.Journal == nil || options.Owner == "" || options.Now == nil {
 		return nil, errors.New("the local engine needs a journal, an owner and a clock")
 	}
-	if options.LeaseFor < 0 || options.LeaseWait < 0 || options.Loaded < 0 || options.Default < 0 {
+	if options.LeaseFor < 0 || options.LeaseWait < 0 || options.Linger < 0 || options.Loaded < 0 || options.Default < 0 {
 		return nil, errors.New("an option of the local engine is negative")
 	}
 	for name, places := range options.Limits {
@@ -85,12 +89,9 @@ func New(options Options) (*Engine, error) {
 
 // Start implements workflow.Engine. It works whether or not Run does.
 func (e *Engine) Start(ctx context.Context, id string, g workflow.Graph) error {
-	if id == "" || len(id) > maxName {
-		return karbor.Errorf(karbor.Invalid, "the id of an operation must have 1 to %d bytes", maxName)
-	}
-	steps, err := read(ctx, g, e.options.Actions)
+	steps, err := e.steps(ctx, id, g)
 	if err != nil {
-		return fmt.Errorf("starting the operation %s: %w", id, err)
+		return err
 	}
 	now := e.now()
 	record := OperationRecord{ID: id, State: workflow.Pending, CreatedAt: now}
@@ -139,6 +140,9 @@ func (e *Engine) queue(record OperationRecord) {
 // Cancel implements workflow.Engine. It works whether or not Run does.
 func (e *Engine) Cancel(ctx context.Context, id, reason string) error {
 	reason = cmp.Or(reason, "cancelled")
+	if e.over(id) {
+		return karbor.Errorf(karbor.Conflict, "the operation %s is over", id)
+	}
 	if err := e.journal.RequestCancel(ctx, id, reason); err != nil {
 		return err
 	}
@@ -149,6 +153,13 @@ func (e *Engine) Cancel(ctx context.Context, id, reason string) error {
 		r.signal()
 	}
 	return nil
+}
+
+// over reports whether an operation is shown as over: it may be so before the journal
+// says it.
+func (e *Engine) over(id string) bool {
+	d, loaded := e.describeLoaded(id)
+	return loaded && d.State.Ended()
 }
 
 // Describe implements workflow.Engine. It works whether or not Run does.

@@ -135,16 +135,20 @@ func openStore(t testing.TB) *store.Store {
 }
 
 func TestLocalKeepsTheContract(t *testing.T) {
-	contract(t, func(t *testing.T) *store.Store { return openStore(t) })
+	contract(t, 0, func(t *testing.T) *store.Store { return openStore(t) })
+}
+
+func TestLocalKeepsTheContractWhenEndsLinger(t *testing.T) {
+	contract(t, 20*time.Millisecond, func(t *testing.T) *store.Store { return openStore(t) })
 }
 
 // contract runs the suite of engines over stores that open makes.
-func contract(t *testing.T, open func(t *testing.T) *store.Store) {
+func contract(t *testing.T, linger time.Duration, open func(t *testing.T) *store.Store) {
 	workflowtest.Run(t, func(t *testing.T, options workflow.Options) workflowtest.Harness {
 		s := open(t)
 		all := []*process{}
 		run := func(owner string) *process {
-			p := start(t, s, local.Options{Options: options, Owner: owner, LeaseFor: 3 * time.Second})
+			p := start(t, s, local.Options{Options: options, Owner: owner, LeaseFor: 3 * time.Second, Linger: linger})
 			all = append(all, p)
 			return p
 		}

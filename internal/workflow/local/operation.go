@@ -33,6 +33,9 @@ type operation struct {
 	// dropped says that its waiting steps were taken out of the pools.
 	dropped bool
 
+	// lingering says that it is over, and that this is not journalled yet.
+	lingering bool
+
 	// What the caller has to do next: to journal the operation's record, to
 	// journal steps, to start steps.
 	changed bool

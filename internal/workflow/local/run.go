@@ -40,9 +40,13 @@ type run struct {
 	running  map[*attempt]struct{}
 
 	// The loop's own.
-	pools        map[string]*pool
-	retries      retries
-	fresh        []*operation
+	pools   map[string]*pool
+	retries retries
+	fresh   []*operation
+	// lingering are operations whose end is still to be journalled, at lingersUntil at
+	// the latest.
+	lingering    []*operation
+	lingersUntil time.Time
 	nextPoll     time.Time
 	nextProgress time.Time
 }
@@ -171,7 +175,7 @@ func (r *run) loop() error {
 func (r *run) quiet() bool {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
-	return len(r.running) == 0 && len(r.finished) == 0
+	return len(r.running) == 0 && len(r.finished) == 0 && len(r.lingering) == 0
 }
 
 // turn handles all that came since the last one: it works out what follows,

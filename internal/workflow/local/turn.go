@@ -55,9 +55,35 @@ func (r *run) gather() ([]*operation, Batch) {
 		batch.Steps = r.progress(now)
 	}
 	for _, o := range touched {
-		o.flush(&batch)
+		if !r.linger(o, now) {
+			o.flush(&batch)
+		}
+	}
+	if stopping || !batch.empty() || len(r.lingering) >= maxLingering || !now.Before(r.lingersUntil) {
+		for _, o := range r.lingering {
+			o.lingering = false
+			o.flush(&batch)
+		}
+		touched, r.lingering = append(touched, r.lingering...), nil
 	}
 	return touched, batch
+}
+
+// maxLingering is the most operations whose end waits to be journalled.
+const maxLingering = 64
+
+// linger lets the end of an operation wait to be journalled, if it may: nothing follows
+// from it that anybody could see before.
+func (r *run) linger(o *operation, now time.Time) bool {
+	if r.e.options.Linger == 0 || o.record.State != workflow.Succeeded || o.lingering {
+		return o.lingering
+	}
+	if len(r.lingering) == 0 {
+		r.lingersUntil = now.Add(r.e.options.Linger)
+	}
+	o.lingering = true
+	r.lingering = append(r.lingering, o)
+	return true
 }
 
 // flush moves what has to be journalled to the batch.
@@ -110,7 +136,7 @@ func (r *run) admit(touched []*operation) {
 			}
 		}
 		o.ready = nil
-		if o.record.State.Ended() {
+		if o.record.State.Ended() && !o.lingering {
 			delete(r.loaded, o.record.ID)
 			delete(r.known, o.record.ID)
 		}
@@ -257,6 +283,9 @@ func (r *run) untilNext() time.Duration {
 	next := r.nextPoll
 	if len(r.retries) > 0 && r.retries[0].due.Before(next) {
 		next = r.retries[0].due
+	}
+	if len(r.lingering) > 0 && r.lingersUntil.Before(next) {
+		next = r.lingersUntil
 	}
 	wait := next.Sub(now)
 	if len(r.running) > 0 {

@@ -84,6 +84,18 @@ func (d Deps) caller(r *api.Request) protectionservice.Caller {
 	return protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity)}
 }
 
+// callerOn is caller for an action on a checkpoint. Who acts on those of all projects
+// does so in the project of this one.
+func (d Deps) callerOn(ctx context.Context, r *api.Request, provider, id string) (protectionservice.Caller, error) {
+	caller := d.caller(r)
+	if r.ItemProject() != "" {
+		return caller, nil
+	}
+	c, err := d.Store.Checkpoint(ctx, "", provider, id)
+	caller.Project = c.ProjectID
+	return caller, err
+}
+
 // provider gives the provider of the path; karbor.NotFound if there is none.
 func (d Deps) provider(r *api.Request) (string, error) {
 	id, err := r.ID("provider_id")
@@ -209,7 +221,11 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer{v.withProgress(c, resources)}, nil
+	v = v.withProgress(c, resources)
+	if r.Version >= api.FiguresVersion {
+		v = v.withFigures(c).withNotKept(resources)
+	}
+	return answer{v}, nil
 }
 
 func (d Deps) reset(ctx context.Context, r *api.Request) (any, error) {
@@ -225,7 +241,11 @@ func (d Deps) reset(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return struct{}{}, d.Service.ResetCheckpoint(ctx, d.caller(r), provider, id, body.Reset.State)
+	caller, err := d.callerOn(ctx, r, provider, id)
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, d.Service.ResetCheckpoint(ctx, caller, provider, id, body.Reset.State)
 }
 
 func (d Deps) remove(ctx context.Context, r *api.Request) (any, error) {
@@ -233,5 +253,9 @@ func (d Deps) remove(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return struct{}{}, d.Service.DeleteCheckpoint(ctx, d.caller(r), provider, id)
+	caller, err := d.callerOn(ctx, r, provider, id)
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, d.Service.DeleteCheckpoint(ctx, caller, provider, id)
 }

@@ -22,9 +22,18 @@ type view struct {
 	CreatedAt string `json:"created_at" format:"date"`
 	ExtraInfo string `json:"extra_info" doc:"A text that holds JSON: created_by, and the caller's own members."`
 	// Size is there from api.ProgressVersion on, the others in a show only.
-	Size     *int64             `json:"size,omitempty" doc:"From 1.1: logical bytes that it holds."`
-	Progress *[]progress.View   `json:"progress,omitempty" doc:"From 1.1, in a show: how far the newest operation is, by resource."`
-	Reasons  *map[string]string `json:"reasons,omitempty" doc:"From 1.1, in a show: by TYPE#id, what failed."`
+	Size     *int64                  `json:"size,omitempty" doc:"From 1.1: logical bytes that it holds."`
+	Progress *[]progress.View        `json:"progress,omitempty" doc:"From 1.1, in a show: how far the newest operation is, by resource."`
+	Reasons  *map[string]string      `json:"reasons,omitempty" doc:"From 1.1, in a show: by TYPE#id, what failed."`
+	NotKept  *map[string][]string    `json:"not_kept,omitempty" doc:"From 1.3, in a show: by TYPE#id, what of the resource a restore can't bring back."`
+	Figures  *map[string]figuresView `json:"figures,omitempty" doc:"From 1.3, in a show: by TYPE#id, how many bytes it holds and has added to the bank."`
+}
+
+// figuresView is karbor.Figures on the wire.
+type figuresView struct {
+	Size   int64  `json:"size" doc:"Logical bytes."`
+	New    *int64 `json:"new,omitempty" doc:"How many of them the bank had not had before. Missing where that is not told."`
+	Stored *int64 `json:"stored,omitempty" doc:"How many bytes the bank has got more. Missing where that is not told."`
 }
 
 // planView is what a checkpoint remembers of its plan, on the wire.
@@ -80,5 +89,27 @@ func (v view) withProgress(c karbor.Checkpoint, resources []karbor.ResourceProgr
 		reasons = map[string]string{}
 	}
 	v.Progress, v.Reasons = &list, &reasons
+	return v
+}
+
+// withFigures adds what a show has from api.FiguresVersion on.
+func (v view) withFigures(c karbor.Checkpoint) view {
+	figures := make(map[string]figuresView, len(c.Figures))
+	for key, f := range c.Figures {
+		figures[key] = figuresView(f)
+	}
+	v.Figures = &figures
+	return v
+}
+
+// withNotKept adds what a show has from api.FiguresVersion on of what is not kept.
+func (v view) withNotKept(resources []karbor.ResourceProgress) view {
+	notKept := map[string][]string{}
+	for _, p := range resources {
+		if len(p.NotKept) > 0 {
+			notKept[p.Key()] = append(notKept[p.Key()], p.NotKept...)
+		}
+	}
+	v.NotKept = &notKept
 	return v
 }

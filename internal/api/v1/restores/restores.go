@@ -92,15 +92,21 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 			Target       string            `json:"restore_target"`
 			Auth         *auth             `json:"restore_auth"`
 			Parameters   karbor.Parameters `json:"parameters"`
+			// Keep is there from api.FiguresVersion on.
+			Keep *bool `json:"keep_on_failure"`
 		} `json:"restore"`
 	}
 	if err := r.Decode(&body); err != nil {
 		return nil, err
 	}
 	b := body.Restore
+	if b.Keep != nil && r.Version < api.FiguresVersion {
+		return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute restore.keep_on_failure. This member is not known in version %s; it came with %s.",
+			r.Version, api.FiguresVersion)
+	}
 	request := protectionservice.RestoreRequest{
 		ProviderID: strings.ToLower(b.ProviderID), CheckpointID: strings.ToLower(b.CheckpointID),
-		Target: b.Target, Parameters: b.Parameters,
+		Target: b.Target, Parameters: b.Parameters, KeepOnFailure: b.Keep != nil && *b.Keep,
 	}
 	if b.Auth != nil {
 		if err := b.Auth.check(); err != nil {
@@ -193,5 +199,9 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer{v.withProgress(restore, resources)}, nil
+	v = v.withProgress(restore, resources)
+	if r.Version >= api.FiguresVersion {
+		v.Keep = &restore.KeepOnFailure
+	}
+	return answer{v}, nil
 }

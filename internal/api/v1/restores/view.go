@@ -21,6 +21,7 @@ type view struct {
 	Progress  *[]progressView      `json:"progress,omitempty" doc:"From 1.1, in a show: how far it is, by resource."`
 	NotKept   *map[string][]string `json:"not_kept,omitempty" doc:"From 1.1, in a show: by TYPE#id of the original, what could not be brought back."`
 	CreatedAt *string              `json:"created_at,omitempty" doc:"From 1.1, in a show." format:"date-time"`
+	Keep      *bool                `json:"keep_on_failure,omitempty" doc:"From 1.3, in a show: whether what is restored stays when the restore fails elsewhere."`
 }
 
 // progressView is the progress of one resource, with the id that it has anew.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
+	"github.com/karbor/karbor/internal/api/v1/progress"
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -21,6 +22,8 @@ type Store interface {
 // Service verifies checkpoints; protectionservice.Service is one.
 type Service interface {
 	Verify(ctx context.Context, c protectionservice.Caller, r protectionservice.VerifyRequest) (karbor.Verification, error)
+	VerificationProgress(ctx context.Context, c protectionservice.Caller, id string) ([]karbor.ResourceProgress, error)
+	LiveVerification(ctx context.Context, v karbor.Verification) (karbor.Verification, error)
 }
 
 // Deps are what the room needs.
@@ -44,7 +47,7 @@ func Routes(d Deps) []api.Route {
 			Method: "POST", Pattern: "/verifications", Rule: "verification:create", Body: createSchema, Handle: d.create,
 			Summary: "Verify a checkpoint",
 			Description: "The body's `verification` may be a list of one, too. Only an `available` checkpoint is verified. " +
-				"A request that can't start is a 4xx that says why, and stores nothing. A service that does not verify answers 501.",
+				"A request that can't start is a 4xx that says why, and stores nothing. The checkpoint may be restored meanwhile, but not deleted.",
 			Answer: answer{},
 		},
 		{
@@ -77,8 +80,9 @@ type view struct {
 	ResourcesStatus states                    `json:"resources_status" doc:"The same as resource_status."`
 	ResourceReason  map[string]string         `json:"resource_reason" doc:"By TYPE#id, what is wrong."`
 	ResourcesReason map[string]string         `json:"resources_reason" doc:"The same as resource_reason."`
-	// CreatedAt is there from api.CopyVersion on.
-	CreatedAt *string `json:"created_at,omitempty" doc:"From 1.2." format:"date-time"`
+	// CreatedAt is there from api.CopyVersion on, Progress from api.FiguresVersion on.
+	CreatedAt *string          `json:"created_at,omitempty" doc:"From 1.2." format:"date-time"`
+	Progress  *[]progress.View `json:"progress,omitempty" doc:"From 1.3, in a show: how far it is, by resource."`
 }
 
 type answer struct {
@@ -106,6 +110,10 @@ func viewOf(v karbor.Verification, version api.Version) view {
 	return out
 }
 
+func (d Deps) caller(r *api.Request) protectionservice.Caller {
+	return protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity)}
+}
+
 func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 	type verification struct {
 		ProviderID   string            `json:"provider_id"`
@@ -119,7 +127,7 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 		return nil, err
 	}
 	b := body.Verification.Value
-	v, err := d.Service.Verify(ctx, protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity)}, protectionservice.VerifyRequest{
+	v, err := d.Service.Verify(ctx, d.caller(r), protectionservice.VerifyRequest{
 		ProviderID: strings.ToLower(b.ProviderID), CheckpointID: strings.ToLower(b.CheckpointID), Parameters: b.Parameters,
 	})
 	if err != nil {
@@ -145,6 +153,9 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 	}
 	views := make([]view, len(found))
 	for i, v := range found {
+		if v, err = d.Service.LiveVerification(ctx, v); err != nil {
+			return nil, err
+		}
 		views[i] = viewOf(v, r.Version)
 	}
 	return api.List(r, "verifications", page, views, func(v view) string { return v.ID }), nil
@@ -159,5 +170,26 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer{viewOf(v, r.Version)}, nil
+	if v, err = d.Service.LiveVerification(ctx, v); err != nil {
+		return nil, err
+	}
+	out := viewOf(v, r.Version)
+	if r.Version < api.FiguresVersion {
+		return answer{out}, nil
+	}
+	caller := d.caller(r)
+	// An administrator sees another project's as its own people do.
+	own := *caller.Identity
+	own.ProjectID = v.ProjectID
+	caller.Identity = &own
+	resources, err := d.Service.VerificationProgress(ctx, caller, id)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]progress.View, len(resources))
+	for i, p := range resources {
+		views[i] = progress.Of(p)
+	}
+	out.Progress = &views
+	return answer{out}, nil
 }

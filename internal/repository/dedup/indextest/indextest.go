@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 
@@ -86,8 +87,71 @@ func Check(t rapid.TB, x dedup.Index, known map[format.Name]format.Pack, n int) 
 			if p := known[l.Pack]; ok && !Holds(&p, kind, id, l) {
 				t.Fatalf("kind %d, id %d: is not at %+v", kind, i, l)
 			}
+			checkPlaces(t, x, known, kind, id, l)
 		}
 	}
+}
+
+// checkPlaces compares the places of an id with the packs that must be known. first is the one that
+// is given first.
+func checkPlaces(t rapid.TB, x dedup.Index, known map[format.Name]format.Pack, kind format.Kind, id format.ID, first dedup.Location) {
+	t.Helper()
+	places, err := x.Places(kind, id)
+	if err != nil {
+		t.Fatalf("looking for the places of %s: %v", id, err)
+	}
+	if len(places) > 0 && places[0] != first {
+		t.Fatalf("the first place of %s is %+v, not %+v", id, places[0], first)
+	}
+	told := map[format.Name]bool{}
+	for _, l := range places {
+		p := known[l.Pack]
+		if !Holds(&p, kind, id, l) {
+			t.Fatalf("%s is not at %+v", id, l)
+		}
+		told[l.Pack] = true
+	}
+	for name, p := range known {
+		holds := p.Kind == kind && slices.ContainsFunc(p.Groups, func(g format.Group) bool {
+			return slices.ContainsFunc(g.Chunks, func(c format.Chunk) bool { return c.ID == id })
+		})
+		if holds != told[name] {
+			t.Fatalf("that the pack %s holds %s is told: %v", name, id, told[name])
+		}
+		if there, err := x.Holds(name); err != nil || !there {
+			t.Fatalf("the pack %s is not known: %v", name, err)
+		}
+	}
+}
+
+// forgetsTheUnnamed: what no segment names goes, and nothing else.
+func forgetsTheUnnamed(t *testing.T, x dedup.SessionIndex) {
+	named, unnamed, late := Pack(format.Data, 1, []int{1, 2}), Pack(format.Data, 2, []int{2, 3}), Pack(format.Data, 3, []int{4})
+	for _, p := range []format.Pack{named, unnamed, late} {
+		add(t, x, p)
+	}
+	segments := []*format.Segment{{Packs: []format.Pack{named}}, {Packs: []format.Pack{late}}}
+	for i, s := range segments {
+		if err := x.AddSegment(format.Name{byte(i + 1)}, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := map[format.Name]format.Pack{named.Name: named, unnamed.Name: unnamed, late.Name: late}
+	Check(t, x, known, 6)
+	if err := x.ForgetUnnamed(); err != nil {
+		t.Fatal(err)
+	}
+	delete(known, unnamed.Name)
+	Check(t, x, known, 6)
+	if there, err := x.Holds(unnamed.Name); err != nil || there {
+		t.Error("the pack that no segment names is still known", err)
+	}
+	// One that replaces others takes with it what only those named.
+	if err := x.AddSegment(format.Name{9}, &format.Segment{Replaces: []format.Name{{1}, {2}}, Packs: []format.Pack{late}}); err != nil {
+		t.Fatal(err)
+	}
+	delete(known, named.Name)
+	Check(t, x, known, 6)
 }
 
 // Run tests indexes that open makes, which are empty. Those that are an io.Closer are closed.
@@ -115,6 +179,13 @@ func Run(t *testing.T, open func(t *testing.T) dedup.Index) {
 			if l, ok, err := x.Find(format.Data, ID(2)); err != nil || !ok || i >= 30 && l.Pack != q.Name {
 				t.Fatal(i, l, ok, err)
 			}
+		}
+	})
+	t.Run("ForgetsWhatNoSegmentNames", func(t *testing.T) {
+		x := open(t)
+		defer end(t, x)
+		if s, ok := x.(dedup.SessionIndex); ok {
+			forgetsTheUnnamed(t, s)
 		}
 	})
 	t.Run("AgreesWithAModel", func(t *testing.T) {

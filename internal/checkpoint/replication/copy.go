@@ -1,0 +1,261 @@
+// Package replication copies whole checkpoints from one bank to another: documents, states
+// and streams of bytes. The copy has the same ids, and is published last.
+package replication
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/checkpoint/survey"
+	"github.com/karbor/karbor/internal/repository"
+	"github.com/karbor/karbor/internal/repository/copying"
+	"github.com/karbor/karbor/internal/repository/format"
+)
+
+// Side is a bank that is copied from or to.
+type Side struct {
+	Checkpoints *checkpoint.Checkpoints
+	// Domains is nil for a bank without keys.
+	Domains *repository.Domains
+}
+
+// Copier copies checkpoints. The lease of To is held.
+type Copier struct {
+	From, To Side
+	// ProviderID is the provider that the copies are to belong to; "" keeps theirs.
+	ProviderID string
+	// Anew gives a project's domain a key of its own, where it would otherwise be a twin
+	// of the source's. A domain that is there stays as it is.
+	Anew bool
+	// InTheClear allows that what is encrypted is copied into a bank without keys.
+	InTheClear bool
+	// Progress, if not nil, hears how many bytes of streams are done.
+	Progress func(done, total int64)
+}
+
+// Result says what the copy of one checkpoint did.
+type Result struct {
+	// Size is the bytes of its streams, Bytes how many were written to the target's bank
+	// for them.
+	Size, Bytes int64
+	// Present says that the checkpoint was there already.
+	Present bool
+	// Undecoded says that what is encrypted travelled as it is.
+	Undecoded bool
+}
+
+// Check says why a checkpoint can't be copied, and what it has, without writing anything.
+func (c *Copier) Check(ctx context.Context, project, id string) (Result, error) {
+	_, streams, there, err := c.look(ctx, project, id)
+	r := Result{Present: there}
+	for _, s := range streams {
+		r.Size += s.Size
+	}
+	return r, err
+}
+
+// look reads what is to be copied.
+func (c *Copier) look(ctx context.Context, project, id string) (cp karbor.Checkpoint, streams []survey.Stream, there bool, err error) {
+	if cp, err = c.From.Checkpoints.Get(ctx, project, id); err != nil {
+		return cp, nil, false, err
+	}
+	if cp.Status != karbor.CheckpointAvailable {
+		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be copied", id, cp.Status)
+	}
+	now, err := c.To.Checkpoints.Overview(ctx, project, id)
+	switch {
+	case err == nil && now.Status == karbor.CheckpointAvailable:
+		return cp, nil, true, nil
+	case err == nil && now.Status != karbor.CheckpointProtecting:
+		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is in the other bank already, and is %s there", id, now.Status)
+	case err != nil && karbor.KindOf(err) != karbor.NotFound:
+		return cp, nil, false, err
+	}
+	if streams, err = survey.Streams(ctx, c.From.Checkpoints, project, id); err != nil {
+		return cp, nil, false, err
+	}
+	for _, s := range streams {
+		if s.Damage != "" {
+			return cp, nil, false, &checkpoint.DamageError{ProjectID: project, ID: id, Err: fmt.Errorf("the stream %s of %s: %s", s.Name, s.Node, s.Damage)}
+		}
+		if s.Format == format.Version && c.To.Domains == nil && !c.InTheClear {
+			return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is encrypted, and the other bank has no keys", id)
+		}
+	}
+	return cp, streams, false, nil
+}
+
+// Copy copies one checkpoint. One that is broken off goes on where it was when it is done again;
+// one that is there already is no error.
+func (c *Copier) Copy(ctx context.Context, project, id string) (Result, error) {
+	cp, streams, there, err := c.look(ctx, project, id)
+	if err != nil || there {
+		return Result{Present: there}, err
+	}
+	var r Result
+	for _, s := range streams {
+		r.Size += s.Size
+	}
+	if c.ProviderID != "" {
+		cp.ProviderID = c.ProviderID
+	}
+	if c.To.Domains != nil && c.From.Domains != nil && !c.Anew {
+		if err := c.twins(ctx, project, streams); err != nil {
+			return r, err
+		}
+	}
+	if err := c.To.Checkpoints.Create(ctx, cp); err != nil {
+		return r, err
+	}
+	if err := c.streams(ctx, project, id, streams, &r); err != nil {
+		return r, err
+	}
+	for _, n := range cp.Graph.Nodes() {
+		if err := c.documents(ctx, project, id, n.Key()); err != nil {
+			return r, err
+		}
+	}
+	return r, c.To.Checkpoints.SetState(ctx, project, id, karbor.CheckpointAvailable, checkpoint.Change{Size: cp.Size})
+}
+
+// twins makes the project's domain one of the same repository, if it can be. Data of other
+// domains is encrypted anew.
+func (c *Copier) twins(ctx context.Context, project string, streams []survey.Stream) error {
+	for _, s := range streams {
+		if s.Format == format.Version && s.Domain == c.To.Domains.Domain(project) {
+			_, err := c.To.Domains.Twin(ctx, c.From.Domains, s.Domain)
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Copier) streams(ctx context.Context, project, id string, streams []survey.Stream, r *Result) error {
+	var done int64
+	for _, s := range streams {
+		tell := func(n int64) {
+			if c.Progress != nil {
+				c.Progress(done+n, r.Size)
+			}
+		}
+		var err error
+		if s.Format == format.Version && c.To.Domains != nil {
+			err = c.encrypted(ctx, project, id, s, r)
+		} else {
+			err = c.plain(ctx, project, id, s, r, tell)
+		}
+		if err != nil {
+			return fmt.Errorf("copying the stream %s of %s: %w", s.Name, s.Node, err)
+		}
+		done += s.Size
+		tell(0)
+	}
+	return nil
+}
+
+// encrypted copies a stream between key domains.
+func (c *Copier) encrypted(ctx context.Context, project, id string, s survey.Stream, r *Result) error {
+	if c.From.Domains == nil {
+		return &checkpoint.ClosedError{ProjectID: project, ID: id, Err: karbor.Errorf(karbor.Unavailable, "the key of the domain %s is not here", s.Domain)}
+	}
+	from, err := c.From.Checkpoints.Nodes(project, id)
+	if err != nil {
+		return err
+	}
+	to, err := c.To.Checkpoints.Nodes(project, id)
+	if err != nil {
+		return err
+	}
+	manifest := string(s.Node) + "/data/" + s.Name + "/manifest"
+	copied, err := c.To.Domains.Copy(ctx, c.From.Domains, s.Domain, project,
+		[]copying.Stream{{From: from.Key(manifest), To: to.Key(manifest)}}, copying.Options{})
+	r.Bytes += copied.Bytes
+	r.Undecoded = r.Undecoded || copied.Undecoded
+	return err
+}
+
+// plain copies a stream by reading and writing it.
+func (c *Copier) plain(ctx context.Context, project, id string, s survey.Stream, r *Result, tell func(int64)) error {
+	from, err := c.From.streams(project, id, s.Node)
+	if err != nil {
+		return err
+	}
+	to, err := c.To.streams(project, id, s.Node)
+	if err != nil {
+		return err
+	}
+	if there, err := to.Stat(ctx, s.Name); err == nil && there.Size == s.Size {
+		return nil // an earlier try has come so far
+	} else if err != nil && karbor.KindOf(err) != karbor.NotFound {
+		return err
+	}
+	reader, err := from.Open(ctx, s.Name)
+	if err != nil {
+		return err
+	}
+	w, err := to.Create(ctx, s.Name)
+	if err != nil {
+		return errors.Join(err, reader.Close())
+	}
+	var moved int64
+	_, err = io.CopyBuffer(w, readerFunc(func(p []byte) (int, error) {
+		n, err := reader.Read(p)
+		moved += int64(n)
+		tell(moved)
+		return n, err
+	}), make([]byte, 1<<20))
+	if err = errors.Join(err, reader.Close()); err != nil {
+		return errors.Join(err, w.Abort(context.WithoutCancel(ctx)))
+	}
+	if moved != s.Size {
+		return errors.Join(fmt.Errorf("copying the data %s: %d bytes of %d came", s.Name, moved, s.Size), w.Abort(context.WithoutCancel(ctx)))
+	}
+	written, err := w.Commit(ctx)
+	r.Bytes += written.Stored
+	return err
+}
+
+type readerFunc func(p []byte) (int, error)
+
+// Read implements io.Reader.
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func (s Side) streams(project, id string, node karbor.NodeKey) (*repository.Streams, error) {
+	section, err := s.Checkpoints.Data(project, id, node)
+	if err != nil {
+		return nil, err
+	}
+	return repository.NewStreams(repository.StreamsOptions{Domains: s.Domains, Project: project, Section: section})
+}
+
+// documents copies those of a node, sealed anew where the target has keys.
+func (c *Copier) documents(ctx context.Context, project, id string, node karbor.NodeKey) error {
+	from, err := c.From.Checkpoints.Documents(project, id, node)
+	if err != nil {
+		return err
+	}
+	to, err := c.To.Checkpoints.Documents(project, id, node)
+	if err != nil {
+		return err
+	}
+	keys, err := from.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		var text json.RawMessage
+		err := from.GetJSON(ctx, key, &text)
+		if err == nil {
+			err = to.CreateJSON(ctx, key, text)
+		}
+		if err != nil {
+			return fmt.Errorf("copying the document %s of %s: %w", key, node, err)
+		}
+	}
+	return nil
+}

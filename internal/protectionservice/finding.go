@@ -1,0 +1,167 @@
+package protectionservice
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/repository"
+	"github.com/karbor/karbor/internal/repository/verification"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/protection"
+)
+
+// hooksOf gives what a provider does in an operation for a type. What has no hooks of its own
+// for a verification, but keeps something, is verified by what lies in the bank.
+func hooksOf(p *provider.Provider, op karbor.OperationType, t karbor.ResourceType) protection.Hooks {
+	h := p.Hooks(op, t)
+	if keepsOnly(p, op, t) {
+		h.Offline, h.Main = true, verifyNothing
+	}
+	return h
+}
+
+// keepsOnly reports whether a plug-in keeps something of a type and does not verify it.
+func keepsOnly(p *provider.Provider, op karbor.OperationType, t karbor.ResourceType) bool {
+	return op == karbor.Verify && idle(p.Hooks(op, t)) && !idle(p.Hooks(karbor.Protect, t))
+}
+
+// verifyNothing stands for verifyKept where no node is known yet.
+func verifyNothing(context.Context, *protection.Call) error { return nil }
+
+// verifyKept gives the Main hook for a node of which keepsOnly is true: all documents and all
+// data that it has in the bank can be read. What should be there and is not, only a plug-in
+// knows.
+func (s *Service) verifyKept(w work, node *karbor.Node) protection.Hook {
+	return func(ctx context.Context, call *protection.Call) error {
+		documents, err := w.provider.Checkpoints().Documents(w.op.ProjectID, w.op.CheckpointID, node.Key())
+		if err != nil {
+			return err
+		}
+		keys, err := documents.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			var text json.RawMessage
+			if err := call.Documents.GetJSON(ctx, key, &text); err != nil {
+				return err
+			}
+		}
+		streams, err := s.streams(w, node)
+		if err != nil {
+			return err
+		}
+		names, err := streams.Names(ctx)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := call.Data.Verify(ctx, name, call.Progress); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// streams gives the data of a node. In a verification it is looked at as deep as the
+// parameters say, and packs that the node shares with others only once.
+func (s *Service) streams(w work, node *karbor.Node) (*repository.Streams, error) {
+	streams, err := w.provider.Streams(w.op.ProjectID, w.op.CheckpointID, node.Key())
+	if err != nil || w.op.Type != karbor.Verify {
+		return streams, err
+	}
+	word, _ := w.op.Parameters.For(node.Resource)["depth"].(string)
+	depth, err := verification.ParseDepth(word)
+	if err != nil {
+		return nil, err
+	}
+	return streams.Verifying(verification.Options{Depth: depth, State: s.lookedAt(w.op.ID)}), nil
+}
+
+// lookedAt gives what was found good in a verification so far.
+func (s *Service) lookedAt(operation string) *verification.State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.verified[operation] == nil {
+		s.verified[operation] = verification.NewState()
+	}
+	return s.verified[operation]
+}
+
+// isFinding reports whether the error of a hook is what a verification has found of its
+// resource, and not a failure to find out.
+func isFinding(ctx context.Context, op store.Operation, err error) bool {
+	return op.Type == karbor.Verify && err != nil && ctx.Err() == nil && !karbor.IsTransient(err)
+}
+
+// plain makes a sentence for the tenant of damage that is told to operators only.
+func plain(err error) error {
+	if _, damaged := errors.AsType[*checkpoint.DamageError](err); damaged {
+		return &karbor.Error{Kind: karbor.Internal, Message: "a document that is kept of it in the bank is damaged", Cause: err}
+	}
+	return err
+}
+
+// found keeps what was found of a resource. The others are verified all the same.
+func (s *Service) found(ctx context.Context, op store.Operation, r record, finding error) error {
+	s.log.WarnContext(ctx, "a verification has found a fault", "operation", op.ID, "checkpoint", op.CheckpointID, "resource", r.key, "error", finding)
+	return r.update(ctx, func(row *store.ResourceRecord) {
+		row.State, row.Reason, row.Phase = karbor.ResourceError, karbor.Sentence(finding), ""
+	})
+}
+
+// verifiedOutcome is how a verification ends whose hooks are all over.
+func verifiedOutcome(g *karbor.Graph, rows []store.ResourceRecord) store.Outcome {
+	o := store.Outcome{VerificationStatus: karbor.VerificationSuccess, LogStatus: karbor.LogSuccess}
+	o.ResourcesStatus, o.ResourcesReason = map[string]karbor.ResourceState{}, map[string]string{}
+	o.Records = make(map[karbor.NodeKey]store.RecordOutcome, len(rows))
+	reasons := findings(g, rows)
+	for _, r := range rows {
+		key, state := originalKey(g.Node(r.Key)), karbor.ResourceVerified
+		if reason := reasons[r.Key]; reason != "" {
+			state, o.ResourcesReason[key] = karbor.ResourceError, reason
+			if o.ErrorInfo == "" || r.State == karbor.ResourceError {
+				o.ErrorInfo = reason // one that was found, rather than one that follows
+			}
+			o.VerificationStatus, o.LogStatus = karbor.VerificationError, karbor.LogError
+		}
+		o.ResourcesStatus[key] = state
+		o.Records[r.Key] = store.RecordOutcome{State: state, Reason: reasons[r.Key]}
+	}
+	return o
+}
+
+// findings gives the reason of each resource that is not good: what was found of it, or that
+// it needs another one that is not good. A project needs none of what is in it.
+func findings(g *karbor.Graph, rows []store.ResourceRecord) map[karbor.NodeKey]string {
+	reasons := map[karbor.NodeKey]string{}
+	for _, r := range rows {
+		if r.State == karbor.ResourceError {
+			reasons[r.Key] = r.Reason
+		}
+	}
+	for more := len(reasons) > 0; more; {
+		more = false
+		for _, n := range g.Nodes() {
+			if n.Type == karbor.ProjectType || reasons[n.Key()] != "" {
+				continue
+			}
+			for _, child := range n.Children {
+				if reasons[child] == "" {
+					continue
+				}
+				c := g.Node(child)
+				reasons[n.Key()] = fmt.Sprintf("it needs the %s %s, which is not good", c.Type.Word(), c.ID)
+				more = true
+				break
+			}
+		}
+	}
+	return reasons
+}

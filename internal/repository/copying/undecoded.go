@@ -1,0 +1,318 @@
+package copying
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/repository/dedup"
+	"github.com/karbor/karbor/internal/repository/format"
+)
+
+const (
+	// groupsAtOnce bounds the groups that are known to be missing and not copied yet: those
+	// of about 64 GiB.
+	groupsAtOnce = 1 << 16
+	// segmentBytes is how many bytes of packs are copied before a segment tells of them: so
+	// much is copied again at most after a copy was broken off.
+	segmentBytes = 512 << 20
+	// segmentChunks is how many chunks a segment tells of, so that it is not too long.
+	segmentChunks = 1 << 19
+)
+
+// place is a pack of the source.
+type place struct {
+	kind format.Kind
+	name format.Name
+}
+
+// batch is what is copied of one stream.
+type batch struct {
+	*copier
+	refs         dedup.References
+	seekers      map[format.Kind]*dedup.Seeker
+	decompressor *format.Decompressor
+	// wanted are the groups that the target does not have, by their offsets.
+	wanted map[place]map[int]bool
+	groups int
+	// pages are those that were walked through.
+	pages map[format.ID]bool
+	// packs are those that are being filled, written those that no segment tells of yet.
+	packs     map[format.Kind]*format.PackWriter
+	written   []format.Pack
+	unnamed   int64 // bytes of written
+	chunks    int   // in written
+	raw, body []byte
+}
+
+// undecoded copies a stream as it is stored, and writes its manifest.
+func (c *copier) undecoded(ctx context.Context, root *format.Root, key string) (err error) {
+	decompressor, err := format.NewDecompressor()
+	if err != nil {
+		return err
+	}
+	defer decompressor.Close()
+	refs, _ := c.to.Begin()
+	b := &batch{
+		copier: c, refs: refs, decompressor: decompressor, wanted: map[place]map[int]bool{}, pages: map[format.ID]bool{},
+		seekers: map[format.Kind]*dedup.Seeker{format.Data: c.from.Seeker(), format.Pages: c.from.Seeker()},
+		packs:   map[format.Kind]*format.PackWriter{},
+	}
+	defer func() { refs.End(err == nil) }()
+	before := c.result.Bytes
+	for i, id := range root.Pages {
+		if err := b.page(ctx, id, format.SpanSize(root.Size, i)); err != nil {
+			return err
+		}
+	}
+	if err := b.fetch(ctx); err != nil {
+		return err
+	}
+	for _, kind := range []format.Kind{format.Data, format.Pages} {
+		if err := b.end(ctx, kind); err != nil {
+			return err
+		}
+	}
+	if err := b.segment(ctx); err != nil {
+		return err
+	}
+	return c.publish(ctx, refs, root, key, c.result.Bytes-before)
+}
+
+// page notes what the target does not have of a span.
+func (b *batch) page(ctx context.Context, id format.ID, size int64) error {
+	if id == (format.ID{}) || b.pages[id] {
+		return nil
+	}
+	b.pages[id] = true
+	page, at, err := b.seekers[format.Pages].Page(ctx, id, size)
+	if err != nil {
+		return err
+	}
+	if err := b.want(format.Pages, id, &at); err != nil {
+		return err
+	}
+	for _, e := range page {
+		if e.Hole {
+			continue
+		}
+		l, ok, err := b.from.Index().Find(format.Data, e.ID)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			err = b.seekers[format.Data].Seek(ctx, format.Data, e.ID, func(found *dedup.Location) error {
+				l = *found
+				return nil
+			})
+		}
+		if err == nil {
+			err = b.want(format.Data, e.ID, &l)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if b.groups >= groupsAtOnce {
+		return b.fetch(ctx)
+	}
+	return nil
+}
+
+// want notes the group of a chunk or page, unless the target has it.
+func (b *batch) want(kind format.Kind, id format.ID, at *dedup.Location) error {
+	p := place{kind, at.Pack}
+	if b.wanted[p][at.Offset] {
+		return nil
+	}
+	generation := b.refs.Generation()
+	l, known, err := b.to.Index().Find(kind, id)
+	if err != nil || known && b.refs.Refer(generation, l.Pack, kind) {
+		return err
+	}
+	if b.wanted[p] == nil {
+		b.wanted[p] = map[int]bool{}
+	}
+	b.wanted[p][at.Offset] = true
+	b.groups++
+	return nil
+}
+
+// fetch copies the groups that are wanted.
+func (b *batch) fetch(ctx context.Context) error {
+	order := make([]place, 0, len(b.wanted))
+	for p := range b.wanted {
+		order = append(order, p)
+	}
+	slices.SortFunc(order, func(x, y place) int {
+		return cmp.Or(cmp.Compare(x.kind, y.kind), bytes.Compare(x.name[:], y.name[:]))
+	})
+	for _, p := range order {
+		if err := b.pack(ctx, p, b.wanted[p]); err != nil {
+			return fmt.Errorf("copying of the pack %s: %w", p.name, err)
+		}
+		delete(b.wanted, p)
+		b.told()
+	}
+	b.groups = 0
+	return nil
+}
+
+// pack copies what is wanted of a pack.
+func (b *batch) pack(ctx context.Context, p place, wanted map[int]bool) error {
+	info, err := b.from.Bank().Stat(ctx, dedup.PackKey(b.from.Name(), p.kind, p.name))
+	if err != nil {
+		return err
+	}
+	groups, err := b.from.Directory(ctx, p.kind, p.name, info.Size)
+	if err != nil {
+		return err
+	}
+	missing := len(wanted)
+	for i := range groups {
+		if wanted[groups[i].Offset] {
+			missing--
+		}
+	}
+	if missing > 0 {
+		return &format.DamageError{What: "directory", Why: "it does not tell of all groups that the index tells of"}
+	}
+	// A name that the target's collector has condemned must not come back under its eyes.
+	if len(wanted) == len(groups) && b.refs.Refer(b.refs.Generation(), p.name, p.kind) {
+		if done, err := b.whole(ctx, p, info.Size, groups); done || err != nil {
+			return err
+		}
+	}
+	for i := range groups {
+		if !wanted[groups[i].Offset] {
+			continue
+		}
+		if err := b.group(ctx, p, &groups[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole copies a pack as it is, unless a copy that was broken off has done that. done is false
+// if something else lies in its place.
+func (b *batch) whole(ctx context.Context, p place, size int64, groups []format.Group) (done bool, err error) {
+	there, err := b.to.Bank().Stat(ctx, dedup.PackKey(b.to.Name(), p.kind, p.name))
+	switch {
+	case err == nil && there.Size == size:
+		pack := format.Pack{Name: p.name, Kind: p.kind, Size: size, Groups: groups}
+		if err := b.to.Index().Add([]format.Pack{pack}); err != nil {
+			return false, err
+		}
+		return true, b.wrote(ctx, &pack)
+	case err == nil:
+		return false, nil
+	case karbor.KindOf(err) != karbor.NotFound:
+		return false, err
+	}
+	object, err := b.read(ctx, p, 0, int(size))
+	if err != nil {
+		return false, err
+	}
+	if format.NameOf(object) != p.name {
+		return false, &format.DamageError{What: "pack", Why: "its bytes have another name"}
+	}
+	pack, err := b.to.StorePack(ctx, b.refs, p.kind, object, groups)
+	if err != nil {
+		return false, err
+	}
+	b.result.Packs++
+	b.result.Bytes += size
+	return true, b.wrote(ctx, &pack)
+}
+
+// read reads a range of a pack of the source.
+func (b *batch) read(ctx context.Context, p place, offset, n int) ([]byte, error) {
+	r, err := b.from.Bank().Get(ctx, dedup.PackKey(b.from.Name(), p.kind, p.name), int64(offset), int64(n))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, n)
+	_, failed := io.ReadFull(r, out)
+	if failed == io.EOF || failed == io.ErrUnexpectedEOF { // ReadFull's own; a bank's error only wraps them
+		failed = &format.DamageError{What: "pack", Why: "it ends early"}
+	}
+	return out, errors.Join(failed, r.Close())
+}
+
+// group puts one group into a new pack as it is stored. It is opened only to know that it can be:
+// nobody would find out by the new pack's name that it can't.
+func (b *batch) group(ctx context.Context, p place, g *format.Group) error {
+	stored, err := b.read(ctx, p, g.Offset, g.Stored)
+	if err != nil {
+		return err
+	}
+	b.raw, b.body, err = b.from.Keys().OpenGroup(b.raw[:0], b.body, b.decompressor, p.kind, stored)
+	if err == nil && len(b.raw) != g.Raw {
+		err = &format.DamageError{What: "group", Why: "it does not hold what its directory says"}
+	}
+	if err != nil {
+		return err
+	}
+	pack := b.packs[p.kind]
+	if pack == nil {
+		pack = format.NewPackWriter(p.kind, nil)
+		b.packs[p.kind] = pack
+	}
+	b.result.Groups++
+	if pack.Add(stored, g.Chunks) {
+		return b.end(ctx, p.kind)
+	}
+	return nil
+}
+
+// end stores the pack of a kind that is being filled, if there is one.
+func (b *batch) end(ctx context.Context, kind format.Kind) error {
+	pack := b.packs[kind]
+	if pack == nil {
+		return nil
+	}
+	delete(b.packs, kind)
+	object, err := pack.Finish(b.to.Keys())
+	if err != nil {
+		return err
+	}
+	stored, err := b.to.StorePack(ctx, b.refs, kind, object, pack.Groups())
+	if err != nil {
+		return err
+	}
+	b.result.Bytes += stored.Size
+	return b.wrote(ctx, &stored)
+}
+
+// wrote notes a pack that is in the target.
+func (b *batch) wrote(ctx context.Context, p *format.Pack) error {
+	b.written = append(b.written, *p)
+	b.unnamed += p.Size
+	for i := range p.Groups {
+		b.chunks += len(p.Groups[i].Chunks)
+	}
+	if b.unnamed < segmentBytes && b.chunks < segmentChunks {
+		return nil
+	}
+	return b.segment(ctx)
+}
+
+// segment tells of the packs that were written since the last one.
+func (b *batch) segment(ctx context.Context) error {
+	if len(b.written) == 0 {
+		return nil
+	}
+	packs := b.written
+	b.written, b.unnamed, b.chunks = nil, 0, 0
+	return b.refs.While(ctx, func(ctx context.Context) error {
+		_, n, err := b.to.WriteSegment(ctx, &format.Segment{Packs: packs})
+		b.result.Bytes += int64(n)
+		return err
+	})
+}

@@ -1,0 +1,60 @@
+package local
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/workflow"
+)
+
+// Joint is an operation that its caller journals, in a transaction of the caller's: see
+// Engine.Join.
+type Joint struct {
+	// Token is the one under which it is journalled: if the lease has another one
+	// meanwhile, nothing of the transaction may be kept.
+	Token     int64
+	Operation OperationRecord
+	Steps     []workflow.Step
+
+	run *run
+}
+
+// Join prepares what Start does, for a caller that keeps its own notes of an operation
+// in the journal's database and would commit twice otherwise. The caller journals the
+// operation together with its notes, and then calls Done. Join gives nil if the
+// operation has to wait, as the engine does not run or has no room: then it is for
+// Start.
+func (e *Engine) Join(ctx context.Context, id string, g workflow.Graph) (*Joint, error) {
+	steps, err := e.steps(ctx, id, g)
+	if err != nil {
+		return nil, err
+	}
+	r := e.reserve(id)
+	if r == nil {
+		return nil, nil
+	}
+	now := e.now()
+	return &Joint{
+		Token:     r.token,
+		Operation: OperationRecord{ID: id, State: workflow.Running, CreatedAt: now, StartedAt: now},
+		Steps:     steps, run: r,
+	}, nil
+}
+
+// Done says whether the operation is journalled, and lets it begin if it is.
+func (j *Joint) Done(kept bool) {
+	j.run.take(j.Operation.ID, kept, &Recorded{OperationRecord: j.Operation, Steps: j.Steps})
+}
+
+// steps gives the steps of an operation that is handed over.
+func (e *Engine) steps(ctx context.Context, id string, g workflow.Graph) ([]workflow.Step, error) {
+	if id == "" || len(id) > maxName {
+		return nil, karbor.Errorf(karbor.Invalid, "the id of an operation must have 1 to %d bytes", maxName)
+	}
+	steps, err := read(ctx, g, e.options.Actions)
+	if err != nil {
+		return nil, fmt.Errorf("starting the operation %s: %w", id, err)
+	}
+	return steps, nil
+}

@@ -1,0 +1,23 @@
+package volumeglance
+
+import (
+	"context"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protection"
+)
+
+// sound compares the document of a volume with the bytes that are kept of it.
+func sound(ctx context.Context, call *protection.Call, d *document) error {
+	kept, err := call.Data.Stat(ctx, dataName)
+	if err != nil {
+		return err
+	}
+	if d.Image.Size > 0 && d.Image.Size != kept.Size {
+		return karbor.Errorf(karbor.Internal, "%d bytes are kept of it, and its document says %d", kept.Size, d.Image.Size)
+	}
+	if d.Size <= 0 {
+		return karbor.Errorf(karbor.Internal, "its document tells no size of the volume")
+	}
+	return nil
+}
