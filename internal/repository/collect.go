@@ -18,19 +18,26 @@ func (d *Domains) Collect(ctx context.Context, domain string, o collection.Optio
 		return collection.Result{Domain: domain}, err
 	}
 	defer u.Done()
-	in := u.Domain()
-	if !o.DryRun {
-		var own *session.Session
-		if in, own, err = u.domain.guarded(ctx); err != nil {
-			return collection.Result{Domain: domain}, err
-		}
-		progress = renewing(ctx, own, progress)
-	}
 	if o.Logger == nil {
 		o.Logger = d.logger
 	}
 	if o.Times.Now == nil {
 		o.Times.Now = d.options.Now
+	}
+	in := u.Domain()
+	if !o.DryRun {
+		var own *session.Session
+		in, own, err = u.domain.guarded(ctx)
+		if _, damaged := errors.AsType[*session.DamagedEpochError](err); damaged {
+			// No session can be opened before another one is in its place.
+			if err = mend(ctx, u.Domain(), o); err == nil {
+				in, own, err = u.domain.guarded(ctx)
+			}
+		}
+		if err != nil {
+			return collection.Result{Domain: domain}, err
+		}
+		progress = renewing(ctx, own, progress)
 	}
 	c, err := collection.New(in, o)
 	if err != nil {
@@ -42,6 +49,15 @@ func (d *Domains) Collect(ctx context.Context, domain string, o collection.Optio
 		err = errors.Join(err, u.Refresh(context.WithoutCancel(ctx)))
 	}
 	return r, err
+}
+
+// mend puts another epoch in the place of the newest one, which is damaged.
+func mend(ctx context.Context, in *dedup.Domain, o collection.Options) error {
+	c, err := collection.New(in, o)
+	if err != nil {
+		return err
+	}
+	return c.Mend(ctx)
 }
 
 // renewing has this process's own session tell the epoch as soon as the collector waits for
@@ -61,8 +77,10 @@ func renewing(ctx context.Context, own *session.Session, progress func(collectio
 
 // guarded gives the domain in its session, which is opened if there is none.
 func (d *domain) guarded(ctx context.Context) (*dedup.Domain, *session.Session, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	if err := d.mu.lock(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer d.mu.unlock()
 	err := d.begin(ctx)
 	if err == nil {
 		err = d.distrust.Load(ctx, d.owner.options.Bank, d.name)

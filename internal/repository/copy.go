@@ -22,7 +22,7 @@ func (d *Domains) Copy(ctx context.Context, from *Domains, domain, project strin
 		return copying.Result{}, err
 	}
 	defer target.Done()
-	if err := errors.Join(d.locked(ctx, d.Domain(project)), source.Refresh(ctx)); err != nil {
+	if err := source.Refresh(ctx); err != nil {
 		return copying.Result{}, err
 	}
 	writing, _, err := target.domain.guarded(ctx)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/karbor/karbor/internal/repository/dedup"
 	"github.com/karbor/karbor/internal/repository/format"
 	"github.com/karbor/karbor/internal/repository/index"
+	"github.com/karbor/karbor/internal/repository/keyring"
 	"github.com/karbor/karbor/internal/repository/session"
 	"github.com/karbor/karbor/internal/repository/verification"
 )
@@ -22,12 +24,16 @@ type domain struct {
 	users int
 	used  time.Time
 
-	mu sync.Mutex
+	// opened is what it was opened with. It never changes.
+	opened *keyring.Opened
+
+	mu gate // locks what follows
 	// gone says that it is not to be opened any more.
 	gone    bool
 	index   *index.Index
-	master  format.Key
 	reading *dedup.Domain
+	// temporary is the folder of the index, if it goes with it; else "".
+	temporary string
 	// These are there while the domain is written to.
 	session  *session.Session
 	writing  *dedup.Domain
@@ -47,30 +53,88 @@ type Use struct {
 // no key opens, is karbor.Unavailable. The caller calls Done.
 func (d *Domains) Use(ctx context.Context, name string) (*Use, error) { return d.use(ctx, name, false) }
 
-// use is Use, and makes the domain if it may.
-func (d *Domains) use(ctx context.Context, name string, create bool) (*Use, error) {
-	opened, err := d.unlock(ctx, name, create)
+// use is Use. To write, it makes the domain if it may, and looks whether it still has slots.
+func (d *Domains) use(ctx context.Context, name string, write bool) (*Use, error) {
+	for again := false; ; again = true {
+		opened, err := d.unlock(ctx, name, write)
+		if err != nil {
+			return nil, err
+		}
+		u, err := d.with(ctx, name, opened)
+		if err == nil && !write {
+			return u, nil
+		}
+		if err != nil && !isDamage(err) {
+			return nil, err
+		}
+		// What does not open may be another domain by now.
+		dead := d.living(ctx, name, opened)
+		if err == nil && dead == nil {
+			return u, nil
+		}
+		if err == nil {
+			u.Done()
+			err = dead
+		}
+		if again || !errors.Is(dead, keyring.ErrReplaced) {
+			return nil, err
+		}
+	}
+}
+
+// with gives the use of a domain that was opened with these keys.
+func (d *Domains) with(ctx context.Context, name string, opened *keyring.Opened) (*Use, error) {
+	one, err := d.hold(ctx, name, opened)
 	if err != nil {
 		return nil, err
 	}
-	d.mu.Lock()
-	if d.closed {
-		d.mu.Unlock()
-		return nil, errClosed
-	}
-	one := d.open[name]
-	if one == nil {
-		one = &domain{owner: d, name: name, master: opened.Master}
-		d.open[name] = one
-	}
-	one.users++
-	d.mu.Unlock()
 	u := &Use{domain: one}
 	if u.reading, err = one.ready(ctx); err != nil {
 		u.Done()
 		return nil, err
 	}
 	return u, nil
+}
+
+// hold gives the open domain, with a user more. One that was open and is not in the bank any more
+// is closed first.
+func (d *Domains) hold(ctx context.Context, name string, opened *keyring.Opened) (*domain, error) {
+	for {
+		d.mu.Lock()
+		if d.closed {
+			d.mu.Unlock()
+			return nil, errClosed
+		}
+		if k := d.keys[name]; k != nil {
+			opened = k.opened // the newest
+		}
+		one := d.open[name]
+		if one == nil {
+			one = &domain{owner: d, name: name, opened: opened, mu: newGate()}
+			d.open[name] = one
+		}
+		if one.opened.Document.Repository == opened.Document.Repository {
+			one.users++
+			d.mu.Unlock()
+			return one, nil
+		}
+		d.mu.Unlock()
+		d.retire(ctx, one)
+	}
+}
+
+// retire closes a domain under its users, whose calls fail. Who uses it next opens it anew.
+func (d *Domains) retire(ctx context.Context, one *domain) {
+	d.mu.Lock()
+	if d.open[one.name] == one {
+		delete(d.open, one.name)
+	}
+	d.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	if err := one.close(ctx); err != nil {
+		d.logger.WarnContext(ctx, "a key domain that is of no use any more was not closed cleanly", "domain", one.name, "error", err)
+	}
 }
 
 // Done ends the use. Further calls do nothing.
@@ -92,33 +156,60 @@ func (u *Use) Refresh(ctx context.Context) error { return u.domain.refresh(ctx) 
 
 // ready opens the index cache, if it is not open, and brings it up to date.
 func (d *domain) ready(ctx context.Context) (*dedup.Domain, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	ctx, cancel := d.owner.bounded(ctx)
+	defer cancel()
+	if err := d.mu.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer d.mu.unlock()
 	if d.gone {
 		return nil, errClosed
 	}
 	if d.reading != nil {
 		return d.reading, nil
 	}
+	reading, err := d.read(ctx, false)
+	if _, full := errors.AsType[*index.FolderError](err); full && d.owner.folder.path != "" {
+		d.owner.logger.WarnContext(ctx, "the index cache can't be used: a temporary one is made", "domain", d.name, "error", err)
+		reading, err = d.read(ctx, true)
+	}
+	d.reading = reading
+	return reading, err
+}
+
+// read opens the index cache and brings it up to date. Its caller holds mu.
+func (d *domain) read(ctx context.Context, temporary bool) (*dedup.Domain, error) {
 	o := d.owner
 	made := dedup.Options{Compression: o.options.Compression, NewIndex: func(id format.RepositoryID) (dedup.Index, error) {
-		x, err := o.folder.open(ctx, d.name, index.Options{Repository: id, Logger: o.logger})
-		d.index = x
-		return x, err
+		var err error
+		d.index, d.temporary, err = o.folder.open(ctx, d.name, index.Options{Repository: id, Logger: o.logger}, temporary)
+		return d.index, err
 	}}
-	reading, err := dedup.Open(ctx, o.options.Bank, d.name, d.master, made)
+	reading, err := dedup.Open(ctx, o.options.Bank, d.name, d.opened.Master, made)
 	if err == nil {
 		err = d.load(ctx, reading)
 	}
 	if err != nil {
-		if d.index != nil {
-			err = errors.Join(err, d.index.Close())
-			d.index = nil
-		}
+		d.drop(ctx)
 		return nil, err
 	}
-	d.reading = reading
 	return reading, nil
+}
+
+// drop closes the index, and removes it if it is temporary. What is lost of a cache is read from
+// the bank again: that is no error. Its caller holds mu.
+func (d *domain) drop(ctx context.Context) {
+	if d.index == nil {
+		return
+	}
+	err := d.index.Close()
+	if d.temporary != "" {
+		err = errors.Join(err, os.RemoveAll(d.temporary))
+	}
+	if err != nil {
+		d.owner.logger.WarnContext(ctx, "an index cache was not closed cleanly", "domain", d.name, "error", err)
+	}
+	d.index, d.reading, d.temporary = nil, nil, ""
 }
 
 // load brings the index up to date. Segments that are damaged cost space and time, no data.
@@ -134,8 +225,12 @@ func (d *domain) load(ctx context.Context, in *dedup.Domain) error {
 }
 
 func (d *domain) refresh(ctx context.Context) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	ctx, cancel := d.owner.bounded(ctx)
+	defer cancel()
+	if err := d.mu.lock(ctx); err != nil {
+		return err
+	}
+	defer d.mu.unlock()
 	if d.reading == nil {
 		return errClosed
 	}
@@ -144,8 +239,10 @@ func (d *domain) refresh(ctx context.Context) error {
 
 // close ends the session and closes the cache, for good.
 func (d *domain) close(ctx context.Context) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	if err := d.mu.lock(ctx); err != nil {
+		return fmt.Errorf("closing the key domain %s, which is in use: %w", d.name, err)
+	}
+	defer d.mu.unlock()
 	d.gone = true
 	return d.closeLocked(ctx)
 }
@@ -154,13 +251,16 @@ func (d *domain) closeLocked(ctx context.Context) error {
 	if d.index == nil {
 		return nil
 	}
-	err := errors.Join(d.end(ctx), d.index.Close())
-	d.index, d.reading = nil, nil
+	err := d.end(ctx)
+	d.drop(ctx)
 	return err
 }
 
-// tidy closes domains that nobody uses, until Close.
+// tidy removes what dead processes have left, and closes domains that nobody uses, until Close.
 func (d *Domains) tidy() {
+	if err := d.folder.sweep(d.options.Now()); err != nil {
+		d.logger.Warn("old index caches were not removed", "error", err)
+	}
 	ticker := time.NewTicker(idle / 4)
 	defer ticker.Stop()
 	for {
@@ -183,7 +283,7 @@ func (d *Domains) closeIdle() {
 			d.logger.WarnContext(ctx, "a key domain was not closed cleanly", "domain", one.name, "error", err)
 		}
 		cancel()
-		one.mu.Unlock()
+		one.mu.unlock()
 	}
 }
 
@@ -197,9 +297,11 @@ func (d *Domains) unused() *domain {
 		if one.users > 0 {
 			continue
 		}
-		one.mu.Lock() // nobody holds it for long: there are no users
+		if !one.mu.tryLock() {
+			continue // it is being closed, or has a user in a moment
+		}
 		ready := one.reading != nil
-		one.mu.Unlock()
+		one.mu.unlock()
 		if !ready {
 			delete(d.open, name)
 			continue
@@ -211,16 +313,20 @@ func (d *Domains) unused() *domain {
 	if oldest == nil || open <= maxOpen && d.options.Now().Sub(oldest.used) < idle {
 		return nil
 	}
-	oldest.mu.Lock()
+	if !oldest.mu.tryLock() {
+		return nil
+	}
 	return oldest
 }
 
 // write begins a stream, in the session that all streams of the domain share.
 func (d *domain) write(ctx context.Context) (*dedup.Writer, error) {
-	d.mu.Lock()
+	if err := d.mu.lock(ctx); err != nil {
+		return nil, err
+	}
 	err := d.begin(ctx)
 	writing, distrust := d.writing, d.distrust
-	d.mu.Unlock()
+	d.mu.unlock()
 	if err == nil {
 		// What a verification has found damaged since is stored again.
 		err = distrust.Load(ctx, d.owner.options.Bank, d.name)
@@ -240,6 +346,8 @@ func (d *domain) begin(ctx context.Context) error {
 		return nil
 	}
 	o := d.owner
+	ctx, cancelled := o.bounded(ctx)
+	defer cancelled()
 	s, err := session.Open(ctx, o.options.Bank, d.name, session.Options{Now: o.options.Now})
 	if err != nil {
 		return err

@@ -3,9 +3,7 @@ package repository
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -63,8 +61,8 @@ type Domains struct {
 
 	mu     sync.Mutex
 	closed bool
-	keys   map[string]*keyring.Opened
-	making map[string]*sync.Mutex // held while a domain's keys are looked for
+	keys   map[string]*known
+	making map[string]gate // locked while a domain's keys are looked for
 	open   map[string]*domain
 }
 
@@ -88,7 +86,7 @@ func NewDomains(o Options) (*Domains, error) {
 	}
 	d := &Domains{
 		options: o, logger: o.Logger, folder: cacheFolder{path: o.Cache},
-		keys: map[string]*keyring.Opened{}, making: map[string]*sync.Mutex{}, open: map[string]*domain{},
+		keys: map[string]*known{}, making: map[string]gate{}, open: map[string]*domain{},
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.tasks.Go(d.tidy)
@@ -108,7 +106,8 @@ func (d *Domains) Domain(project string) string {
 func (d *Domains) Shared() bool { return d.options.Shared != "" }
 
 // Seal gives the sealed document of text, as it is to lie in the bank under key. It makes
-// the project's domain if there is none yet.
+// the project's domain if there is none yet. Within a minute of a shredding it is
+// karbor.Unavailable.
 func (d *Domains) Seal(ctx context.Context, project, key string, text []byte) ([]byte, error) {
 	o, err := d.unlock(ctx, d.Domain(project), true)
 	if err != nil {
@@ -136,98 +135,6 @@ func (d *Domains) Unseal(ctx context.Context, _, key string, sealed []byte) ([]b
 // that no key opens: in both cases there is something that can't be read.
 func (d *Domains) Unlock(ctx context.Context, domain string) (*keyring.Opened, error) {
 	return d.unlock(ctx, domain, false)
-}
-
-// unlock gives the keys of a domain, from memory if they were there before.
-func (d *Domains) unlock(ctx context.Context, domain string, create bool) (*keyring.Opened, error) {
-	d.mu.Lock()
-	o, making, closed := d.keys[domain], d.making[domain], d.closed
-	if making == nil && o == nil {
-		making = &sync.Mutex{}
-		d.making[domain] = making
-	}
-	d.mu.Unlock()
-	if closed {
-		return nil, errClosed
-	}
-	if o != nil {
-		return o, nil
-	}
-	making.Lock()
-	defer making.Unlock()
-	d.mu.Lock()
-	o = d.keys[domain]
-	d.mu.Unlock()
-	if o != nil {
-		return o, nil
-	}
-	o, err := d.look(ctx, domain, create)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.making, domain)
-	if err != nil {
-		return nil, err
-	}
-	if len(d.keys) >= maxKeys {
-		clear(d.keys) // those in use come back soon
-	}
-	d.keys[domain] = o
-	return o, nil
-}
-
-// look opens a domain in the bank, or makes it.
-func (d *Domains) look(ctx context.Context, domain string, create bool) (*keyring.Opened, error) {
-	ring, err := keyring.New(d.options.Bank, domain)
-	if err != nil {
-		return nil, err
-	}
-	sources := d.options.Keys
-	if d.options.Recovery != nil {
-		sources = append(slices.Clip(sources), d.options.Recovery)
-	}
-	for {
-		o, err := ring.Open(ctx, sources)
-		if err == nil || karbor.KindOf(err) != karbor.NotFound {
-			return o, err
-		}
-		if !create {
-			return nil, karbor.Errorf(karbor.Unavailable, "the bank has no key domain %s", domain)
-		}
-		o, err = ring.Create(ctx, sources)
-		if err == nil {
-			d.logger.InfoContext(ctx, "a key domain was made", "domain", domain, "repository", o.Document.Repository, "slots", len(sources))
-			return o, nil
-		}
-		if karbor.KindOf(err) != karbor.Conflict {
-			return nil, err
-		}
-		// Another one was faster.
-	}
-}
-
-// forget drops the keys of a domain from memory.
-func (d *Domains) forget(domain string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.keys, domain)
-}
-
-// locked gives the error of a domain that has no slots any more: what would be written to it
-// could be read only as long as this process lives.
-func (d *Domains) locked(ctx context.Context, domain string) error {
-	ring, err := keyring.New(d.options.Bank, domain)
-	if err != nil {
-		return err
-	}
-	slots, err := ring.Slots(ctx)
-	if err != nil {
-		return err
-	}
-	if len(slots) == 0 {
-		d.forget(domain)
-		return fmt.Errorf("writing to the key domain %s: %w", domain, &keyring.LockedError{Domain: domain})
-	}
-	return nil
 }
 
 // Close ends the sessions and closes the caches. ctx bounds the calls to the bank. Calls that

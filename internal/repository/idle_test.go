@@ -123,7 +123,7 @@ func TestDomainsAreUsedAndClosedAtTheSameTime(t *testing.T) {
 				return
 			default:
 				if one := d.unused(); one != nil {
-					one.mu.Unlock()
+					one.mu.unlock()
 				}
 				d.closeIdle()
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/internal/repository/dedup"
 	"github.com/karbor/karbor/internal/repository/format"
+	"github.com/karbor/karbor/internal/repository/index"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -22,17 +23,14 @@ type writer struct {
 	ended bool
 	// sick says that the index cache was found damaged.
 	sick bool
+	// full says that the index cache can't be written.
+	full bool
 }
 
 // writer begins a stream. It makes the project's domain if there is none yet.
 func (d *Domains) writer(ctx context.Context, project, name, key string) (*writer, error) {
-	domain := d.Domain(project)
-	u, err := d.use(ctx, domain, true)
+	u, err := d.use(ctx, d.Domain(project), true)
 	if err != nil {
-		return nil, err
-	}
-	if err := d.locked(ctx, domain); err != nil {
-		u.Done()
 		return nil, err
 	}
 	inner, err := u.domain.write(ctx)
@@ -86,7 +84,22 @@ func (w *writer) explain(err error) error {
 		passing.Cause = err
 		return passing
 	}
+	if _, full := errors.AsType[*index.FolderError](err); full {
+		w.full = true
+	}
+	if karbor.KindOf(err) == karbor.Conflict {
+		// The session, or the index, was closed under the stream: it can be written again.
+		passing := karbor.Transientf("writing the data %s: its key domain was closed", w.name)
+		passing.Cause = err
+		return passing
+	}
 	return fmt.Errorf("writing the data %s: %w", w.name, err)
+}
+
+// taken reports whether the stream has a manifest: one that this writer has not written.
+func (w *writer) taken(ctx context.Context) bool {
+	_, err := w.use.domain.owner.options.Bank.Stat(ctx, w.key)
+	return err == nil
 }
 
 // errEnded is what a call after the end gets.
@@ -100,11 +113,11 @@ func (w *writer) Commit(ctx context.Context) (protection.Summary, error) {
 	w.ended = true
 	defer w.end(ctx)
 	s, err := w.inner.Commit(ctx, w.key)
-	if karbor.KindOf(err) == karbor.Conflict && err != nil {
-		return protection.Summary{}, karbor.Errorf(karbor.Conflict, "another writer of the data %s has taken over", w.name)
-	}
 	if err != nil {
 		w.inner.Abort()
+		if karbor.KindOf(err) == karbor.Conflict && w.taken(ctx) {
+			return protection.Summary{}, karbor.Errorf(karbor.Conflict, "another writer of the data %s has taken over", w.name)
+		}
 		return protection.Summary{}, w.explain(err)
 	}
 	return protection.Summary{Size: s.Size, New: s.New, Stored: s.Stored}, nil
@@ -121,8 +134,13 @@ func (w *writer) Abort(ctx context.Context) error {
 	return nil
 }
 
-// end gives the domain back, with its index read again if that was found damaged.
+// end gives the domain back, with its index read again if that was found damaged, and opened anew
+// if that can't be written.
 func (w *writer) end(ctx context.Context) {
+	if w.full {
+		w.use.domain.owner.retire(ctx, w.use.domain)
+		w.sick = false
+	}
 	if w.sick {
 		if err := w.use.Refresh(ctx); err != nil {
 			w.use.domain.owner.logger.WarnContext(ctx, "a damaged index cache was not read again yet", "domain", w.use.domain.name, "error", err)

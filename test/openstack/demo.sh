@@ -1,7 +1,8 @@
 #!/bin/bash
 # The story of the demo on a real cloud (docs/operators/real-cloud.md): writes the
 # configuration of a karbord with a bank in a temporary folder, and runs the story
-# as the tenant. Arguments go to the demo: --selftest, --crash, --keep.
+# as the tenant. Arguments go to the demo: --selftest, --crash, --keep. The bank is a folder,
+# or what KARBOR_DEMO_BANK names: a file with the section "bank" of a provider's file.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -49,14 +50,21 @@ operations:
   admin_reads: ${KARBOR_DEMO_ADMIN_READS:-true}
 X
 )
+bank="bank:
+  plugin: karbor-file-bank
+  options:
+    path: $state/bank"
+[ -z "${KARBOR_DEMO_BANK:-}" ] || bank=$(cat "$KARBOR_DEMO_BANK")
+"$bin/karbord" bank keys new "$state/bank.key" >/dev/null
 cat >"$state/providers.d/bank.yaml" <<X
 id: 6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b01
 name: bank
 description: Keeps all the bytes of an application in a bank.
-bank:
-  plugin: karbor-file-bank
-  options:
-    path: $state/bank
+$bank
+repository:
+  keys:
+    - file: $state/bank.key
+  cache: $state/cache
 plugins:
   - plugin: karbor-project-protection-plugin
   - plugin: karbor-server-protection-plugin

@@ -2,6 +2,7 @@ package collection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -115,25 +116,39 @@ func (c *Collector) Collect(ctx context.Context, progress func(Progress)) (Resul
 		err := w.survey(ctx)
 		return w.result, c.wrap(err)
 	}
+	err := w.leased(ctx, w.collect)
+	return w.result, c.wrap(err)
+}
+
+// Mend looks at the newest epoch, and puts another one in its place if it is damaged. Collect
+// does that, too; but as long as it is damaged, no session can be opened.
+func (c *Collector) Mend(ctx context.Context) error {
+	w := &work{Collector: c, progress: func(Progress) {}, result: Result{Domain: c.domain.Name()}}
+	return c.wrap(w.leased(ctx, w.begin))
+}
+
+// leased does something with the collector's lease.
+func (w *work) leased(ctx context.Context, do func(context.Context) error) error {
+	c := w.Collector
 	if !c.bank.Traits().AtomicCreate && !c.options.Only {
-		return w.result, c.wrap(karbor.Errorf(karbor.NotImplemented,
-			"on this bank two processes can both create the same object, so that two collectors could be at work: the operator must name the one process that collects"))
+		return karbor.Errorf(karbor.NotImplemented,
+			"on this bank two processes can both create the same object, so that two collectors could be at work: the operator must name the one process that collects")
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if !c.working.TryLock() {
-		return w.result, c.wrap(karbor.Errorf(karbor.Conflict, "this collector is at work"))
+		return karbor.Errorf(karbor.Conflict, "this collector is at work")
 	}
 	defer c.working.Unlock()
 	if err := c.lease.acquire(ctx); err != nil {
-		return w.result, c.wrap(err)
+		return err
 	}
 	renewing := make(chan struct{})
 	go func() {
 		defer close(renewing)
 		c.lease.run(ctx, cancel)
 	}()
-	err := w.collect(ctx)
+	err := do(ctx)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -143,7 +158,7 @@ func (c *Collector) Collect(ctx context.Context, progress func(Progress)) (Resul
 	if releaseErr := c.lease.release(context.WithoutCancel(ctx), done); releaseErr != nil {
 		c.options.Logger.Warn("the collector's lease could not be given up", "domain", c.domain.Name(), "error", releaseErr)
 	}
-	return w.result, c.wrap(err)
+	return err
 }
 
 func (c *Collector) wrap(err error) error {
@@ -232,6 +247,9 @@ func (w *work) begin(ctx context.Context) error {
 		return err
 	}
 	epochs, _, err := session.NewestEpoch(ctx, w.bank, w.domain.Name(), 0)
+	if damaged, ok := errors.AsType[*session.DamagedEpochError](err); ok {
+		epochs, err = w.replace(ctx, damaged)
+	}
 	if err != nil {
 		return err
 	}

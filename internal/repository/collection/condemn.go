@@ -36,6 +36,11 @@ func (w *work) publish(ctx context.Context, condemned []format.Name) (*session.E
 			}
 		}
 	}
+	return e, w.write(ctx, e)
+}
+
+// write writes an epoch.
+func (w *work) write(ctx context.Context, e *session.Epoch) error {
 	w.changed = true
 	err := w.lease.while(ctx, func(ctx context.Context) error {
 		var err error
@@ -45,10 +50,10 @@ func (w *work) publish(ctx context.Context, condemned []format.Name) (*session.E
 		return session.WriteEpoch(ctx, w.bank, w.domain.Name(), e)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("writing the epoch %d: %w", e.Number, err)
+		return fmt.Errorf("writing the epoch %d: %w", e.Number, err)
 	}
 	w.result.Epoch = e.Number
-	return e, nil
+	return nil
 }
 
 // waiting is one session that is waited for.

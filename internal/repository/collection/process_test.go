@@ -93,7 +93,7 @@ func (w *world) start(ctx context.Context, p *plan, role string) (*process, cont
 		p.collect(l)
 	}
 	skew := time.Duration(w.random(7200)-3600) * time.Second
-	return &process{w: w, p: p, link: l, now: func() time.Time { return time.Now().Add(skew) }}, ctx, cancel
+	return &process{w: w, p: p, link: l, now: func() time.Time { return l.now().Add(skew) }}, ctx, cancel
 }
 
 func (pr *process) times() session.Options {

@@ -125,13 +125,14 @@ const (
 	late            // it fails, and is done a while later all the same
 	hangs           // it is not done, and gives no answer
 	freezes         // its process stands still, longer than a lease lives
+	pauses          // so does its machine, with all clocks that it has
 	dies            // its process ends before it
 	diesDone        // its process ends after it
 	mishaps
 )
 
 func (m mishap) String() string {
-	return [...]string{"nothing", "fails", "lost", "late", "hangs", "freezes", "dies", "dies done"}[m]
+	return [...]string{"nothing", "fails", "lost", "late", "hangs", "freezes", "pauses", "dies", "dies done"}[m]
 }
 
 var (
@@ -156,6 +157,7 @@ type link struct {
 	mu     sync.Mutex
 	dead   bool
 	frozen time.Time
+	stood  time.Duration // how long its clocks have stood still
 }
 
 // do does an operation, if nothing goes wrong.
@@ -169,8 +171,12 @@ func (l *link) do(ctx context.Context, write bool, op func(context.Context) erro
 	l.w.mu.Unlock()
 	l.mu.Lock()
 	dead := l.dead
-	if hit && l.what == freezes {
+	freeze := hit && (l.what == freezes || l.what == pauses)
+	if freeze {
 		l.frozen = time.Now().Add(5 * expire / 2)
+	}
+	if freeze && l.what == pauses {
+		l.stood = 5 * expire / 2
 	}
 	frozen := l.frozen
 	l.mu.Unlock()
@@ -181,7 +187,7 @@ func (l *link) do(ctx context.Context, write bool, op func(context.Context) erro
 	if err := nap(ctx, l.w.duration(200*time.Millisecond)); err != nil {
 		return err
 	}
-	if !hit || l.what == freezes {
+	if !hit || freeze {
 		return op(ctx)
 	}
 	switch l.what {
@@ -209,6 +215,13 @@ func (l *link) do(ctx context.Context, write bool, op func(context.Context) erro
 	default:
 	}
 	return errFault
+}
+
+// now is the local clock of the process.
+func (l *link) now() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Now().Add(-l.stood)
 }
 
 func nap(ctx context.Context, d time.Duration) error {

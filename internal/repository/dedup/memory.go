@@ -147,6 +147,9 @@ func (m *Memory) ForgetUnnamed() error {
 			m.remove(name)
 		}
 	}
+	for _, g := range m.segments {
+		g.listed = true
+	}
 	return nil
 }
 

@@ -188,3 +188,48 @@ func TestWriterAsksItsSession(t *testing.T) {
 		t.Errorf("the streams' ends were told as %v", s.ended)
 	}
 }
+
+// TestPackThatIsRepairedIsFound: the directory of a pack that no segment names was refused before.
+func TestPackThatIsRepairedIsFound(t *testing.T) {
+	d, b := newDomain(t)
+	data := random(1, 1<<20)
+	write(t.Context(), t, d, "stream", data)
+	removeAll(t, b, keysOf(t, b, "/index/"))
+	key := keysOf(t, b, "/packs/")[0]
+	good, err := get(t.Context(), b, key, format.MaxPack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, b, key, append(bytes.Clone(good[:len(good)-100]), make([]byte, 100)...))
+	fresh := reopen(t, b)
+	if _, err := read(t.Context(), fresh, "stream", 0); err == nil {
+		t.Fatal("it is not damaged")
+	}
+	put(t, b, key, good)
+	if got, err := read(t.Context(), fresh, "stream", 0); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("after the repair: %d bytes, %v", len(got), err)
+	}
+}
+
+// TestMissingPageHidesNoChunk: all places of one kind were looked at in vain, and none of the other.
+func TestMissingPageHidesNoChunk(t *testing.T) {
+	d, b := newDomain(t)
+	write(t.Context(), t, d, "stream", random(1, 1<<20))
+	root, err := d.Root(t.Context(), "stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, _, err := d.Seeker().Page(t.Context(), root.Pages[0], root.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	removeAll(t, b, keysOf(t, b, "/index/"))
+	s := reopen(t, b).Seeker()
+	found := func(*Location) error { return nil }
+	if err := s.Seek(t.Context(), format.Pages, format.ID{1}, found); !refusal(err) {
+		t.Fatalf("got %v", err)
+	}
+	if err := s.Seek(t.Context(), format.Data, page[0].ID, found); err != nil {
+		t.Error(err)
+	}
+}

@@ -44,7 +44,9 @@ type References interface {
 // SessionIndex is an Index that a domain with a session needs.
 type SessionIndex interface {
 	SegmentIndex
-	// ForgetUnnamed forgets the packs that no segment names: Add has brought them.
+	// ForgetUnnamed forgets the packs that no segment names: Add has brought them. The next
+	// Sync forgets whatever is not listed then: an own segment that no listing has
+	// shown yet may have been replaced long ago.
 	ForgetUnnamed() error
 }
 

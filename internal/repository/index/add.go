@@ -8,6 +8,9 @@ import (
 	"github.com/karbor/karbor/internal/repository/format"
 )
 
+// overfull is how many times its size the memory may have while the folder can't be written to.
+const overfull = 4
+
 // maxRuns is how many runs there may be before who adds waits for the merger.
 const maxRuns = 40
 
@@ -27,8 +30,12 @@ func (x *Index) take(packs []format.Pack, segment uint32) error {
 			n += len(packs[i].Groups[j].Chunks)
 		}
 		if !x.has(packs[i].Name) && len(x.memory.entries) > 0 && len(x.memory.entries)+n > x.options.Memtable {
-			if err := x.spill(); err != nil {
-				return err
+			err := x.spill()
+			if useless := x.keep(err); useless != nil {
+				return useless
+			}
+			if err != nil && len(x.memory.entries)+n > overfull*x.options.Memtable {
+				return &FolderError{Folder: x.options.Folder, Cause: err}
 			}
 		}
 		if err := x.takePack(&packs[i], segment, uint32(n)); err != nil {

@@ -61,9 +61,20 @@ func (p *power) fail(t *testing.T) {
 	}
 }
 
+// sync brings an index up to date. It fails if the power did meanwhile.
+func (p *power) sync(x *Index, b *bankSegments) error {
+	_, err := x.Sync(context.Background(), b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at >= 0 && p.seen > p.at {
+		return errPower
+	}
+	return err
+}
+
 // work does some of all that changes a folder, until something fails.
-func work(x *Index, b *bankSegments) error {
-	if _, err := x.Sync(context.Background(), b); err != nil {
+func work(x *Index, b *bankSegments, p *power) error {
+	if err := p.sync(x, b); err != nil {
 		return err
 	}
 	b.synced = len(b.names)
@@ -78,7 +89,7 @@ func work(x *Index, b *bankSegments) error {
 			return err
 		}
 		if i == 6 {
-			if _, err := x.Sync(context.Background(), b); err != nil {
+			if err := p.sync(x, b); err != nil {
 				return err
 			}
 			b.synced = len(b.names)
@@ -104,7 +115,7 @@ func TestACrashAtAnyChangeLosesNothingThatTheBankHas(t *testing.T) {
 		o := Options{Folder: p.folder, Repository: repository, Memtable: 8, hook: p.hook}
 		x, err := Open(t.Context(), o)
 		if err == nil {
-			err = work(x, b)
+			err = work(x, b, p)
 			// With the power off, this changes nothing any more.
 			_ = x.Close()
 		}

@@ -3,9 +3,31 @@ package index
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 )
+
+// LockName is the file in a folder that is locked.
+const LockName = "lock"
+
+// Lock keeps other processes off a folder of index caches until it is closed, or the process
+// ends. A folder that another has locked is a karbor.Conflict; errors.ErrUnsupported says that
+// this system has no such locks.
+func Lock(path string) (io.Closer, error) {
+	if !locks {
+		return nil, errors.ErrUnsupported
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	locked, err := (&folder{root: root}).lock()
+	if err := errors.Join(err, root.Close()); err != nil {
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return locked, nil
+}
 
 // folder is the cache's folder. All that changes it goes through here.
 type folder struct {

@@ -59,6 +59,8 @@ type Index struct {
 	closed bool
 	// mergeFailed says that the last merge did.
 	mergeFailed bool
+	// unsaved says that the last write to the folder failed; adding guards it.
+	unsaved bool
 
 	cancel context.CancelFunc // ends the merger
 	merger sync.WaitGroup

@@ -71,5 +71,9 @@ func (x *Index) ForgetUnnamed() error {
 		return errClosed
 	}
 	x.forgetUnnamed()
+	for name, g := range x.state.segments {
+		g.listed = true
+		x.state.segments[name] = g
+	}
 	return nil
 }

@@ -61,12 +61,13 @@ func (x *Index) removeNamedBy(gone map[uint32]bool) {
 // Sync implements dedup.SegmentIndex. A segment that is listed no more has been replaced:
 // packs that none of the others names go with it, so that the cache knows what the bank's
 // index tells, and no more. What Add took in meanwhile stays. All segments that were taken in
-// are durable when Sync returns.
+// are durable when Sync returns, unless the folder can't be written to: that is logged, as
+// what is in memory answers as well.
 func (x *Index) Sync(ctx context.Context, s dedup.Segments) (damaged []error, err error) {
 	x.syncing.Lock()
 	defer x.syncing.Unlock()
 	if err := x.heal(); err != nil {
-		return nil, fmt.Errorf("beginning the index cache anew: %w", err)
+		return nil, &FolderError{Folder: x.options.Folder, Cause: fmt.Errorf("beginning anew: %w", err)}
 	}
 	for i := range listings {
 		var again bool
@@ -130,10 +131,26 @@ func (x *Index) sync(ctx context.Context, s dedup.Segments, last bool) (damaged 
 	changed = x.forget(listed) || changed
 	x.adding.Lock()
 	defer x.adding.Unlock()
-	if !changed && x.settled() {
+	if !changed && !x.unsaved && x.settled() {
 		return damaged, false, nil
 	}
-	return damaged, false, x.flush()
+	return damaged, false, x.keep(x.flush())
+}
+
+// keep logs the error of a write to the folder, and gives that of an index which is of no use
+// any more. Its caller holds adding.
+func (x *Index) keep(err error) error {
+	x.unsaved = err != nil
+	if err == nil {
+		return nil
+	}
+	x.mu.RLock()
+	useless := x.usable()
+	x.mu.RUnlock()
+	if useless == nil {
+		x.logger.Warn("the index cache can't be written, and is kept in memory", "folder", x.options.Folder, "error", err)
+	}
+	return useless
 }
 
 func (x *Index) addListed(name format.Name, s *format.Segment) error {

@@ -33,9 +33,12 @@ func free(b []byte) error {
 	return unix.Munmap(b)
 }
 
+// locks says that lock keeps others off.
+const locks = true
+
 // lock keeps other processes off the folder until the file is closed or the process ends.
 func (f *folder) lock() (*os.File, error) {
-	o, err := f.root.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
+	o, err := f.root.OpenFile(LockName, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -16,9 +16,10 @@ import (
 
 // Ring is the key slots of one domain in a bank. Its methods may be called concurrently.
 type Ring struct {
-	bank   bank.Bank
-	domain string
-	settle time.Duration
+	bank    bank.Bank
+	domain  string
+	settle  time.Duration
+	listing time.Duration
 }
 
 // settleTime is how long a bank on which two racing creates can both win is left alone
@@ -31,7 +32,7 @@ func New(b bank.Bank, domain string) (*Ring, error) {
 	if !karbor.IsResourceID(domain) {
 		return nil, karbor.Errorf(karbor.Invalid, "%q can't name a key domain", domain)
 	}
-	return &Ring{bank: b, domain: domain, settle: settleTime}, nil
+	return &Ring{bank: b, domain: domain, settle: settleTime, listing: listTime}, nil
 }
 
 // Opened is a domain whose master key is known. It is read only.
@@ -113,10 +114,8 @@ func (r *Ring) publish(ctx context.Context, document *format.Document, slots []*
 
 // won waits until racing creates are over, and looks whose document is there.
 func (r *Ring) won(ctx context.Context, document *format.Document) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(r.settle):
+	if err := wait(ctx, r.settle); err != nil {
+		return err
 	}
 	there, err := r.document(ctx)
 	if err != nil {
@@ -183,6 +182,11 @@ func (r *Ring) open(ctx context.Context, sources []*Source) (*Opened, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if len(slots) == 0 {
+		if locked.Early, err = r.early(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return nil, locked
 }
 
@@ -248,8 +252,10 @@ func (r *Ring) write(ctx context.Context, s *format.Slot) error {
 // LockedError says that no key at hand opens a domain.
 type LockedError struct {
 	Domain string
-	// Slots is how many slots there are. Without any the domain is shredded.
+	// Slots is how many slots there are. Without any the domain is shredded, unless it is Early.
 	Slots int
+	// Early says that there may be slots which the bank does not list yet. It is transient then.
+	Early bool
 	// Causes say why each source opened nothing.
 	Causes []error
 }
@@ -257,6 +263,8 @@ type LockedError struct {
 // Error implements error.
 func (e *LockedError) Error() string {
 	switch {
+	case e.Slots == 0 && e.Early:
+		return "the bank lists no slot of the domain " + e.Domain + " yet"
 	case e.Slots == 0:
 		return "the keys of the domain " + e.Domain + " were destroyed: what it holds can't be read any more"
 	case len(e.Causes) == 0:
@@ -274,6 +282,10 @@ func (e *LockedError) As(target any) bool {
 	t, ok := target.(**karbor.Error)
 	if !ok {
 		return false
+	}
+	if e.Slots == 0 && e.Early {
+		*t = karbor.Transientf("the bank does not show the keys of the domain %s yet", e.Domain)
+		return true
 	}
 	if e.Slots == 0 {
 		*t = karbor.Errorf(karbor.Unavailable, "the keys of the domain %s were destroyed: its data can't be read any more", e.Domain)

@@ -214,7 +214,7 @@ type ReceiptSlot struct {
 
 // Shred removes all slots: nobody can ever read again what the domain holds, but for who has
 // its master key in memory or a copy of a slot elsewhere. It looks afterwards that none is
-// left. When it fails, the receipt tells what is gone already; it may be repeated.
+// left; where listings lag, until one that was just added would have shown: 10 minutes. When it fails, the receipt tells what is gone already; it may be repeated.
 func (r *Ring) Shred(ctx context.Context) (Receipt, error) {
 	receipt := Receipt{Domain: r.domain}
 	if err := r.shred(ctx, &receipt); err != nil {
@@ -229,28 +229,57 @@ func (r *Ring) shred(ctx context.Context, receipt *Receipt) error {
 		return err
 	}
 	receipt.Repository = document.Repository
-	slots, err := r.Slots(ctx)
+	left := 0
+	if r.bank.Traits().ConsistentList {
+		if _, err = r.destroy(ctx, receipt); err == nil {
+			left, err = r.destroy(ctx, receipt)
+		}
+	} else {
+		err = r.destroyLate(ctx, receipt)
+	}
 	if err != nil {
 		return err
 	}
-	for _, s := range slots {
-		text, err := r.get(ctx, r.slotKey(s.ID))
-		if _, damaged := errors.AsType[*format.DamageError](err); err != nil && !damaged {
+	if left > 0 {
+		return karbor.Transientf("%d slots were added meanwhile; there may be more", left)
+	}
+	receipt.DestroyedAt, err = r.bank.Now(ctx)
+	return err
+}
+
+// destroyLate removes the slots that are listed, until none has appeared for as long as listings
+// may lag.
+func (r *Ring) destroyLate(ctx context.Context, receipt *Receipt) error {
+	for quiet := 0; ; quiet++ {
+		n, err := r.destroy(ctx, receipt)
+		if n > 0 {
+			quiet = 0
+		}
+		if err != nil || quiet == looks {
 			return err
 		}
+		if err := wait(ctx, r.listing/looks); err != nil {
+			return fmt.Errorf("waiting for slots that are not listed yet: %w", err)
+		}
+	}
+}
+
+// destroy removes the slots that are listed, and tells how many that were.
+func (r *Ring) destroy(ctx context.Context, receipt *Receipt) (int, error) {
+	slots, err := r.Slots(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for n, s := range slots {
+		text, err := r.get(ctx, r.slotKey(s.ID))
+		if _, damaged := errors.AsType[*format.DamageError](err); err != nil && !damaged {
+			return n, err
+		}
 		if err := r.bank.Delete(ctx, r.slotKey(s.ID)); err != nil {
-			return err
+			return n, err
 		}
 		sum := sha256.Sum256(text)
 		receipt.Slots = append(receipt.Slots, ReceiptSlot{Slot: s, SHA256: hex.EncodeToString(sum[:])})
 	}
-	left, err := r.ids(ctx)
-	if err != nil {
-		return err
-	}
-	if len(left) > 0 {
-		return karbor.Transientf("%d slots are still there", len(left))
-	}
-	receipt.DestroyedAt, err = r.bank.Now(ctx)
-	return err
+	return len(slots), nil
 }

@@ -76,9 +76,27 @@ func ReadEpoch(ctx context.Context, b bank.Bank, domain string, n int) (*Epoch, 
 	return e, nil
 }
 
+// DamagedEpochError says that the newest epoch can't be understood, so that nobody knows
+// what is condemned. The next collection puts another one in its place; it is the
+// cause of a transient error.
+type DamagedEpochError struct {
+	Key    string
+	Number int
+	// Before are the epochs before it that are there, in order.
+	Before []*Epoch
+	Err    *format.DamageError
+}
+
+// Error implements error.
+func (e *DamagedEpochError) Error() string { return e.Key + ": " + e.Err.Error() }
+
+// Unwrap gives the damage.
+func (e *DamagedEpochError) Unwrap() error { return e.Err }
+
 // NewestEpoch finds the newest epoch, and gives those after the given number that are still
 // there in order, the newest last; none if there is none. whole says that they are
-// all: none after the given number was removed yet.
+// all: none after the given number was removed yet. If the newest one is damaged, the error is
+// transient, and a *DamagedEpochError.
 func NewestEpoch(ctx context.Context, b bank.Bank, domain string, known int) (found []*Epoch, whole bool, err error) {
 	const tries = 4
 	for range tries {
@@ -110,15 +128,16 @@ func NewestEpoch(ctx context.Context, b bank.Bank, domain string, known int) (fo
 // now: the last one must still be there after none was found behind it, as the newest two are
 // never removed, and older ones in order.
 func follow(ctx context.Context, b bank.Bank, domain string, from int, listed bool) (found []*Epoch, ok bool, err error) {
-	last, damage := from, error(nil)
+	last := from
+	var damage *format.DamageError
 	for ; ; last++ {
 		e, err := ReadEpoch(ctx, b, domain, last+1)
 		if karbor.KindOf(err) == karbor.NotFound {
 			break
 		}
 		// One that is damaged does not matter if there is a newer one.
-		_, bad := errors.AsType[*format.DamageError](err)
-		if damage = err; bad {
+		var bad bool
+		if damage, bad = errors.AsType[*format.DamageError](err); bad {
 			continue
 		}
 		if err != nil {
@@ -127,7 +146,8 @@ func follow(ctx context.Context, b bank.Bank, domain string, from int, listed bo
 		found = append(found, e)
 	}
 	if damage != nil {
-		return nil, false, damage
+		cause := &DamagedEpochError{Key: EpochKey(domain, last), Number: last, Before: found, Err: damage}
+		return nil, false, karbor.Transientf("the newest epoch of %s is damaged, and the next collection replaces it: %w", domain, cause)
 	}
 	if last > 0 {
 		_, err := b.Stat(ctx, EpochKey(domain, last))

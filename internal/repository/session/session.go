@@ -218,8 +218,11 @@ func (s *Session) prolong(ctx context.Context) error {
 	if s.read == epoch {
 		return nil
 	}
-	// What was condemned may lie elsewhere now.
-	if err := s.refresh(ctx, false); err != nil {
+	// What was condemned may lie elsewhere now, and what was once may be gone.
+	s.mu.RLock()
+	anew := len(s.former) > 0
+	s.mu.RUnlock()
+	if err := s.refresh(ctx, anew); err != nil {
 		return err
 	}
 	s.read = epoch

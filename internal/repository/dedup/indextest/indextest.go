@@ -2,6 +2,7 @@
 package indextest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
@@ -11,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/repository/dedup"
 	"github.com/karbor/karbor/internal/repository/format"
 )
@@ -152,6 +154,28 @@ func forgetsTheUnnamed(t *testing.T, x dedup.SessionIndex) {
 	}
 	delete(known, named.Name)
 	Check(t, x, known, 6)
+	// An own segment that no listing has shown may only be late, but not when it is asked for anew.
+	for _, anew := range []bool{false, true} {
+		if anew {
+			delete(known, late.Name)
+			if err := x.ForgetUnnamed(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if damaged, err := x.Sync(t.Context(), unlisted{}); err != nil || len(damaged) > 0 {
+			t.Fatal(damaged, err)
+		}
+		Check(t, x, known, 6)
+	}
+}
+
+// unlisted are segments of which listings show none.
+type unlisted struct{}
+
+func (unlisted) List(context.Context) ([]format.Name, error) { return nil, nil }
+
+func (unlisted) Load(context.Context, format.Name) (*format.Segment, error) {
+	return nil, karbor.Errorf(karbor.NotFound, "there are no segments")
 }
 
 // Run tests indexes that open makes, which are empty. Those that are an io.Closer are closed.
