@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 REQUESTS ?= 1000000
 
 .PHONY: help build man test check lint vet race bench bench-api bench-peers bench-saturation bench-endurance demo demo-selftest demo-crash demo-openstack \
-	test-compat model test-bank-faults openstack-up openstack-down test-openstack test-databases test-banks bench-banks fuzz clean
+	test-compat model test-bank-faults test-crash openstack-up openstack-down test-openstack test-databases test-banks bench-banks fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ model: ## explore the protocol of writers and collector further (minutes)
 
 test-bank-faults: ## each operation on a bank goes wrong in turn, under writers, collectors and readers (half an hour)
 	go test -timeout 180m -count=1 -v -run 'Lost|Harness' ./internal/repository/collection -whole
+
+KILLS ?= 300
+SEED ?= 1
+
+test-crash: ## the service is killed KILLS times, at the boundaries of its work and at random moments (3 s each); SEED chooses
+	KARBOR_KILLS=$(KILLS) KARBOR_SEED=$(SEED) go test -timeout 300m -count=1 -v -run 'ServiceIsKilled|ByKilling' ./test/failure
 
 bench-api: ## CPU time of the API for each request; each beside its goal
 	go test -run "^$$" -bench "Plan|Checkpoints" -benchtime 500x -timeout 10m ./internal/api

@@ -83,6 +83,19 @@ func (e *OpenError) Error() string { return fmt.Sprintf("opening plug-in %s: %v"
 // Unwrap gives the plug-in's own error.
 func (e *OpenError) Unwrap() error { return e.Err }
 
+// Through gives the same plug-in, whose open form goes through wrap.
+func (d Definition[P]) Through(wrap func(P) P) Definition[P] {
+	inner := d.open
+	d.open = func(ctx context.Context, options ast.Node) (P, error) {
+		p, err := inner(ctx, options)
+		if err != nil {
+			return p, err
+		}
+		return wrap(p), nil
+	}
+	return d
+}
+
 // Set is the list of the plug-ins of one kind that a program links.
 type Set[P any] []Definition[P]
 

@@ -88,3 +88,16 @@ func TestDefaultsAreFreshEachTime(t *testing.T) {
 		t.Fatalf("defaults are %+v", first)
 	}
 }
+
+func TestThroughWrapsWhatIsOpened(t *testing.T) {
+	loud := sample.Through(func(text string) string { return text + "!" })
+	if got, err := loud.Open(t.Context(), node(t, "path: /a\n")); err != nil || got != "/a 1s!" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := loud.Open(t.Context(), node(t, "path: /broken\n")); err == nil || got != "" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if loud.Name() != sample.Name() {
+		t.Errorf("its name is %q", loud.Name())
+	}
+}

@@ -49,6 +49,49 @@ func TestCreatedCheckpointIsReadBack(t *testing.T) {
 	}
 }
 
+func TestCheckpointMadeAvailableAtOnceIsReadBack(t *testing.T) {
+	c := newClock()
+	f := banktest.NewFaulty(memory(c))
+	cs := open(t, f, c, "a")
+	before := len(f.Calls())
+	must(t, cs.CreateAvailable(t.Context(), sample(), Change{Size: 42}))
+	writes := map[banktest.Method]int{}
+	for _, call := range f.Calls()[before:] {
+		writes[call.Method]++
+	}
+	fewer := map[banktest.Method]int{banktest.Create: 6, banktest.Delete: 1, banktest.List: 1}
+	if diff := cmp.Diff(fewer, writes); diff != "" {
+		t.Error(diff)
+	}
+	want := sample()
+	want.Status, want.Size = karbor.CheckpointAvailable, 42
+	got, err := cs.Get(t.Context(), project, cpID)
+	must(t, err)
+	if diff := diffCheckpoint(want, got); diff != "" {
+		t.Error(diff)
+	}
+	listed, err := cs.List(t.Context(), project, Filter{PlanID: plan}, "", 10)
+	must(t, err)
+	if len(listed.Checkpoints) != 1 {
+		t.Errorf("the index by plan gives %d checkpoints", len(listed.Checkpoints))
+	}
+	must(t, cs.CreateAvailable(t.Context(), sample(), Change{Size: 42}))
+	must(t, cs.SetState(t.Context(), project, cpID, karbor.CheckpointError, Change{}))
+	wantKind(t, cs.CreateAvailable(t.Context(), sample(), Change{}), karbor.Conflict)
+}
+
+func TestCheckpointThatWasMadeByStepsCanBeMadeAvailable(t *testing.T) {
+	c := newClock()
+	cs := open(t, memory(c), c, "a")
+	must(t, cs.Create(t.Context(), sample()))
+	must(t, cs.CreateAvailable(t.Context(), sample(), Change{Size: 7}))
+	got, err := cs.Get(t.Context(), project, cpID)
+	must(t, err)
+	if got.Status != karbor.CheckpointAvailable || got.Size != 7 {
+		t.Errorf("it is %s with %d bytes", got.Status, got.Size)
+	}
+}
+
 func TestUnknownAndForeignCheckpointsAreNotFound(t *testing.T) {
 	c := newClock()
 	cs := open(t, memory(c), c, "a")

@@ -283,6 +283,12 @@ func TestCreateSurvivesACrashAfterEveryCall(t *testing.T) {
 	survives(t, memory, nothing, create, finish)
 }
 
+func TestCreateAvailableSurvivesACrashAfterEveryCall(t *testing.T) {
+	survives(t, memory, nothing, func(ctx context.Context, cs *Checkpoints) error {
+		return cs.CreateAvailable(ctx, sample(), Change{Size: 3})
+	})
+}
+
 func TestDeleteSurvivesACrashAfterEveryCall(t *testing.T) {
 	deleting := func(ctx context.Context, cs *Checkpoints) error {
 		err := cs.SetState(ctx, project, cpID, karbor.CheckpointDeleting, Change{From: []karbor.CheckpointStatus{karbor.CheckpointError}})

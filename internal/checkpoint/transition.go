@@ -77,6 +77,63 @@ func (c *Checkpoints) create(ctx context.Context, d *description) error {
 	return errors.Join(err, group.Wait())
 }
 
+// CreateAvailable writes a new checkpoint as available, with its indices: one that is
+// whole as soon as it is described, as there is nothing to keep of its resources. It is
+// never seen as protecting. The same checkpoint again is no error, whether it is
+// protecting, by Create, or available; one in another state is karbor.Conflict. Of
+// change, Size and Figures count.
+func (c *Checkpoints) CreateAvailable(ctx context.Context, cp karbor.Checkpoint, change Change) error {
+	d, err := describe(cp)
+	if err != nil {
+		return err
+	}
+	ctx, cancel, err := c.lease.publishing(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	if err := c.createAvailable(bank.Urgent(ctx), d, Change{Size: change.Size, Figures: change.Figures}); err != nil {
+		return fmt.Errorf("creating checkpoint %s: %w", cp.ID, err)
+	}
+	return nil
+}
+
+func (c *Checkpoints) createAvailable(ctx context.Context, d *description, change Change) error {
+	s, err := c.newest(ctx, d.ProjectID, d.CheckpointID)
+	switch {
+	case err != nil:
+		return err
+	case s != nil && s.Status != karbor.CheckpointProtecting && s.Status != karbor.CheckpointAvailable:
+		return existing(d.CheckpointID)
+	case s != nil: // an earlier run, or an earlier program, was here
+		return c.change(ctx, s, karbor.CheckpointAvailable, change)
+	}
+	if err := c.claim(ctx, d.ProjectID, d.CheckpointID); err != nil {
+		return err
+	}
+	if err := c.papers.create(ctx, d.ProjectID, descriptionKey(d.ProjectID, d.CheckpointID), d); err != nil {
+		return named(d.ProjectID, d.CheckpointID, err)
+	}
+	first := d.state(c.options.Owner, c.lease.now())
+	// The indices first: nobody looks after those of a checkpoint that is available.
+	group, indexing := errgroup.WithContext(ctx)
+	for _, key := range indexKeys(first) {
+		group.Go(func() error { return createEmpty(indexing, c.bank, key) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	first.Sequence = 0
+	after, err := c.successor(ctx, first, karbor.CheckpointAvailable, change)
+	if err != nil {
+		return err
+	}
+	if err := c.publish(ctx, after); err != nil {
+		return err
+	}
+	return c.unclaim(ctx, d.ProjectID, d.CheckpointID)
+}
+
 // resume is for a checkpoint that has a first state already.
 func (c *Checkpoints) resume(ctx context.Context, d *description) error {
 	s, err := c.newest(ctx, d.ProjectID, d.CheckpointID)

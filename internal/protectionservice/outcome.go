@@ -17,11 +17,9 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 	if err != nil || !w.op.EndedAt.IsZero() {
 		return err
 	}
-	if task.Input == actionBegin {
-		err := s.begin(ctx, task)
-		// An earlier run may have made the checkpoint available: the change to that
-		// state finds out whether it is this that is in the way.
-		if err != nil && (w.op.Type != karbor.Protect || karbor.KindOf(err) != karbor.Conflict) {
+	whole := task.Input == actionBegin
+	if whole && w.op.Type != karbor.Protect {
+		if err := s.begin(ctx, task); err != nil {
 			return err
 		}
 	}
@@ -37,7 +35,7 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 		}
 		o.Figures = w.figures(rows)
 		o.CheckpointStatus, o.LogStatus = karbor.CheckpointAvailable, karbor.LogStatus(karbor.CheckpointAvailable)
-		err = w.provider.Checkpoints().SetState(ctx, w.op.ProjectID, w.op.CheckpointID, karbor.CheckpointAvailable, checkpoint.Change{
+		err = s.publish(ctx, w, whole, checkpoint.Change{
 			From: []karbor.CheckpointStatus{karbor.CheckpointProtecting}, Size: o.Size, Figures: o.Figures,
 		})
 	case karbor.Delete:
@@ -61,6 +59,19 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 		o.Records[r.Key] = store.RecordOutcome{State: done(w.op.Type)}
 	}
 	return s.finish(ctx, w.op, o)
+}
+
+// publish makes a checkpoint available in the bank; whole says that no step before has
+// made it there.
+func (s *Service) publish(ctx context.Context, w work, whole bool, change checkpoint.Change) error {
+	if !whole {
+		return w.provider.Checkpoints().SetState(ctx, w.op.ProjectID, w.op.CheckpointID, karbor.CheckpointAvailable, change)
+	}
+	cp, err := s.made(ctx, w.op)
+	if err != nil {
+		return fmt.Errorf("reading checkpoint %s: %w", w.op.CheckpointID, err)
+	}
+	return w.provider.Checkpoints().CreateAvailable(ctx, cp, change)
 }
 
 // finish ends the operation in the store, and has what it was authorized with given

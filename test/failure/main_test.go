@@ -43,6 +43,8 @@ type orders struct {
 	// Disks are folders to put a small file system of their own on, and its size
 	// in bytes. Others see it below /proc/PID/root.
 	Disks map[string]int64
+	// Doom, if given, is what the process dies of.
+	Doom *doom
 }
 
 const ordersVariable = "KARBOR_FAILURE_ORDERS"
@@ -82,8 +84,12 @@ func serve(text string) error {
 	c.Listen, c.State, c.Providers = "127.0.0.1:0", o.State, o.Providers
 	c.Keystone.AuthURL, c.Keystone.Timeout = o.AuthURL, o.Timeout
 	c.Operations.AdminReads = true
+	linked := sets()
+	if o.Doom != nil {
+		linked = doomed(linked, *o.Doom)
+	}
 	d, err := daemon.Open(ctx, daemon.Options{
-		Config: c, Password: karbor.Secret(o.Password), Sets: sets(), Protectables: protectables(), Now: time.Now,
+		Config: c, Password: karbor.Secret(o.Password), Sets: linked, Protectables: protectables(), Now: time.Now,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -67,6 +68,8 @@ type site struct {
 	disks map[string]int64
 	// api is the address of the running process.
 	api string
+	// doom is what the next process dies of; nil for none.
+	doom *doom
 
 	mu      sync.Mutex
 	log     bytes.Buffer
@@ -78,6 +81,12 @@ type process struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	err   error
+	// armed is told when the process counts boundaries, passed how many it has passed.
+	armed  chan struct{}
+	passed chan int
+	// dies says at which boundary it ended itself; "" if it did not. It is to be read
+	// after the end.
+	dies string
 }
 
 // newSite starts a cloud and a process. The test runs beside others.
@@ -135,7 +144,7 @@ func (s *site) launch() (p *process, ready chan string) {
 	user, _ := s.cloud.User("karbor")
 	text, err := json.Marshal(orders{
 		State: filepath.Join(s.dir, "state"), Providers: filepath.Join(s.dir, "providers.d"), AuthURL: s.cloud.URL(),
-		Password: user.Password, Timeout: time.Second, Disks: s.disks,
+		Password: user.Password, Timeout: time.Second, Disks: s.disks, Doom: s.doom,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -157,13 +166,22 @@ func (s *site) launch() (p *process, ready chan string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p, ready = &process{cmd: cmd, ended: make(chan struct{})}, make(chan string, 1)
+	p, ready = &process{cmd: cmd, ended: make(chan struct{}), armed: make(chan struct{}, 1), passed: make(chan int, 1)}, make(chan string, 1)
 	go func() {
 		defer close(p.ended)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
-			if address, ok := strings.CutPrefix(lines.Text(), "ready "); ok {
-				ready <- address
+			word, rest, _ := strings.Cut(lines.Text(), " ")
+			switch word {
+			case "ready":
+				ready <- rest
+			case armedWord:
+				p.armed <- struct{}{}
+			case passedWord:
+				n, _ := strconv.Atoi(rest)
+				p.passed <- n
+			case diesWord:
+				p.dies = rest
 			}
 		}
 		p.err = cmd.Wait()

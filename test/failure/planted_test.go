@@ -1,0 +1,64 @@
+package failure
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite" // the database of the site
+)
+
+// forget ends in the database all that runs, as if it had never been kept.
+func (k *killing) forget() {
+	k.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(k.dir, "state", "karbor.db"))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, statement := range []string{
+		"UPDATE operations SET ended_at = created_at, dispatched = 1 WHERE ended_at IS NULL",
+		"DELETE FROM journal_steps", "DELETE FROM journal_pages", "DELETE FROM journal_operations",
+	} {
+		if _, err := db.ExecContext(k.t.Context(), statement); err != nil {
+			k.t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+// TestPlantedBugsAreFoundByKilling shows that what looks at the outcomes sees what may go wrong.
+func TestPlantedBugsAreFoundByKilling(t *testing.T) {
+	for _, c := range []struct {
+		bug, work, words string
+		// never says that it shows without a kill.
+		never bool
+	}{
+		{deadJanitor, "failing restore", "the cloud has changed", true},
+		{duplicating, "restore", "the cloud has changed", false},
+		{earlyPublish, "protect", "was available before it was whole", false},
+		{lostOutbox, "protect", "has no end", false},
+	} {
+		t.Run(c.bug, func(t *testing.T) {
+			for _, w := range works {
+				if w.name != c.work {
+					continue
+				}
+				k := newKilling(t, w, c.bug, false)
+				k.patience = 5 * time.Second
+				passed := k.episode(0, 0)
+				if !c.never && len(k.problems) > 0 {
+					t.Fatalf("it shows without a kill: %q", k.problems)
+				}
+				for at := 1; at <= passed && len(k.problems) == 0; at++ {
+					k.episode(at, 0)
+				}
+				if len(k.problems) == 0 || !strings.Contains(strings.Join(k.problems, "\n"), c.words) {
+					t.Errorf("%d kills did not find it: %q", k.kills, k.problems)
+				}
+				t.Logf("found after %d kills", k.kills)
+			}
+		})
+	}
+}
