@@ -6,8 +6,8 @@ LINT := go tool -modfile=tools/go.mod golangci-lint
 PACKAGES ?= ./...
 REQUESTS ?= 1000000
 
-.PHONY: help build man test check lint vet race bench bench-api bench-peers bench-saturation bench-endurance demo demo-selftest demo-crash demo-openstack \
-	test-compat model test-bank-faults test-crash openstack-up openstack-down test-openstack test-databases test-banks bench-banks fuzz clean
+.PHONY: help build man test check lint vet race bench bench-api bench-peers bench-saturation bench-endurance demo demo-proof demo-selftest demo-crash demo-openstack \
+	test-compat model test-bank-faults test-crash openstack-up openstack-down test-openstack test-databases test-triggers soak-schedules test-banks test-temporal bench-banks bench-index fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,10 +36,24 @@ test-databases: ## the store and the local engine on private PostgreSQL and Mari
 test-banks: ## the banks on a real S3 server (versitygw, built from its module) and on Swift, through both of its interfaces; no skips
 	.ci/noskip -count=1 -timeout 60m -tags banks ./bank/...
 
+test-triggers: ## thousands of random crontabs and events beside Debian's croniter and dateutil; SEED=n
+	go test -count=1 -v -tags croniter ./internal/trigger -run 'CroniterSays|DateutilSays' -seed $(SEED)
+
+SEED ?= 1
+HOURS ?= 24
+
+soak-schedules: ## two operation engines in fake time, killed at random, and three planted bugs; SEED=n HOURS=n
+	go test -count=1 -v -timeout 60m ./internal/operationengine -run Soak -seed $(SEED) -hours $(HOURS)
+
 PEERS ?=
 
 bench-peers: ## CPU time, memory and bytes beside restic, borg and kopia; RESTIC=, BORG=, KOPIA= name them, PEERS="-data 2000 -rounds 5" sets sizes
 	go run ./test/bench/peers $(PEERS)
+
+ENTRIES ?= 170000000
+
+bench-index: ## the index of a repository of 10 TiB of unique data: memory, cost of a look-up (half an hour, 20 GB of disk); ENTRIES=n for fewer
+	go test -run "^$$" -bench Index -benchtime 100000x -timeout 180m -v ./internal/repository/index -entries $(ENTRIES)
 
 bench-banks: ## packs over a line of 100 MB/s with 20 ms latency, to a real S3 server
 	go test -tags banks -run "^$$" -bench Packs -benchtime 1x ./bank/s3
@@ -55,6 +69,11 @@ test-bank-faults: ## each operation on a bank goes wrong in turn, under writers,
 
 KILLS ?= 300
 SEED ?= 1
+
+test-temporal: ## the engine of a fleet, and the service as several processes, on a real Temporal server (built once: 10 minutes) and PostgreSQL
+	cd test/temporal && CGO_ENABLED=0 go build -o $(CURDIR)/$(BIN)/temporal-server .
+	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server .ci/noskip -count=1 -timeout 40m -tags temporal ./internal/workflow/temporal -rapid.checks=20
+	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server .ci/noskip -count=1 -timeout 20m -tags temporal ./test/scaleout
 
 test-crash: ## the service is killed KILLS times, at the boundaries of its work and at random moments (3 s each); SEED chooses
 	KARBOR_KILLS=$(KILLS) KARBOR_SEED=$(SEED) go test -timeout 300m -count=1 -v -run 'ServiceIsKilled|ByKilling' ./test/failure
@@ -81,6 +100,9 @@ demo-selftest: build ## plant a wrong byte and wrong properties; the demo must s
 demo-crash: build ## the demo with karbord killed in mid-protect and in mid-restore
 	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor --crash
 
+demo-proof: build ## a bit of the bank turned over, then the bank removed: the copy in another bank serves (2 minutes)
+	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor --proof
+
 test-compat: ## Debian's clients and policy engine as judges (python3-openstackclient, -karborclient, -oslo.policy)
 	go test -count=1 -tags compat -run 'Oslo' ./internal/policy
 	cd test/compat && go test -count=1 -tags compat
@@ -91,7 +113,7 @@ openstack-up: ## start a real OpenStack on this machine (root; Debian 12; about 
 openstack-down: ## stop it
 	test/openstack/down.sh
 
-test-openstack: build ## contract suite and story against the OpenStack of openstack-up
+test-openstack: build ## contract suite, plug-ins and story against the OpenStack of openstack-up
 	test/openstack/test.sh
 
 demo-openstack: build ## the story on a real cloud (settings: docs/operators/real-cloud.md)

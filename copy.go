@@ -16,13 +16,19 @@ const (
 	CopyError    CopyStatus = "error"
 )
 
+// The states of a checkpoint that is being copied to, before it is available.
+const (
+	CheckpointWaitCopying CheckpointStatus = "wait_copying"
+	CheckpointCopying     CheckpointStatus = "copying"
+)
+
 // Copy is one request to copy the checkpoints of a plan that are not copied yet.
 type Copy struct {
 	ID         string
 	ProjectID  string
 	ProviderID string
 	PlanID     string
-	// Checkpoints are those that it copies.
+	// Checkpoints are those that it copies, once for each target.
 	Checkpoints []CopiedCheckpoint
 	Parameters  Parameters
 	Status      CopyStatus
@@ -35,4 +41,29 @@ type Copy struct {
 type CopiedCheckpoint struct {
 	ProtectID string `json:"checkpoint_protect_id"`
 	CopyID    string `json:"checkpoint_copy_id"`
+}
+
+// CopyProgress is how far a request is with the copy of one checkpoint to one target.
+type CopyProgress struct {
+	// CheckpointID is the checkpoint that is copied, and CopyID what it is copied to; ""
+	// for one that can't be copied.
+	CheckpointID, CopyID string
+	// Bank is the name of the target.
+	Bank   string
+	Status CopyStatus
+	// Reason says why it failed, or what it waits for.
+	Reason string
+	// Done and Total are logical bytes; Total is 0 as long as it is not known.
+	Done, Total int64
+	// Stored is how many bytes the target's bank has got for it.
+	Stored int64
+}
+
+// StandIn is a copy that is used in place of the checkpoint that was asked for.
+type StandIn struct {
+	CheckpointID string `json:"checkpoint_id"`
+	// Bank is the copy target in whose bank it lies.
+	Bank string `json:"bank"`
+	// Reason says, in a sentence, why the checkpoint itself is not used.
+	Reason string `json:"reason"`
 }

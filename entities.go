@@ -91,6 +91,9 @@ type Checkpoint struct {
 	// Figures are those of the resources with bytes, by TYPE#id, or TYPE#id@role of one
 	// that is there for another resource. None are known of old checkpoints.
 	Figures map[string]Figures
+	// CopyOf is the checkpoint that it was copied from, and Bank the provider's copy
+	// target in whose bank it lies; both are "" for one that is no copy.
+	CopyOf, Bank string
 }
 
 // Figures say how much of a resource a checkpoint holds, in bytes.
@@ -119,8 +122,12 @@ type Restore struct {
 	ResourcesReason map[string]string
 	// KeepOnFailure says that what is restored stays when the restore fails elsewhere.
 	KeepOnFailure bool
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	// StandIn is the copy that is restored in place of the checkpoint; nil for none.
+	StandIn *StandIn
+	// Choices say what of the checkpoint is restored, and how.
+	Choices   RestoreChoices
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // OperationLog is the record of one operation.
@@ -148,11 +155,19 @@ type ResourceProgress struct {
 	Phase string
 	// Done and Total are bytes; Total is 0 as long as it is not known.
 	Done, Total int64
-	Reason      string
+	// Speed is in bytes a second, in the mean of the last seconds; 0 where nothing moves,
+	// or where it is not known. Left is an estimate of the time that the rest takes, in
+	// whole seconds; 0 where there is none.
+	Speed int64
+	Left  time.Duration
+	// Waiting says what it waits for, for the tenant; empty where it does not.
+	Waiting string
+	Reason  string
 	// NewID is the id of the restored resource, once it exists.
 	NewID string
-	// NotKept lists what a restore could not bring back.
-	NotKept []string
+	// NotKept lists what a restore could not bring back, Mapped what it put something
+	// else in the place of because the tenant asked for that.
+	NotKept, Mapped []string
 }
 
 // Cloud is a session with an OpenStack cloud in the name of one user in one

@@ -27,6 +27,9 @@ type OperationDefinition struct {
 	MaxBackups int
 	// RetentionDuration is for how many days checkpoints are kept; 0 for ever.
 	RetentionDuration int
+	// Keep and Manual are as in RetentionRules. Microversion 1.4.
+	Keep   KeepRules
+	Manual bool
 }
 
 // definitionDocument is OperationDefinition as JSON.
@@ -35,11 +38,22 @@ type definitionDocument struct {
 	ProviderID        string `json:"provider_id"`
 	MaxBackups        number `json:"max_backups,omitempty"`
 	RetentionDuration number `json:"retention_duration,omitempty"`
+	KeepHourly        number `json:"keep_hourly,omitempty"`
+	KeepDaily         number `json:"keep_daily,omitempty"`
+	KeepWeekly        number `json:"keep_weekly,omitempty"`
+	KeepMonthly       number `json:"keep_monthly,omitempty"`
+	KeepYearly        number `json:"keep_yearly,omitempty"`
+	MinimumKeep       number `json:"minimum_keep,omitempty"`
+	IncludeManual     truth  `json:"include_manual,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
 func (d OperationDefinition) MarshalJSON() ([]byte, error) {
-	return json.Marshal(definitionDocument{d.PlanID, d.ProviderID, number(d.MaxBackups), number(d.RetentionDuration)})
+	k := d.Keep
+	return json.Marshal(definitionDocument{
+		d.PlanID, d.ProviderID, number(d.MaxBackups), number(d.RetentionDuration),
+		number(k.Hourly), number(k.Daily), number(k.Weekly), number(k.Monthly), number(k.Yearly), number(k.Minimum), truth(d.Manual),
+	})
 }
 
 // UnmarshalJSON implements json.Unmarshaler. A number that is none has the kind
@@ -49,7 +63,15 @@ func (d *OperationDefinition) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &doc); err != nil {
 		return err
 	}
-	*d = OperationDefinition{doc.PlanID, doc.ProviderID, int(doc.MaxBackups), int(doc.RetentionDuration)}
+	*d = OperationDefinition{
+		PlanID: doc.PlanID, ProviderID: doc.ProviderID,
+		MaxBackups: int(doc.MaxBackups), RetentionDuration: int(doc.RetentionDuration),
+		Keep: KeepRules{
+			Hourly: int(doc.KeepHourly), Daily: int(doc.KeepDaily), Weekly: int(doc.KeepWeekly),
+			Monthly: int(doc.KeepMonthly), Yearly: int(doc.KeepYearly), Minimum: int(doc.MinimumKeep),
+		},
+		Manual: bool(doc.IncludeManual),
+	}
 	return nil
 }
 

@@ -21,6 +21,8 @@ type Service struct {
 	// administrator has said so. DisabledReason may be empty.
 	Disabled       bool
 	DisabledReason string
+	// Version is that of the program that runs it; "" if it is not known.
+	Version string
 	// ReportCount is how often it has reported.
 	ReportCount int64
 	CreatedAt   time.Time

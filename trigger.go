@@ -19,7 +19,7 @@ type TriggerFormat string
 // The formats of patterns.
 const (
 	// Crontab is a line of five fields: minute, hour, day of the month, month and day of
-	// the week; in UTC.
+	// the week; in UTC, or in the zone of the properties.
 	Crontab TriggerFormat = "crontab"
 	// Calendar is an iCalendar VEVENT (RFC 5545) with RRULE or RDATE.
 	Calendar TriggerFormat = "calendar"
@@ -43,6 +43,12 @@ type TriggerProperties struct {
 	// Window is how late a run may begin after its time, in whole seconds; zero
 	// for the least that the service allows.
 	Window time.Duration
+	// Timezone is the name of the zone (IANA) of whose clock the pattern speaks where it
+	// names none itself; "" for UTC.
+	Timezone string
+	// Jitter is over how long a time, in whole seconds, the runs of the scheduled
+	// operations that share the trigger are spread.
+	Jitter time.Duration
 }
 
 // triggerDocument is TriggerProperties as JSON.
@@ -52,11 +58,14 @@ type triggerDocument struct {
 	StartTime string        `json:"start_time,omitempty"`
 	EndTime   string        `json:"end_time,omitempty"`
 	Window    *number       `json:"window,omitempty"`
+	Timezone  string        `json:"timezone,omitempty"`
+	Jitter    number        `json:"jitter,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
 func (p TriggerProperties) MarshalJSON() ([]byte, error) {
-	d := triggerDocument{Format: p.Format, Pattern: p.Pattern, StartTime: triggerTime(p.StartTime), EndTime: triggerTime(p.EndTime)}
+	d := triggerDocument{Format: p.Format, Pattern: p.Pattern, StartTime: triggerTime(p.StartTime), EndTime: triggerTime(p.EndTime),
+		Timezone: p.Timezone, Jitter: number(p.Jitter / time.Second)}
 	if p.Window != 0 {
 		seconds := number(p.Window / time.Second)
 		d.Window = &seconds
@@ -79,11 +88,15 @@ func (p *TriggerProperties) UnmarshalJSON(text []byte) error {
 	if err != nil {
 		return err
 	}
-	*p = TriggerProperties{Format: d.Format, Pattern: d.Pattern, StartTime: start, EndTime: end}
+	const most = 1 << 31
+	if d.Jitter < 0 || d.Jitter > most {
+		return Errorf(Invalid, "properties.jitter: %d seconds are out of range", d.Jitter)
+	}
+	*p = TriggerProperties{Format: d.Format, Pattern: d.Pattern, StartTime: start, EndTime: end,
+		Timezone: d.Timezone, Jitter: time.Duration(d.Jitter) * time.Second}
 	if d.Window == nil {
 		return nil
 	}
-	const most = 1 << 31
 	if *d.Window < 1 || *d.Window > most {
 		return Errorf(Invalid, "properties.window: %d seconds are out of range", *d.Window)
 	}

@@ -53,7 +53,10 @@ func TestTriggerPropertiesNameWhatCanNotBeRead(t *testing.T) {
 func TestOperationDefinitionKeepsTheFormOfTheWire(t *testing.T) {
 	for text, want := range map[string]OperationDefinition{
 		`{"plan_id":"p","provider_id":"b"}`:                                             {PlanID: "p", ProviderID: "b"},
-		`{"plan_id":"p","provider_id":"b","max_backups":"7","retention_duration":"30"}`: {"p", "b", 7, 30},
+		`{"plan_id":"p","provider_id":"b","max_backups":"7","retention_duration":"30"}`: {PlanID: "p", ProviderID: "b", MaxBackups: 7, RetentionDuration: 30},
+		`{"plan_id":"p","provider_id":"b","keep_hourly":"1","keep_daily":"2","keep_weekly":"3","keep_monthly":"4","keep_yearly":"5","minimum_keep":"6","include_manual":"true"}`: {
+			PlanID: "p", ProviderID: "b", Keep: KeepRules{Hourly: 1, Daily: 2, Weekly: 3, Monthly: 4, Yearly: 5, Minimum: 6}, Manual: true,
+		},
 	} {
 		var d OperationDefinition
 		if err := json.Unmarshal([]byte(text), &d); err != nil {
@@ -69,6 +72,15 @@ func TestOperationDefinitionKeepsTheFormOfTheWire(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{"max_backups": "all"}`), &d); KindOf(err) != Invalid {
 		t.Errorf("a word for a number: %v", err)
+	}
+	for text, want := range map[string]bool{`true`: true, `false`: false, `"True"`: true, `"false"`: false, `null`: false} {
+		var d OperationDefinition
+		if err := json.Unmarshal([]byte(`{"include_manual": `+text+`}`), &d); err != nil || d.Manual != want {
+			t.Errorf("include_manual %s: %v, %v", text, d.Manual, err)
+		}
+	}
+	if err := json.Unmarshal([]byte(`{"include_manual": "perhaps"}`), &d); KindOf(err) != Invalid {
+		t.Errorf("a word for a truth: %v", err)
 	}
 }
 

@@ -27,6 +27,8 @@ type Verification struct {
 	// of the words of VerificationStatus.
 	ResourcesStatus map[string]VerificationStatus
 	ResourcesReason map[string]string
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	// StandIn is the copy that is verified in place of the checkpoint; nil for none.
+	StandIn   *StandIn
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }

@@ -16,6 +16,9 @@ type Info struct {
 	Size int64
 	// ModTime is when it was written, by the bank's clock, to about a second.
 	ModTime time.Time
+	// LockedUntil is until when the back-end surely refuses to remove it, by the bank's clock,
+	// as far as the bank knows without asking for each object; zero if it knows of no lock.
+	LockedUntil time.Time
 }
 
 // Bank stores objects under keys (see CheckKey). All methods may be called

@@ -46,7 +46,7 @@ const anything = `{"plan":{},"checkpoint":{},"restore":{},"verification":{},"cop
 func TestCreateIsTriedAgainWithTheSameKey(t *testing.T) {
 	var keys []string
 	c, _ := open(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("OpenStack-API-Version", "data-protect 1.3")
+		w.Header().Set("OpenStack-API-Version", "data-protect 1.4")
 		if r.Method != http.MethodPost {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"time"
 
 	"github.com/karbor/karbor"
 )
@@ -32,6 +33,14 @@ type Checkpoint struct {
 	NotKept map[string][]string `json:"not_kept,omitempty"`
 	// Progress is how far each resource is. Microversion 1.1.
 	Progress []Progress `json:"progress,omitempty"`
+	// CopyOf is the checkpoint that it was copied from, and Bank where it lies: main, or
+	// the name of a copy target. Microversion 1.4.
+	CopyOf string `json:"copy_of,omitempty"`
+	Bank   string `json:"bank,omitempty"`
+	// Hold, ExpiresAt and LastVerified are as in Keeping. Microversion 1.4.
+	Hold         *Hold         `json:"hold,omitempty"`
+	ExpiresAt    Timestamp     `json:"expires_at,omitempty"`
+	LastVerified *LastVerified `json:"last_verified,omitempty"`
 }
 
 // Figures are bytes of a resource in a checkpoint.
@@ -57,6 +66,12 @@ type Progress struct {
 	BytesDone  int64  `json:"bytes_done"`
 	BytesTotal int64  `json:"bytes_total"`
 	Reason     string `json:"reason"`
+	// BytesPerSecond is how fast it moves, SecondsLeft an estimate of how long the rest
+	// takes, and Waiting what it waits for; each is empty where there is none.
+	// Microversion 1.4.
+	BytesPerSecond int64  `json:"bytes_per_second,omitempty"`
+	SecondsLeft    int64  `json:"seconds_left,omitempty"`
+	Waiting        string `json:"waiting,omitempty"`
 	// NewID is the id of the restored resource, once it exists.
 	NewID string `json:"new_id,omitempty"`
 }
@@ -77,6 +92,8 @@ func (c Checkpoint) Graph() (*karbor.Graph, error) {
 type CheckpointRequest struct {
 	PlanID    string         `json:"plan_id"`
 	ExtraInfo map[string]any `json:"extra_info,omitempty"`
+	// ExpiresAt is when it is deleted by itself; nil for never. Microversion 1.4.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
 // Checkpoints are the checkpoints of the API.

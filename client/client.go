@@ -17,7 +17,7 @@ import (
 
 // Microversion is the newest one that this client understands. It is asked for with
 // every request; a service that is older is asked for its own newest one.
-const Microversion = "1.3"
+const Microversion = "1.4"
 
 // maxAnswer is how many bytes of one answer are read. A page of 1000 items is
 // far below it.
@@ -76,6 +76,7 @@ type Client struct {
 	Triggers               *Triggers
 	ScheduledOperations    *ScheduledOperations
 	Services               *Services
+	Operations             *Operations
 }
 
 // New makes a client. It sends nothing yet. An endpoint that is not an absolute
@@ -112,6 +113,7 @@ func New(o Options) (*Client, error) {
 	c.Triggers = &Triggers{c}
 	c.ScheduledOperations = &ScheduledOperations{c}
 	c.Services = &Services{c}
+	c.Operations = &Operations{c}
 	return c, nil
 }
 

@@ -19,6 +19,24 @@ type Copy struct {
 	Status      karbor.CopyStatus         `json:"status"`
 	// CreatedAt is when it was asked for. Microversion 1.2.
 	CreatedAt Timestamp `json:"created_at,omitempty"`
+	// Progress is how far it is, by checkpoint and target. Microversion 1.4.
+	Progress []CopyProgress `json:"progress,omitempty"`
+}
+
+// CopyProgress is how far the copy of one checkpoint to one target is.
+type CopyProgress struct {
+	CheckpointID string `json:"checkpoint_id"`
+	// CopyID is what it is copied to; "" for a checkpoint that can't be copied.
+	CopyID string `json:"copy_id"`
+	// Bank is the name of the target.
+	Bank   string            `json:"bank"`
+	Status karbor.CopyStatus `json:"status"`
+	Reason string            `json:"reason"`
+	// BytesDone and BytesTotal are logical bytes; Stored are those that the target's bank
+	// has got.
+	BytesDone  int64 `json:"bytes_done"`
+	BytesTotal int64 `json:"bytes_total"`
+	Stored     int64 `json:"stored"`
 }
 
 // CopyRequest asks to copy every checkpoint of a plan that is not copied yet.
@@ -26,6 +44,11 @@ type Copy struct {
 type CopyRequest struct {
 	PlanID     string            `json:"plan_id"`
 	Parameters karbor.Parameters `json:"parameters"`
+	// Targets are the names of the provider's copy targets; none stands for all of them.
+	// Microversion 1.4.
+	Targets []string `json:"targets,omitempty"`
+	// Checkpoints, if any, are the only ones that are copied. Microversion 1.4.
+	Checkpoints []string `json:"checkpoint_ids,omitempty"`
 }
 
 // Copies are the requests for copies of the API. Microversion 1.2.

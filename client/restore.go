@@ -27,6 +27,16 @@ type Restore struct {
 	// KeepOnFailure says that what is restored stays when the restore fails elsewhere.
 	// Microversion 1.3.
 	KeepOnFailure bool `json:"keep_on_failure,omitempty"`
+	// StandIn is the copy that is restored in place of the checkpoint; nil for none.
+	// Microversion 1.4.
+	StandIn *karbor.StandIn `json:"stand_in,omitempty"`
+	// Mapped lists, by TYPE#id, what was put in the place of what. It and the choices are
+	// of microversion 1.4.
+	Mapped     map[string][]string     `json:"mapped,omitempty"`
+	Resources  []string                `json:"resources,omitempty"`
+	Dependents karbor.DependentsChoice `json:"dependents,omitempty"`
+	Mapping    map[string]any          `json:"mapping,omitempty"`
+	Stages     []karbor.RestoreStage   `json:"stages,omitempty"`
 	// CreatedAt is when it was asked for. Microversion 1.1.
 	CreatedAt Timestamp `json:"created_at,omitempty"`
 }
@@ -35,6 +45,10 @@ type Restore struct {
 type RestoreAuth struct {
 	Username string
 	Password karbor.Secret
+	// CredentialID and CredentialSecret are those of an application credential there; they
+	// stand instead of all the others. Microversion 1.4.
+	CredentialID     string
+	CredentialSecret karbor.Secret
 	// Others are further members, such as user_domain_name and project_name.
 	Others map[string]string
 }
@@ -50,6 +64,25 @@ type RestoreRequest struct {
 	// KeepOnFailure has what is restored stay when the restore fails elsewhere; else it
 	// is removed again. Microversion 1.3.
 	KeepOnFailure bool
+	// Choices say what is restored, and how. Microversion 1.4.
+	Choices karbor.RestoreChoices
+}
+
+// Preflight is what a dry run of a restore has found.
+type Preflight struct {
+	ProviderID   string    `json:"provider_id"`
+	CheckpointID string    `json:"checkpoint_id"`
+	Ready        bool      `json:"ready"`
+	Findings     []Finding `json:"findings"`
+}
+
+// Finding is one thing that a restore would come across. Severity is error, warning or
+// info; Resource is TYPE#id of the original, empty for what concerns all of it.
+type Finding struct {
+	Severity string `json:"severity"`
+	Resource string `json:"resource"`
+	Message  string `json:"message"`
+	Remedy   string `json:"remedy"`
 }
 
 // body gives the request as the wire contract has it. The password is revealed
@@ -70,7 +103,24 @@ func (r RestoreRequest) body() map[string]any {
 	if r.KeepOnFailure {
 		restore["keep_on_failure"] = true
 	}
-	if r.Auth != nil {
+	if len(r.Choices.Resources) > 0 {
+		restore["resources"] = r.Choices.Resources
+	}
+	if len(r.Choices.Mapping) > 0 {
+		restore["mapping"] = r.Choices.Mapping
+	}
+	if len(r.Choices.Stages) > 0 {
+		restore["stages"] = r.Choices.Stages
+	}
+	if r.Choices.Dependents != "" {
+		restore["dependents"] = r.Choices.Dependents
+	}
+	switch {
+	case r.Auth != nil && r.Auth.CredentialID != "":
+		restore["restore_auth"] = map[string]any{
+			"type": "application_credential", "id": r.Auth.CredentialID, "secret": r.Auth.CredentialSecret.Reveal(),
+		}
+	case r.Auth != nil:
 		auth := map[string]any{}
 		for k, v := range r.Auth.Others {
 			auth[k] = v
@@ -102,4 +152,14 @@ func (p *Restores) Show(ctx context.Context, id string) (Restore, error) {
 func (p *Restores) Create(ctx context.Context, r RestoreRequest) (Restore, error) {
 	return create[Restore](ctx, p.c, call{path: "/restores",
 		body: r.body(), what: "restoring the checkpoint " + r.CheckpointID}, "restore")
+}
+
+// Check tells what a restore would come across, and restores nothing. Microversion 1.4.
+func (p *Restores) Check(ctx context.Context, r RestoreRequest) (Preflight, error) {
+	body := r.body()
+	if restore, ok := body["restore"].(map[string]any); ok {
+		restore["dry_run"] = true
+	}
+	return create[Preflight](ctx, p.c, call{path: "/restores",
+		body: body, what: "looking ahead at a restore of the checkpoint " + r.CheckpointID}, "preflight")
 }

@@ -17,6 +17,28 @@ type ScheduledOperation struct {
 	TriggerID           string                        `json:"trigger_id"`
 	OperationDefinition karbor.OperationDefinition    `json:"operation_definition"`
 	Enabled             bool                          `json:"enabled"`
+	// These are there from microversion 1.4 on. UserID is as whom it runs.
+	UserID  string               `json:"user_id"`
+	Overlap karbor.OverlapPolicy `json:"overlap"`
+	// State is waiting, finished, disabled, paused, missed or broken, and StateReason
+	// what is in its way.
+	State       string    `json:"state"`
+	StateReason string    `json:"state_reason"`
+	NextRunAt   Timestamp `json:"next_run_at"`
+	PausedUntil Timestamp `json:"paused_until"`
+	// Delegation tells how it can act as its user.
+	Delegation *Delegation `json:"delegation,omitempty"`
+}
+
+// Delegation tells how a scheduled operation can act as its user.
+type Delegation struct {
+	// Type is trust or application_credential.
+	Type   string                 `json:"type"`
+	State  karbor.DelegationState `json:"state"`
+	Reason string                 `json:"reason"`
+	// ExpiresAt is zero for one that does not end by itself.
+	ExpiresAt Timestamp `json:"expires_at"`
+	CheckedAt Timestamp `json:"checked_at"`
 }
 
 // ScheduledOperationRequest is a new scheduled operation. All but Description is
@@ -27,6 +49,8 @@ type ScheduledOperationRequest struct {
 	OperationType       karbor.ScheduledOperationType `json:"operation_type"`
 	TriggerID           string                        `json:"trigger_id"`
 	OperationDefinition karbor.OperationDefinition    `json:"operation_definition"`
+	// Overlap is karbor.OverlapSkip if empty. Microversion 1.4.
+	Overlap karbor.OverlapPolicy `json:"overlap,omitempty"`
 }
 
 // ScheduledOperations are the scheduled operations of the API.

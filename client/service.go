@@ -18,6 +18,8 @@ type Service struct {
 	State          string    `json:"state"`
 	UpdatedAt      Timestamp `json:"updated_at"`
 	DisabledReason string    `json:"disabled_reason"`
+	// Version is that of the program; empty if it is not known. Microversion 1.4.
+	Version string `json:"version,omitempty"`
 }
 
 // Services are the services of the API. They are for administrators.

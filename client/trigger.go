@@ -14,6 +14,8 @@ type Trigger struct {
 	Name       string                   `json:"name"`
 	Type       karbor.TriggerType       `json:"type"`
 	Properties karbor.TriggerProperties `json:"properties"`
+	// NextRuns are the next times, where they were asked for. Microversion 1.4.
+	NextRuns []Timestamp `json:"next_runs,omitempty"`
 }
 
 // TriggerRequest is a new trigger. Name and, of Properties, Format and Pattern are

@@ -67,6 +67,11 @@ type Hooks struct {
 	// transition, it returns a transient error, and runs again; so it does as long
 	// as the cloud may still make something that it was asked for (Intents).
 	Undo Hook
+	// Preflight, in a restore, tells what the hooks would come across, and what they
+	// would use. It changes nothing: neither in the cloud nor in the call's records,
+	// which are empty. A node of the call's graph will be restored, and has no new id
+	// yet. Nil where nothing can be told.
+	Preflight func(ctx context.Context, call *Call) (*Forecast, error)
 }
 
 // Metadata keys and properties that tag what a hook creates in the cloud, so
@@ -117,6 +122,9 @@ type Call struct {
 	// NotKept reports, for the tenant, something of the resource that could not
 	// be brought back, in one sentence.
 	NotKept func(sentence string)
+	// Mapped reports, for the tenant, what a restore put something else in the place of
+	// because he asked for that, in one sentence.
+	Mapped func(sentence string)
 }
 
 // Documents are the small documents of one node; bank.Section is one.

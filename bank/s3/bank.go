@@ -131,13 +131,13 @@ func (b *Bank) Stat(ctx context.Context, key string) (bank.Info, error) {
 		if err != nil {
 			return bank.Info{}, err
 		}
-		return bank.Info{Key: key, Size: first.size, ModTime: first.modTime}, nil
+		return bank.Info{Key: key, Size: first.size, ModTime: first.modTime, LockedUntil: b.lockedUntil(key, first.modTime)}, nil
 	}
 	info, err := b.store.StatObject(ctx, b.bucket, b.names.Name(key), minio.StatObjectOptions{})
 	if err != nil {
 		return bank.Info{}, explain(ctx, "looking at "+key, err)
 	}
-	return bank.Info{Key: key, Size: info.Size, ModTime: info.LastModified}, nil
+	return bank.Info{Key: key, Size: info.Size, ModTime: info.LastModified, LockedUntil: b.lockedUntil(key, info.LastModified)}, nil
 }
 
 // Delete implements bank.Bank. Where there are versions it removes all of them; the

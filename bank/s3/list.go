@@ -83,7 +83,7 @@ func (l *listing) add(o minio.ObjectInfo) {
 	if o.IsDeleteMarker || !ours || key <= l.marker || !strings.HasPrefix(key, l.prefix) {
 		return
 	}
-	info := bank.Info{Key: key, Size: o.Size, ModTime: o.LastModified}
+	info := bank.Info{Key: key, Size: o.Size, ModTime: o.LastModified, LockedUntil: l.bank.lockedUntil(key, o.LastModified)}
 	if n := len(l.infos); again && n > 0 && l.infos[n-1].Key == key {
 		l.infos[n-1] = info
 		return

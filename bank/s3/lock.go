@@ -22,6 +22,8 @@ func passing() []string {
 		"v1/repositories/*/slots",
 		"v1/repositories/*/collectors",
 		"v1/repositories/*/damaged",
+		// An index that tells of packs that are gone must go; it is a help, and no loss.
+		"v1/repositories/*/index",
 	}
 }
 
@@ -41,6 +43,14 @@ func (b *Bank) locks(key string) bool {
 		}
 	}
 	return true
+}
+
+// lockedUntil is until when an object is locked that was written with this bank's options.
+func (b *Bank) lockedUntil(key string, written time.Time) time.Time {
+	if !b.locks(key) {
+		return time.Time{}
+	}
+	return written.Add(b.lock.Period)
 }
 
 // mode gives the store's word for the mode.

@@ -80,7 +80,7 @@ func TestWhatLastsIsLockedAndWhatPassesIsNot(t *testing.T) {
 	f := newFake(t)
 	b := lockedBank(t, f)
 	for key, locked := range map[string]bool{
-		"v1/states/p/c/00000001": true, "v1/repositories/d/packs/ab/abcd": true, "v1/repositories/d/index/x": true,
+		"v1/states/p/c/00000001": true, "v1/repositories/d/packs/ab/abcd": true, "v1/repositories/d/index/x": false,
 		"v1/repositories/d/format": true, "v1/checkpoints/p/c/nodes/volume/v/documents/x": true, "v1/leasesx/a": true,
 		"v1/leases/owner/00000001": false, "v1/repositories/d/slots/s": false, "v1/repositories/d/sessions/s/00000001": false,
 		"v1/repositories/d/epochs/00000001": false, "v1/repositories/d/collectors/00000001": false, "v1/repositories/d/damaged/x": false, "v1/checkpoints/p/c/purging": false,
@@ -95,7 +95,13 @@ func TestWhatLastsIsLockedAndWhatPassesIsNot(t *testing.T) {
 		if locked && (time.Until(v.until) < 47*time.Hour || time.Until(v.until) > 49*time.Hour) {
 			t.Errorf("%s is locked until %v", key, v.until)
 		}
-		err := b.Delete(t.Context(), key)
+		info, err := b.Stat(t.Context(), key)
+		listed, listErr := b.List(t.Context(), key, "", 1)
+		if err != nil || listErr != nil || len(listed) != 1 || info.LockedUntil.IsZero() == locked || !listed[0].LockedUntil.Equal(info.LockedUntil) ||
+			info.LockedUntil.After(v.until.Add(time.Minute)) {
+			t.Errorf("%s tells that it is locked until %v, listed %+v: %v, %v", key, info.LockedUntil, listed, err, listErr)
+		}
+		err = b.Delete(t.Context(), key)
 		if locked && (karbor.KindOf(err) != karbor.Conflict || !strings.Contains(err.Error(), "locked until")) || !locked && err != nil {
 			t.Errorf("removing %s: %v", key, err)
 		}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 
 	"github.com/minio/minio-go/v7"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/remote"
 )
 
 // Get implements bank.Bank.
@@ -61,102 +61,27 @@ func (b *Bank) open(ctx context.Context, key, version, etag string, offset, leng
 		_, err := b.store.StatObject(ctx, b.bucket, b.names.Name(key), opts)
 		return http.NoBody, explain(ctx, doing, err)
 	}
-	if length > math.MaxInt64-offset {
-		length = -1
-	}
-	ranged := offset > 0 || length > 0
-	if ranged {
-		opts.Set("Range", byteRange(offset, length))
+	part := remote.NewPart(offset, length)
+	header := part.Header()
+	if header != "" {
+		opts.Set("Range", header)
 	}
 	asking, a := withAnswer(ctx)
 	body, info, _, err := b.store.GetObject(asking, b.bucket, b.names.Name(key), opts)
 	var said minio.ErrorResponse
 	switch {
-	case ranged && errors.As(err, &said) && said.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+	case header != "" && errors.As(err, &said) && said.StatusCode == http.StatusRequestedRangeNotSatisfiable:
 		return http.NoBody, nil
 	case etag != "" && is(explain(ctx, doing, err), karbor.Conflict):
 		return nil, karbor.Errorf(karbor.Unavailable, "%s: it was replaced meanwhile", doing)
 	case err != nil:
 		return nil, explain(ctx, doing, err)
 	}
-	if info.Size < 0 {
-		_ = body.Close()
-		return nil, karbor.Errorf(karbor.Unavailable, "%s: the bank does not tell the size", doing)
-	}
-	r := &reader{ctx: ctx, bank: b, body: body, key: key, version: version, etag: info.ETag, offset: offset, length: length, left: info.Size}
-	if ranged && !a.partial {
-		if err := r.skip(offset, length); err != nil {
-			_ = body.Close()
-			return nil, err
+	got := remote.Answer{Key: key, Body: body, Size: info.Size, Part: part, Whole: !a.partial, Explain: explain}
+	if info.ETag != "" || version != "" {
+		got.Again = func(ctx context.Context, p remote.Part) (io.ReadCloser, error) {
+			return b.open(ctx, key, version, info.ETag, p.Offset, p.Length)
 		}
 	}
-	return r, nil
+	return remote.NewReader(ctx, got)
 }
-
-// byteRange gives the header of a range (RFC 9110, 14.2).
-func byteRange(offset, length int64) string {
-	if length < 0 {
-		return fmt.Sprintf("bytes=%d-", offset)
-	}
-	return fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)
-}
-
-// reader reads a part of an object. It implements wrap.Resumer.
-type reader struct {
-	ctx                context.Context
-	bank               *Bank
-	body               io.ReadCloser
-	key, version, etag string
-	offset, length     int64
-	// left is how many bytes are to come.
-	left int64
-}
-
-// skip makes a part of the whole object that a store gave for a range.
-func (r *reader) skip(offset, length int64) error {
-	n, err := io.CopyN(io.Discard, r.body, min(offset, r.left))
-	r.left -= n
-	if length >= 0 {
-		r.left = min(r.left, length)
-	}
-	return explain(r.ctx, "reading "+r.key, err)
-}
-
-// Read implements io.Reader. An object that ends too early is a transient error.
-func (r *reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	if r.left == 0 {
-		return 0, io.EOF
-	}
-	n, err := r.body.Read(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	switch {
-	case err == io.EOF && r.left == 0:
-		return n, nil
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	case err == nil:
-		return n, nil
-	}
-	return n, explain(r.ctx, "reading "+r.key, err)
-}
-
-// Resume implements wrap.Resumer.
-func (r *reader) Resume(ctx context.Context, offset int64) (io.ReadCloser, error) {
-	length := r.length
-	if length >= 0 {
-		length = max(0, length-offset)
-	}
-	if length == 0 {
-		return http.NoBody, nil
-	}
-	if r.etag == "" && r.version == "" {
-		return nil, karbor.Errorf(karbor.Unavailable, "reading %s: the bank can't tell one object from the next", r.key)
-	}
-	return r.bank.open(ctx, r.key, r.version, r.etag, r.offset+offset, length)
-}
-
-// Close implements io.Closer.
-func (r *reader) Close() error { return r.body.Close() }

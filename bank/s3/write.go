@@ -17,6 +17,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/remote"
 )
 
 const (
@@ -33,7 +34,7 @@ const (
 
 // Put implements bank.Bank.
 func (b *Bank) Put(ctx context.Context, key string, body io.Reader, size int64) error {
-	if err := ready(ctx, key); err != nil {
+	if err := remote.Ready(ctx, key); err != nil {
 		return err
 	}
 	if b.locks(key) {
@@ -55,7 +56,7 @@ func (b *Bank) Put(ctx context.Context, key string, body io.Reader, size int64) 
 // Create implements bank.Bank. Where the store does not know If-None-Match, it looks
 // whether there is an object first.
 func (b *Bank) Create(ctx context.Context, key string, body io.Reader, size int64) error {
-	if err := ready(ctx, key); err != nil {
+	if err := remote.Ready(ctx, key); err != nil {
 		return err
 	}
 	id, err := b.send(ctx, key, body, size, true)
@@ -63,13 +64,6 @@ func (b *Bank) Create(ctx context.Context, key string, body io.Reader, size int6
 		return err
 	}
 	return b.claim(ctx, key, id)
-}
-
-func ready(ctx context.Context, key string) error {
-	if err := bank.CheckKey(key); err != nil {
-		return err
-	}
-	return ctx.Err()
 }
 
 // send writes an object and gives its version. What it has of the body in memory is
@@ -90,7 +84,7 @@ func (b *Bank) send(ctx context.Context, key string, body io.Reader, size int64,
 	}
 	exact := bank.Exactly(ctx, body, size)
 	block := make([]byte, max(0, min(size, partSize)))
-	if err := cmp.Or(fill(exact, block), ctx.Err()); err != nil {
+	if err := cmp.Or(remote.Fill(exact, block), ctx.Err()); err != nil {
 		return "", fmt.Errorf("writing %s: %w", key, err)
 	}
 	if err := b.mayCreate(ctx, key, onlyNew); err != nil {
@@ -117,18 +111,6 @@ func (b *Bank) mayCreate(ctx context.Context, key string, onlyNew bool) error {
 	case is(err, karbor.NotFound):
 		return nil
 	}
-	return err
-}
-
-// fill fills a block. With an empty one it checks that there is nothing to read.
-func fill(r io.Reader, block []byte) error {
-	if len(block) == 0 {
-		if _, err := r.Read(block); err != io.EOF {
-			return err
-		}
-		return nil
-	}
-	_, err := io.ReadFull(r, block)
 	return err
 }
 
@@ -229,7 +211,7 @@ func (b *Bank) sendParts(ctx context.Context, key string, rest io.Reader, block 
 			break
 		}
 		block = block[:min(left, partSize)]
-		if err = fill(rest, block); err != nil {
+		if err = remote.Fill(rest, block); err != nil {
 			err = fmt.Errorf("%s: %w", doing, err)
 		}
 	}

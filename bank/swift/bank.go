@@ -14,6 +14,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/remote"
 	"github.com/karbor/karbor/internal/openstack"
 )
 
@@ -187,7 +188,7 @@ func (b *Bank) Now(ctx context.Context) (time.Time, error) {
 
 // Stat implements bank.Bank.
 func (b *Bank) Stat(ctx context.Context, key string) (bank.Info, error) {
-	if err := ready(ctx, key); err != nil {
+	if err := remote.Ready(ctx, key); err != nil {
 		return bank.Info{}, err
 	}
 	resp, err := b.client.Head(ctx, b.url(key), &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusNoContent}})
@@ -216,7 +217,7 @@ func modTime(h http.Header) (time.Time, error) {
 
 // Delete implements bank.Bank.
 func (b *Bank) Delete(ctx context.Context, key string) error {
-	if err := ready(ctx, key); err != nil {
+	if err := remote.Ready(ctx, key); err != nil {
 		return err
 	}
 	return b.remove(ctx, b.url(key), key)
@@ -229,13 +230,6 @@ func (b *Bank) remove(ctx context.Context, at, key string) error {
 		return nil
 	}
 	return err
-}
-
-func ready(ctx context.Context, key string) error {
-	if err := bank.CheckKey(key); err != nil {
-		return err
-	}
-	return ctx.Err()
 }
 
 // Traits implements bank.Bank.

@@ -3,9 +3,7 @@ package swift
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,12 +12,13 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/remote"
 	"github.com/karbor/karbor/internal/openstack"
 )
 
 // Get implements bank.Bank.
 func (b *Bank) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	if err := errors.Join(bank.CheckOffset(offset), ready(ctx, key)); err != nil {
+	if err := errors.Join(bank.CheckOffset(offset), remote.Ready(ctx, key)); err != nil {
 		return nil, err
 	}
 	if length == 0 {
@@ -33,15 +32,9 @@ func (b *Bank) Get(ctx context.Context, key string, offset, length int64) (io.Re
 func (b *Bank) open(ctx context.Context, key, etag string, offset, length int64) (io.ReadCloser, error) {
 	doing := "reading " + key
 	headers := map[string]string{"Accept": "*/*"}
-	if length > math.MaxInt64-offset {
-		length = -1
-	}
-	ranged := offset > 0 || length > 0
-	switch {
-	case length > 0:
-		headers["Range"] = fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)
-	case ranged:
-		headers["Range"] = fmt.Sprintf("bytes=%d-", offset)
+	part := remote.NewPart(offset, length)
+	if header := part.Header(); header != "" {
+		headers["Range"] = header
 	}
 	if etag != "" {
 		headers["If-Match"] = strconv.Quote(etag)
@@ -56,77 +49,15 @@ func (b *Bank) open(ctx context.Context, key, etag string, offset, length int64)
 		return nil, karbor.Errorf(karbor.Unavailable, "%s: it was replaced meanwhile", doing)
 	case err != nil:
 		return nil, explain(ctx, doing, err)
-	case resp.ContentLength < 0:
-		return nil, errors.Join(karbor.Errorf(karbor.Unavailable, "%s: the bank does not tell the size", doing), resp.Body.Close())
 	}
-	r := &reader{
-		ctx: ctx, bank: b, body: resp.Body, key: key, etag: strings.Trim(resp.Header.Get("Etag"), `"`),
-		offset: offset, length: length, left: resp.ContentLength,
+	tag := strings.Trim(resp.Header.Get("Etag"), `"`)
+	got := remote.Answer{
+		Key: key, Body: resp.Body, Size: resp.ContentLength, Part: part, Whole: resp.StatusCode != http.StatusPartialContent, Explain: explain,
 	}
-	if ranged && resp.StatusCode != http.StatusPartialContent {
-		if err := r.skip(); err != nil {
-			return nil, errors.Join(err, resp.Body.Close())
+	if tag != "" {
+		got.Again = func(ctx context.Context, p remote.Part) (io.ReadCloser, error) {
+			return b.open(ctx, key, tag, p.Offset, p.Length)
 		}
 	}
-	return r, nil
+	return remote.NewReader(ctx, got)
 }
-
-// reader reads a part of an object. It implements wrap.Resumer.
-type reader struct {
-	ctx            context.Context
-	bank           *Bank
-	body           io.ReadCloser
-	key, etag      string
-	offset, length int64
-	// left is how many bytes are to come.
-	left int64
-}
-
-// skip makes a part of the whole object that was given for a range.
-func (r *reader) skip() error {
-	n, err := io.CopyN(io.Discard, r.body, min(r.offset, r.left))
-	r.left -= n
-	if r.length >= 0 {
-		r.left = min(r.left, r.length)
-	}
-	return explain(r.ctx, "reading "+r.key, err)
-}
-
-// Read implements io.Reader. An object that ends too early is a transient error.
-func (r *reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	if r.left == 0 {
-		return 0, io.EOF
-	}
-	n, err := r.body.Read(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	switch {
-	case err == io.EOF && r.left == 0:
-		return n, nil
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	case err == nil:
-		return n, nil
-	}
-	return n, explain(r.ctx, "reading "+r.key, err)
-}
-
-// Resume implements wrap.Resumer.
-func (r *reader) Resume(ctx context.Context, offset int64) (io.ReadCloser, error) {
-	length := r.length
-	if length >= 0 {
-		length = max(0, length-offset)
-	}
-	if length == 0 {
-		return http.NoBody, nil
-	}
-	if r.etag == "" {
-		return nil, karbor.Errorf(karbor.Unavailable, "reading %s: the bank can't tell one object from the next", r.key)
-	}
-	return r.bank.open(ctx, r.key, r.etag, r.offset+offset, length)
-}
-
-// Close implements io.Closer.
-func (r *reader) Close() error { return r.body.Close() }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/remote"
 	"github.com/karbor/karbor/internal/openstack"
 )
 
@@ -34,7 +35,7 @@ const (
 
 // Put implements bank.Bank.
 func (b *Bank) Put(ctx context.Context, key string, body io.Reader, size int64) error {
-	if err := ready(ctx, key); err != nil {
+	if err := remote.Ready(ctx, key); err != nil {
 		return err
 	}
 	return b.write(ctx, key, body, size, false)
@@ -42,7 +43,7 @@ func (b *Bank) Put(ctx context.Context, key string, body io.Reader, size int64) 
 
 // Create implements bank.Bank. Of two at once both may win.
 func (b *Bank) Create(ctx context.Context, key string, body io.Reader, size int64) error {
-	if err := ready(ctx, key); err != nil {
+	if err := remote.Ready(ctx, key); err != nil {
 		return err
 	}
 	return b.write(ctx, key, body, size, true)
@@ -64,7 +65,7 @@ func (b *Bank) write(ctx context.Context, key string, body io.Reader, size int64
 	}
 	exact := bank.Exactly(ctx, body, size)
 	block := make([]byte, max(0, min(size, blockSize)))
-	if err := cmp.Or(fill(exact, block), ctx.Err()); err != nil {
+	if err := cmp.Or(remote.Fill(exact, block), ctx.Err()); err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if err := cmp.Or(b.fits(key, size), b.mayCreate(ctx, key, onlyNew)); err != nil {
@@ -97,18 +98,6 @@ func (b *Bank) fits(key string, size int64) error {
 		return karbor.Errorf(karbor.Invalid, "writing %s: an object of %d bytes is larger than the bank takes, %d", key, size, b.limits.object)
 	}
 	return nil
-}
-
-// fill fills a block. With an empty one it checks that there is nothing to read.
-func fill(r io.Reader, block []byte) error {
-	if len(block) == 0 {
-		if _, err := r.Read(block); err != io.EOF {
-			return err
-		}
-		return nil
-	}
-	_, err := io.ReadFull(r, block)
-	return err
 }
 
 // writeWhole writes what is in memory.

@@ -21,14 +21,32 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
 	code := cli.Run(ctx, os.Args[1:], cli.Options{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Env: os.Getenv, Now: time.Now, HTTP: newHTTP, Pause: pause,
+		Again:    func(ctx context.Context) (context.Context, func(), bool) { return again(ctx, interrupts) },
 		Terminal: drawable(os.Stderr),
 		Version:  version(),
 	})
 	stop()
 	os.Exit(code)
+}
+
+// again gives a context that ends with the next signal, and tells whether the last one
+// came from the keyboard.
+func again(ctx context.Context, interrupts <-chan os.Signal) (context.Context, func(), bool) {
+	next, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+	// The signal comes to its receivers one after the other.
+	timer := time.NewTimer(100 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-interrupts:
+		return next, stop, true
+	case <-timer.C:
+		return next, stop, false
+	}
 }
 
 // drawable reports whether bars can be drawn on f: a terminal that knows its

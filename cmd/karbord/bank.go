@@ -69,7 +69,7 @@ Exit codes: 0 it is done; 1 it failed; 2 the command line is wrong; 3 something 
 	p.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on the terminal")
 	cmd.AddCommand(bankListCommand(f), bankStatusCommand(f), bankCheckCommand(f), bankExtractCommand(f),
 		bankKeysCommand(f), bankInitCommand(f), bankAdoptCommand(f), bankVerifyCommand(f), bankCollectCommand(f),
-		bankImportCommand(f), bankCopyCommand(f))
+		bankImportCommand(f), bankCopyCommand(f), bankFreeableCommand(f))
 	withCodes(cmd)
 	return cmd
 }
@@ -226,21 +226,30 @@ func (f *bankFlags) openPath(ctx context.Context, b *openedBank) error {
 // bankOwner names these commands where they need a lease.
 const bankOwner = "karbord-bank"
 
+// find opens a provider whose bank answers.
+func (f *bankFlags) find(ctx context.Context, c config.Config, which string) (*provider.Provider, error) {
+	p, err := provider.Find(ctx, c.Providers, which, setsFor(c), provider.Options{
+		Owner: bankOwner, Now: time.Now, Secrets: daemon.Secrets(daemon.Options{Config: c, Now: time.Now}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Ping(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("the bank of provider %s: %w", p.Name, err), p.Close())
+	}
+	return p, nil
+}
+
 func (f *bankFlags) openProvider(ctx context.Context, b *openedBank) error {
 	c, err := config.Load(f.config)
 	if err != nil {
 		return err
 	}
-	p, err := provider.Find(ctx, c.Providers, f.provider, setsFor(c), provider.Options{
-		Owner: bankOwner, Now: time.Now, Secrets: daemon.Secrets(daemon.Options{Config: c, Now: time.Now}),
-	})
+	p, err := f.find(ctx, c, f.provider)
 	if err != nil {
 		return err
 	}
 	b.close = append(b.close, p.Close)
-	if err := p.Ping(ctx); err != nil {
-		return fmt.Errorf("the bank of provider %s: %w", p.Name, err)
-	}
 	b.config, b.provider, b.bank, b.checkpoints, b.name = c, p, p.Bank(), p.Checkpoints(), p.Name
 	if d := p.Domains(); d != nil {
 		b.domains, b.sources = d, d.Sources()

@@ -74,6 +74,8 @@ func writeSite(dir string) error {
 			"keystone: {auth_url: 'http://keystone.example:5000/v3', password_file: /etc/karbor/password}\n",
 		"providers.d/bank.yaml": "id: " + storyProvider + "\nname: bank\nbank: {plugin: karbor-file-bank, options: {path: " + dir + "/bank}}\n" +
 			"plugins: [{plugin: karbor-noop-plugin}]\nrepository: {keys: [{file: " + dir + "/site.key}], recovery_file: " + dir + "/recovery.key}\n",
+		"providers.d/old.yaml": "id: 6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b03\nname: old\n" +
+			"bank: {plugin: karbor-file-bank, options: {path: " + dir + "/oldbank}}\nplugins: [{plugin: karbor-noop-plugin}]\n",
 		"providers.d/clear.yaml": "id: 6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b02\nname: clear\n" +
 			"bank: {plugin: karbor-file-bank, options: {path: " + dir + "/clear}}\nplugins: [{plugin: karbor-noop-plugin}]\n",
 	}
@@ -93,7 +95,7 @@ func runKarbord(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	words := args[1:]
 	for i, w := range words { // paths are the script's
-		if i > 0 && (words[i-1] == "import" || words[i-1] == "--to" && words[1] == "copy" || strings.HasSuffix(words[i-1], "-file") || words[i-1] == "--path" || words[i-1] == "--config" || words[i-1] == "-o") && w != "-" {
+		if i > 0 && (words[i-1] == "import" || words[i-1] == "--to" && words[1] == "copy" || strings.HasSuffix(words[i-1], "-file") || words[i-1] == "--path" || words[i-1] == "--config" || words[i-1] == "-o") && !strings.HasPrefix(w, "-") {
 			words[i] = ts.MkAbs(w)
 		}
 	}

@@ -17,36 +17,42 @@ import (
 
 // importFlags are the flags of karbord bank import.
 type importFlags struct {
-	dryRun  bool
-	project string
+	dryRun        bool
+	project, from string
 }
 
 func bankImportCommand(f *bankFlags) *cobra.Command {
 	o := importFlags{}
 	cmd := &cobra.Command{
-		Use:   "import FOLDER [CHECKPOINT]…",
+		Use:   "import FOLDER | --from PROVIDER [CHECKPOINT]…",
 		Short: "Import checkpoints of a Python Karbor's bank into this one",
 		Long: `Import checkpoints of a bank that Python Karbor wrote (layout 0.9) into the bank of a provider: documents
 and bytes are copied and checked, and the checkpoints keep their ids. FOLDER is that of the old file bank's
-container: "karbor" in the bank's path, unless it was configured otherwise. Nothing in it is changed.
+container: "karbor" in the bank's path, unless it was configured otherwise. An old bank on S3 or Swift is that of
+another provider file, with layout_0_9 and read_only among the options of its bank: --from names it. Nothing in
+the old bank is changed.
 
 What Python Karbor kept in the cloud (Cinder backups, snapshots) can't be imported, and is told. An import that
 was broken off goes on where it was when it is run again. Afterwards "karbord bank adopt" makes a service
 list what it finds new in its bank.`,
 		Example: `  karbord bank import /var/lib/karbor-old/karbor --provider bank --dry-run
-  karbord bank import /var/lib/karbor-old/karbor 5f2c… --provider bank`,
-		Args: cobra.MinimumNArgs(1),
+  karbord bank import /var/lib/karbor-old/karbor 5f2c… --provider bank
+  karbord bank import --from old-swift --provider bank`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.path != "" {
+			switch {
+			case f.path != "":
 				return usage(errors.New("checkpoints are imported for a provider: --provider, not --path"))
+			case o.from == "" && len(args) == 0:
+				return usage(errors.New("the old bank is needed: a FOLDER, or --from PROVIDER"))
 			}
 			return f.with(cmd.Context(), func(b *openedBank) error {
-				return b.importAll(cmd.Context(), f, o, args[0], args[1:], cmd.OutOrStdout(), cmd.ErrOrStderr())
+				return b.importAll(cmd.Context(), f, o, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			})
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.dryRun, "dry-run", false, "write nothing, and say what could be imported")
+	flags.StringVar(&o.from, "from", "", "name or id of the provider whose bank Python Karbor wrote, in place of a folder")
 	flags.StringVar(&o.project, "project", "", "only the checkpoints of the project with this id")
 	return cmd
 }
@@ -64,15 +70,31 @@ type importer struct {
 	bytes                      int64
 }
 
-func (b *openedBank) importAll(ctx context.Context, f *bankFlags, o importFlags, folder string, ids []string, out, errOut io.Writer) (err error) {
-	source, err := layout09.OpenFolder(folder)
-	if errors.Is(err, os.ErrNotExist) {
-		return karbor.Errorf(karbor.NotFound, "there is no folder %s", folder)
+// oldSource opens the bank that Python Karbor wrote. It gives the other arguments, too.
+func (b *openedBank) oldSource(ctx context.Context, f *bankFlags, o importFlags, args []string) (s layout09.Source, end func() error, ids []string, err error) {
+	if o.from != "" {
+		p, err := f.find(ctx, b.config, o.from)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return p.Bank(), p.Close, args, nil
 	}
+	folder, err := layout09.OpenFolder(args[0])
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, nil, karbor.Errorf(karbor.NotFound, "there is no folder %s", args[0])
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return folder, folder.Close, args[1:], nil
+}
+
+func (b *openedBank) importAll(ctx context.Context, f *bankFlags, o importFlags, args []string, out, errOut io.Writer) (err error) {
+	source, end, ids, err := b.oldSource(ctx, f, o, args)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, source.Close()) }()
+	defer func() { err = errors.Join(err, end()) }()
 	i := &importer{openedBank: b, flags: o, from: layout09.New(source), out: out, bar: f.progress(errOut)}
 	if !o.dryRun {
 		c, release, err := b.acquire(ctx)

@@ -33,7 +33,7 @@ passphrase, a secret in Barbican, or a recovery key. Slots come and go without t
 A domain is opened with the provider's keys, or with those that the command line names.`,
 		RunE: helpOnly,
 	}
-	cmd.AddCommand(keysListCommand(f), keysNewCommand(), keysAddCommand(f), keysRotateCommand(f), keysRemoveCommand(f), keysShredCommand(f))
+	cmd.AddCommand(keysListCommand(f), keysNewCommand(), keysAddCommand(f), keysRotateCommand(f), keysRemoveCommand(f), keysShredCommand(f), keysPurgeCommand(f))
 	return cmd
 }
 

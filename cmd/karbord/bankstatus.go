@@ -125,6 +125,7 @@ func printDomains(s *sections, st *survey.Status) {
 		Sessions  string `json:"sessions"`
 		Epoch     int    `json:"epoch"`
 		Condemned int    `json:"condemned"`
+		Collected string `json:"collected"`
 	}
 	type slot struct {
 		Domain  string `json:"domain"`
@@ -144,20 +145,40 @@ func printDomains(s *sections, st *survey.Status) {
 		}
 		domains = append(domains, domain{Domain: d.Name, Packs: d.Packs.Objects, Size: size(d.Packs.Bytes), PagePacks: d.Pages.Objects,
 			PageSize: size(d.Pages.Bytes), Segments: d.Segments.Objects, Slots: len(d.Slots),
-			Sessions: fmt.Sprintf("%d of %d live", living, len(d.Sessions)), Epoch: d.Epoch, Condemned: d.Condemned})
+			Sessions: fmt.Sprintf("%d of %d live", living, len(d.Sessions)), Epoch: d.Epoch, Condemned: d.Condemned, Collected: collectedAt(d)})
 		for _, one := range d.Slots {
 			slots = append(slots, slot{d.Name, one.ID, printable(one.Kind), printable(one.Label), printable(one.CreatedAt)})
 		}
 	}
-	table(s, "Key domains", domains, "domain", "packs", "size", "page_packs", "page_size", "index_segments", "slots", "sessions", "epoch", "condemned")
+	table(s, "Key domains", domains, "domain", "packs", "size", "page_packs", "page_size", "index_segments", "slots", "sessions", "epoch", "condemned", "collected")
 	table(s, "Key slots", slots, "domain", "slot", "kind", "label", "created_at")
 	for _, d := range st.Domains {
 		if d.Marked > 0 {
 			s.printf("domain %s: %d packs are marked as damaged\n", d.Name, d.Marked)
 		}
+		if len(d.Slots) == 0 && d.Receipts > 0 {
+			s.printf("domain %s: its keys were destroyed on purpose; keys purge removes what is left of it\n", d.Name)
+		}
+		for _, text := range d.Requires {
+			s.printf("domain %s: a later version asks for %s, which this one does not know\n", d.Name, printable(text))
+		}
 		for _, text := range d.Damage {
 			s.printf("damage in the domain %s: %s\n", d.Name, printable(text))
 		}
+	}
+}
+
+// collectedAt says when a domain was collected last.
+func collectedAt(d *survey.Domain) string {
+	switch {
+	case d.Collection == "":
+		return "never"
+	case d.CollectedAt.IsZero():
+		return d.Collection
+	case d.Collection == "done":
+		return d.CollectedAt.UTC().Format(time.RFC3339)
+	default:
+		return d.Collection + ", " + d.CollectedAt.UTC().Format(time.RFC3339)
 	}
 }
 

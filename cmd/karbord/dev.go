@@ -25,6 +25,8 @@ type devOptions struct {
 	cloudListen string
 	logLevel    string
 	example     bool
+	minInterval time.Duration
+	tokens      time.Duration
 }
 
 func devCommand() *cobra.Command {
@@ -53,6 +55,8 @@ Nothing here is for production: the passwords are in the state folder.`,
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8799", "address of the API; port 0 takes a free one")
 	f.StringVar(&o.cloudListen, "cloud-listen", "127.0.0.1:5000", "address of the simulated cloud; port 0 takes a free one")
 	f.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn or error")
+	f.DurationVar(&o.minInterval, "min-interval", config.Default().Triggers.MinInterval, "least time between two runs of a trigger, at least 1m")
+	f.DurationVar(&o.tokens, "token-lifetime", 4*time.Hour, "how long tokens of the simulated cloud last")
 	f.BoolVar(&o.example, "example", false, "build a small application for the tenant demo, if there is none")
 	return cmd
 }
@@ -76,6 +80,10 @@ func runDev(ctx context.Context, o devOptions, out, errOut io.Writer) (err error
 	c.Providers = filepath.Join(state, "providers.d")
 	c.Policy.Folder = state
 	c.Operations.AdminReads = true
+	if o.minInterval < time.Minute {
+		return fmt.Errorf("--min-interval: %v is less than a minute", o.minInterval)
+	}
+	c.Triggers.MinInterval = o.minInterval
 	log := newLogger(errOut, c.Log)
 
 	// The API's address is a part of the cloud's catalogue, so it comes first.
@@ -85,7 +93,7 @@ func runDev(ctx context.Context, o devOptions, out, errOut io.Writer) (err error
 		return fmt.Errorf("listening for the API: %w", err)
 	}
 	cloud, err := testcloud.Start(ctx, testcloud.Options{
-		Dir: filepath.Join(state, "cloud"), Listen: o.cloudListen, Logger: log, Now: time.Now,
+		Dir: filepath.Join(state, "cloud"), Listen: o.cloudListen, Logger: log, Now: time.Now, TokenTTL: o.tokens,
 		DataProtectURL: "http://" + listener.Addr().String() + "/v1/%(project_id)s",
 	})
 	if err != nil {
@@ -105,7 +113,7 @@ func runDev(ctx context.Context, o devOptions, out, errOut io.Writer) (err error
 	c.Keystone.AuthURL = cloud.URL()
 	c.Keystone.PasswordFile = filepath.Join(state, "openrc-karbor")
 	d, err := daemon.Open(ctx, daemon.Options{
-		Config: c, Listener: listener, Password: karbor.Secret(service.Password), Sets: sets(), Protectables: protectables(),
+		Config: c, Roles: daemon.AllRoles(), Version: version(), Listener: listener, Password: karbor.Secret(service.Password), Sets: sets(), Protectables: protectables(),
 		Now: time.Now, Logger: log,
 	})
 	if err != nil {

@@ -27,10 +27,54 @@ bank:
 repository:
   keys:
     - file: %[1]s/bank.key
+copies:
+  - name: offsite
+    bank:
+      plugin: karbor-file-bank
+      options:
+        path: %[1]s/bank-offsite
 plugins:
   - plugin: karbor-project-protection-plugin
   - plugin: karbor-server-protection-plugin
   - plugin: karbor-volume-glance-plugin
+  - plugin: karbor-image-protection-plugin
+  - plugin: karbor-network-protection-plugin
+`,
+	"services.yaml": `# Cinder and Manila keep what volumes and shares hold: backups, and snapshots of shares.
+id: 6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b03
+name: services
+description: Keeps backups of volumes and snapshots of shares in the cloud's own services.
+bank:
+  plugin: karbor-file-bank
+  options:
+    path: %[1]s/bank-services
+repository:
+  keys:
+    - file: %[1]s/services.key
+plugins:
+  - plugin: karbor-project-protection-plugin
+  - plugin: karbor-server-protection-plugin
+  - plugin: karbor-volume-protection-plugin
+  - plugin: karbor-share-protection-plugin
+  - plugin: karbor-image-protection-plugin
+  - plugin: karbor-network-protection-plugin
+`,
+	"snapshots.yaml": `# Quick and in place: a snapshot of each volume and share stays in the cloud.
+id: 6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b04
+name: snapshots
+description: Keeps snapshots of volumes and shares in the cloud, beside what they are of.
+bank:
+  plugin: karbor-file-bank
+  options:
+    path: %[1]s/bank-snapshots
+repository:
+  keys:
+    - file: %[1]s/snapshots.key
+plugins:
+  - plugin: karbor-project-protection-plugin
+  - plugin: karbor-server-protection-plugin
+  - plugin: karbor-volume-snapshot-plugin
+  - plugin: karbor-share-protection-plugin
   - plugin: karbor-image-protection-plugin
   - plugin: karbor-network-protection-plugin
 `,
@@ -56,8 +100,10 @@ func writeDevFiles(state string, c config.Config, cloud *testcloud.Cloud) error 
 	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
 		return fmt.Errorf("making the folder of providers: %w", err)
 	}
-	if err := writeDevKey(state, c); err != nil {
-		return err
+	for _, name := range devKeys {
+		if err := writeDevKey(state, c, name); err != nil {
+			return err
+		}
 	}
 	for name, text := range devProviders {
 		if err := writeNew(filepath.Join(c.Providers, name), fmt.Sprintf(text, state)); err != nil {
@@ -76,14 +122,17 @@ func writeDevFiles(state string, c config.Config, cloud *testcloud.Cloud) error 
 	return nil
 }
 
-// writeDevKey makes the key file of the bank, if the provider file that names it is still to
-// be written: a key that got lost later is not to be replaced by one that opens nothing.
-func writeDevKey(state string, c config.Config) error {
-	_, err := os.Stat(filepath.Join(c.Providers, "bank.yaml"))
+// devKeys are the providers whose banks have keys.
+var devKeys = []string{"bank", "services", "snapshots"}
+
+// writeDevKey makes the key file of a provider's bank, if the provider file that names it is
+// still to be written: a key that got lost later is not to be replaced by one that opens nothing.
+func writeDevKey(state string, c config.Config, name string) error {
+	_, err := os.Stat(filepath.Join(c.Providers, name+".yaml"))
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err = keyring.WriteKeyFile(filepath.Join(state, "bank.key"))
+	err = keyring.WriteKeyFile(filepath.Join(state, name+".key"))
 	if err != nil && karbor.KindOf(err) == karbor.Conflict {
 		return nil // an earlier start got as far as that
 	}

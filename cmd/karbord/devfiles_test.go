@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func writeDevBank(t *testing.T, state string, c config.Config) {
 	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeDevKey(state, c); err != nil {
+	if err := writeDevKey(state, c, "bank"); err != nil {
 		t.Fatal(err)
 	}
 	if err := writeNew(filepath.Join(c.Providers, "bank.yaml"), fmt.Sprintf(devProviders["bank.yaml"], state)); err != nil {
@@ -63,6 +64,35 @@ func TestNewStateFolderHasAKeyThatStays(t *testing.T) {
 	writeDevBank(t, state, c)
 	if _, err := provider.Find(t.Context(), c.Providers, "bank", sets(), provider.Options{Owner: "me", Now: time.Now}); err == nil {
 		t.Error("a lost key was replaced")
+	}
+}
+
+// TestEachProviderOfANewStateFolderOpens finds a provider file that names what is not there.
+func TestEachProviderOfANewStateFolderOpens(t *testing.T) {
+	state := t.TempDir()
+	c := config.Config{Providers: filepath.Join(state, "providers.d")}
+	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range devKeys {
+		if err := writeDevKey(state, c, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range devProviders {
+		if err := writeNew(filepath.Join(c.Providers, name), fmt.Sprintf(text, state)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range devProviders {
+		p, err := provider.Find(t.Context(), c.Providers, strings.TrimSuffix(name, ".yaml"), sets(), provider.Options{Owner: "me", Now: time.Now})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

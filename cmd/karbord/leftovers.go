@@ -17,7 +17,7 @@ func leftoversCommand() *cobra.Command {
 		Use:   "leftovers",
 		Short: "Look after what operations have left in the cloud",
 		Long: `Look after what operations that failed have made in the tenants' clouds and could not
-remove. The service tries to remove each once an hour, until it is given up.`,
+remove. The service tries to remove each soon, then more and more seldom, until it is given up.`,
 	}
 	cmd.AddCommand(leftoversListCommand(), leftoversRetryCommand(), leftoversForgetCommand())
 	cmd.PersistentFlags().String(configFlag, defaultConfig, "configuration file")

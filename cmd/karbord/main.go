@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karbor/karbor/internal/config"
-	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/provider"
 )
 
@@ -47,7 +46,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	}
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.AddCommand(allCommand(), devCommand(), configCommand(), pluginsCommand(), policyCommand(), dbCommand(), leftoversCommand(), bankCommand())
+	root.AddCommand(append(roleCommands(), devCommand(), configCommand(), pluginsCommand(), policyCommand(), dbCommand(), engineCommand(), leftoversCommand(), operationCommand(), bankCommand())...)
 	return root
 }
 
@@ -64,43 +63,6 @@ const (
 	configFlag    = "config"
 	defaultConfig = "/etc/karbor/karbord.yaml"
 )
-
-func allCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "all",
-		Short: "Run all parts of the service in one process",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := cmd.Flags().GetString(configFlag)
-			if err != nil {
-				return err
-			}
-			c, err := config.Load(path)
-			if err != nil {
-				return err
-			}
-			password, err := c.Keystone.Password()
-			if err != nil {
-				return err
-			}
-			hangups := make(chan os.Signal, 1)
-			signal.Notify(hangups, syscall.SIGHUP)
-			defer signal.Stop(hangups)
-			d, err := daemon.Open(cmd.Context(), daemon.Options{
-				Config: c, Password: password, Sets: setsFor(c), Protectables: protectables(),
-				Now: time.Now, Logger: newLogger(cmd.ErrOrStderr(), c.Log), Hangups: hangups,
-			})
-			if err != nil {
-				return err
-			}
-			return d.Run(cmd.Context(), func() {
-				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "ready api=%s://%s\n", d.Scheme(), d.Address())
-			})
-		},
-	}
-	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
-	return cmd
-}
 
 func configCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Look at the configuration"}

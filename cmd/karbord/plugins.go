@@ -19,6 +19,7 @@ import (
 	findnetwork "github.com/karbor/karbor/protectable/network"
 	findproject "github.com/karbor/karbor/protectable/project"
 	findserver "github.com/karbor/karbor/protectable/server"
+	findshare "github.com/karbor/karbor/protectable/share"
 	findvolume "github.com/karbor/karbor/protectable/volume"
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/image"
@@ -26,7 +27,10 @@ import (
 	"github.com/karbor/karbor/protection/noop"
 	"github.com/karbor/karbor/protection/project"
 	"github.com/karbor/karbor/protection/server"
+	"github.com/karbor/karbor/protection/share"
+	"github.com/karbor/karbor/protection/volumebackup"
 	"github.com/karbor/karbor/protection/volumeglance"
+	"github.com/karbor/karbor/protection/volumesnapshot"
 )
 
 // sets are the banks and protection plug-ins of this program, for looking at.
@@ -52,7 +56,10 @@ func setsWith(cloud func() (openstack.Options, error)) provider.Sets {
 			noop.Plugin,
 			project.Plugin,
 			server.Plugin,
+			share.Plugin,
+			volumebackup.Plugin,
 			volumeglance.Plugin,
+			volumesnapshot.Plugin,
 		},
 	}
 }
@@ -82,6 +89,7 @@ func protectables() plugin.Set[protectable.Plugin] {
 		findnetwork.Plugin,
 		findproject.Plugin,
 		findserver.Plugin,
+		findshare.Plugin,
 		findvolume.Plugin,
 	}
 }

@@ -98,6 +98,7 @@ type API struct {
 	document      []byte
 	limits        Limits
 	gate          gate
+	streams       *streams
 	places        *admission.Places
 	rates         *rates
 	proxies       proxies
@@ -138,6 +139,7 @@ func New(o Options) (*API, error) {
 		a.health = health.New(health.Options{Now: o.Now, Logger: o.Logger})
 	}
 	a.gate.limit = int64(a.limits.InFlight)
+	a.streams = newStreams(a.limits.InFlight)
 	network, err := admission.OpenNetwork()
 	if err != nil {
 		return nil, fmt.Errorf("making a pipe: %w", err)

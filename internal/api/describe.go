@@ -69,7 +69,7 @@ func Document(routes []Route) ([]byte, error) {
 	for _, r := range routes {
 		o := openapi.Operation{
 			Method: r.Method, Path: projectPath + r.Pattern, Summary: r.Summary, Description: r.Description,
-			Tag: r.tag(), Rule: r.Rule, Query: r.Query, Body: r.Body, Answer: r.Answer,
+			Tag: r.tag(), Rule: r.Rule, Query: r.Query, Body: r.Body, Answer: r.Answer, Stream: r.Stream,
 		}
 		if r.Since > MinVersion {
 			o.Since = r.Since.String()

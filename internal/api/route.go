@@ -39,6 +39,9 @@ type Route struct {
 	// Answer describes what Handle answers with: a value of that type, a Shape, or
 	// a json.RawMessage that holds a JSON Schema. nil is an empty body.
 	Answer any
+	// Stream says that Handle answers with Events; Answer then describes the data of an
+	// event.
+	Stream bool
 	// Handle does the work. Its answer is written as JSON with status 200; nil
 	// is an empty body. It is called concurrently.
 	Handle func(ctx context.Context, r *Request) (any, error)
@@ -72,7 +75,9 @@ func bind(a *API, r Route) (*bound, error) {
 // ServeHTTP implements http.Handler; the mux calls it, with the path's values.
 func (b *bound) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, err := b.run(r)
-	if err == nil {
+	if events, ok := answer.(Events); ok && err == nil {
+		err = b.api.stream(w, r, events)
+	} else if err == nil {
 		err = write(w, http.StatusOK, answer)
 	}
 	if err != nil {

@@ -24,7 +24,10 @@ const (
 	// FiguresVersion adds what each resource of a checkpoint added to the bank, and the
 	// progress of verifications.
 	FiguresVersion Version = 3
-	MaxVersion     Version = 3
+	// ControlVersion adds what tells more of an operation what to do: the choices of a
+	// restore, cancels, holds, and what comes with them.
+	ControlVersion Version = 4
+	MaxVersion     Version = 4
 )
 
 // String gives the version as the header has it, such as 1.1.

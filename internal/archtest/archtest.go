@@ -25,8 +25,8 @@ var floors = [][]string{
 	{""},
 	{"plugin"},
 	{"bank", "protectable", "protection", "client"},
-	{"internal/telemetry", "internal/schema", "internal/openstack", "internal/policy", "internal/trigger", "internal/config", "internal/repository"},
-	{"internal/workflow", "internal/workflow/local", "internal/store", "internal/checkpoint", "internal/quota"},
+	{"internal/telemetry", "internal/schema", "internal/openstack", "internal/blockstorage", "internal/policy", "internal/trigger", "internal/config", "internal/repository"},
+	{"internal/workflow", "internal/workflow/local", "internal/workflow/temporal", "internal/store", "internal/checkpoint", "internal/quota", "internal/retention"},
 	{"internal/provider", "internal/protectionservice", "internal/operationengine"},
 	{"internal/api", "internal/web", "internal/cli", "internal/daemon"},
 	{"cmd/karbord", "cmd/karbor"},
@@ -35,12 +35,12 @@ var floors = [][]string{
 // suites are the conformance suites, which tests import and products do not.
 var suites = []string{
 	"bank/banktest", "protectable/protectabletest", "protection/protectiontest",
-	"internal/workflow/workflowtest", "internal/store/storetest", "internal/karbortest",
+	"internal/workflow/workflowtest", "internal/workflow/temporal/temporaltest", "internal/store/storetest", "internal/karbortest",
 	"internal/repository/repositorytest",
 }
 
 // shared holds what stands beside a contract and serves all of its plug-ins.
-var shared = []string{"bank/wrap"}
+var shared = []string{"bank/wrap", "bank/remote"}
 
 // outside holds what is no part of the product: the simulated cloud, the test
 // programs, and this package.

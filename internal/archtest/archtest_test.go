@@ -69,6 +69,25 @@ func TestClientBinaryLinksNoDatabaseAndNoPlugin(t *testing.T) {
 	}
 }
 
+func TestOnlyItsEngineImportsTemporal(t *testing.T) {
+	out := goList(t, "{{.ImportPath}} {{join .Imports \" \"}}")
+	found := false
+	for line := range strings.Lines(out) {
+		fields := strings.Fields(line)
+		for _, to := range fields[1:] {
+			if !strings.HasPrefix(to, "go.temporal.io/") {
+				continue
+			}
+			if found = true; fields[0] != Module+"/internal/workflow/temporal" {
+				t.Errorf("%s imports %s", fields[0], to)
+			}
+		}
+	}
+	if !found {
+		t.Error("nothing imports it: the test looks for the wrong thing")
+	}
+}
+
 func TestEachPluginRoomHasItsConformanceSuite(t *testing.T) {
 	out := goList(t, "{{.ImportPath}} {{join .TestImports \" \"}} {{join .XTestImports \" \"}}")
 	for line := range strings.Lines(out) {

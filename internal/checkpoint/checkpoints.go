@@ -79,7 +79,7 @@ func Open(_ context.Context, b bank.Bank, o Options) (*Checkpoints, error) {
 	if o.LeaseValidity == 0 {
 		o.LeaseValidity = DefaultLeaseValidity
 	}
-	if o.LeaseRenew < 0 || o.LeaseValidity < 0 || o.LeaseRenew+o.LeaseValidity >= o.LeaseExpire {
+	if o.LeaseRenew < 0 || o.LeaseValidity < 0 || o.LeaseRenew+o.LeaseValidity >= o.LeaseExpire || o.LeaseExpire > maxLeaseLife {
 		return nil, karbor.Errorf(karbor.Invalid,
 			"a lease that is renewed every %v and must have %v left can't expire after %v", o.LeaseRenew, o.LeaseValidity, o.LeaseExpire)
 	}

@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -112,10 +111,9 @@ func (l *Lease) write(ctx context.Context, n int) error {
 			RenewedAt: stored(now), ExpiresAt: stored(now.Add(l.options.LeaseExpire)),
 		}
 		key := leasePrefix(l.options.Owner) + sequence(n)
-		err = bank.CreateJSON(bank.Urgent(ctx), l.bank, key, doc)
+		err = writeRenewal(bank.Urgent(ctx), l.bank, key, doc)
 		if karbor.KindOf(err) == karbor.Conflict {
-			var there leaseDocument
-			if getErr := bank.GetJSON(ctx, l.bank, key, &there); getErr != nil || there.Instance != l.instance {
+			if there, getErr := readRenewal(ctx, l.bank, key); getErr != nil || there.Instance != l.instance {
 				return err
 			}
 			continue
@@ -248,15 +246,11 @@ func (c *Checkpoints) alive(ctx context.Context, owner string) (bool, error) {
 		if err != nil || len(numbers) == 0 {
 			return false, err
 		}
-		var doc leaseDocument
-		err = bank.GetJSON(ctx, c.bank, leasePrefix(owner)+sequence(numbers[len(numbers)-1]), &doc)
-		var bad *bank.DecodeError
-		switch {
-		case karbor.KindOf(err) == karbor.NotFound:
+		doc, err := readRenewal(ctx, c.bank, leasePrefix(owner)+sequence(numbers[len(numbers)-1]))
+		if err != nil && karbor.KindOf(err) == karbor.NotFound {
 			continue
-		case errors.As(err, &bad):
-			return false, nil
-		case err != nil:
+		}
+		if err != nil {
 			return false, err
 		}
 		now, err := c.bank.Now(ctx)

@@ -218,6 +218,7 @@ func TestUnusableOptionsAreRefused(t *testing.T) {
 		"negative":  {Owner: "a", Now: c.Now, LeaseRenew: -1},
 		"validity":  {Owner: "a", Now: c.Now, LeaseValidity: 500 * time.Second},
 		"too short": {Owner: "a", Now: c.Now, LeaseExpire: time.Second},
+		"too long":  {Owner: "a", Now: c.Now, LeaseExpire: 25 * time.Hour},
 	} {
 		if _, err := Open(t.Context(), memory(c), o); err == nil {
 			t.Errorf("%s: accepted", name)

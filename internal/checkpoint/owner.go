@@ -2,13 +2,11 @@ package checkpoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/bank"
 )
 
 // Owner is who has, or had, a lease in a bank, as others see it.
@@ -64,17 +62,16 @@ func (c *Checkpoints) Owners(ctx context.Context) ([]Owner, error) {
 	return out, nil
 }
 
-// readLease fills in the times of a lease. One that is gone or damaged has ended.
+// readLease fills in the times of a lease. One that is gone has ended.
 func (c *Checkpoints) readLease(ctx context.Context, o *Owner, n int) error {
 	if n == 0 {
 		return nil
 	}
-	var doc leaseDocument
-	err := bank.GetJSON(ctx, c.bank, leasePrefix(o.Name)+sequence(n), &doc)
-	if _, bad := errors.AsType[*bank.DecodeError](err); bad || karbor.KindOf(err) == karbor.NotFound {
-		return nil
-	}
+	doc, err := readRenewal(ctx, c.bank, leasePrefix(o.Name)+sequence(n))
 	if err != nil {
+		if karbor.KindOf(err) == karbor.NotFound {
+			return nil
+		}
 		return err
 	}
 	o.RenewedAt, o.ExpiresAt = doc.RenewedAt, doc.ExpiresAt

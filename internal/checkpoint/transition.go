@@ -247,7 +247,7 @@ func (c *Checkpoints) mayChange(ctx context.Context, s *state, to karbor.Checkpo
 	if !slices.Contains(next[s.Status], to) || s.Status != to && len(from) > 0 && !slices.Contains(from, s.Status) {
 		return karbor.Errorf(karbor.Conflict, "checkpoint %s is %s", s.CheckpointID, s.Status)
 	}
-	if !working(s.Status) || s.Owner == c.options.Owner {
+	if !working(s.Status) || s.Owner == c.options.Owner || takesOver(ctx) {
 		return nil
 	}
 	alive, err := c.alive(ctx, s.Owner)

@@ -16,14 +16,20 @@ import (
 
 func (a *app) checkpoint() *cobra.Command {
 	return groupOf("checkpoint", "Checkpoints: what was protected",
-		a.checkpointCreate(), a.checkpointList(), a.checkpointShow(), a.checkpointDelete(), a.checkpointReset())
+		a.checkpointCreate(), a.checkpointList(), a.checkpointShow(), a.checkpointDelete(), a.checkpointReset(),
+		a.checkpointHold(), a.checkpointRelease(), a.checkpointExpire(), a.cancel("checkpoint", "CHECKPOINT"))
 }
 
 func (a *app) checkpointCreate() *cobra.Command {
 	var w waitFlags
 	var extra []string
+	var expires string
 	cmd := a.command("create [PROVIDER] PLAN", "Protect a plan now", cobra.RangeArgs(1, 2),
 		func(ctx context.Context, args []string) error {
+			at, err := expiry(expires)
+			if err != nil {
+				return err
+			}
 			c, err := a.connect(ctx)
 			if err != nil {
 				return err
@@ -38,12 +44,13 @@ func (a *app) checkpointCreate() *cobra.Command {
 					return err
 				}
 			}
-			cp, err := c.Checkpoints.Create(ctx, provider, client.CheckpointRequest{PlanID: plan.ID, ExtraInfo: parsePairs(extra)})
+			cp, err := c.Checkpoints.Create(ctx, provider, client.CheckpointRequest{PlanID: plan.ID, ExtraInfo: parsePairs(extra), ExpiresAt: at})
 			if err != nil {
 				return err
 			}
 			if w.wait {
 				a.say("checkpoint %s", cp.ID)
+				w.own = true
 				if cp, err = a.awaitCheckpoint(ctx, c, w, provider, cp.ID); err != nil {
 					return err
 				}
@@ -52,6 +59,7 @@ func (a *app) checkpointCreate() *cobra.Command {
 		})
 	w.add(cmd.Flags())
 	cmd.Flags().StringArrayVar(&extra, "extra-info", nil, "key=value to keep with the checkpoint (repeatable)")
+	cmd.Flags().StringVar(&expires, "expires-at", "", "when it is deleted by itself (YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ)")
 	cmd.Flags().StringArrayVar(&extra, "extra_info", nil, "same as --extra-info")
 	return creating(cmd)
 }
@@ -78,7 +86,7 @@ func withoutProgress(cp client.Checkpoint) client.Checkpoint {
 
 func (a *app) checkpointList() *cobra.Command {
 	var l listFlags
-	var plan, start, end, status string
+	var plan, start, end, status, bank, copyOf string
 	cmd := a.command("list PROVIDER", "List a provider's checkpoints", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			c, err := l.connect(ctx, a)
@@ -97,7 +105,7 @@ func (a *app) checkpointList() *cobra.Command {
 				plan = p.ID
 			}
 			all, err := collect(c.Checkpoints.List(ctx, provider, l.options(map[string]string{
-				"plan_id": plan, "start_date": start, "end_date": end, "status": status})))
+				"plan_id": plan, "start_date": start, "end_date": end, "status": status, "bank": bank, "copy_of": copyOf})))
 			if err != nil {
 				return err
 			}
@@ -113,6 +121,8 @@ func (a *app) checkpointList() *cobra.Command {
 	for _, name := range []string{"end-date", "end_date"} {
 		cmd.Flags().StringVar(&end, name, "", "those of this day (YYYY-MM-DD) and earlier")
 	}
+	cmd.Flags().StringVar(&bank, "bank", "", "those in a bank: main, or the name of a copy target")
+	cmd.Flags().StringVar(&copyOf, "copy-of", "", "the copies of the checkpoint with this id")
 	cmd.Flags().StringVar(&l.project, "project_id", "", "same as --project")
 	cmd.Flags().StringVar(&status, "status", "", "protecting, available, error, deleting, deleted or error-deleting")
 	a.flag(cmd, "plan", planNames)
@@ -175,8 +185,13 @@ func (a *app) drawCheckpoint(cp client.Checkpoint) error {
 
 func (a *app) checkpointDelete() *cobra.Command {
 	var w waitFlags
+	var force bool
+	var reason string
 	cmd := a.command("delete PROVIDER CHECKPOINT...", "Delete checkpoints", cobra.MinimumNArgs(2),
 		func(ctx context.Context, args []string) error {
+			if force != (reason != "") {
+				return usagef("--force and --reason go together")
+			}
 			c, err := a.connect(ctx)
 			if err != nil {
 				return err
@@ -187,18 +202,28 @@ func (a *app) checkpointDelete() *cobra.Command {
 			}
 			var faults []error
 			for _, id := range args[1:] {
-				faults = append(faults, a.deleteCheckpoint(ctx, c, w, provider, id))
+				faults = append(faults, a.deleteCheckpoint(ctx, c, w, provider, id, reason))
 			}
 			return errors.Join(faults...)
 		})
 	w.add(cmd.Flags())
+	cmd.Flags().BoolVar(&force, "force", false, "though it is the newest verified one of a resource; needs --reason")
+	cmd.Flags().StringVar(&reason, "reason", "", "why it is deleted by force; the operation log keeps it")
 	return cmd
 }
 
-func (a *app) deleteCheckpoint(ctx context.Context, c *client.Client, w waitFlags, provider, id string) error {
-	if err := c.Checkpoints.Delete(ctx, provider, id); err != nil || !w.wait {
+// deleteCheckpoint deletes a checkpoint, by force if there is a reason for that.
+func (a *app) deleteCheckpoint(ctx context.Context, c *client.Client, w waitFlags, provider, id, force string) error {
+	var err error
+	if force != "" {
+		err = c.Checkpoints.ForceDelete(ctx, provider, id, force)
+	} else {
+		err = c.Checkpoints.Delete(ctx, provider, id)
+	}
+	if err != nil || !w.wait {
 		return err
 	}
+	w.own = true
 	cp, err := a.awaitCheckpoint(ctx, c, w, provider, id)
 	switch {
 	case karbor.KindOf(err) == karbor.NotFound:

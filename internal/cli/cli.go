@@ -37,6 +37,10 @@ type Options struct {
 	HTTP func(trust Trust) (*http.Client, error)
 	// Pause waits, or ends early with the context's error.
 	Pause func(ctx context.Context, d time.Duration) error
+	// Again tells whether a context has ended because the user interrupted the command
+	// from the keyboard, and gives one that ends with the next interrupt; stop releases
+	// it. nil tells nothing.
+	Again func(ctx context.Context) (next context.Context, stop func(), interrupted bool)
 	// Terminal says that Stderr is one, so that progress is drawn as bars.
 	Terminal bool
 	// Version is printed by --version.

@@ -60,7 +60,12 @@ func runKarbor(ts *testscript.TestScript, neg bool, args []string) {
 			return ctx.Err()
 		}
 	}
+	// An interrupt at the terminal, in place of a signal.
+	again := func(ctx context.Context) (context.Context, func(), bool) {
+		return context.WithoutCancel(ctx), func() {}, ts.Getenv("INTERRUPT") == "keyboard"
+	}
 	code := cli.Run(ctx, args[1:], cli.Options{
+		Again: again,
 		Stdin: strings.NewReader(""), Stdout: ts.Stdout(), Stderr: ts.Stderr(), Env: ts.Getenv,
 		Now: func() time.Time { return c.now }, Pause: pause, Version: "test",
 		HTTP: func(cli.Trust) (*http.Client, error) { return &http.Client{}, nil },
@@ -84,6 +89,8 @@ func changeService(ts *testscript.TestScript, _ bool, args []string) {
 			f.expired, f.logins = true, 0
 		case "bad":
 			f.bad = true
+		case "live":
+			f.live = true
 		default:
 			ts.Fatalf("unknown word %q", word)
 		}

@@ -45,11 +45,15 @@ func (a *app) arguments() map[string]places {
 		"protectable instance list": one(resourceTypes), "protectable instance show": one(resourceTypes, instanceNames),
 		"checkpoint create": plan, "checkpoint list": one(providerNames), "checkpoint show": checkpoint,
 		"checkpoint delete": many(providerNames, a.checkpointIDs), "checkpoint reset-state": many(providerNames, a.checkpointIDs),
-		"restore create": checkpoint, "restore show": one(restoreIDs), "verification create": checkpoint,
+		"restore create": checkpoint, "restore check": checkpoint, "restore show": one(restoreIDs), "restore cancel": one(restoreIDs), "verification create": checkpoint,
 		"copy create": plan, "copy list": one(providerNames), "copy show": one(providerNames),
 		"trigger show": one(triggerNames), "trigger update": one(triggerNames), "trigger delete": many(triggerNames),
 		"scheduledoperation create": one(nil, scheduledTypes, triggerNames),
 		"scheduledoperation show":   one(scheduledOperationNames), "scheduledoperation delete": many(scheduledOperationNames),
+		"scheduledoperation update": one(scheduledOperationNames), "scheduledoperation enable": one(scheduledOperationNames),
+		"scheduledoperation disable": one(scheduledOperationNames), "scheduledoperation pause": one(scheduledOperationNames),
+		"scheduledoperation resume": one(scheduledOperationNames), "scheduledoperation run": one(scheduledOperationNames),
+		"scheduledoperation skip": one(scheduledOperationNames), "scheduledoperation log": one(scheduledOperationNames),
 	}
 }
 

@@ -12,12 +12,12 @@ import (
 
 // copies makes the command copy, whose name Go has taken.
 func (a *app) copies() *cobra.Command {
-	return groupOf("copy", "Copies: a plan's checkpoints in another bank", a.copyCreate(), a.copyList(), a.copyShow())
+	return groupOf("copy", "Copies: a plan's checkpoints in another bank", a.copyCreate(), a.copyList(), a.copyShow(), a.cancel("copy", "COPY"))
 }
 
 func (a *app) copyCreate() *cobra.Command {
 	var w waitFlags
-	var parameters []string
+	var parameters, targets, checkpoints []string
 	var document string
 	cmd := a.command("create [PROVIDER] PLAN", "Copy the checkpoints of a plan that are not copied yet", cobra.RangeArgs(1, 2),
 		func(ctx context.Context, args []string) error {
@@ -39,7 +39,7 @@ func (a *app) copyCreate() *cobra.Command {
 					return err
 				}
 			}
-			made, err := c.Copies.Create(ctx, provider, client.CopyRequest{PlanID: plan.ID, Parameters: given})
+			made, err := c.Copies.Create(ctx, provider, client.CopyRequest{PlanID: plan.ID, Parameters: given, Targets: targets, Checkpoints: checkpoints})
 			if err != nil {
 				return err
 			}
@@ -53,6 +53,8 @@ func (a *app) copyCreate() *cobra.Command {
 		})
 	f := cmd.Flags()
 	w.add(f)
+	f.StringArrayVar(&targets, "target", nil, "name of a copy target of the provider (repeatable); all of them where none is given")
+	f.StringArrayVar(&checkpoints, "checkpoint", nil, "id of a checkpoint to copy (repeatable); all that are not copied yet where none is given")
 	f.StringArrayVar(&parameters, "parameters", nil, "resource_type=TYPE[,resource_id=ID],key=value,… or JSON (repeatable)")
 	f.StringArrayVar(&parameters, "parameter", nil, "same as --parameters")
 	f.StringVar(&document, "parameters-json", "", "parameters as JSON")

@@ -28,10 +28,22 @@ CHECKPOINT=$(karbor checkpoint create shop --wait -f value -c id)`,
 	"checkpoint list":        `karbor checkpoint list bank --plan shop --status available --start-date 2026-11-01`,
 	"checkpoint show":        `karbor checkpoint show c99ad067-e5e2-4770-8547-78fd54139b50 --graph`,
 	"checkpoint delete":      `karbor checkpoint delete bank c99ad067-e5e2-4770-8547-78fd54139b50 --wait`,
+	"checkpoint hold":        `karbor checkpoint hold bank c99ad067-e5e2-4770-8547-78fd54139b50 --reason 'audit of 2026' --until 2027-04-01`,
+	"checkpoint release":     `karbor checkpoint release bank c99ad067-e5e2-4770-8547-78fd54139b50`,
+	"checkpoint expire":      `karbor checkpoint expire bank c99ad067-e5e2-4770-8547-78fd54139b50 --at 2027-01-01`,
+	"plan retention":         `karbor plan retention shop --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --timezone Europe/Berlin --dry-run`,
+	"checkpoint cancel":      `karbor checkpoint cancel c99ad067-e5e2-4770-8547-78fd54139b50 --reason 'the wrong plan'`,
+	"restore cancel":         `karbor restore cancel 101bd74d-5b30-4fc0-962e-13aa1e5c5d8b`,
+	"copy cancel":            `karbor copy cancel 7c5a4a6e-9c1e-4d5c-8a7f-2b1f0c9d8e71`,
+	"verification cancel":    `karbor verification cancel 0f3b52f5-5d4f-4e0f-8c2c-6a3c1d2e4f50`,
 	"checkpoint reset-state": `karbor checkpoint reset-state bank c99ad067-e5e2-4770-8547-78fd54139b50 --available`,
 	"restore create": `karbor restore create c99ad067-e5e2-4770-8547-78fd54139b50 --wait
 karbor restore create c99ad067-e5e2-4770-8547-78fd54139b50 --parameters resource_type=server,restore_name=web-2
+karbor restore create c99ad067-e5e2-4770-8547-78fd54139b50 --resource server:web --dependents existing --name-prefix drill- --floating-ips none
+karbor restore create c99ad067-e5e2-4770-8547-78fd54139b50 --stage server:db --stage server:web,delay=30
 karbor restore create c99ad067-e5e2-4770-8547-78fd54139b50 --restore-target https://other.example:5000/v3 --restore-username demo --restore-project-name demo`,
+	"restore check": `karbor restore check c99ad067-e5e2-4770-8547-78fd54139b50
+karbor restore check c99ad067-e5e2-4770-8547-78fd54139b50 --resource server:web --map network:*=5c2c6a3c-1d2e-4f50-8c2c-6a3c1d2e4f50`,
 	"restore list":        `karbor restore list --status fail`,
 	"restore show":        `karbor restore show 101bd74d-5b30-4fc0-962e-13aa1e5c5d8b --wait`,
 	"verification create": `karbor verification create c99ad067-e5e2-4770-8547-78fd54139b50 --wait`,
@@ -50,16 +62,26 @@ karbor restore create c99ad067-e5e2-4770-8547-78fd54139b50 --restore-target http
 	"trigger create": `karbor trigger create nightly --crontab "0 2 * * *"
 karbor trigger create workdays --calendar @workdays.ics --window 900
 karbor trigger create nightly time 'format=crontab,pattern=0 2 * * *'`,
-	"trigger list": `karbor trigger list --name night`,
-	"trigger show": `karbor trigger show nightly`,
+	"trigger list":  `karbor trigger list --name night`,
+	"trigger check": `karbor trigger check --crontab "0 3 * * *" --timezone Europe/Berlin --next 3`,
+	"trigger show":  `karbor trigger show nightly --next 5`,
 	"trigger update": `karbor trigger update nightly --crontab "30 3 * * *"
 karbor trigger update nightly --no-end-time`,
 	"trigger delete": `karbor trigger delete nightly`,
 	"scheduledoperation create": `karbor scheduledoperation create shop-nightly retention_protect nightly --plan shop --max-backups 7
 karbor scheduledoperation create shop-nightly protect nightly plan_id=ID,provider_id=ID`,
-	"scheduledoperation list":        `karbor scheduledoperation list --trigger nightly`,
-	"scheduledoperation show":        `karbor scheduledoperation show shop-nightly`,
-	"scheduledoperation delete":      `karbor scheduledoperation delete shop-nightly`,
+	"scheduledoperation list":   `karbor scheduledoperation list --trigger nightly`,
+	"scheduledoperation show":   `karbor scheduledoperation show shop-nightly`,
+	"scheduledoperation delete": `karbor scheduledoperation delete shop-nightly`,
+	"scheduledoperation update": `karbor scheduledoperation update shop-nightly --trigger weekly
+karbor scheduledoperation update shop-nightly --renew`,
+	"scheduledoperation enable":      `karbor scheduledoperation enable shop-nightly`,
+	"scheduledoperation disable":     `karbor scheduledoperation disable shop-nightly`,
+	"scheduledoperation pause":       `karbor scheduledoperation pause shop-nightly --until 2026-12-31T22:00:00Z`,
+	"scheduledoperation resume":      `karbor scheduledoperation resume shop-nightly`,
+	"scheduledoperation run":         `karbor scheduledoperation run shop-nightly`,
+	"scheduledoperation skip":        `karbor scheduledoperation skip shop-nightly`,
+	"scheduledoperation log":         `karbor scheduledoperation log shop-nightly`,
 	"service list":                   `karbor service list --binary karbor-operationengine`,
 	"service enable":                 `karbor service enable controller1`,
 	"service disable":                `karbor service disable controller1 --reason "new memory on Tuesday"`,

@@ -38,8 +38,8 @@ type fake struct {
 	logins      int
 	// expired makes the first token of a run useless; down answers 503.
 	expired, down bool
-	// bad makes operations end badly.
-	bad bool
+	// bad makes operations end badly, live has them tell how far they are by themselves.
+	bad, live bool
 }
 
 func newFake(t testing.TB) *fake {
@@ -90,6 +90,8 @@ func newFake(t testing.TB) *fake {
 	v1("PUT /application_credential", f.registerCredential)
 	v1("GET /application_credential", f.credential)
 	v1("DELETE /application_credential", func(http.ResponseWriter, *http.Request) { f.registered = "" })
+	f.operations(v1)
+	f.keepings(v1)
 	f.quotas(v1)
 	f.schedules(v1)
 	f.server = httptest.NewServer(mux)

@@ -51,6 +51,7 @@ func (f *fake) schedules(v1 func(pattern string, handle func(w http.ResponseWrit
 	v1("DELETE /scheduled_operations/{id}", func(_ http.ResponseWriter, r *http.Request) {
 		operations = slices.DeleteFunc(operations, func(o map[string]any) bool { return o["id"] == r.PathValue("id") })
 	})
+	f.scheduleRuns(v1, func(id string) map[string]any { return f.byID(id, operations) })
 	engine := map[string]any{"id": 2, "binary": "karbor-operationengine", "host": "h1", "status": "enabled", "state": "down",
 		"updated_at": "2026-01-02T03:04:05Z", "disabled_reason": nil}
 	v1("GET /os-services", func(w http.ResponseWriter, r *http.Request) {

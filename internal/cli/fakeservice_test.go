@@ -131,8 +131,8 @@ func (f *fake) stage(item map[string]any, done, good, failed string) {
 
 func (f *fake) checkpoint(w http.ResponseWriter, r *http.Request) {
 	if cp := f.byID(r.PathValue("id"), f.checkpoints); cp != nil && r.PathValue("provider") == bankID {
-		if r.Header.Get("OpenStack-API-Version") != "data-protect 1.3" {
-			refuse(w, http.StatusNotAcceptable, "notAcceptable", "the story needs 1.3")
+		if r.Header.Get("OpenStack-API-Version") != "data-protect 1.4" {
+			refuse(w, http.StatusNotAcceptable, "notAcceptable", "the story needs 1.4")
 			return
 		}
 		if cp["status"] == "protecting" {
@@ -149,6 +149,15 @@ func (f *fake) createRestore(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewDecoder(r.Body).Decode(&body)
 	restore := body.Restore
 	delete(restore, "restore_auth")
+	if restore["dry_run"] == true {
+		findings := []any{}
+		if chosen, _ := restore["resources"].([]any); len(chosen) > 0 && chosen[0] != string(karbor.ServerType)+"#"+serverID {
+			findings = append(findings, map[string]any{"severity": "error", "resource": chosen[0],
+				"message": "there is no flavor like that", "remedy": "Map the flavor."})
+		}
+		reply(w, map[string]any{"preflight": map[string]any{"ready": len(findings) == 0, "findings": findings}})
+		return
+	}
 	restore["id"], restore["status"], restore["project_id"] = newID(200+len(f.restores)), "in_progress", projectID
 	restore["resources_status"], restore["resources_reason"] = map[string]any{}, map[string]any{}
 	f.restores = append(f.restores, restore)

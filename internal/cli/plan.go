@@ -14,7 +14,7 @@ import (
 
 func (a *app) plan() *cobra.Command {
 	return groupOf("plan", "Plans: what is protected, and how",
-		a.planCreate(), a.planList(), a.planShow(), a.planUpdate(), a.planDelete(), a.planGraph())
+		a.planCreate(), a.planList(), a.planShow(), a.planUpdate(), a.planDelete(), a.planGraph(), a.planRetention())
 }
 
 func (a *app) planCreate() *cobra.Command {

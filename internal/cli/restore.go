@@ -13,12 +13,13 @@ import (
 
 func (a *app) restore() *cobra.Command {
 	return groupOf("restore", "Restores: bring a checkpoint's resources back",
-		a.restoreCreate(), a.restoreList(), a.restoreShow())
+		a.restoreCreate(), a.restoreCheck(), a.restoreList(), a.restoreShow(), a.cancel("restore", "RESTORE"))
 }
 
 // targetFlags say where a restore goes.
 type targetFlags struct {
 	url, username, password, userDomain, project, projectDomain string
+	credential, secret                                          string
 }
 
 func (t *targetFlags) add(f *pflag.FlagSet) {
@@ -32,6 +33,8 @@ func (t *targetFlags) add(f *pflag.FlagSet) {
 		{&t.userDomain, "restore-user-domain-name", "", "domain of the user there"},
 		{&t.project, "restore-project-name", "", "project there"},
 		{&t.projectDomain, "restore-project-domain-name", "", "domain of the project there"},
+		{&t.credential, "restore-application-credential-id", "", "application credential there, in the place of user and project"},
+		{&t.secret, "restore-application-credential-secret", "", "its secret; KARBOR_RESTORE_APPLICATION_CREDENTIAL_SECRET keeps it out of the process list"},
 	} {
 		f.StringVar(flag.into, flag.name, "", flag.usage)
 		if flag.old != "" {
@@ -45,7 +48,17 @@ func (t *targetFlags) auth(env func(string) string) (*client.RestoreAuth, error)
 	if t.password == "" {
 		t.password = env("KARBOR_RESTORE_PASSWORD")
 	}
-	if t.username == "" {
+	if t.secret == "" {
+		t.secret = env("KARBOR_RESTORE_APPLICATION_CREDENTIAL_SECRET")
+	}
+	switch {
+	case t.credential != "" && t.username != "":
+		return nil, usagef("--restore-application-credential-id and --restore-username exclude each other")
+	case t.credential != "" && t.secret == "":
+		return nil, usagef("--restore-application-credential-id needs --restore-application-credential-secret or KARBOR_RESTORE_APPLICATION_CREDENTIAL_SECRET")
+	case t.credential != "":
+		return &client.RestoreAuth{CredentialID: t.credential, CredentialSecret: karbor.Secret(t.secret)}, nil
+	case t.username == "":
 		return nil, nil
 	}
 	if t.password == "" {
@@ -62,17 +75,11 @@ func (t *targetFlags) auth(env func(string) string) (*client.RestoreAuth, error)
 
 func (a *app) restoreCreate() *cobra.Command {
 	var w waitFlags
-	var t targetFlags
-	var parameters []string
-	var document string
+	var q requestFlags
 	var keep bool
 	cmd := a.command("create [PROVIDER] CHECKPOINT", "Restore a checkpoint", cobra.RangeArgs(1, 2),
 		func(ctx context.Context, args []string) error {
-			given, err := parseParameters(parameters, document)
-			if err != nil {
-				return err
-			}
-			auth, err := t.auth(a.Env)
+			wanted, err := q.request(a.Env)
 			if err != nil {
 				return err
 			}
@@ -84,13 +91,17 @@ func (a *app) restoreCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := c.Restores.Create(ctx, client.RestoreRequest{ProviderID: provider, CheckpointID: cp.ID,
-				Target: t.url, Auth: auth, Parameters: given, KeepOnFailure: keep})
+			if err := q.of(&wanted, provider, cp); err != nil {
+				return err
+			}
+			wanted.KeepOnFailure = keep
+			r, err := c.Restores.Create(ctx, wanted)
 			if err != nil {
 				return err
 			}
 			if w.wait {
 				a.say("restore %s", r.ID)
+				w.own = true
 				if r, err = a.awaitRestore(ctx, c, w, r.ID); err != nil {
 					return err
 				}
@@ -99,10 +110,7 @@ func (a *app) restoreCreate() *cobra.Command {
 		})
 	f := cmd.Flags()
 	w.add(f)
-	t.add(f)
-	f.StringArrayVar(&parameters, "parameters", nil, "resource_type=TYPE[,resource_id=ID],key=value,… or JSON (repeatable)")
-	f.StringArrayVar(&parameters, "parameter", nil, "same as --parameters")
-	f.StringVar(&document, "parameters-json", "", "parameters as JSON")
+	q.add(f)
 	f.BoolVar(&keep, "keep-on-failure", false, "if the restore fails, keep the resources that are restored")
 	return creating(cmd)
 }

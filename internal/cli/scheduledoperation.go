@@ -16,13 +16,16 @@ import (
 
 func (a *app) scheduledOperation() *cobra.Command {
 	return groupOf("scheduledoperation", "Scheduled operations: what runs by itself when a trigger fires",
-		a.scheduledOperationCreate(), a.scheduledOperationList(), a.scheduledOperationShow(), a.scheduledOperationDelete())
+		a.scheduledOperationCreate(), a.scheduledOperationList(), a.scheduledOperationShow(), a.scheduledOperationDelete(),
+		a.scheduledOperationUpdate(), a.scheduledOperationSwitch("enable", true), a.scheduledOperationSwitch("disable", false),
+		a.scheduledOperationPause(), a.scheduledOperationResume(), a.scheduledOperationRun(), a.scheduledOperationSkip(), a.scheduledOperationLog())
 }
 
 // definitionFlags are the members of an operation definition, one by one.
 type definitionFlags struct {
 	plan                string
 	maxBackups, keepFor int
+	keep                keepFlags
 }
 
 // read gives the definition of the flags over that of the text key=value,…. The
@@ -32,7 +35,7 @@ func (d *definitionFlags) read(ctx context.Context, a *app, c *client.Client, te
 	members := map[string]string{}
 	if text != "" {
 		var err error
-		if members, err = parseMembers(text, "plan_id", "provider_id", "max_backups", "retention_duration"); err != nil {
+		if members, err = parseMembers(text, append(keepMembers(), "plan_id", "provider_id", "max_backups", "retention_duration")...); err != nil {
 			return out, err
 		}
 	}
@@ -42,6 +45,7 @@ func (d *definitionFlags) read(ctx context.Context, a *app, c *client.Client, te
 	if d.keepFor != 0 {
 		members["retention_duration"] = strconv.Itoa(d.keepFor)
 	}
+	d.keep.read(members)
 	ref := d.plan
 	if ref == "" {
 		ref = members["plan_id"]
@@ -68,7 +72,7 @@ func (d *definitionFlags) read(ctx context.Context, a *app, c *client.Client, te
 
 func (a *app) scheduledOperationCreate() *cobra.Command {
 	var d definitionFlags
-	var description string
+	var description, overlap string
 	cmd := a.command("create NAME TYPE TRIGGER [DEFINITION]", "Create a scheduled operation; TYPE is protect or retention_protect",
 		cobra.RangeArgs(3, 4), func(ctx context.Context, args []string) error {
 			c, err := a.connect(ctx)
@@ -88,7 +92,8 @@ func (a *app) scheduledOperationCreate() *cobra.Command {
 				return err
 			}
 			o, err := c.ScheduledOperations.Create(ctx, client.ScheduledOperationRequest{Name: args[0], Description: description,
-				OperationType: karbor.ScheduledOperationType(args[1]), TriggerID: trigger.ID, OperationDefinition: definition})
+				OperationType: karbor.ScheduledOperationType(args[1]), TriggerID: trigger.ID, OperationDefinition: definition,
+				Overlap: karbor.OverlapPolicy(overlap)})
 			if err != nil {
 				return err
 			}
@@ -96,9 +101,11 @@ func (a *app) scheduledOperationCreate() *cobra.Command {
 		})
 	f := cmd.Flags()
 	f.StringVar(&description, "description", "", "description")
+	f.StringVar(&overlap, "overlap", "", "what becomes of a run while an earlier one goes on: skip (it is left out) or queue (one waits)")
 	f.StringVar(&d.plan, "plan", "", "plan to protect, by name or id")
 	f.IntVar(&d.maxBackups, "max-backups", 0, "retention_protect: how many checkpoints to keep")
 	f.IntVar(&d.keepFor, "retention-duration", 0, "retention_protect: for how many days to keep checkpoints")
+	d.keep.add(f, "retention_protect: ")
 	a.flag(cmd, "plan", planNames)
 	return creating(cmd)
 }
@@ -123,7 +130,7 @@ func (a *app) scheduledOperationList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return output.List(a.printer(), all, "id", "name", "operation_type", "trigger_id", "operation_definition")
+		return output.List(a.printer(), all, "id", "name", "operation_type", "trigger_id", "operation_definition", "state", "next_run_at")
 	})
 	l.add(cmd.Flags())
 	f := cmd.Flags()

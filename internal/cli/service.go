@@ -17,7 +17,7 @@ func (a *app) service() *cobra.Command {
 }
 
 // serviceColumns are those that are shown of a service.
-var serviceColumns = []string{"id", "binary", "host", "status", "state", "updated_at", "disabled_reason"}
+var serviceColumns = []string{"id", "binary", "host", "status", "state", "updated_at", "version", "disabled_reason"}
 
 func (a *app) serviceList() *cobra.Command {
 	var l listFlags

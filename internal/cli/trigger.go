@@ -20,18 +20,20 @@ import (
 
 func (a *app) trigger() *cobra.Command {
 	return groupOf("trigger", "Triggers: when scheduled operations run",
-		a.triggerCreate(), a.triggerList(), a.triggerShow(), a.triggerUpdate(), a.triggerDelete())
+		a.triggerCreate(), a.triggerCheck(), a.triggerList(), a.triggerShow(), a.triggerUpdate(), a.triggerDelete())
 }
 
 // propertyFlags are the properties of a trigger, one by one.
-type propertyFlags struct{ crontab, calendar, start, end, window string }
+type propertyFlags struct{ crontab, calendar, start, end, window, timezone, jitter string }
 
 func (p *propertyFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&p.crontab, "crontab", "", `times as a line of a crontab in UTC, such as "0 2 * * *"`)
+	f.StringVar(&p.crontab, "crontab", "", `times as a line of a crontab, such as "0 2 * * *", in UTC or in --timezone`)
 	f.StringVar(&p.calendar, "calendar", "", "times as an iCalendar VEVENT, or @FILE that holds one")
 	f.StringVar(&p.start, "start-time", "", `no run before: "YYYY-MM-DD HH:MM:SS" in UTC, or ISO 8601`)
 	f.StringVar(&p.end, "end-time", "", "no run after")
 	f.StringVar(&p.window, "window", "", "how many seconds late a run may begin")
+	f.StringVar(&p.timezone, "timezone", "", "zone of whose clock the times are, such as Europe/Berlin")
+	f.StringVar(&p.jitter, "jitter", "", "over how many seconds the runs of several scheduled operations are spread")
 }
 
 // read gives the properties of the flags over those of the text key=value,….
@@ -40,7 +42,7 @@ func (p *propertyFlags) read(text string) (karbor.TriggerProperties, error) {
 	members := map[string]string{}
 	if text != "" {
 		var err error
-		if members, err = parseMembers(text, "format", "pattern", "start_time", "end_time", "window"); err != nil {
+		if members, err = parseMembers(text, "format", "pattern", "start_time", "end_time", "window", "timezone", "jitter"); err != nil {
 			return out, err
 		}
 	}
@@ -56,6 +58,7 @@ func (p *propertyFlags) read(text string) (karbor.TriggerProperties, error) {
 	}
 	for _, v := range []struct{ name, value string }{
 		{"pattern", p.crontab}, {"pattern", p.calendar}, {"start_time", p.start}, {"end_time", p.end}, {"window", p.window},
+		{"timezone", p.timezone}, {"jitter", p.jitter},
 	} {
 		if v.value != "" {
 			members[v.name] = v.value
@@ -181,7 +184,8 @@ func (a *app) triggerList() *cobra.Command {
 }
 
 func (a *app) triggerShow() *cobra.Command {
-	return a.command("show TRIGGER", "Show a trigger", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+	next := 0
+	cmd := a.command("show TRIGGER", "Show a trigger", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		c, err := a.connect(ctx)
 		if err != nil {
 			return err
@@ -190,8 +194,55 @@ func (a *app) triggerShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if next != 0 {
+			if trigger, err = c.Triggers.Next(ctx, trigger.ID, next); err != nil {
+				return err
+			}
+		}
 		return a.printer().Show(trigger)
 	})
+	cmd.Flags().IntVar(&next, "next", 0, "show so many of its next times, too")
+	return cmd
+}
+
+// nextTime is one of the times of a trigger.
+type nextTime struct {
+	At client.Timestamp `json:"at"`
+}
+
+func (a *app) triggerCheck() *cobra.Command {
+	var p propertyFlags
+	next := 0
+	cmd := a.command("check [PROPERTIES]", "Show when a trigger would fire, without creating it", cobra.MaximumNArgs(1),
+		func(ctx context.Context, args []string) error {
+			text := ""
+			if len(args) == 1 {
+				text = args[0]
+			}
+			properties, err := p.read(text)
+			if err != nil {
+				return err
+			}
+			if properties.Pattern == "" {
+				return usagef("a trigger needs times: --crontab or --calendar")
+			}
+			c, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			found, err := c.Triggers.Check(ctx, properties, next)
+			if err != nil {
+				return err
+			}
+			times := make([]nextTime, len(found))
+			for i, at := range found {
+				times[i].At = at
+			}
+			return output.List(a.printer(), times, "at")
+		})
+	p.add(cmd.Flags())
+	cmd.Flags().IntVar(&next, "next", 5, "how many times to show")
+	return cmd
 }
 
 func (a *app) triggerUpdate() *cobra.Command {
@@ -213,7 +264,7 @@ func (a *app) triggerUpdate() *cobra.Command {
 				return usagef("give one of --end-time and --no-end-time")
 			}
 			if change.Name == nil && given == (karbor.TriggerProperties{}) && !endless {
-				return usagef("nothing to change: give --name, --crontab, --calendar, --start-time, --end-time, --no-end-time or --window")
+				return usagef("nothing to change: give --name, --crontab, --calendar, --start-time, --end-time, --no-end-time, --window, --timezone or --jitter")
 			}
 			c, err := a.connect(ctx)
 			if err != nil {
@@ -259,6 +310,12 @@ func over(old, given karbor.TriggerProperties) karbor.TriggerProperties {
 	}
 	if given.Window != 0 {
 		old.Window = given.Window
+	}
+	if given.Timezone != "" {
+		old.Timezone = given.Timezone
+	}
+	if given.Jitter != 0 {
+		old.Jitter = given.Jitter
 	}
 	return old
 }

@@ -12,7 +12,7 @@ import (
 
 func (a *app) verification() *cobra.Command {
 	return groupOf("verification", "Verifications: is what a checkpoint holds still good",
-		a.verificationCreate(), a.verificationList(), a.verificationShow())
+		a.verificationCreate(), a.verificationList(), a.verificationShow(), a.cancel("verification", "VERIFICATION"))
 }
 
 func (a *app) verificationCreate() *cobra.Command {
@@ -39,6 +39,7 @@ func (a *app) verificationCreate() *cobra.Command {
 			}
 			if w.wait {
 				a.say("verification %s", v.ID)
+				w.own = true
 				if v, err = a.awaitVerification(ctx, c, w, v.ID); err != nil {
 					return err
 				}

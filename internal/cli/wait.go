@@ -13,6 +13,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/client"
+	"github.com/karbor/karbor/internal/cli/progress"
 )
 
 // pollEvery is how often a running operation is looked at.
@@ -22,6 +23,8 @@ const pollEvery = 500 * time.Millisecond
 type waitFlags struct {
 	wait    bool
 	timeout time.Duration
+	// own says that this command has started the operation: then an interrupt cancels it.
+	own bool
 }
 
 func (w *waitFlags) add(f *pflag.FlagSet) {
@@ -35,14 +38,40 @@ type standing struct {
 	progress []client.Progress
 }
 
-// await looks at an operation until it is over. The operation goes on when the
-// wait ends early. A service that is away for a while is waited for.
-func (a *app) await(ctx context.Context, w waitFlags, what string, look func(context.Context) (standing, error)) error {
+// await waits for the end of an operation. When the user interrupts the command that
+// has started it, it is cancelled, and its end is waited for; a second interrupt leaves
+// it to the service. Where the wait ends early for another reason, the operation goes on.
+func (a *app) await(ctx context.Context, c *client.Client, w waitFlags, what, id string, look func(context.Context) (standing, error)) error {
+	err := a.watch(ctx, c, w, what, id, look)
+	if ctx.Err() == nil || !w.own || a.Again == nil {
+		return err
+	}
+	next, stop, interrupted := a.Again(ctx)
+	defer stop()
+	if !interrupted {
+		return err
+	}
+	if _, failed := c.Operations.Cancel(next, id, ""); failed != nil {
+		a.say("%s can't be cancelled, and goes on: %v", what, failed)
+		return err
+	}
+	a.say("%s is being cancelled; interrupt once more to leave that to the service", what)
+	w.own, w.timeout = false, 0
+	failed := a.watch(next, c, w, what, id, look)
+	if failed == nil {
+		a.say("%s has ended", what)
+	}
+	return errors.Join(err, failed)
+}
+
+// watch looks at an operation until it is over. A service that is away for a while is
+// waited for.
+func (a *app) watch(ctx context.Context, c *client.Client, w waitFlags, what, id string, look func(context.Context) (standing, error)) error {
 	display := a.display()
 	defer display.Close()
 	start := a.Now()
 	var away time.Time
-	for {
+	for followed := false; ; {
 		s, err := look(ctx)
 		now := a.Now()
 		switch {
@@ -51,6 +80,12 @@ func (a *app) await(ctx context.Context, w waitFlags, what string, look func(con
 			display.Update(s.progress)
 			if s.over {
 				return nil
+			}
+			if !followed {
+				followed = true
+				if a.follow(ctx, c, w, id, display) {
+					continue // it is over, or nearly so
+				}
 			}
 		case !karbor.IsTransient(err) || ctx.Err() != nil:
 			return err
@@ -68,6 +103,27 @@ func (a *app) await(ctx context.Context, w waitFlags, what string, look func(con
 	}
 }
 
+// follow shows what a service tells of an operation by itself, to its end. It reports
+// false where there is nothing more to be had of it: then the operation has to be
+// looked at.
+func (a *app) follow(ctx context.Context, c *client.Client, w waitFlags, id string, display progress.Display) bool {
+	if w.timeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, w.timeout)
+		defer cancel()
+		ctx = limited
+	}
+	for o, err := range c.Operations.Events(ctx, id) {
+		if err != nil {
+			return false
+		}
+		display.Update(o.Progress)
+		if o.Over() {
+			return true
+		}
+	}
+	return false
+}
+
 // patience is how long a service may be away while an operation is waited for.
 const patience = 2 * time.Minute
 
@@ -75,7 +131,7 @@ const patience = 2 * time.Minute
 // checkpoint. One that has gone while it was deleted is no error.
 func (a *app) awaitCheckpoint(ctx context.Context, c *client.Client, w waitFlags, provider, id string) (client.Checkpoint, error) {
 	var last client.Checkpoint
-	err := a.await(ctx, w, "the checkpoint "+id, func(ctx context.Context) (standing, error) {
+	err := a.await(ctx, c, w, "the checkpoint "+id, id, func(ctx context.Context) (standing, error) {
 		cp, err := c.Checkpoints.Show(ctx, provider, id)
 		if karbor.KindOf(err) == karbor.NotFound && last.Status == karbor.CheckpointDeleting {
 			last.Status = karbor.CheckpointDeleted
@@ -93,7 +149,7 @@ func (a *app) awaitCheckpoint(ctx context.Context, c *client.Client, w waitFlags
 
 func (a *app) awaitRestore(ctx context.Context, c *client.Client, w waitFlags, id string) (client.Restore, error) {
 	var last client.Restore
-	err := a.await(ctx, w, "the restore "+id, func(ctx context.Context) (standing, error) {
+	err := a.await(ctx, c, w, "the restore "+id, id, func(ctx context.Context) (standing, error) {
 		r, err := c.Restores.Show(ctx, id)
 		if err != nil {
 			return standing{}, err
@@ -106,7 +162,7 @@ func (a *app) awaitRestore(ctx context.Context, c *client.Client, w waitFlags, i
 
 func (a *app) awaitVerification(ctx context.Context, c *client.Client, w waitFlags, id string) (client.Verification, error) {
 	var last client.Verification
-	err := a.await(ctx, w, "the verification "+id, func(ctx context.Context) (standing, error) {
+	err := a.await(ctx, c, w, "the verification "+id, id, func(ctx context.Context) (standing, error) {
 		v, err := c.Verifications.Show(ctx, id)
 		if err != nil {
 			return standing{}, err
@@ -119,15 +175,31 @@ func (a *app) awaitVerification(ctx context.Context, c *client.Client, w waitFla
 
 func (a *app) awaitCopy(ctx context.Context, c *client.Client, w waitFlags, provider, id string) (client.Copy, error) {
 	var last client.Copy
-	err := a.await(ctx, w, "the copy "+id, func(ctx context.Context) (standing, error) {
+	err := a.await(ctx, c, w, "the copy "+id, id, func(ctx context.Context) (standing, error) {
 		v, err := c.Copies.Show(ctx, provider, id)
 		if err != nil {
 			return standing{}, err
 		}
 		last = v
-		return standing{over: v.Status == karbor.CopyFinished || v.Status == karbor.CopyError}, nil
+		return standing{over: v.Status == karbor.CopyFinished || v.Status == karbor.CopyError, progress: copyBars(v)}, nil
 	})
 	return last, err
+}
+
+// copyBars gives the progress of a copy as that of resources.
+func copyBars(c client.Copy) []client.Progress {
+	out := make([]client.Progress, len(c.Progress))
+	for i, p := range c.Progress {
+		out[i] = client.Progress{ID: p.CheckpointID + "@" + p.Bank, Name: "checkpoint " + p.CheckpointID + " to " + p.Bank, State: copyStates[p.Status],
+			BytesDone: p.BytesDone, BytesTotal: p.BytesTotal, Reason: p.Reason}
+	}
+	return out
+}
+
+// copyStates are the states of copies as those of resources.
+var copyStates = map[karbor.CopyStatus]karbor.ResourceState{
+	karbor.CopyWaiting: karbor.ResourcePending, karbor.CopyCopying: karbor.ResourceState(karbor.CopyCopying),
+	karbor.CopyFinished: karbor.ResourceAvailable, karbor.CopyError: karbor.ResourceError,
 }
 
 // failure makes the error of an operation that ended badly. look is the command that

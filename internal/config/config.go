@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
 )
 
 // Config is what karbord can be told.
@@ -33,8 +36,10 @@ type Config struct {
 	ServiceKeyFile string     `yaml:"service_key_file"`
 	Keystone       Keystone   `yaml:"keystone"`
 	Operations     Operations `yaml:"operations"`
+	Engine         Engine     `yaml:"engine"`
 	Quotas         Quotas     `yaml:"quotas"`
 	Triggers       Triggers   `yaml:"triggers"`
+	Schedules      Schedules  `yaml:"schedules"`
 	Services       Services   `yaml:"services"`
 	Upkeep         Upkeep     `yaml:"upkeep"`
 	Log            Log        `yaml:"log"`
@@ -70,12 +75,18 @@ type Operations struct {
 	// LeftoverTime is how long it is tried again to remove what an operation could
 	// not remove from the cloud.
 	LeftoverTime time.Duration `yaml:"leftover_time"`
+	// Deadline is how old an operation may become before it is cancelled; 0 sets none.
+	Deadline time.Duration `yaml:"deadline"`
 	// AdminReads lets plug-ins read and set, as the service user, what a tenant
 	// can't: a server's user data, a chosen floating address.
 	AdminReads bool `yaml:"admin_reads"`
 	// RestoreTargets are the addresses of the Keystones of other clouds that
 	// tenants may restore into.
 	RestoreTargets []string `yaml:"restore_targets"`
+	// RestoreEndpoints are host names, domains (*.cloud.example), addresses and networks
+	// that those clouds' services may be at, beside the hosts of RestoreTargets. What
+	// is not public must be listed as an address or a network.
+	RestoreEndpoints []string `yaml:"restore_endpoints"`
 }
 
 // check gives what is wrong with the values to fault.
@@ -89,9 +100,17 @@ func (o Operations) check(fault func(key, format string, args ...any)) {
 	if o.LeftoverTime < 0 {
 		fault("operations.leftover_time", "%v is less than 0", o.LeftoverTime)
 	}
+	if o.Deadline != 0 && o.Deadline < time.Hour {
+		fault("operations.deadline", "%v is less than an hour; 0 sets none", o.Deadline)
+	}
 	for i, target := range o.RestoreTargets {
 		if !isURL(target) || strings.HasSuffix(target, "/") {
 			fault(fmt.Sprintf("operations.restore_targets[%d]", i), "%q is not an http or https URL without a slash at its end", target)
+		}
+	}
+	for i, endpoint := range o.RestoreEndpoints {
+		if _, err := openstack.NewReach(nil, []string{endpoint}); err != nil {
+			fault(fmt.Sprintf("operations.restore_endpoints[%d]", i), "%s", karbor.Sentence(err))
 		}
 	}
 }
@@ -146,9 +165,11 @@ func Default() Config {
 			Username: "karbor", Project: "service", UserDomain: "Default", ProjectDomain: "Default",
 			Interface: "public", Timeout: time.Minute, ServiceTokenRoles: []string{"service"},
 		},
-		Operations: Operations{DelegationLifetime: 48 * time.Hour, Settle: 30 * time.Second, LeftoverTime: 7 * 24 * time.Hour},
+		Operations: Operations{DelegationLifetime: 48 * time.Hour, Settle: 30 * time.Second, LeftoverTime: 7 * 24 * time.Hour, Deadline: 7 * 24 * time.Hour},
+		Engine:     defaultEngine(),
 		Quotas:     Quotas{Plans: 50, Checkpoints: -1, Gigabytes: -1},
 		Triggers:   defaultTriggers(),
+		Schedules:  defaultSchedules(),
 		Services:   defaultServices(),
 		Upkeep:     defaultUpkeep(),
 		Log:        Log{Level: "info", Format: "text"},
@@ -213,8 +234,10 @@ func (c Config) Check() error {
 	c.API.check(fault)
 	c.Policy.check(fault)
 	c.Operations.check(fault)
+	c.Engine.check(fault)
 	c.Quotas.check(fault)
 	c.Triggers.check(fault)
+	c.Schedules.check(fault)
 	c.Services.check(fault)
 	c.Upkeep.check(fault)
 	c.Log.check(fault)

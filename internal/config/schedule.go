@@ -56,3 +56,39 @@ func (s Services) check(fault func(key, format string, args ...any)) {
 		fault("services.down_time", "%v is less than twice services.report_interval, %v", s.DownTime, s.ReportInterval)
 	}
 }
+
+// Schedules say how scheduled operations are run.
+type Schedules struct {
+	// Workers is how many operations are started at a time.
+	Workers int `yaml:"workers"`
+	// KeptRuns is how many runs of a scheduled operation its log keeps that are over.
+	KeptRuns int `yaml:"kept_runs"`
+	// DelegationLifetime is that of the trusts by which they act as their users; 0 for
+	// no end. A trust can't be prolonged, only be replaced by its user.
+	DelegationLifetime time.Duration `yaml:"delegation_lifetime"`
+	// WithheldRoles are the roles that such a trust leaves out, unless a user has no
+	// others.
+	WithheldRoles []string `yaml:"withheld_roles"`
+	// ProbeInterval is how often it is tried whether a trust still works.
+	ProbeInterval time.Duration `yaml:"probe_interval"`
+}
+
+func defaultSchedules() Schedules {
+	return Schedules{Workers: 32, KeptRuns: 5, WithheldRoles: []string{"admin", "manager", "service"}, ProbeInterval: 6 * time.Hour}
+}
+
+// check gives what is wrong with the values to fault.
+func (s Schedules) check(fault func(key, format string, args ...any)) {
+	if s.Workers < 1 || s.Workers > 1000 {
+		fault("schedules.workers", "%d is not from 1 to 1000", s.Workers)
+	}
+	if s.KeptRuns < 1 || s.KeptRuns > 1000 {
+		fault("schedules.kept_runs", "%d is not from 1 to 1000", s.KeptRuns)
+	}
+	if s.DelegationLifetime != 0 && s.DelegationLifetime < 24*time.Hour {
+		fault("schedules.delegation_lifetime", "%v is neither 0 nor at least a day", s.DelegationLifetime)
+	}
+	if s.ProbeInterval < time.Minute {
+		fault("schedules.probe_interval", "%v is less than a minute", s.ProbeInterval)
+	}
+}

@@ -21,13 +21,13 @@ import (
 	v1 "github.com/karbor/karbor/internal/api/v1"
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/operationengine"
 	"github.com/karbor/karbor/internal/policy"
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/quota"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/trigger"
-	"github.com/karbor/karbor/internal/workflow/local"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
 )
@@ -35,6 +35,10 @@ import (
 // Options of Start.
 type Options struct {
 	Config config.Config
+	// Roles are the parts that the process runs; zero stands for all.
+	Roles Roles
+	// Version is that of the program, for the list of services.
+	Version string
 	// Listener serves the API; nil listens on Config.Listen.
 	Listener net.Listener
 	// Password is the service user's.
@@ -49,8 +53,9 @@ type Options struct {
 	Hangups <-chan os.Signal
 }
 
-// Daemon is a process with all parts: API, protection service, engine.
+// Daemon is a process with the parts of its roles.
 type Daemon struct {
+	roles     Roles
 	log       *slog.Logger
 	lock      io.Closer
 	listener  net.Listener
@@ -60,10 +65,13 @@ type Daemon struct {
 	quotas    *quota.Quotas
 	reporter  *reporter
 	service   *protectionservice.Service
-	engine    *local.Engine
-	authority *openstack.Authority
-	policy    *policy.Enforcer
-	hangups   <-chan os.Signal
+	engine    engine
+	// closeEngine lets go of the engine; nil where there is nothing to let go of.
+	closeEngine func() error
+	schedules   *operationengine.Engine
+	authority   *openstack.Authority
+	policy      *policy.Enforcer
+	hangups     <-chan os.Signal
 	// running says that the engine runs.
 	running atomic.Bool
 }
@@ -72,7 +80,10 @@ type Daemon struct {
 // by Close where Run is never called.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
 	o.Logger = slog.New(requestLog{o.Logger.Handler()})
-	d := &Daemon{log: o.Logger, listener: o.Listener}
+	if o.Roles == (Roles{}) {
+		o.Roles = AllRoles()
+	}
+	d := &Daemon{roles: o.Roles, log: o.Logger, listener: o.Listener}
 	if err := d.open(ctx, o); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -85,7 +96,7 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	if d.lock, err = Lock(c.State); err != nil {
 		return err
 	}
-	if d.listener == nil {
+	if d.listener == nil && o.Roles.API {
 		var lc net.ListenConfig
 		l, err := lc.Listen(ctx, "tcp", c.Listen)
 		if err != nil {
@@ -107,7 +118,7 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 		return err
 	}
 	d.quotas = quota.New(quota.Options{Store: d.store, Configured: limits(c.Quotas), Logger: o.Logger})
-	if d.reporter, err = newReporter(c.Services, d.store, o.Logger); err != nil {
+	if d.reporter, err = newReporter(c.Services, o.Roles.binaries(), d.store, o.Logger); err != nil {
 		return err
 	}
 	owner, err := c.Installation()
@@ -116,6 +127,7 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	}
 	d.providers, err = provider.Load(ctx, c.Providers, o.Sets, provider.Options{
 		Owner: owner, Now: o.Now, Secrets: d.authority, Cache: filepath.Join(c.State, "index"), Logger: o.Logger,
+		WithoutBanks: !o.Roles.Protection,
 	})
 	if err != nil {
 		return err
@@ -123,8 +135,12 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	if err := d.openService(ctx, o, key); err != nil {
 		return err
 	}
-	if err := d.openEngine(o, owner); err != nil {
+	if err := d.openEngine(ctx, o, owner); err != nil {
 		return err
+	}
+	d.openSchedules(o)
+	if !o.Roles.API {
+		return nil
 	}
 	return d.openAPI(o, owner, key)
 }
@@ -143,6 +159,11 @@ func newAuthority(ctx context.Context, o Options) (*openstack.Authority, error) 
 		}
 		options.CACert = pem
 	}
+	reach, err := openstack.NewReach(o.Config.Operations.RestoreTargets, o.Config.Operations.RestoreEndpoints)
+	if err != nil {
+		return nil, fmt.Errorf("reading operations.restore_targets and operations.restore_endpoints: %w", err)
+	}
+	options.Reach = reach
 	return openstack.NewAuthority(ctx, options)
 }
 
@@ -162,9 +183,10 @@ func (d *Daemon) openService(ctx context.Context, o Options, key []byte) error {
 	var err error
 	d.service, err = protectionservice.New(protectionservice.Options{
 		Store: d.store, Providers: d.providers, Protectables: protectables, Authority: d.authority, Key: key,
-		DelegationLifetime: o.Config.Operations.DelegationLifetime, AdminReads: adminReads,
-		Settle: o.Config.Operations.Settle, LeftoverTime: o.Config.Operations.LeftoverTime,
+		DelegationLifetime: o.Config.Operations.DelegationLifetime, Lending: lending(o), AdminReads: adminReads,
+		Settle: o.Config.Operations.Settle, LeftoverTime: o.Config.Operations.LeftoverTime, Deadline: o.Config.Operations.Deadline,
 		Targets: o.Config.Operations.RestoreTargets, Limits: limits(o.Config.Quotas), Now: o.Now, Logger: o.Logger,
+		Front:  !o.Roles.Protection,
 		Upkeep: protectionservice.Upkeep{Interval: o.Config.Upkeep.Interval, Tombstones: o.Config.Upkeep.Tombstones},
 	})
 	return err
@@ -176,15 +198,20 @@ func (d *Daemon) openAPI(o Options, owner string, key []byte) error {
 		Routes: v1.Routes(v1.Deps{
 			Store: d.store, Service: d.service, Session: d.authority.Session, Now: o.Now,
 			Quotas: d.quotas, Limits: limits(o.Config.Quotas),
-			Triggers: trigger.Limits(o.Config.Triggers), ServiceDownTime: o.Config.Services.DownTime,
+			Wake: d.schedules.Wake, Triggers: trigger.Limits(o.Config.Triggers), ServiceDownTime: o.Config.Services.DownTime,
 		}),
 		Authenticator: d.authority, Policy: d.policy, AuthURL: d.authority.AuthURL(), Replays: d.store, Owner: owner, ReplayKey: key,
 	}, d.checks())
 	return err
 }
 
-// Address is where the API listens.
-func (d *Daemon) Address() net.Addr { return d.listener.Addr() }
+// Address is where the API listens; nil without the role.
+func (d *Daemon) Address() net.Addr {
+	if d.listener == nil {
+		return nil
+	}
+	return d.listener.Addr()
+}
 
 // Close closes what Open opened; it is for where Run is never called.
 func (d *Daemon) Close() error {
@@ -194,6 +221,9 @@ func (d *Daemon) Close() error {
 	}
 	if d.front != nil {
 		errs = append(errs, d.front.health.Close())
+	}
+	if d.closeEngine != nil {
+		errs = append(errs, d.closeEngine())
 	}
 	for _, p := range d.providers {
 		errs = append(errs, p.Close())
@@ -221,14 +251,17 @@ func ignoreClosed(err error) error {
 // then get so while the service runs.
 const bankPatience = 15 * time.Second
 
-// Run serves requests and runs operations until ctx ends or a part fails; then it
-// lets requests finish, stops the operations, which go on at the next start, and
-// closes everything. ready is called when the first request can succeed.
+// Run serves requests and runs operations, as the roles say, until ctx ends or a part
+// fails; then it lets requests finish, stops the operations, which go on at the next
+// start or in another process, and closes everything. ready is called when the first
+// request can succeed.
 func (d *Daemon) Run(ctx context.Context, ready func()) error {
-	// One bank that is full, or does not answer, must not keep the others waiting.
-	opening, opened := context.WithTimeout(ctx, bankPatience)
-	d.service.Open(opening)
-	opened()
+	if d.roles.Protection {
+		// One bank that is full, or does not answer, must not keep the others waiting.
+		opening, opened := context.WithTimeout(ctx, bankPatience)
+		d.service.Open(opening)
+		opened()
+	}
 	if err := d.quotas.Sync(ctx); err != nil {
 		return errors.Join(err, d.Close())
 	}
@@ -237,15 +270,13 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	below, inner := errgroup.WithContext(inner)
-	below.Go(func() error { return d.runEngine(inner) })
-	below.Go(func() error { return d.service.Run(inner) })
-	below.Go(func() error { return d.quotas.Run(inner) })
-	below.Go(func() error { return d.reporter.run(inner) })
-	below.Go(func() error { return d.policy.Run(inner) })
-	below.Go(func() error { return d.reloadPolicy(inner) })
-	below.Go(func() error { return d.service.Keep(inner) })
+	for _, part := range d.parts() {
+		below.Go(func() error { return part(inner) })
+	}
 	served := make(chan error, 1)
-	go func() { served <- d.front.server.Serve(d.listener) }()
+	if d.roles.API {
+		go func() { served <- d.front.server.Serve(d.listener) }()
+	}
 	ready()
 	var err error
 	select {
@@ -254,7 +285,21 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	case err = <-served:
 		err = fmt.Errorf("serving the API: %w", err)
 	}
-	err = errors.Join(err, d.front.stop(ctx))
+	if d.roles.API {
+		err = errors.Join(err, d.front.stop(ctx))
+	}
 	stop()
 	return errors.Join(err, below.Wait(), d.Close())
+}
+
+// parts gives what runs below the API, by the roles.
+func (d *Daemon) parts() []func(context.Context) error {
+	out := []func(context.Context) error{d.quotas.Run, d.reporter.run, d.policy.Run, d.reloadPolicy}
+	if d.roles.Protection {
+		out = append(out, d.runEngine, d.service.Run, d.service.Keep)
+	}
+	if d.roles.Schedules {
+		out = append(out, d.runSchedules)
+	}
+	return out
 }

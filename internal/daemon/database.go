@@ -22,6 +22,7 @@ func DatabaseOptions(c config.Config, now func() time.Time, logger *slog.Logger)
 	}
 	return store.Options{
 		Now: now, Logger: logger, Upgrade: c.Database.AutoUpgrade,
+		Window: c.Triggers.MinWindow, Runs: c.Schedules.KeptRuns,
 		Server: store.Server{
 			Password: password, TLS: c.Database.TLS, CA: ca, MaxConnections: c.Database.MaxConnections,
 		},
@@ -33,5 +34,6 @@ func openStore(ctx context.Context, o Options) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	options.Program = o.Version
 	return store.Open(ctx, o.Config.DatabaseLocation(), options)
 }

@@ -3,26 +3,60 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/internal/workflow/local"
+	"github.com/karbor/karbor/internal/workflow/temporal"
 )
 
-// openEngine makes the engine that runs the service's operations.
-func (d *Daemon) openEngine(o Options, owner string) error {
-	var err error
-	d.engine, err = local.New(local.Options{
-		Options: workflow.Options{
-			Actions: d.service.Actions(), Default: d.service.Places(), Context: d.service.Context,
-		},
-		Journal: d.store.Journal(), Owner: owner, Logger: o.Logger, Now: o.Now, Linger: engineLinger,
-	})
-	if err != nil {
-		return fmt.Errorf("making the engine: %w", err)
+// engine runs the service's operations, in this process or, without Run, in others.
+type engine interface {
+	workflow.Engine
+	Run(ctx context.Context) error
+}
+
+// openEngine makes the engine that the configuration names.
+func (d *Daemon) openEngine(ctx context.Context, o Options, owner string) error {
+	shared := workflow.Options{Actions: d.service.Actions(), Default: d.service.Places(), Context: d.service.Context}
+	if o.Config.Engine.Type == config.TemporalEngine {
+		e, err := OpenTemporal(ctx, o.Config, shared, d.reporter.host+"/"+owner, o.Now, o.Logger)
+		if err != nil {
+			return fmt.Errorf("making the engine: %w", err)
+		}
+		d.engine, d.closeEngine = e, e.Close
+	} else {
+		e, err := local.New(local.Options{
+			Options: shared, Journal: d.store.Journal(), Owner: owner, Logger: o.Logger, Now: o.Now, Linger: engineLinger,
+		})
+		if err != nil {
+			return fmt.Errorf("making the engine: %w", err)
+		}
+		d.engine = e
 	}
 	d.service.SetEngine(d.engine)
 	return nil
+}
+
+// OpenTemporal connects to the Temporal cluster that the configuration names; owner is
+// the process's name there.
+func OpenTemporal(
+	ctx context.Context, c config.Config, shared workflow.Options, owner string, now func() time.Time, log *slog.Logger,
+) (*temporal.Engine, error) {
+	t := c.Engine.Temporal
+	ca, certificate, key, err := t.TLS.Files()
+	if err != nil {
+		return nil, err
+	}
+	return temporal.Open(ctx, temporal.Options{
+		Options: shared, Queue: t.Queue, Owner: owner, Now: now, Logger: log,
+		Cluster: temporal.Cluster{
+			Address: t.Address, Namespace: t.Namespace, TLS: t.TLS.Enabled, CA: ca,
+			Certificate: certificate, Key: key, ServerName: t.TLS.ServerName,
+		},
+	})
 }
 
 // engineLinger is how long the ends of operations wait for each other, to be journalled

@@ -11,10 +11,6 @@ import (
 	"github.com/karbor/karbor/internal/config"
 )
 
-// reported are the services that this process runs, by their names in the list of
-// services. Another one is one line here.
-var reported = []string{karbor.ProtectionBinary}
-
 // reporter keeps the list of services up to date: it notes at an interval that
 // the services of this process run.
 type reporter struct {
@@ -30,7 +26,7 @@ type reports interface {
 	ReportService(ctx context.Context, host, binary string) (karbor.Service, error)
 }
 
-func newReporter(c config.Services, store reports, log *slog.Logger) (*reporter, error) {
+func newReporter(c config.Services, services []string, store reports, log *slog.Logger) (*reporter, error) {
 	host := c.Host
 	if host == "" {
 		var err error
@@ -38,7 +34,7 @@ func newReporter(c config.Services, store reports, log *slog.Logger) (*reporter,
 			return nil, fmt.Errorf("reading the machine's name: %w", err)
 		}
 	}
-	return &reporter{store: store, host: host, services: reported, interval: c.ReportInterval, log: log}, nil
+	return &reporter{store: store, host: host, services: services, interval: c.ReportInterval, log: log}, nil
 }
 
 // run reports until ctx ends. A report that fails is made up for by the next one.

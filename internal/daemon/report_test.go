@@ -37,7 +37,7 @@ func TestServicesReportAtOnceAndAtTheirIntervalUntilTheyStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		d := &diary{start: time.Now()}
-		r, err := newReporter(config.Services{Host: "h1", ReportInterval: 10 * time.Second}, d, slog.New(slog.NewTextHandler(&log, nil)))
+		r, err := newReporter(config.Services{Host: "h1", ReportInterval: 10 * time.Second}, AllRoles().binaries(), d, slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,10 @@ func TestServicesReportAtOnceAndAtTheirIntervalUntilTheyStop(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		want := []string{"0s h1 karbor-protection", "10s h1 karbor-protection", "40s h1 karbor-protection"}
+		var want []string
+		for _, at := range []string{"0s", "10s", "40s"} {
+			want = append(want, at+" h1 karbor-protection", at+" h1 karbor-operationengine")
+		}
 		if diff := cmp.Diff(want, d.lines); diff != "" {
 			t.Errorf("reports (-want +got):\n%s", diff)
 		}
@@ -67,7 +70,7 @@ func TestServicesReportAtOnceAndAtTheirIntervalUntilTheyStop(t *testing.T) {
 }
 
 func TestTheHostIsTheMachineUnlessConfigured(t *testing.T) {
-	r, err := newReporter(config.Services{}, nil, slog.New(slog.DiscardHandler))
+	r, err := newReporter(config.Services{}, nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,8 @@ type front struct {
 	server  *serving.Server
 	handler http.Handler
 	health  *health.Board
+	// endStreams ends the answers that go on.
+	endStreams func()
 	// delay is how long the health check says 503 before the end, and timeout how
 	// long requests may go on then.
 	delay, timeout time.Duration
@@ -43,7 +45,7 @@ func openFront(o Options, options api.Options, checks []health.Check) (*front, e
 	if err != nil {
 		return nil, fmt.Errorf("making the API: %w", err)
 	}
-	f.handler = handler
+	f.handler, f.endStreams = handler, handler.EndStreams
 	f.server, err = serving.New(serving.Options{
 		Handler: handler, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, H2C: c.H2C,
 		HeaderLimit: c.Limits.HeaderBytes, Connections: c.Limits.Connections,
@@ -71,6 +73,7 @@ func (f *front) stop(ctx context.Context) error {
 	timer := time.NewTimer(f.delay)
 	defer timer.Stop()
 	<-timer.C
+	f.endStreams()
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
 	defer cancel()
 	return f.server.Stop(finish)
@@ -81,14 +84,17 @@ func (f *front) stop(ctx context.Context) error {
 func (d *Daemon) checks() []health.Check {
 	out := []health.Check{
 		{Name: "database", Essential: true, Run: d.store.Ping},
-		{Name: "engine", Run: func(context.Context) error {
-			if d.running.Load() {
-				return nil
-			}
-			return karbor.Transientf("the engine does not run")
-		}},
 		{Name: "Keystone", Run: d.authority.Ping},
 	}
+	if !d.roles.Protection {
+		return out
+	}
+	out = append(out, health.Check{Name: "engine", Run: func(context.Context) error {
+		if d.running.Load() {
+			return nil
+		}
+		return karbor.Transientf("the engine does not run")
+	}})
 	for _, p := range d.providers {
 		out = append(out, health.Check{Name: "bank of " + p.Name, Run: p.Ping})
 	}

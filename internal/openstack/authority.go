@@ -14,6 +14,7 @@ package openstack
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,6 +56,10 @@ type Options struct {
 	// ServiceRoles are the roles of which a service token must have one; "service"
 	// if there are none.
 	ServiceRoles []string
+	// Reach says where requests to other clouds may go; nil for nowhere.
+	Reach *Reach
+	// Resolver looks up the names of other clouds; nil for the system's.
+	Resolver *net.Resolver
 }
 
 // Limits of what an Authority keeps in memory.
@@ -85,6 +90,8 @@ type Authority struct {
 	tokens  *cache[fingerprint, validation]
 	grants  *cache[fingerprint, *grants]
 	flights flights[fingerprint, *karbor.Identity]
+	// abroad is the way to other clouds; nil if there is none.
+	abroad *transport
 	// serviceRoles are those that make a token a service token.
 	serviceRoles []string
 }
@@ -112,6 +119,7 @@ func NewAuthority(_ context.Context, o Options) (*Authority, error) {
 		tokens: newCache[fingerprint, validation](maxTokens, o.Now),
 		grants: newCache[fingerprint, *grants](maxGrants, o.Now),
 
+		abroad:       t.abroad(o.Reach, o.Resolver),
 		serviceRoles: slices.Clone(o.ServiceRoles),
 	}
 	if len(a.serviceRoles) == 0 {
@@ -140,8 +148,10 @@ func (a *Authority) Ping(ctx context.Context) error {
 // Close ends the idle connections. Sessions can still be used; Authority owns no
 // goroutine.
 func (a *Authority) Close() {
-	if own := a.site.transport.own; own != nil {
-		own.CloseIdleConnections()
+	for _, t := range []*transport{a.site.transport, a.abroad} {
+		if t != nil && t.own != nil {
+			t.own.CloseIdleConnections()
+		}
 	}
 }
 

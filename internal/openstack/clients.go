@@ -32,6 +32,7 @@ var (
 	blockStorageService = service{name: "block storage", types: []string{"block-storage", "volumev3", "volume"}, kind: "block-storage", wanted: "3.64"}
 	imageService        = service{name: "image", types: []string{"image"}, kind: "image", base: "v2/"}
 	networkService      = service{name: "network", types: []string{"network"}, kind: "network", base: "v2.0/"}
+	shareService        = service{name: "shared file systems", types: []string{"shared-file-system", "sharev2"}, kind: "shared-file-system", wanted: "2.63"}
 	objectService       = service{name: "object storage", types: []string{"object-store"}, kind: "object-store"}
 	keyService          = service{name: "key manager", types: []string{"key-manager"}, kind: "key-manager", base: "v1/"}
 )
@@ -61,6 +62,12 @@ func Image(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, err
 // Network gives a client of Neutron.
 func Network(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
 	return client(ctx, c, networkService)
+}
+
+// SharedFileSystems gives a client of Manila, at microversion 2.63, or at the newest
+// that the cloud offers below it.
+func SharedFileSystems(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
+	return client(ctx, c, shareService)
 }
 
 // ObjectStorage gives a client of Swift.

@@ -56,6 +56,8 @@ type fakeCloud struct {
 	seen   []seen
 	// hook may answer a request in place of the fake.
 	hook func(w http.ResponseWriter, r *http.Request, body map[string]any) bool
+	// endpoint, if set, is where the catalogue says that the compute service is.
+	endpoint string
 	// compute answers below /compute/v2.1/.
 	compute http.HandlerFunc
 }
@@ -131,9 +133,13 @@ func (f *fakeCloud) lines(prefix string) []seen {
 }
 
 func (f *fakeCloud) catalog() []any {
+	endpoint := f.server.URL + "/compute/v2.1"
+	if f.endpoint != "" {
+		endpoint = f.endpoint
+	}
 	return []any{map[string]any{"type": "compute", "endpoints": []any{
 		map[string]any{"interface": "internal", "region": "RegionOne", "url": "http://internal.invalid/"},
-		map[string]any{"interface": "public", "region": "RegionOne", "url": f.server.URL + "/compute/v2.1"},
+		map[string]any{"interface": "public", "region": "RegionOne", "url": endpoint},
 	}}, map[string]any{"type": "key-manager", "endpoints": []any{
 		map[string]any{"interface": "public", "region": "RegionOne", "url": f.server.URL + "/key-manager"},
 	}}}

@@ -266,7 +266,7 @@ func TestDelegationSurvivesItsEncoding(t *testing.T) {
 
 func TestPasswordFindsTheOnlyProjectAndRenews(t *testing.T) {
 	home, f := newFakeCloud(t), newFakeCloud(t)
-	a := home.authority()
+	a := home.authority(f.reached)
 	c, err := a.Password(t.Context(), f.server.URL+"/v3/", PasswordAuth{Username: "alice", Password: "alice-pass"})
 	if err != nil {
 		t.Fatal(err)

@@ -101,6 +101,19 @@ func newTransport(o Options) (*transport, error) {
 	return t, nil
 }
 
+// abroad gives the way to other clouds. One that was handed in and is none of package
+// net/http can't be kept from where it must not go.
+func (t *transport) abroad(reach *Reach, resolver *net.Resolver) *transport {
+	base, ok := t.base.(*http.Transport)
+	if !ok || reach == nil {
+		return nil
+	}
+	other := *t
+	g := newGuard(reach, base, resolver)
+	other.base, other.own = g, g.way
+	return &other
+}
+
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer rest(req.Context())()
@@ -168,7 +181,7 @@ func (t *transport) once(req *http.Request) (*http.Response, error) {
 
 // again tells whether to send the request once more, and after which pause.
 func (t *transport) again(req *http.Request, resp *http.Response, err error, attempt int) (time.Duration, bool) {
-	if attempt >= attempts || req.Context().Err() != nil {
+	if attempt >= attempts || req.Context().Err() != nil || errors.Is(err, errBeyond) {
 		return 0, false
 	}
 	noBody := req.Body == nil || req.Body == http.NoBody

@@ -6,7 +6,6 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
-	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
@@ -24,7 +23,7 @@ func (s *Service) work(ctx context.Context, task *workflow.Task) (work, error) {
 	if err != nil {
 		return work{}, fmt.Errorf("reading operation %s: %w", task.Operation, err)
 	}
-	p, err := s.provider(op.ProviderID)
+	p, err := s.place(op)
 	if err != nil {
 		return work{}, err
 	}
@@ -46,6 +45,8 @@ func (s *Service) begin(ctx context.Context, task *workflow.Task) error {
 		return w.provider.Checkpoints().Create(ctx, cp)
 	case karbor.Delete:
 		return beginDelete(ctx, w)
+	case karbor.RestoreOperation, karbor.Verify:
+		return s.beginReading(ctx, w, task)
 	default:
 		return nil
 	}
@@ -131,6 +132,9 @@ func (s *Service) hook(ctx context.Context, task *workflow.Task) error {
 	if keepsOnly(w.provider, w.op.Type, node.Type) {
 		hook = s.verifyKept(w, node)
 	}
+	if ctx, err = s.store.Claim(ctx, w.op.ID, task.Step, task.Attempt); err != nil {
+		return err
+	}
 	return s.runHook(ctx, w, node, task, hook, word, word == last)
 }
 
@@ -205,6 +209,9 @@ func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 	if err != nil {
 		return err
 	}
+	if ctx, err = s.store.Claim(ctx, w.op.ID, task.Step, task.Attempt); err != nil {
+		return err
+	}
 	record := s.record(w, node)
 	if stays, err := s.stays(ctx, w.op, node); err != nil || stays {
 		return err
@@ -225,7 +232,7 @@ func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 	if hook == nil {
 		return nil
 	}
-	if err := protection.Undo(openstack.WithPatience(ctx, undoPatience), hook, call); err != nil {
+	if err := s.undoNow(ctx, hook, call, task); err != nil {
 		return explain(err, node)
 	}
 	return nil

@@ -19,14 +19,17 @@ func (cloud) UserID() string    { return "u" }
 type authority struct {
 	mu               sync.Mutex
 	granted, revoked int
-	refuse, deaf     error
+	// roles are those of the last delegation.
+	roles        []string
+	refuse, deaf error
 	// meanwhile, if any, runs while a delegation is made.
 	meanwhile func()
 }
 
-func (a *authority) Delegate(context.Context, *karbor.Identity, time.Duration) (openstack.Delegation, error) {
+func (a *authority) Delegate(_ context.Context, who *karbor.Identity, _ time.Duration) (openstack.Delegation, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.roles = who.Roles
 	if a.refuse != nil {
 		return openstack.Delegation{}, a.refuse
 	}
@@ -39,6 +42,7 @@ func (a *authority) Delegate(context.Context, *karbor.Identity, time.Duration) (
 func (a *authority) Resume(context.Context, openstack.Delegation) (karbor.Cloud, error) {
 	return cloud{}, nil
 }
+func (a *authority) Probe(context.Context, openstack.Delegation) error          { return nil }
 func (a *authority) Prefer(openstack.Delegation, *karbor.Identity) karbor.Cloud { return cloud{} }
 func (a *authority) Revoke(context.Context, openstack.Delegation) error {
 	a.mu.Lock()
@@ -51,6 +55,12 @@ func (a *authority) Revoke(context.Context, openstack.Delegation) error {
 }
 func (a *authority) Password(context.Context, string, openstack.PasswordAuth) (karbor.Cloud, error) {
 	return cloud{}, nil
+}
+
+func (a *authority) lastRoles() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.roles
 }
 
 func (a *authority) counts() (granted, revoked int) {

@@ -17,6 +17,8 @@ import (
 type authorization struct {
 	// Delegation is for the tenant's own cloud.
 	Delegation json.RawMessage `json:"delegation,omitempty"`
+	// Lent says that the delegation is a scheduled operation's, and stays.
+	Lent bool `json:"lent,omitempty"`
 	// Target is for a restore into another cloud.
 	Target *targetDocument `json:"target,omitempty"`
 }
@@ -32,6 +34,9 @@ type targetDocument struct {
 	ProjectID     string `json:"project_id,omitempty"`
 	ProjectDomain string `json:"project_domain,omitempty"`
 	Region        string `json:"region,omitempty"`
+	// Of an application credential.
+	CredentialID     string `json:"credential_id,omitempty"`
+	CredentialSecret string `json:"credential_secret,omitempty"`
 }
 
 func (t target) document() *targetDocument {
@@ -39,6 +44,7 @@ func (t target) document() *targetDocument {
 	return &targetDocument{
 		URL: t.url, Username: a.Username, UserID: a.UserID, Password: a.Password.Reveal(), UserDomain: a.UserDomain,
 		Project: a.Project, ProjectID: a.ProjectID, ProjectDomain: a.ProjectDomain, Region: a.Region,
+		CredentialID: a.CredentialID, CredentialSecret: a.CredentialSecret.Reveal(),
 	}
 }
 
@@ -46,6 +52,7 @@ func (d *targetDocument) auth() openstack.PasswordAuth {
 	return openstack.PasswordAuth{
 		Username: d.Username, UserID: d.UserID, Password: karbor.Secret(d.Password), UserDomain: d.UserDomain,
 		Project: d.Project, ProjectID: d.ProjectID, ProjectDomain: d.ProjectDomain, Region: d.Region,
+		CredentialID: d.CredentialID, CredentialSecret: karbor.Secret(d.CredentialSecret),
 	}
 }
 
@@ -76,9 +83,13 @@ func (s *Service) authorize(ctx context.Context, c Caller, op *store.Operation, 
 	}
 	var auth authorization
 	var granted *openstack.Delegation
-	if to != nil {
+	switch {
+	case to != nil:
 		auth.Target = to.document()
-	} else {
+	case c.lent != nil:
+		auth.Delegation, auth.Lent = c.lent.Encode(), true
+		s.keepSession(op.ID, c.Cloud)
+	default:
 		d, err := s.delegate(ctx, c.Identity)
 		if err != nil {
 			return nil, err

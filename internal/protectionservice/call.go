@@ -1,6 +1,7 @@
 package protectionservice
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -31,12 +32,18 @@ func (s *Service) newCall(ctx context.Context, w work, node *karbor.Node, task *
 	if err != nil {
 		return nil, nil, err
 	}
+	fresh.original = func(key karbor.NodeKey) string { return existing(w.op.Graph, w.op.Choices, key) }
 	owner := w.op.CheckpointID
 	if w.op.Type == karbor.RestoreOperation {
 		owner = w.op.RestoreID
 	}
 	intents := protection.NewIntents(scratch{r}, s.now, s.settle)
-	moved := &counter{report: task.Progress, tally: newTally()}
+	moved := &counter{tally: newTally(), report: func(done, total int64) {
+		task.Progress(done, total)
+		s.paces.observe(w.op.ID, node.Key(), done, s.now())
+	}}
+	data := s.transfers.govern(w.op.ProjectID, tallied{s.backedBy(w, node.Key(), streams), moved.tally})
+	data.of = streamOf{w.op.ID, node.Key()}
 	service, err := s.serviceUser(w.op)
 	if err != nil {
 		return nil, nil, err
@@ -44,9 +51,9 @@ func (s *Service) newCall(ctx context.Context, w work, node *karbor.Node, task *
 	call := &protection.Call{
 		OperationID: w.op.ID, Owner: owner, CheckpointID: w.op.CheckpointID,
 		Graph: w.op.Graph, Node: node, Parameters: w.op.Parameters.For(node.Resource),
-		Documents: documents, Data: s.transfers.govern(w.op.ProjectID, tallied{streams, moved.tally}),
+		Documents: claimed{documents, s.store}, Data: data,
 		Scratch: intents.Scratch(), Intents: intents, NewResources: fresh, Cloud: cloud, Service: service,
-		Progress: moved.set, NotKept: r.notKept(ctx, s),
+		Progress: moved.set, NotKept: r.notKept(ctx, s), Mapped: r.mapped(ctx, s),
 	}
 	return call, moved, nil
 }
@@ -123,6 +130,21 @@ func (r record) notKept(ctx context.Context, s *Service) func(string) {
 	}
 }
 
+// mapped gives the function that records what took the place of what in a restore.
+func (r record) mapped(ctx context.Context, s *Service) func(string) {
+	return func(sentence string) {
+		err := r.update(ctx, func(row *store.ResourceRecord) {
+			if !slices.Contains(row.Mapped, sentence) {
+				row.Mapped = append(row.Mapped, sentence)
+			}
+		})
+		if err != nil {
+			s.log.WarnContext(ctx, "what a restore has mapped is not recorded", "operation", r.operation,
+				"resource", r.key, "sentence", sentence, "error", err)
+		}
+	}
+}
+
 // scratch is protection.Scratch in the store.
 type scratch struct{ record }
 
@@ -140,6 +162,8 @@ func (s scratch) Save(ctx context.Context, v any) error {
 type newResources struct {
 	record
 	ids map[karbor.NodeKey]string
+	// original gives the id of what stays as it is, "" for what is restored.
+	original func(karbor.NodeKey) string
 
 	mu    sync.Mutex
 	parts map[string]string
@@ -161,7 +185,7 @@ func (s *Service) newResources(ctx context.Context, r record) (*newResources, er
 func (n *newResources) ID(key karbor.NodeKey) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.ids[key]
+	return cmp.Or(n.ids[key], n.original(key))
 }
 
 func (n *newResources) Set(ctx context.Context, id string) error {

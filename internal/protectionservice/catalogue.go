@@ -17,6 +17,8 @@ type Provider struct {
 	ID, Name, Description string
 	// Schemas are by type, for the types that it protects.
 	Schemas map[karbor.ResourceType]protection.Schemas
+	// Targets are the names of the banks that checkpoints are copied to.
+	Targets []string
 }
 
 // Providers gives every provider, by name.
@@ -38,7 +40,11 @@ func (s *Service) Provider(id string) (Provider, error) {
 }
 
 func describe(p *provider.Provider) Provider {
-	return Provider{ID: p.ID, Name: p.Name, Description: p.Description, Schemas: p.Schemas()}
+	targets := []string{}
+	for _, t := range p.Targets() {
+		targets = append(targets, t.Target)
+	}
+	return Provider{ID: p.ID, Name: p.Name, Description: p.Description, Schemas: p.Schemas(), Targets: targets}
 }
 
 func (s *Service) provider(id string) (*provider.Provider, error) {

@@ -52,7 +52,12 @@ func (s *Service) ForgetCredential(ctx context.Context, c Caller) error {
 // delegate gets a delegation from the caller: a trust, or, where Keystone gives
 // none, the application credential that the caller has registered.
 func (s *Service) delegate(ctx context.Context, who *karbor.Identity) (openstack.Delegation, error) {
-	d, err := s.authority.Delegate(ctx, who, s.lifetime)
+	return s.delegateFor(ctx, who, s.lifetime)
+}
+
+// delegateFor is delegate with a lifetime of the trust.
+func (s *Service) delegateFor(ctx context.Context, who *karbor.Identity, lifetime time.Duration) (openstack.Delegation, error) {
+	d, err := s.authority.Delegate(ctx, who, lifetime)
 	if karbor.KindOf(err) != karbor.Forbidden {
 		return d, err
 	}

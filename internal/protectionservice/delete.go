@@ -9,17 +9,30 @@ import (
 )
 
 // DeleteCheckpoint accepts the delete of a checkpoint: when it returns, the
-// checkpoint is durable as deleting. One whose state forbids it, or that is in use
-// by a restore, is karbor.Conflict. Where an administrator deletes another project's,
+// checkpoint is durable as deleting. One whose state forbids it, that is in use
+// by a restore, is held, or is the newest one in which something was found good by a
+// verification, is karbor.Conflict. Where an administrator deletes another project's,
 // what is left of it in the cloud is removed in the tenant's name as long as that is
 // possible: the administrator's own delegation does not reach there.
 func (s *Service) DeleteCheckpoint(ctx context.Context, c Caller, providerID, id string) error {
-	p, err := s.provider(providerID)
+	return s.delete(ctx, c, deletion{providerID: providerID, id: id})
+}
+
+// delete is the one way on which a checkpoint is deleted, whoever asks for it.
+func (s *Service) delete(ctx context.Context, c Caller, d deletion) error {
+	p, err := s.provider(d.providerID)
 	if err != nil {
 		return err
 	}
-	cp, err := s.store.Checkpoint(ctx, c.project(), p.ID, id)
+	extra, err := d.extra(c)
 	if err != nil {
+		return err
+	}
+	cp, err := s.store.Checkpoint(ctx, c.project(), p.ID, d.id)
+	if err != nil {
+		return err
+	}
+	if p, err = p.At(cp.Bank); err != nil {
 		return err
 	}
 	if err := s.usable(p); err != nil {
@@ -31,12 +44,14 @@ func (s *Service) DeleteCheckpoint(ctx context.Context, c Caller, providerID, id
 	return s.accept(ctx, c, p, acceptance{
 		Acceptance: store.Acceptance{
 			Operation: store.Operation{
-				Type: karbor.Delete, CheckpointID: cp.ID, PlanID: cp.Plan.ID, Graph: cp.Graph, Parameters: cp.Plan.Parameters,
+				Type: karbor.Delete, CheckpointID: cp.ID, PlanID: cp.Plan.ID, Graph: cp.Graph, Parameters: cp.Plan.Parameters, Bank: cp.Bank,
 			},
 			CheckpointFrom: deletable(),
 			CheckpointTo:   karbor.CheckpointDeleting,
+			Gate:           s.gate(d.by == ByForce),
 		},
 		logStatus: karbor.LogStatus(karbor.CheckpointDeleting),
+		extra:     extra,
 	})
 }
 
@@ -62,6 +77,9 @@ func (s *Service) ResetCheckpoint(ctx context.Context, c Caller, providerID, id 
 		return err
 	}
 	if err := s.store.CheckpointIdle(ctx, p.ID, cp.ID); err != nil {
+		return err
+	}
+	if p, err = p.At(cp.Bank); err != nil {
 		return err
 	}
 	if err := s.usable(p); err != nil {

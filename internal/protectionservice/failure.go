@@ -61,6 +61,9 @@ type ending struct {
 
 // endFailed ends an operation that failed.
 func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow.Failure, how ending) error {
+	if op.Type == karbor.CopyOperation {
+		return s.endFailedCopy(ctx, op, f, how)
+	}
 	rows, err := s.store.Resources(ctx, op.ID)
 	if err != nil {
 		return err
@@ -99,7 +102,7 @@ func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow
 // there. Where the bank does not let it, it gives the bytes that stay: they count until
 // the checkpoint is deleted.
 func (s *Service) discard(ctx context.Context, op store.Operation, rows []store.ResourceRecord, patient bool) (left int64, err error) {
-	p, err := s.provider(op.ProviderID)
+	p, err := s.place(op)
 	if err == nil {
 		if err = p.Checkpoints().Discard(ctx, op.ProjectID, op.CheckpointID); err == nil {
 			return 0, nil
@@ -120,7 +123,7 @@ func (s *Service) discard(ctx context.Context, op store.Operation, rows []store.
 // say) does not keep the operation from its end: the catalogue tells the tenant, and
 // a delete takes the checkpoint up as it lies.
 func (s *Service) failInBank(ctx context.Context, op store.Operation, o store.Outcome, patient bool) error {
-	p, err := s.provider(op.ProviderID)
+	p, err := s.place(op)
 	if err == nil {
 		err = p.Checkpoints().SetState(ctx, op.ProjectID, op.CheckpointID, o.CheckpointStatus, checkpoint.Change{Reasons: o.Reasons, Size: o.Size})
 		// A checkpoint that failed before it was in the bank is not there.
@@ -185,7 +188,7 @@ const (
 func (f failures) text() string {
 	parts := f.all
 	if f.cancelled != "" {
-		parts = append([]string{"cancelled: " + f.cancelled}, parts...)
+		parts = append([]string{f.cancelled}, parts...)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -199,7 +202,7 @@ func (f failures) reason(n *karbor.Node, r store.ResourceRecord) string {
 	case len(f.general) > 0:
 		parts = slices.Clone(f.general)
 	case f.cancelled != "":
-		parts = []string{"cancelled: " + f.cancelled}
+		parts = []string{f.cancelled}
 	default:
 		parts = []string{stopped}
 	}
@@ -244,7 +247,7 @@ func (f failures) explain(o *store.Outcome, g *karbor.Graph, rows []store.Resour
 // forgetUndone takes the new ids out of the records of the resources that were
 // undone: what they named is gone.
 func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []store.ResourceRecord, f failures) error {
-	p, err := s.provider(op.ProviderID)
+	p, err := s.place(op)
 	if err != nil {
 		return nil // nobody has undone anything
 	}

@@ -2,7 +2,6 @@ package protectionservice
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -18,6 +17,9 @@ import (
 // hooksOf gives what a provider does in an operation for a type. What has no hooks of its own
 // for a verification, but keeps something, is verified by what lies in the bank.
 func hooksOf(p *provider.Provider, op karbor.OperationType, t karbor.ResourceType) protection.Hooks {
+	if p.Target != "" && op == karbor.Delete {
+		return protection.Hooks{} // what a copy has is all in its bank
+	}
 	h := p.Hooks(op, t)
 	if keepsOnly(p, op, t) {
 		h.Offline, h.Main = true, verifyNothing
@@ -38,19 +40,8 @@ func verifyNothing(context.Context, *protection.Call) error { return nil }
 // knows.
 func (s *Service) verifyKept(w work, node *karbor.Node) protection.Hook {
 	return func(ctx context.Context, call *protection.Call) error {
-		documents, err := w.provider.Checkpoints().Documents(w.op.ProjectID, w.op.CheckpointID, node.Key())
-		if err != nil {
+		if err := readDocuments(ctx, w.provider, w.op.ProjectID, w.op.CheckpointID, node.Key()); err != nil {
 			return err
-		}
-		keys, err := documents.Keys(ctx)
-		if err != nil {
-			return err
-		}
-		for _, key := range keys {
-			var text json.RawMessage
-			if err := call.Documents.GetJSON(ctx, key, &text); err != nil {
-				return err
-			}
 		}
 		streams, err := s.streams(w, node)
 		if err != nil {

@@ -65,8 +65,9 @@ const joinAbove = 8
 // flow writes the steps of an operation: begin, the hooks in the order that the
 // contract promises, end, which begins too if there are no hooks; and, should anything
 // fail, undo and fail, in the pools of a project. hooks gives the hooks of a type. The result depends on its arguments only.
-func flow(project string, g *karbor.Graph, hooks func(karbor.ResourceType) protection.Hooks) workflow.Steps {
-	b := flowBuilder{graph: g, index: make(map[karbor.NodeKey]int, len(g.Nodes()))}
+// The stages are those of a restore.
+func flow(project string, g *karbor.Graph, hooks func(karbor.ResourceType) protection.Hooks, stages ...karbor.RestoreStage) workflow.Steps {
+	b := flowBuilder{graph: g, stages: stages, index: make(map[karbor.NodeKey]int, len(g.Nodes()))}
 	for i, n := range g.Nodes() {
 		b.index[n.Key()] = i
 		b.hooks = append(b.hooks, hooks(n.Type))
@@ -77,8 +78,8 @@ func flow(project string, g *karbor.Graph, hooks func(karbor.ResourceType) prote
 			b.parents[b.index[c]] = append(b.parents[b.index[c]], i)
 		}
 	}
-	b.steps = workflow.Steps{{ID: actionBegin, Action: actionBegin, Timeout: timeoutSteps}}
-	end := workflow.Step{ID: actionEnd, Action: actionEnd, After: b.normal(), Timeout: timeoutSteps, Retry: patient()}
+	b.steps = workflow.Steps{{ID: actionBegin, Action: actionBegin, Timeout: timeoutSteps, Quick: true}}
+	end := workflow.Step{ID: actionEnd, Action: actionEnd, After: b.normal(), Timeout: timeoutSteps, Retry: patient(), Quick: true}
 	if len(b.steps) == 1 {
 		// Nothing lies between begin and end, which so are one step.
 		b.steps, end.After, end.Input = nil, nil, actionBegin
@@ -117,6 +118,7 @@ type flowBuilder struct {
 	waits map[event][]string
 	// parents are the positions of each node's parents.
 	parents [][]int
+	stages  []karbor.RestoreStage
 }
 
 // event is one hook of one node, there or not.
@@ -132,6 +134,7 @@ func (b *flowBuilder) normal() []string {
 	for _, e := range b.order() {
 		b.add(e)
 	}
+	last = b.stage(b.stages)
 	covered := map[string]bool{}
 	for _, s := range b.steps {
 		for _, after := range s.After {
@@ -145,6 +148,7 @@ func (b *flowBuilder) normal() []string {
 			}
 		}
 	}
+	last = slices.DeleteFunc(last, func(id string) bool { return covered[id] })
 	if len(last) == 0 {
 		last = []string{actionBegin}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -38,13 +37,19 @@ type script struct {
 	mu    sync.Mutex
 	hooks map[karbor.OperationType]map[karbor.ResourceType]protection.Hooks
 	calls []string
+	// bound says of a type why it can't be copied.
+	bound map[karbor.ResourceType]string
 }
+
+func (s *script) Bound(t karbor.ResourceType) string { return s.bound[t] }
 
 func (s *script) Types() []karbor.ResourceType { return karbor.ResourceTypes() }
 func (s *script) Schemas(karbor.ResourceType) protection.Schemas {
 	schema := []byte(`{"type":"object","properties":{"backup_name":{"type":"string"}},"additionalProperties":false}`)
 	verify := []byte(`{"type":"object","properties":{"deep":{"type":"boolean"}},"additionalProperties":false}`)
-	return protection.Schemas{Options: schema, Restore: schema, Verify: verify}
+	restore := []byte(`{"type":"object","properties":{"backup_name":{"type":"string"},"restore_networks":{"type":"object"},
+		"restore_power":{"enum":["running","stopped"]}},"additionalProperties":false}`)
+	return protection.Schemas{Options: schema, Restore: restore, Verify: verify}
 }
 func (s *script) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.Hooks {
 	return s.hooks[op][t]
@@ -112,6 +117,9 @@ type site struct {
 	// of descriptions less one.
 	deaf  atomic.Bool
 	reads atomic.Int64
+	// slow is how long the bank takes to keep a thing, and waits how many of those requests
+	// it has not answered.
+	slow, waits atomic.Int64
 	// none has the process start without its provider, lost with an engine that
 	// has lost its journal; over is an operation that its engine takes for over.
 	none, lost bool
@@ -119,9 +127,11 @@ type site struct {
 	repository string
 	over       string
 	balky      *balky
-	script     *script
-	finders    []protectable.Plugin
-	authority  *authority
+	// far is the bank of a copy target that a provider's file may name.
+	far       *far
+	script    *script
+	finders   []protectable.Plugin
+	authority *authority
 
 	store   *store.Store
 	service *protectionservice.Service
@@ -129,81 +139,19 @@ type site struct {
 	stop    func()
 	ahead   time.Duration // of the service's clock
 	settle  time.Duration
+	// deadline is how old an operation may become.
+	deadline time.Duration
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{
-		t: t, dir: t.TempDir(), bank: banktest.NewMemory(), authority: &authority{},
+		t: t, dir: t.TempDir(), bank: banktest.NewMemory(), far: &far{Memory: banktest.NewMemory()}, authority: &authority{},
 		script: &script{hooks: map[karbor.OperationType]map[karbor.ResourceType]protection.Hooks{}},
 	}
 	s.start()
 	t.Cleanup(func() { s.stop() })
 	return s
-}
-
-// kept is a bank that outlives the process, and that can be full.
-type kept struct {
-	bank.Bank
-	*site
-}
-
-// off is the error of a bank that does not answer.
-func (k kept) off() error {
-	if k.deaf.Load() {
-		return karbor.Transientf("the bank does not answer now")
-	}
-	return nil
-}
-
-func (k kept) List(ctx context.Context, prefix, marker string, limit int) ([]bank.Info, error) {
-	if err := k.off(); err != nil {
-		return nil, err
-	}
-	return k.Bank.List(ctx, prefix, marker, limit)
-}
-
-func (k kept) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	if err := k.off(); err != nil {
-		return nil, err
-	}
-	if strings.HasSuffix(key, "/description") && k.reads.Load() > 0 && k.reads.Add(-1) == 0 {
-		k.deaf.Store(true)
-		return nil, k.off()
-	}
-	return k.Bank.Get(ctx, key, offset, length)
-}
-
-func (kept) Close() error { return nil }
-
-func (k kept) Delete(ctx context.Context, key string) error {
-	if k.stuck.Load() && strings.Contains(key, "/nodes/") {
-		return karbor.Errorf(karbor.Forbidden, "the bank lets nothing go")
-	}
-	if strings.Contains(key, "@") && k.keeps.Add(-1) >= 0 {
-		return karbor.Transientf("the bank does not answer now")
-	}
-	return k.Bank.Delete(ctx, key)
-}
-
-func (k kept) Put(ctx context.Context, key string, body io.Reader, size int64) error {
-	if err := k.off(); err != nil {
-		return err
-	}
-	if k.full.Load() {
-		return karbor.Errorf(karbor.OverLimit, "the bank is full")
-	}
-	return k.Bank.Put(ctx, key, body, size)
-}
-
-func (k kept) Create(ctx context.Context, key string, body io.Reader, size int64) error {
-	if err := k.off(); err != nil {
-		return err
-	}
-	if k.full.Load() {
-		return karbor.Errorf(karbor.OverLimit, "the bank is full")
-	}
-	return k.Bank.Create(ctx, key, body, size)
 }
 
 // start starts the process.
@@ -226,6 +174,8 @@ func (s *site) start() {
 	loaded, err := provider.Load(ctx, providers, provider.Sets{
 		Banks: plugin.Set[bank.Bank]{plugin.Define("memory", "", none, func(context.Context, struct{}) (bank.Bank, error) {
 			return kept{s.bank, s}, nil
+		}), plugin.Define("far", "", none, func(context.Context, struct{}) (bank.Bank, error) {
+			return farBank{s.far.Memory, s.far}, nil
 		})},
 		Protections: plugin.Set[protection.Plugin]{plugin.Define("script", "", none, func(context.Context, struct{}) (protection.Plugin, error) {
 			return s.script, nil
@@ -241,7 +191,7 @@ func (s *site) start() {
 	}
 	s.service, err = protectionservice.New(protectionservice.Options{
 		Store: s.store, Providers: loaded, Protectables: s.finders, Authority: s.authority,
-		Key: bytes.Repeat([]byte{7}, 32), AdminReads: cloud{}, Targets: []string{otherCloud}, DelegationLifetime: time.Hour, Settle: s.settle, LeftoverTime: time.Hour, Now: s.now, Logger: log,
+		Key: bytes.Repeat([]byte{7}, 32), AdminReads: cloud{}, Targets: []string{otherCloud}, DelegationLifetime: time.Hour, Lending: protectionservice.Lending{Withheld: []string{"admin"}}, Settle: s.settle, LeftoverTime: time.Hour, Deadline: s.deadline, Now: s.now, Logger: log,
 		Upkeep: protectionservice.Upkeep{Retry: 20 * time.Millisecond, Interval: 50 * time.Millisecond},
 	})
 	if err != nil {
@@ -277,6 +227,16 @@ func (s *site) start() {
 		}
 		_ = db.Close()
 	})
+}
+
+// open opens the database of a process that has died.
+func (s *site) open() *store.Store {
+	s.t.Helper()
+	db, err := store.Open(s.t.Context(), filepath.Join(s.dir, "karbor.db"), store.Options{Now: time.Now})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return db
 }
 
 // restart ends the process, which breaks off what runs, and starts it again.

@@ -17,8 +17,8 @@ import (
 // Upkeep says how the banks are looked after.
 type Upkeep struct {
 	// Interval is the time between two rounds in which the unfinished checkpoints of
-	// services that are gone are taken over, and old tombstones removed; 0 stands for
-	// DefaultUpkeepInterval.
+	// services that are gone are taken over, and old tombstones removed, and between two
+	// looks for what nobody works on; 0 stands for DefaultUpkeepInterval.
 	Interval time.Duration
 	// Tombstones is how long a bank remembers a deleted checkpoint; 0 stands for
 	// DefaultTombstones.
@@ -55,20 +55,23 @@ type bankState struct {
 func (s *Service) bankOf(p *provider.Provider) bankState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.banks[p.ID]
+	return s.banks[placeKey(p)]
 }
 
 func (s *Service) changeBank(p *provider.Provider, change func(*bankState)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	state := s.banks[p.ID]
+	state := s.banks[placeKey(p)]
 	change(&state)
-	s.banks[p.ID] = state
+	s.banks[placeKey(p)] = state
 }
 
 // usable reports, as a transient karbor.Unavailable, why the checkpoints of a provider
 // can't be changed now.
 func (s *Service) usable(p *provider.Provider) error {
+	if s.front {
+		return nil // the process that does the work finds out
+	}
 	state := s.bankOf(p)
 	err := p.Checkpoints().Lease().Valid()
 	switch {
@@ -80,7 +83,7 @@ func (s *Service) usable(p *provider.Provider) error {
 		err = errors.New("its bank is being looked through")
 	}
 	return &karbor.Error{
-		Kind: karbor.Unavailable, Message: fmt.Sprintf("provider %s can't be used now: %s", p.Name, reason(err)),
+		Kind: karbor.Unavailable, Message: fmt.Sprintf("provider %s can't be used now: %s", p.Place(), reason(err)),
 		Transient: true, Cause: err,
 	}
 }
@@ -88,6 +91,9 @@ func (s *Service) usable(p *provider.Provider) error {
 // readable is usable for what only reads a checkpoint: a bank that is full does not
 // keep anybody from that.
 func (s *Service) readable(p *provider.Provider) error {
+	if s.front {
+		return nil
+	}
 	state := s.bankOf(p)
 	if state.leased || state.trouble == nil || karbor.KindOf(state.trouble) == karbor.OverLimit {
 		return nil
@@ -108,7 +114,7 @@ func reason(err error) string {
 // ends, is left to Keep; its provider refuses changes until then.
 func (s *Service) Open(ctx context.Context) {
 	var group errgroup.Group
-	for _, p := range s.providers {
+	for _, p := range s.places() {
 		group.Go(func() error {
 			if s.lease(ctx, p) {
 				s.fillFrom(ctx, p)
@@ -121,11 +127,12 @@ func (s *Service) Open(ctx context.Context) {
 
 // Keep looks after the banks until ctx ends: it gets at those that could not be used,
 // renews the leases, and releases them at the end; it takes over the unfinished
-// checkpoints of services that are gone, and removes old tombstones. It returns early
-// only if another process has taken a lease.
+// checkpoints of services that are gone, removes old tombstones, frees the space of what was
+// deleted, and verifies, as the providers' files say. It returns early only if another
+// process has taken a lease.
 func (s *Service) Keep(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, p := range s.providers {
+	for _, p := range s.places() {
 		group.Go(func() error { return s.keep(ctx, p) })
 	}
 	return group.Wait()
@@ -142,8 +149,12 @@ func (s *Service) keep(ctx context.Context, p *provider.Provider) error {
 	group.Go(func() error {
 		err := p.Run(ctx, func(err error) { s.renewed(ctx, p, err) })
 		if err != nil {
-			return fmt.Errorf("keeping the lease of provider %s: %w", p.Name, err)
+			return fmt.Errorf("keeping the lease of provider %s: %w", p.Place(), err)
 		}
+		return nil
+	})
+	group.Go(func() error {
+		s.lookAfter(ctx, p)
 		return nil
 	})
 	group.Go(func() error {
@@ -154,6 +165,7 @@ func (s *Service) keep(ctx context.Context, p *provider.Provider) error {
 		}
 		for {
 			s.tidy(ctx, p)
+			s.tellAsked(ctx, p)
 			if !sleep(ctx, s.upkeep.Interval) {
 				return nil
 			}
@@ -190,9 +202,9 @@ func (s *Service) note(ctx context.Context, p *provider.Provider, doing string, 
 	switch {
 	case err != nil && (was == nil || was.Error() != err.Error()):
 		s.log.ErrorContext(ctx, "a bank can't be used; it is tried again, and until then the provider's checkpoints can't be changed",
-			"provider", p.Name, "doing", doing, "error", err)
+			"provider", p.Place(), "doing", doing, "error", err)
 	case err == nil && was != nil:
-		s.log.InfoContext(ctx, "a bank can be used again", "provider", p.Name)
+		s.log.InfoContext(ctx, "a bank can be used again", "provider", p.Place())
 	}
 }
 
@@ -216,10 +228,10 @@ func (s *Service) tidy(ctx context.Context, p *provider.Provider) {
 	err := s.takeOver(ctx, p)
 	removed, expireErr := p.Checkpoints().ExpireTombstones(ctx, s.upkeep.Tombstones)
 	if removed > 0 {
-		s.log.InfoContext(ctx, "old tombstones removed", "provider", p.Name, "checkpoints", removed)
+		s.log.InfoContext(ctx, "old tombstones removed", "provider", p.Place(), "checkpoints", removed)
 	}
 	if err := errors.Join(err, expireErr); err != nil && ctx.Err() == nil {
-		s.log.ErrorContext(ctx, "tidying a bank up failed; it is tried again", "provider", p.Name, "error", err)
+		s.log.ErrorContext(ctx, "tidying a bank up failed; it is tried again", "provider", p.Place(), "error", err)
 	}
 }
 
@@ -238,7 +250,7 @@ func (s *Service) takeOver(ctx context.Context, p *provider.Provider) error {
 		if cp.ProviderID != p.ID || busy[cp.ID] != "" {
 			continue
 		}
-		err := s.bury(ctx, p, cp)
+		err := s.bury(ctx, p, located(p, cp))
 		if karbor.KindOf(err) == karbor.Conflict && err != nil {
 			continue // another service was first
 		}
@@ -267,7 +279,7 @@ func (s *Service) bury(ctx context.Context, p *provider.Provider, cp karbor.Chec
 		return err
 	}
 	cp.Status, cp.UpdatedAt = to, s.now()
-	s.log.WarnContext(ctx, "the checkpoint of a service that has gone is taken over", "provider", p.Name,
+	s.log.WarnContext(ctx, "the checkpoint of a service that has gone is taken over", "provider", p.Place(),
 		"checkpoint", cp.ID, "project", cp.ProjectID, "status", to)
 	return s.store.PutCheckpoint(ctx, cp)
 }
@@ -276,7 +288,7 @@ func (s *Service) bury(ctx context.Context, p *provider.Provider, cp karbor.Chec
 func (s *Service) damaged(ctx context.Context, p *provider.Provider) checkpoint.Unread {
 	return func(cp karbor.Checkpoint, err error) {
 		s.log.ErrorContext(ctx, "a checkpoint in the bank can't be read; it is left as it is",
-			"provider", p.Name, "checkpoint", cp.ID, "project", cp.ProjectID, "error", err)
+			"provider", p.Place(), "checkpoint", cp.ID, "project", cp.ProjectID, "error", err)
 	}
 }
 

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// leftoverPause is the time between two tries to remove what is left.
-	leftoverPause = time.Hour
+	// leftoverPause is the time before what is left is tried for the first time; it
+	// grows to an hour with the tries.
+	leftoverPause = time.Minute
 	// leftoverLook is how often it is looked for what is due, and leftoverBatch how
 	// much of it is taken at a time.
 	leftoverLook  = time.Minute
@@ -33,7 +34,7 @@ const neverUndone = "the operation ended before it was removed"
 // noteAbandoned notes, in an operation whose steps did not run to their end, that
 // nothing was undone.
 func (s *Service) noteAbandoned(op store.Operation, rows []store.ResourceRecord, why *failures) {
-	p, err := s.provider(op.ProviderID)
+	p, err := s.place(op)
 	for _, r := range rows {
 		if r.Started && !why.kept[r.Key] && (err != nil || p.Hooks(op.Type, op.Graph.Node(r.Key).Type).Undo != nil) {
 			why.undo[r.Key] = append(why.undo[r.Key], neverUndone)
@@ -51,7 +52,7 @@ func (f failures) left() map[karbor.NodeKey]string {
 }
 
 // sweepLeftovers tries to remove, until ctx ends, what operations have left in the
-// cloud: each thing once an hour.
+// cloud: each thing soon, and then more and more seldom, down to once an hour.
 func (s *Service) sweepLeftovers(ctx context.Context) {
 	ticker := time.NewTicker(leftoverLook)
 	defer ticker.Stop()
@@ -131,7 +132,7 @@ func (s *Service) sweepOne(ctx context.Context, l store.Leftover) error {
 func (s *Service) undoLeft(ctx context.Context, op store.Operation, key karbor.NodeKey) (lasting bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, leftoverTimeout)
 	defer cancel()
-	p, err := s.provider(op.ProviderID)
+	p, err := s.place(op)
 	if err != nil {
 		return false, err
 	}

@@ -23,6 +23,9 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 			return err
 		}
 	}
+	if w.op.Type == karbor.CopyOperation {
+		return s.endCopy(ctx, w.op)
+	}
 	rows, err := s.store.Resources(ctx, w.op.ID)
 	if err != nil {
 		return err
@@ -43,9 +46,13 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 		if err := s.clearLeftovers(ctx, w.op); err != nil {
 			return err
 		}
-		err = w.provider.Checkpoints().Purge(ctx, w.op.ProjectID, w.op.CheckpointID)
+		if err = w.provider.Checkpoints().Purge(ctx, w.op.ProjectID, w.op.CheckpointID); err == nil {
+			s.care.freed(w.provider, w.op.ProjectID)
+		}
 	case karbor.Verify:
-		return s.finish(ctx, w.op, verifiedOutcome(w.op.Graph, rows))
+		o = verifiedOutcome(w.op.Graph, rows)
+		o.Verified = s.verifiedBy(w, o)
+		return s.finish(ctx, w.op, o)
 	default:
 		o.RestoreStatus, o.LogStatus = karbor.RestoreSuccess, karbor.LogSuccess
 	}

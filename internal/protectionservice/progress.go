@@ -55,11 +55,15 @@ func (s *Service) progressOf(ctx context.Context, op store.Operation) ([]karbor.
 			continue
 		}
 		p := karbor.ResourceProgress{
-			Resource: n.Resource, Phase: r.Phase, Done: r.Done, Total: r.Total, NewID: r.NewID, NotKept: r.NotKept,
+			Resource: n.Resource, Phase: r.Phase, Done: r.Done, Total: r.Total, NewID: r.NewID, NotKept: r.NotKept, Mapped: r.Mapped,
 		}
 		m := moved[r.Key]
 		if p.State, p.Reason = m.state(r); r.Total == 0 {
 			p.Done, p.Total = m.done, m.total
+		}
+		if p.Waiting = m.waiting; m.moving {
+			p.Speed = max(0, s.paces.observe(op.ID, r.Key, p.Done, s.now()))
+			p.Left = timeLeft(p.Done, p.Total, p.Speed)
 		}
 		out = append(out, p)
 	}
@@ -102,9 +106,13 @@ func (s *Service) LiveRestore(ctx context.Context, r karbor.Restore) (karbor.Res
 // movement is what the engine knows of a resource's running steps.
 type movement struct {
 	done, total int64
+	// moving says that a step runs that moves bytes.
+	moving bool
 	// err is the last error of a step that is tried again, and failed that of one
 	// that is not.
 	err, failed string
+	// waiting is what it waits for.
+	waiting string
 }
 
 // state gives the state of a resource, and the reason of one that has failed or is
@@ -127,12 +135,21 @@ func (s *Service) moved(ctx context.Context, op store.Operation) (map[karbor.Nod
 	}
 	d, err := s.engine.Describe(ctx, op.ID)
 	if karbor.KindOf(err) == karbor.NotFound {
-		return nil, nil // still in the outbox
+		d, err = workflow.Description{State: workflow.Pending}, nil // still in the outbox
 	}
 	if err != nil {
 		return nil, err
 	}
 	out := map[karbor.NodeKey]movement{}
+	if wait := waitOfAll(d); wait != "" {
+		for _, n := range op.Graph.Nodes() {
+			out[n.Key()] = movement{waiting: wait}
+		}
+		return out, nil
+	}
+	for key, n := range s.transfers.waiting(op.ID) {
+		out[key] = movement{waiting: waitsForTransfer(n)}
+	}
 	for _, step := range d.Steps {
 		_, n := nodeOf(op.Graph, step.ID)
 		if n == nil {
@@ -141,6 +158,10 @@ func (s *Service) moved(ctx context.Context, op store.Operation) (map[karbor.Nod
 		m := out[n.Key()]
 		if step.Total > 0 || step.Done > 0 {
 			m.done, m.total = step.Done, step.Total
+			m.moving = m.moving || step.State == workflow.Running
+		}
+		if wait := waitOf(step); wait != "" {
+			m.waiting = wait
 		}
 		if step.Error != "" && !step.State.Ended() {
 			m.err = step.Error

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -28,6 +29,9 @@ type ProtectRequest struct {
 	ProviderID, PlanID string
 	// ExtraInfo are the caller's own members.
 	ExtraInfo map[string]json.RawMessage
+	// ExpiresAt is when the checkpoint is deleted by itself, as ExpireCheckpoint does;
+	// zero for never.
+	ExpiresAt time.Time
 }
 
 // CheckPlan checks what of a plan depends on its provider: that there is one, and
@@ -80,10 +84,17 @@ func (s *Service) Protect(ctx context.Context, c Caller, r ProtectRequest) (karb
 	if err != nil {
 		return none, err
 	}
+	var keeping karbor.Keeping
+	if !r.ExpiresAt.IsZero() {
+		if err := s.mayExpire(ctx, c, p, g, r.ExpiresAt); err != nil {
+			return none, err
+		}
+		keeping.ExpiresAt, keeping.ExpiresBy = r.ExpiresAt.Truncate(time.Microsecond), c.Identity.UserID
+	}
 	now := s.now()
 	cp := karbor.Checkpoint{
 		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID,
-		Status: karbor.CheckpointProtecting, Graph: g, ExtraInfo: extraInfo(r.ExtraInfo),
+		Status: karbor.CheckpointProtecting, Graph: g, ExtraInfo: extraInfo(c, r.ExtraInfo),
 		Plan: karbor.PlanRecord{
 			ID: plan.ID, Name: plan.Name, ProviderID: p.ID, Resources: plan.Resources, Parameters: plan.Parameters,
 		},
@@ -94,7 +105,7 @@ func (s *Service) Protect(ctx context.Context, c Caller, r ProtectRequest) (karb
 			Operation: store.Operation{
 				Type: karbor.Protect, CheckpointID: cp.ID, PlanID: plan.ID, Graph: g, Parameters: plan.Parameters,
 			},
-			Checkpoint: &cp, Limits: s.limits, Gigabytes: gigabytes,
+			Checkpoint: &cp, Keeping: keeping, Limits: s.limits, Gigabytes: gigabytes,
 		},
 		logStatus: karbor.LogStatus(karbor.CheckpointProtecting),
 		extra:     cp.ExtraInfo,
@@ -103,10 +114,13 @@ func (s *Service) Protect(ctx context.Context, c Caller, r ProtectRequest) (karb
 
 // extraInfo adds what the service itself says to the caller's members. The
 // service's own can't be overridden.
-func extraInfo(own map[string]json.RawMessage) map[string]json.RawMessage {
+func extraInfo(c Caller, own map[string]json.RawMessage) map[string]json.RawMessage {
 	out := map[string]json.RawMessage{}
 	maps.Copy(out, own)
 	out[CreatedBy] = json.RawMessage(`"` + Manual + `"`)
+	if c.Run != nil {
+		maps.Copy(out, c.Run.scheduledInfo())
+	}
 	return out
 }
 
@@ -130,6 +144,9 @@ func (s *Service) accept(ctx context.Context, c Caller, p *provider.Provider, a 
 		ID: op.ID, ProjectID: op.ProjectID, OperationType: op.Type, CheckpointID: op.CheckpointID,
 		PlanID: op.PlanID, ProviderID: p.ID, RestoreID: op.RestoreID,
 		Status: a.logStatus, StartedAt: now, ExtraInfo: a.extra,
+	}
+	if c.Run != nil {
+		c.Run.begin(&a)
 	}
 	granted, err := s.authorize(ctx, c, op, hooksFor(p, op.Type), a.target)
 	if err != nil {

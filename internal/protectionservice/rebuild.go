@@ -14,7 +14,7 @@ import (
 // Open does; the leases are there already.
 func (s *Service) Rebuild(ctx context.Context) error {
 	var errs []error
-	for _, p := range s.providers {
+	for _, p := range s.places() {
 		s.fillFrom(ctx, p)
 		if state := s.bankOf(p); !state.filled {
 			errs = append(errs, state.trouble)
@@ -28,7 +28,7 @@ func (s *Service) Rebuild(ctx context.Context) error {
 // and deletes what the bank holds. It may be broken off and done again. No operation
 // of the provider is accepted meanwhile.
 func (s *Service) fill(ctx context.Context, p *provider.Provider) error {
-	filled, err := s.store.CatalogueFilled(ctx, p.ID)
+	filled, err := s.store.CatalogueFilled(ctx, p.ID, p.Target)
 	if err != nil || filled {
 		return err
 	}
@@ -45,26 +45,26 @@ func (s *Service) fill(ctx context.Context, p *provider.Provider) error {
 			return nil // of another provider in the same bank, or one that is worked on
 		}
 		found++
-		return s.adopt(ctx, p, cp)
+		return s.adopt(ctx, p, located(p, cp))
 	}, func(cp karbor.Checkpoint, err error) {
 		if _, sealed := errors.AsType[*checkpoint.ClosedError](err); !sealed {
 			broken++
 			damaged(cp, err)
 		} else if cp.ProviderID == p.ID && busy[cp.ID] == "" {
-			closed = append(closed, unopened{cp, err})
+			closed = append(closed, unopened{located(p, cp), err})
 		}
 	})
 	if err == nil {
 		err = s.listClosed(ctx, p, closed)
 	}
 	if err == nil && len(closed) == 0 { // else the next start looks whether the keys are there
-		err = s.store.FillCatalogue(ctx, p.ID)
+		err = s.store.FillCatalogue(ctx, p.ID, p.Target)
 	}
 	if err != nil {
-		return fmt.Errorf("filling the catalogue of provider %s from its bank: %w", p.Name, err)
+		return fmt.Errorf("filling the catalogue of provider %s from its bank: %w", p.Place(), err)
 	}
 	if found > 0 || broken > 0 {
-		s.log.InfoContext(ctx, "catalogue filled from the bank", "provider", p.Name, "checkpoints", found, "damaged", broken)
+		s.log.InfoContext(ctx, "catalogue filled from the bank", "provider", p.Place(), "checkpoints", found, "damaged", broken)
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ type unopened struct {
 func (s *Service) listClosed(ctx context.Context, p *provider.Provider, closed []unopened) error {
 	for _, cp := range closed {
 		s.log.WarnContext(ctx, "a checkpoint in the bank can't be opened; until the key is there, it can only be deleted",
-			"provider", p.Name, "checkpoint", cp.ID, "project", cp.ProjectID, "error", cp.why)
+			"provider", p.Place(), "checkpoint", cp.ID, "project", cp.ProjectID, "error", cp.why)
 		_, err := s.store.Checkpoint(ctx, cp.ProjectID, p.ID, cp.ID)
 		if err == nil {
 			continue
@@ -129,12 +129,15 @@ func (s *Service) adopt(ctx context.Context, p *provider.Provider, cp karbor.Che
 			return err
 		default: // the bank is full, say: the catalogue tells, and a delete copes with it
 			s.log.ErrorContext(ctx, "that a checkpoint is not worked on any more can't be recorded in its bank",
-				"provider", p.Name, "checkpoint", cp.ID, "error", err)
+				"provider", p.Place(), "checkpoint", cp.ID, "error", err)
 			cp.Status, cp.Reasons = to, reasons
 		}
 	}
 	known, err := s.store.Checkpoint(ctx, cp.ProjectID, p.ID, cp.ID)
-	if err == nil && known.Status == cp.Status && known.Size == cp.Size && len(known.Graph.Nodes()) == len(cp.Graph.Nodes()) {
+	if err == nil && known.Bank != cp.Bank && cp.Bank != "" {
+		return nil // it is in another bank of the provider, too
+	}
+	if err == nil && known.Bank == cp.Bank && known.Status == cp.Status && known.Size == cp.Size && len(known.Graph.Nodes()) == len(cp.Graph.Nodes()) {
 		return nil // an earlier try has come so far
 	}
 	if err != nil && karbor.KindOf(err) != karbor.NotFound {

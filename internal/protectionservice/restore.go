@@ -21,6 +21,8 @@ type RestoreRequest struct {
 	Parameters karbor.Parameters
 	// KeepOnFailure has what is restored stay when the restore fails elsewhere.
 	KeepOnFailure bool
+	// Choices say what of the checkpoint is restored, and how.
+	Choices karbor.RestoreChoices
 }
 
 // target is another cloud, and who to be there.
@@ -33,24 +35,12 @@ type target struct {
 // in_progress. A checkpoint that is not available is karbor.Conflict.
 func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karbor.Restore, error) {
 	var none karbor.Restore
-	p, err := s.provider(r.ProviderID)
-	if err != nil {
-		return none, karbor.Errorf(karbor.Invalid, "provider_id: %s", karbor.Sentence(err))
-	}
-	cp, err := s.store.Checkpoint(ctx, c.Identity.ProjectID, p.ID, r.CheckpointID)
+	p, cp, standIn, err := s.restorable(ctx, c, r)
 	if err != nil {
 		return none, err
 	}
-	if err := s.readable(p); err != nil {
-		return none, err
-	}
-	if cp.Status != karbor.CheckpointAvailable {
-		return none, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be restored", cp.ID, cp.Status)
-	}
-	if len(cp.Graph.Nodes()) == 0 { // reset to available, say, while its documents could not be opened
-		return none, karbor.Errorf(karbor.Conflict, "nothing is known of what is in checkpoint %s, so it can't be restored", cp.ID)
-	}
-	if err := checkRestoreParameters(p, cp.Graph, r.Parameters); err != nil {
+	graph, parameters, err := s.choose(ctx, c, p, cp, r)
+	if err != nil {
 		return none, err
 	}
 	to, err := s.restoreTarget(ctx, r)
@@ -59,27 +49,78 @@ func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karb
 	}
 	now := s.now()
 	restore := karbor.Restore{
-		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: cp.ID,
+		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: asked(cp, standIn), StandIn: standIn,
 		RestoreTarget: r.Target, Parameters: r.Parameters, Status: karbor.RestoreInProgress,
 		ResourcesStatus: map[string]karbor.ResourceState{}, ResourcesReason: map[string]string{},
-		KeepOnFailure: r.KeepOnFailure, CreatedAt: now, UpdatedAt: now,
+		KeepOnFailure: r.KeepOnFailure, Choices: r.Choices, CreatedAt: now, UpdatedAt: now,
 	}
-	for _, n := range cp.Graph.Nodes() {
+	for _, n := range graph.Nodes() {
 		restore.ResourcesStatus[originalKey(n)] = karbor.ResourcePending
 	}
 	return restore, s.accept(ctx, c, p, acceptance{
 		Acceptance: store.Acceptance{
 			Operation: store.Operation{
 				Type: karbor.RestoreOperation, CheckpointID: cp.ID, RestoreID: restore.ID, PlanID: cp.Plan.ID,
-				Graph: cp.Graph, Parameters: r.Parameters,
+				Graph: graph, Parameters: parameters, Choices: r.Choices, Bank: cp.Bank,
 			},
 			Restore: &restore,
 			// It may have changed since we looked.
 			CheckpointFrom: []karbor.CheckpointStatus{karbor.CheckpointAvailable},
 		},
 		logStatus: karbor.LogInProgress,
+		extra:     standInInfo(standIn),
 		target:    to,
 	})
+}
+
+// restorable gives the checkpoint of a restore, if it can be restored, or the copy that
+// stands in for it, and the provider with the bank that it lies in.
+func (s *Service) restorable(ctx context.Context, c Caller, r RestoreRequest) (*provider.Provider, karbor.Checkpoint, *karbor.StandIn, error) {
+	var none karbor.Checkpoint
+	p, err := s.provider(r.ProviderID)
+	if err != nil {
+		return nil, none, nil, karbor.Errorf(karbor.Invalid, "provider_id: %s", karbor.Sentence(err))
+	}
+	cp, standIn, err := s.origin(ctx, c.Identity.ProjectID, p, r.CheckpointID, evenDamaged)
+	if err != nil {
+		return nil, none, nil, err
+	}
+	if p, err = p.At(cp.Bank); err != nil {
+		return nil, none, nil, err
+	}
+	if err := s.readable(p); err != nil {
+		return nil, none, nil, err
+	}
+	if cp.Status != karbor.CheckpointAvailable {
+		return nil, none, nil, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be restored", cp.ID, cp.Status)
+	}
+	if len(cp.Graph.Nodes()) == 0 { // reset to available, say, while its documents could not be opened
+		return nil, none, nil, karbor.Errorf(karbor.Conflict, "nothing is known of what is in checkpoint %s, so it can't be restored", cp.ID)
+	}
+	return p, cp, standIn, nil
+}
+
+// choose gives the part of a checkpoint that a restore brings back, and the parameters of
+// its hooks.
+func (s *Service) choose(ctx context.Context, c Caller, p *provider.Provider, cp karbor.Checkpoint, r RestoreRequest) (*karbor.Graph, karbor.Parameters, error) {
+	if err := checkRestoreParameters(p, cp.Graph, r.Parameters); err != nil {
+		return nil, nil, err
+	}
+	g, err := chosen(cp.Graph, r.Choices)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkStages(g, r.Choices.Stages); err != nil {
+		return nil, nil, err
+	}
+	parameters, err := withMapping(p, g, r.Parameters, r.Choices.Mapping)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.CheckRestore(parameters); err != nil {
+		return nil, nil, err
+	}
+	return g, parameters, s.stillThere(ctx, c, cp.Graph, g, r)
 }
 
 // restoreTarget checks where a restore goes; nil is the caller's own cloud.

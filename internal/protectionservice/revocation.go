@@ -22,7 +22,8 @@ func (b bell) call() {
 }
 
 // revocable reports whether a finished operation has a delegation to revoke. What
-// let it into another cloud was lent to it, and is only erased.
+// let it into another cloud, or is a scheduled operation's, was lent to it, and is only
+// erased.
 func (s *Service) revocable(ctx context.Context, op store.Operation) bool {
 	if op.Delegation == nil {
 		return false
@@ -31,7 +32,7 @@ func (s *Service) revocable(ctx context.Context, op store.Operation) bool {
 	if err != nil {
 		s.log.WarnContext(ctx, "the authorization of a finished operation can't be read", "operation", op.ID, "error", err)
 	}
-	return err == nil && auth.Delegation != nil
+	return err == nil && auth.Delegation != nil && !auth.Lent
 }
 
 // revocationPause is the time between two tries to give delegations back, and

@@ -64,4 +64,5 @@ func (s *Service) drop(operation string) {
 	delete(s.running, operation)
 	delete(s.making, operation)
 	delete(s.verified, operation)
+	s.paces.forget(operation)
 }

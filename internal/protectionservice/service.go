@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/repository/verification"
@@ -30,6 +31,12 @@ type Caller struct {
 	// Project is the project whose checkpoint an administrator acts on; "" stands for
 	// the caller's own. Whether the caller may is asked before.
 	Project string
+	// Run is the scheduled run that the caller acts for; nil for a request of their own.
+	Run *ScheduledRun
+
+	// lent is the delegation that the caller acts through, which stays theirs: see
+	// Borrow.
+	lent *openstack.Delegation
 }
 
 // project gives the project whose things the caller acts on.
@@ -42,12 +49,14 @@ func (c Caller) crosses() bool { return c.project() != c.Identity.ProjectID }
 type Authority interface {
 	Delegate(ctx context.Context, who *karbor.Identity, lifetime time.Duration) (openstack.Delegation, error)
 	Resume(ctx context.Context, d openstack.Delegation) (karbor.Cloud, error)
+	// Probe gets a new token through a delegation.
+	Probe(ctx context.Context, d openstack.Delegation) error
 	Prefer(d openstack.Delegation, who *karbor.Identity) karbor.Cloud
 	Revoke(ctx context.Context, d openstack.Delegation) error
 	Password(ctx context.Context, authURL string, p openstack.PasswordAuth) (karbor.Cloud, error)
 }
 
-// Options of New. All but Settle, LeftoverTime, Limits, AdminReads and Targets are needed.
+// Options of New. All but Settle, LeftoverTime, Deadline, Limits, AdminReads and Targets are needed.
 type Options struct {
 	Store        *store.Store
 	Providers    []*provider.Provider
@@ -58,11 +67,15 @@ type Options struct {
 	// DelegationLifetime bounds how long an operation can go on after it was
 	// accepted.
 	DelegationLifetime time.Duration
+	// Lending says how users lend their rights to what runs by itself.
+	Lending Lending
 	// Settle is how long a cloud may take to carry out what it did not answer.
 	Settle time.Duration
 	// LeftoverTime is how long it is tried to remove what an operation could not
 	// remove from the cloud.
 	LeftoverTime time.Duration
+	// Deadline is how old an operation may become: then it is cancelled; 0 sets none.
+	Deadline time.Duration
 	// Limits are the configured quotas of each project; nil for none.
 	Limits store.Limits
 	// AdminReads is the service user's session, for what only an administrator
@@ -71,6 +84,9 @@ type Options struct {
 	// Targets are the addresses of the Keystones of other clouds that tenants may
 	// restore into.
 	Targets []string
+	// Front says that this process only accepts operations: it opens no bank, and others
+	// carry the operations out. Neither Open, Run nor Keep is called then.
+	Front bool
 	// Upkeep says how the banks are looked after; zero members have defaults.
 	Upkeep Upkeep
 	Now    func() time.Time
@@ -85,12 +101,15 @@ type Service struct {
 	authority    Authority
 	seal         sealer
 	lifetime     time.Duration
+	lending      Lending
 	settle       time.Duration
 	leftoverTime time.Duration
+	deadline     time.Duration
 	limits       store.Limits
 	adminReads   karbor.Cloud
 	targets      []string
 	transfers    *transfers
+	paces        *paces
 	now          func() time.Time
 	log          *slog.Logger
 
@@ -110,9 +129,14 @@ type Service struct {
 	making map[string]*karbor.Checkpoint
 	// verified is what verifications that run have found good, by operation.
 	verified map[string]*verification.State
+	// arrived is what is known of the packs at copy targets, by placeKey.
+	arrived map[string]*verification.State
 	// banks tell how far the service is with each provider's, by its id.
 	banks  map[string]bankState
 	upkeep Upkeep
+	front  bool
+	// care looks after what lies in the banks.
+	care caretakers
 }
 
 // New makes the service. It needs an engine (SetEngine) before Run.
@@ -123,8 +147,10 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		store: o.Store, providers: o.Providers, authority: o.Authority, seal: seal,
-		lifetime: o.DelegationLifetime, settle: o.Settle, leftoverTime: o.LeftoverTime, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, now: o.Now, log: o.Logger,
+		lifetime: o.DelegationLifetime, settle: o.Settle, leftoverTime: o.LeftoverTime, deadline: o.Deadline, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, now: o.Now, log: o.Logger,
 		transfers:    newTransfers(sharedTransfers, mostTransfers),
+		paces:        newPaces(),
+		lending:      o.Lending,
 		protectables: map[karbor.ResourceType]protectable.Plugin{},
 		wake:         newBell(), revocations: newBell(),
 		handed:   map[string]bool{},
@@ -132,8 +158,10 @@ func New(o Options) (*Service, error) {
 		running:  map[string]store.Operation{},
 		making:   map[string]*karbor.Checkpoint{},
 		verified: map[string]*verification.State{},
+		arrived:  map[string]*verification.State{},
 		banks:    map[string]bankState{},
 		upkeep:   o.Upkeep.filled(),
+		front:    o.Front,
 	}
 	for _, p := range o.Protectables {
 		if s.protectables[p.Type()] != nil {
@@ -153,7 +181,9 @@ func (s *Service) Actions() map[string]workflow.Action {
 	return map[string]workflow.Action{
 		actionBegin: s.begin,
 		actionHook:  s.hook,
+		actionCopy:  s.copyLane,
 		actionUndo:  s.undo,
+		actionPause: s.pause,
 		actionEnd:   s.end,
 		actionFail:  s.fail,
 	}
@@ -162,6 +192,8 @@ func (s *Service) Actions() map[string]workflow.Action {
 // Context gives the context of an operation's actions, for the engine's options: the
 // id of the request that asked for it goes along to the cloud and into the log.
 func (s *Service) Context(ctx context.Context, operation string) context.Context {
+	// Of all processes the engine has given the step to this one.
+	ctx = checkpoint.TakingOver(ctx)
 	op, err := s.operation(ctx, operation)
 	if err != nil || op.RequestID == "" {
 		return ctx // a log without the id is better than none
@@ -171,7 +203,10 @@ func (s *Service) Context(ctx context.Context, operation string) context.Context
 
 // Places is the size of each pool that the steps name, for the engine's options: what
 // one project may have at work at a time of each kind of step.
-func (s *Service) Places() int { return 16 }
+func (s *Service) Places() int { return Places }
+
+// Places is the size of each pool.
+const Places = 16
 
 // SetEngine sets the engine that runs the operations. It is called once, before
 // Run and before any operation is accepted.
@@ -186,6 +221,9 @@ func (s *Service) Run(ctx context.Context) error {
 	var tidying sync.WaitGroup
 	tidying.Go(func() { s.revokeAll(ctx) })
 	tidying.Go(func() { s.sweepLeftovers(ctx) })
+	tidying.Go(func() { s.sweepExpired(ctx) })
+	tidying.Go(func() { s.honourRequests(ctx) })
+	tidying.Go(func() { s.buryForsaken(ctx) })
 	defer tidying.Wait()
 	ticker := time.NewTicker(outboxPoll)
 	defer ticker.Stop()
@@ -193,7 +231,7 @@ func (s *Service) Run(ctx context.Context) error {
 	for {
 		err := s.dispatch(ctx)
 		if err == nil && s.now().Sub(reconciled) >= reconcilePause {
-			err, reconciled = errors.Join(s.reconcile(ctx), s.forget(ctx)), s.now()
+			err, reconciled = errors.Join(s.reconcile(ctx), s.endOverdue(ctx), s.forget(ctx)), s.now()
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "handing operations to the engine failed; it is tried again", "error", err)
@@ -282,16 +320,22 @@ func (s *Service) start(ctx context.Context, id string) error {
 		s.log.ErrorContext(ctx, "the engine refuses an operation", "operation", id, "error", err)
 		return s.abandon(ctx, op, karbor.Errorf(karbor.Internal, "the service can't carry this operation out"))
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.cancelStarted(ctx, id)
 }
 
 // steps writes the flow of an operation.
 func (s *Service) steps(op store.Operation) (workflow.Steps, error) {
-	p, err := s.provider(op.ProviderID)
+	p, err := s.place(op)
 	if err != nil {
 		return nil, err
 	}
-	return flow(op.ProjectID, op.Graph, hooksFor(p, op.Type)), nil
+	if op.Type == karbor.CopyOperation {
+		return copyFlow(op.ProjectID, p.Targets()), nil
+	}
+	return flow(op.ProjectID, op.Graph, hooksFor(p, op.Type), op.Choices.Stages...), nil
 }
 
 // abandon ends an operation that nobody can carry out.

@@ -33,6 +33,7 @@ type transfers struct {
 // waiter is a stream that waits for its place.
 type waiter struct {
 	project string
+	of      streamOf
 	granted chan struct{} // closed when it has its place
 }
 
@@ -42,8 +43,8 @@ func newTransfers(shared, most int) *transfers {
 
 // enter waits for a place for a stream of a project, or until ctx ends. leave must be
 // called once.
-func (t *transfers) enter(ctx context.Context, project string) (leave func(), err error) {
-	w := &waiter{project: project, granted: make(chan struct{})}
+func (t *transfers) enter(ctx context.Context, project string, of streamOf) (leave func(), err error) {
+	w := &waiter{project: project, of: of, granted: make(chan struct{})}
 	t.mu.Lock()
 	t.queue = append(t.queue, w)
 	t.grant()
@@ -111,6 +112,8 @@ type governed struct {
 	protection.Repository
 	places  *transfers
 	project string
+	// of tells whose it is, for who asks what it waits for.
+	of streamOf
 
 	// turn is held by who waits for the hook's place.
 	turn  chan struct{}
@@ -171,7 +174,7 @@ func (g *governed) begin(ctx context.Context) (closed func(), err error) {
 		return nil, ctx.Err()
 	}
 	if !g.join() {
-		leave, err := g.places.enter(ctx, g.project)
+		leave, err := g.places.enter(ctx, g.project, g.of)
 		if err != nil {
 			return nil, err
 		}

@@ -23,7 +23,7 @@ type entrants struct {
 // come has a stream wait for its place. Its name begins with its project's letter.
 func (e *entrants) come(name string) {
 	go func() {
-		leave, err := e.places.enter(e.t.Context(), name[:1])
+		leave, err := e.places.enter(e.t.Context(), name[:1], streamOf{})
 		if err != nil {
 			e.t.Errorf("stream %s: %v", name, err)
 			return
@@ -77,17 +77,17 @@ func TestTransfersAreSharedFairly(t *testing.T) {
 
 func TestTransferThatIsGivenUpKeepsNoPlace(t *testing.T) {
 	places := newTransfers(1, 1)
-	leave, err := places.enter(t.Context(), "a")
+	leave, err := places.enter(t.Context(), "a", streamOf{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := places.enter(ended, "b"); !errors.Is(err, context.Canceled) {
+	if _, err := places.enter(ended, "b", streamOf{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting gave %v", err)
 	}
 	leave()
-	if leave, err = places.enter(t.Context(), "c"); err != nil {
+	if leave, err = places.enter(t.Context(), "c", streamOf{}); err != nil {
 		t.Fatal(err)
 	}
 	leave()

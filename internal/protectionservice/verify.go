@@ -22,8 +22,11 @@ func (s *Service) Verify(ctx context.Context, c Caller, r VerifyRequest) (karbor
 	if err != nil {
 		return none, karbor.Errorf(karbor.Invalid, "provider_id: %s", karbor.Sentence(err))
 	}
-	cp, err := s.store.Checkpoint(ctx, c.Identity.ProjectID, p.ID, r.CheckpointID)
+	cp, standIn, err := s.origin(ctx, c.Identity.ProjectID, p, r.CheckpointID, !evenDamaged)
 	if err != nil {
+		return none, err
+	}
+	if p, err = p.At(cp.Bank); err != nil {
 		return none, err
 	}
 	if err := s.readable(p); err != nil {
@@ -43,7 +46,7 @@ func (s *Service) Verify(ctx context.Context, c Caller, r VerifyRequest) (karbor
 	}
 	now := s.now()
 	v := karbor.Verification{
-		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: cp.ID,
+		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: asked(cp, standIn), StandIn: standIn,
 		Parameters: r.Parameters, Status: karbor.VerificationVerifying,
 		ResourcesStatus: map[string]karbor.VerificationStatus{}, ResourcesReason: map[string]string{},
 		CreatedAt: now, UpdatedAt: now,
@@ -55,13 +58,14 @@ func (s *Service) Verify(ctx context.Context, c Caller, r VerifyRequest) (karbor
 		Acceptance: store.Acceptance{
 			Operation: store.Operation{
 				// The verification has the id of its operation.
-				ID: v.ID, Type: karbor.Verify, CheckpointID: cp.ID, PlanID: cp.Plan.ID, Graph: cp.Graph, Parameters: r.Parameters,
+				ID: v.ID, Type: karbor.Verify, CheckpointID: cp.ID, PlanID: cp.Plan.ID, Graph: cp.Graph, Parameters: r.Parameters, Bank: cp.Bank,
 			},
 			Verification: &v,
 			// It may have changed since we looked.
 			CheckpointFrom: []karbor.CheckpointStatus{karbor.CheckpointAvailable},
 		},
 		logStatus: karbor.LogInProgress,
+		extra:     standInInfo(standIn),
 	})
 }
 
@@ -123,9 +127,4 @@ func (s *Service) VerificationProgress(ctx context.Context, c Caller, id string)
 		return nil, err
 	}
 	return s.progressOf(ctx, op)
-}
-
-// notOffered says that the service does not do an operation.
-func notOffered(op karbor.OperationType) error {
-	return karbor.Errorf(karbor.NotImplemented, "the operation %s is not offered by this service", op)
 }

@@ -295,7 +295,9 @@ func TestACheckpointThatIsVerifiedCanBeRestoredAndNotDeleted(t *testing.T) {
 	if got := s.untilVerified(v.ID); got.Status != karbor.VerificationSuccess {
 		t.Errorf("ended as %+v", got)
 	}
-	if err := s.service.DeleteCheckpoint(t.Context(), s.caller(), providerID, cp); err != nil {
+	// Now it is the newest one that is known to be good.
+	s.wantRefused(cp, s.service.DeleteCheckpoint(t.Context(), s.caller(), providerID, cp), "by force")
+	if err := s.service.ForceDeleteCheckpoint(t.Context(), s.caller(), providerID, cp, "the test is over"); err != nil {
 		t.Error(err)
 	}
 	if got := s.until(cp); got.Status != karbor.CheckpointDeleted {

@@ -28,6 +28,13 @@ type awaited struct {
 	err    error
 }
 
+// absent is a bank that this process does not open: each call fails.
+func absent(now func() time.Time) (bank.Bank, error) {
+	b := &awaited{now: now, tried: now(), err: karbor.Errorf(karbor.Unavailable, "this process has no way to the banks")}
+	b.open = func(context.Context) (bank.Bank, error) { return nil, b.err }
+	return b, nil
+}
+
 // get gives the bank, or the reason for which there is none.
 func (a *awaited) get(ctx context.Context) (bank.Bank, error) {
 	a.mu.Lock()

@@ -33,6 +33,10 @@ type file struct {
 	Bank        *choice  `yaml:"bank"`
 	Plugins     []choice `yaml:"plugins"`
 	Repository  *section `yaml:"repository"`
+	// Upkeep says how the banks are looked after.
+	Upkeep *upkeepSection `yaml:"upkeep"`
+	// Copies are the banks that checkpoints are copied to.
+	Copies []targetChoice `yaml:"copies"`
 	// last is the file's last line, where what is missing would come next.
 	last int
 }
@@ -59,9 +63,11 @@ func (f file) check() error {
 		}
 	}
 	if f.Repository != nil {
-		return f.Repository.check()
+		if err := f.Repository.check(); err != nil {
+			return err
+		}
 	}
-	return nil
+	return f.checkTargets()
 }
 
 // choice names a plug-in and holds its options as they stand in the file, so that
@@ -148,6 +154,9 @@ func open(ctx context.Context, path string, sets Sets, o Options) (*Provider, er
 		return nil, err
 	}
 	p := &Provider{ID: strings.ToLower(f.ID.text), Name: f.Name.text, Description: f.Description, plugins: map[karbor.ResourceType]protection.Plugin{}}
+	if p.upkeep, err = f.Upkeep.policy(); err != nil {
+		return nil, err
+	}
 	if err := p.choose(ctx, f.Plugins, sets.Protections); err != nil {
 		return nil, err
 	}
@@ -158,14 +167,18 @@ func open(ctx context.Context, path string, sets Sets, o Options) (*Provider, er
 	if err != nil {
 		return nil, fmt.Errorf("bank: %w", err)
 	}
-	domains, err := f.Repository.open(ctx, p.ID, b, o)
+	domains, err := f.Repository.open(ctx, p.ID, p.ID, b, o)
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	if err := p.attach(ctx, b, domains, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("bank: %w", err), p.Close())
 	}
-	if domains == nil && o.Logger != nil && p.movesData() {
+	if err := p.openTargets(ctx, f, sets.Banks, o); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.shares = o.WithoutBanks && f.Repository != nil && f.Repository.Domain.text == providerDomain
+	if domains == nil && o.Logger != nil && !o.WithoutBanks && p.movesData() {
 		o.Logger.WarnContext(ctx, "the data of a provider lies in the clear in its bank: its file has no section repository", "provider", p.Name, "file", path)
 	}
 	return p, nil
@@ -174,13 +187,19 @@ func open(ctx context.Context, path string, sets Sets, o Options) (*Provider, er
 // openBank opens the bank. One that can't be opened now, though its options are in
 // order, must not keep the other providers waiting: it is opened when it is used.
 func openBank(ctx context.Context, set plugin.Set[bank.Bank], c choice, o Options) (bank.Bank, error) {
+	if o.WithoutBanks {
+		return absent(o.Now)
+	}
 	try := func(ctx context.Context) (bank.Bank, error) { return openPlugin(ctx, set, c) }
 	b, err := try(ctx)
 	var dead *plugin.OpenError
-	if !errors.As(err, &dead) || karbor.KindOf(dead.Err) == karbor.Invalid {
-		return b, err
+	switch {
+	case err == nil:
+		return count(b, o.Now), nil
+	case !errors.As(err, &dead) || karbor.KindOf(dead.Err) == karbor.Invalid:
+		return nil, err
 	}
-	return &awaited{open: try, now: o.Now, tried: o.Now(), err: err}, nil
+	return count(&awaited{open: try, now: o.Now, tried: o.Now(), err: err}, o.Now), nil
 }
 
 func openPlugin[P any](ctx context.Context, set plugin.Set[P], c choice) (P, error) {

@@ -103,8 +103,42 @@ func TestBankThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	}
 	dead.Store(false)
 	passed.Add(int64(time.Minute))
+	p.Asked()
 	if err := p.Acquire(t.Context()); err != nil {
 		t.Error(err)
+	}
+	asked := map[string]int64{}
+	for _, f := range p.Asked() {
+		asked[f.Method] = f.Calls
+	}
+	if asked["create"] != 1 || asked["now"] != 1 {
+		t.Errorf("the bank was asked %v", asked)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWithoutBanksNoneIsOpenedAndNoKeyIsRead(t *testing.T) {
+	dir := t.TempDir()
+	text := good + "repository: {domain: provider, keys: [{file: /nowhere/key}]}\n"
+	if err := os.WriteFile(filepath.Join(dir, "p.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened := func() (bank.Bank, error) {
+		t.Error("a bank was opened")
+		return banktest.NewMemory(), nil
+	}
+	loaded, err := provider.Load(t.Context(), dir, sets(opened), provider.Options{Owner: "me", Now: time.Now, WithoutBanks: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := loaded[0]
+	if !p.SharesData() || !p.Protects(karbor.VolumeType) {
+		t.Error("it does not say what the file says")
+	}
+	if err := p.Ping(t.Context()); karbor.KindOf(err) != karbor.Unavailable {
+		t.Errorf("the bank answers with %v", err)
 	}
 	if err := p.Close(); err != nil {
 		t.Error(err)

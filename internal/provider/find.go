@@ -14,9 +14,12 @@ import (
 )
 
 // Find opens the one provider of a folder that has a name or an id, and touches no
-// other's bank. With which "" it is the only one that there is. One that is not there is
+// other's bank. With which "" it is the only one that there is. "provider/target" stands for
+// the provider with the bank of a copy target in place of its own. One that is not there is
 // karbor.NotFound. The caller closes it.
 func Find(ctx context.Context, dir, which string, sets Sets, o Options) (*Provider, error) {
+	whole := which
+	which, target, _ := strings.Cut(whole, "/")
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading the folder of providers: %w", err)
@@ -38,6 +41,9 @@ func Find(ctx context.Context, dir, which string, sets Sets, o Options) (*Provid
 		}
 		// What is wrong with a file is told by open, if it is the one that is asked for.
 		_ = yaml.Unmarshal(text, &head)
+		if head.Name == whole {
+			which, target = whole, ""
+		}
 		if which == "" || head.Name == which || strings.EqualFold(head.ID, which) {
 			paths = append(paths, path)
 		}
@@ -53,7 +59,7 @@ func Find(ctx context.Context, dir, which string, sets Sets, o Options) (*Provid
 	if err != nil {
 		return nil, fmt.Errorf("provider file %s: %w", paths[0], err)
 	}
-	return p, nil
+	return p.only(target)
 }
 
 // Bank gives the provider's bank, which stays the provider's.

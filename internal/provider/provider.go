@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/checkpoint/upkeep"
 	"github.com/karbor/karbor/internal/schema"
 	"github.com/karbor/karbor/protection"
 )
@@ -18,12 +19,19 @@ type Provider struct {
 	ID          string
 	Name        string
 	Description string
+	// Target is the name of the copy target whose bank this has; "" for the provider
+	// with its own bank.
+	Target string
 
 	plugins map[karbor.ResourceType]protection.Plugin
 	options map[karbor.ResourceType]*schema.Schema
 	restore map[karbor.ResourceType]*schema.Schema
 	verify  map[karbor.ResourceType]*schema.Schema
 	vault
+	// targets are the same provider with other banks; keep is of one of them.
+	targets []*Provider
+	keep    Keep
+	upkeep  upkeep.Policy
 }
 
 // Types are the types that the provider protects, parents before children.

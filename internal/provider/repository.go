@@ -131,9 +131,10 @@ func (s *section) sources(ctx context.Context, secrets keyring.Secrets) (keys []
 	return keys, recovery, nil
 }
 
-// open gives the key domains of the bank; nil where there is no section.
-func (s *section) open(ctx context.Context, id string, b bank.Bank, o Options) (*repository.Domains, error) {
-	if s == nil {
+// open gives the key domains of the bank; nil where there is no section. id is the provider's,
+// folder that of the index caches.
+func (s *section) open(ctx context.Context, id, folder string, b bank.Bank, o Options) (*repository.Domains, error) {
+	if s == nil || o.WithoutBanks {
 		return nil, nil
 	}
 	keys, recovery, err := s.sources(ctx, o.Secrets)
@@ -148,7 +149,7 @@ func (s *section) open(ctx context.Context, id string, b bank.Bank, o Options) (
 		made.Compression = format.S2
 	}
 	if cache := cmp.Or(s.Cache.text, o.Cache); cache != "" {
-		made.Cache = filepath.Join(cache, id)
+		made.Cache = filepath.Join(cache, folder)
 	}
 	return repository.NewDomains(made)
 }

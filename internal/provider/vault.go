@@ -27,6 +27,9 @@ type Options struct {
 	Cache string
 	// Logger is told of what an operator should know; nil is nobody.
 	Logger *slog.Logger
+	// WithoutBanks opens no bank and reads no key: what the banks' options name need not
+	// be there. It is for processes that only say what the providers are.
+	WithoutBanks bool
 }
 
 // vault is a provider's bank and the checkpoints in it.
@@ -37,10 +40,14 @@ type vault struct {
 	domains *repository.Domains
 	// shut closes the domains, if there are any.
 	shut func() error
+	// shares says so of a bank that is not opened: see SharesData.
+	shares bool
+	// verified is the folder of what was found good; "" is none.
+	verified string
 }
 
 func (p *Provider) attach(ctx context.Context, b bank.Bank, domains *repository.Domains, o Options) error {
-	p.vault = vault{bank: b, domains: domains, shut: func() error { return nil }}
+	p.vault = vault{bank: b, domains: domains, shut: func() error { return nil }, verified: p.verifiedFolder(o.Cache)}
 	if domains != nil {
 		p.shut = func() error {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
@@ -50,6 +57,9 @@ func (p *Provider) attach(ctx context.Context, b bank.Bank, domains *repository.
 	}
 	// Providers may share a bank; each has a lease of its own in it.
 	made := checkpoint.Options{Owner: o.Owner + "." + p.ID, Now: o.Now}
+	if p.Target != "" {
+		made.Owner += "." + p.Target
+	}
 	if domains != nil {
 		made.Sealer = domains
 	}
@@ -72,7 +82,7 @@ func (v *vault) Streams(projectID, id string, key karbor.NodeKey) (*repository.S
 
 // SharesData reports whether all projects' data is kept together: then nobody but the
 // operator is to know what of a project's data was new.
-func (v *vault) SharesData() bool { return v.domains != nil && v.domains.Shared() }
+func (v *vault) SharesData() bool { return v.shares || v.domains != nil && v.domains.Shared() }
 
 // Checkpoints gives the checkpoints in the provider's bank.
 func (v *vault) Checkpoints() *checkpoint.Checkpoints { return v.checkpoints }

@@ -14,6 +14,8 @@ type Acceptance struct {
 	Log       karbor.OperationLog
 	// Checkpoint is a new checkpoint, for protect.
 	Checkpoint *karbor.Checkpoint
+	// Keeping is how that is kept.
+	Keeping karbor.Keeping
 	// Limits are the configured quotas, over which go those of the default class and
 	// of the project. Gigabytes is an estimate of what the new checkpoint will hold,
 	// in GiB, which is set aside until the operation ends.
@@ -23,14 +25,22 @@ type Acceptance struct {
 	Restore      *karbor.Restore
 	Verification *karbor.Verification
 	Copy         *karbor.Copy
+	// Copying says what Copy copies; it gets the list of it.
+	Copying Copying
 	// CheckpointFrom are the states, one of which an existing checkpoint must be
 	// in; none stands for any. CheckpointTo, if any, is the state that it gets.
 	CheckpointFrom []karbor.CheckpointStatus
 	CheckpointTo   karbor.CheckpointStatus
+	// Gate, if any, is asked whether what speaks against deleting the checkpoint lets it
+	// go; its error is Accept's. It may be called again, and is quick.
+	Gate func(Standing) error
 	// Joint, if any, is the operation as the local engine has it: then it is
 	// journalled too, and not put into the outbox. With a token that is no longer that
 	// of the journal's lease, nothing is kept, and the error is local.ErrFenced.
 	Joint *local.Joint
+	// Run, if any, is the claim of the scheduled run that this operation is of; it begins
+	// with it. With a claim that has ended nothing is kept, and the error is ErrRunLost.
+	Run *RunClaim
 }
 
 // Accept keeps an operation with its log, what it makes and one record per resource,
@@ -48,6 +58,11 @@ func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 	}
 	doing := "accepting the operation " + a.Operation.ID
 	return s.write(ctx, doing, func(t *transaction) error {
+		if a.Run != nil {
+			if err := beginRun(ctx, t, *a.Run, a.Operation.CheckpointID, now); err != nil {
+				return err
+			}
+		}
 		if a.Operation.CheckpointID != "" && a.Checkpoint == nil {
 			if err := s.claimCheckpoint(ctx, t, &a); err != nil {
 				return err
@@ -75,7 +90,11 @@ func (s *Store) claimCheckpoint(ctx context.Context, t *transaction, a *Acceptan
 		return err
 	}
 	if running.writer != "" || running.readers > 0 && !onlyReads(o.Type) {
-		return karbor.Errorf(karbor.Conflict, "the checkpoint %s is being %s", o.CheckpointID, running.doing())
+		advice := ""
+		if o.Type == karbor.Delete && running.writer != karbor.Delete {
+			advice = "; it can be deleted when that is over"
+		}
+		return karbor.Errorf(karbor.Conflict, "the checkpoint %s is being %s%s", o.CheckpointID, running.doing(), advice)
 	}
 	if len(a.CheckpointFrom) == 0 && a.CheckpointTo == "" {
 		return nil
@@ -88,6 +107,15 @@ func (s *Store) claimCheckpoint(ctx context.Context, t *transaction, a *Acceptan
 	}
 	if len(a.CheckpointFrom) > 0 && !slices.Contains(a.CheckpointFrom, karbor.CheckpointStatus(status)) {
 		return karbor.Errorf(karbor.Conflict, "the checkpoint %s is in the state %s", o.CheckpointID, status)
+	}
+	if a.Gate != nil {
+		st, err := standing(ctx, t, o.ProjectID, o.ProviderID, o.CheckpointID)
+		if err != nil {
+			return err
+		}
+		if err := a.Gate(st); err != nil {
+			return err
+		}
 	}
 	if a.CheckpointTo == "" {
 		return nil
@@ -105,6 +133,11 @@ func (s *Store) insertTargets(ctx context.Context, t *transaction, a *Acceptance
 		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
 		if err := insertCheckpoint(ctx, t, &row, newCheckpoint); err != nil {
 			return err
+		}
+		if a.Keeping != (karbor.Keeping{}) {
+			if err := putKeeping(ctx, t, row.ProjectID, row.ProviderID, row.ID, a.Keeping); err != nil {
+				return err
+			}
 		}
 	}
 	if r := a.Restore; r != nil {
@@ -124,6 +157,10 @@ func (s *Store) insertTargets(ctx context.Context, t *transaction, a *Acceptance
 	if c := a.Copy; c != nil {
 		row := *c
 		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
+		if err := s.insertCopied(ctx, t, a, &row); err != nil {
+			return err
+		}
+		c.Checkpoints = row.Checkpoints
 		return insertCopy(ctx, t, &row)
 	}
 	return nil
@@ -131,10 +168,10 @@ func (s *Store) insertTargets(ctx context.Context, t *transaction, a *Acceptance
 
 func insertOperation(ctx context.Context, t *transaction, o *Operation, logID string) error {
 	err := t.exec(ctx, `INSERT INTO operations (id, operation_type, project_id, provider_id, checkpoint_id,
-		restore_id, plan_id, log_id, graph, parameters, delegation, request_id, dispatched, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, o.ID, string(o.Type), o.ProjectID, o.ProviderID,
-		o.CheckpointID, o.RestoreID, o.PlanID, logID, graphColumn{&o.Graph}, document{o.Parameters},
-		sealed(o.Delegation), o.RequestID, truth(o.Dispatched), micros(o.CreatedAt))
+		restore_id, plan_id, log_id, graph, parameters, choices, delegation, request_id, bank, dispatched, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, o.ID, string(o.Type), o.ProjectID, o.ProviderID,
+		o.CheckpointID, o.RestoreID, o.PlanID, logID, graphColumn{&o.Graph}, document{o.Parameters}, choices(o.Choices),
+		sealed(o.Delegation), o.RequestID, o.Bank, truth(o.Dispatched), micros(o.CreatedAt))
 	if isDuplicate(err) {
 		return karbor.Errorf(karbor.Conflict, "there is an operation %s already", o.ID)
 	}

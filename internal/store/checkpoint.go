@@ -14,7 +14,7 @@ var checkpoints = listing{
 	what:  "checkpoint",
 	table: "checkpoints",
 	columns: "id, provider_id, project_id, status, plan, graph, extra_info, size, reasons, " +
-		"created_at, updated_at, figures",
+		"created_at, updated_at, figures, copy_of, bank",
 	keys: map[string]string{
 		"id": "id", "project_id": "project_id", "provider_id": "provider_id", "plan_id": "plan_id",
 		"status": "status", "created_at": "created_at", "updated_at": "updated_at",
@@ -22,6 +22,9 @@ var checkpoints = listing{
 	indexed:    []string{"status", "updated_at"},
 	ofProvider: true,
 }
+
+// MainBank is the word for the provider's own bank among those of its copy targets.
+const MainBank = "main"
 
 // CheckpointFilter narrows a list of checkpoints down. Empty members ask for
 // nothing.
@@ -33,6 +36,9 @@ type CheckpointFilter struct {
 	ProviderID string
 	PlanID     string
 	Status     string
+	// Bank is the copy target in whose bank it lies, or MainBank; CopyOf is the checkpoint
+	// that it was copied from.
+	Bank, CopyOf string
 	// StartDate and EndDate are the first and the last day, in UTC, on which it
 	// was created; the time of day does not count.
 	StartDate, EndDate time.Time
@@ -63,6 +69,12 @@ func (s *Store) Checkpoints(ctx context.Context, f CheckpointFilter, p Page) ([]
 	filter.add("deleted = 0")
 	filter.equal("plan_id", f.PlanID)
 	filter.equal("status", f.Status)
+	filter.equal("copy_of", f.CopyOf)
+	if f.Bank == MainBank {
+		filter.add("bank = ''")
+	} else {
+		filter.equal("bank", f.Bank)
+	}
 	const day = 24 * time.Hour
 	if !f.StartDate.IsZero() {
 		filter.add("created_at >= ?", micros(f.StartDate.UTC().Truncate(day)))
@@ -101,16 +113,16 @@ func (s *Store) PutCheckpoint(ctx context.Context, c karbor.Checkpoint) error {
 }
 
 const newCheckpoint = `INSERT INTO checkpoints (id, provider_id, project_id, plan_id, status, plan, graph,
-	extra_info, size, reasons, created_at, updated_at, figures, deleted_at, deleted)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`
+	extra_info, size, reasons, created_at, updated_at, figures, copy_of, bank, deleted_at, deleted)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`
 
 var putCheckpoint = newCheckpoint + upsert("id, provider_id", "project_id", "plan_id", "status", "plan", "graph",
-	"extra_info", "size", "reasons", "created_at", "updated_at", "figures", "deleted_at", "deleted")
+	"extra_info", "size", "reasons", "created_at", "updated_at", "figures", "copy_of", "bank", "deleted_at", "deleted")
 
 func insertCheckpoint(ctx context.Context, t *transaction, c *karbor.Checkpoint, query string) error {
 	err := t.exec(ctx, query, c.ID, c.ProviderID, c.ProjectID, c.Plan.ID, string(c.Status), document{c.Plan},
 		graphColumn{&c.Graph}, document{c.ExtraInfo}, c.Size, document{c.Reasons},
-		micros(c.CreatedAt), micros(c.UpdatedAt), document{c.Figures})
+		micros(c.CreatedAt), micros(c.UpdatedAt), document{c.Figures}, c.CopyOf, c.Bank)
 	if isDuplicate(err) {
 		return karbor.Errorf(karbor.Conflict, "there is a checkpoint %s already", c.ID)
 	}
@@ -152,7 +164,7 @@ func scanCheckpoint(rows *sql.Rows) (karbor.Checkpoint, error) {
 	var c karbor.Checkpoint
 	err := rows.Scan(&c.ID, &c.ProviderID, &c.ProjectID, (*string)(&c.Status), document{&c.Plan},
 		graphColumn{&c.Graph}, document{&c.ExtraInfo}, &c.Size, document{&c.Reasons},
-		timeColumn{&c.CreatedAt}, timeColumn{&c.UpdatedAt}, document{&c.Figures})
+		timeColumn{&c.CreatedAt}, timeColumn{&c.UpdatedAt}, document{&c.Figures}, &c.CopyOf, &c.Bank)
 	return c, err
 }
 
@@ -175,6 +187,8 @@ func (i involved) doing() string {
 		return "made"
 	case karbor.Delete:
 		return "deleted"
+	case copiedTo:
+		return "copied to"
 	case "":
 	default:
 		return "changed"
@@ -189,6 +203,9 @@ func (i involved) doing() string {
 	}
 }
 
+// copiedTo is the writer of a checkpoint that is a copy in the making.
+const copiedTo karbor.OperationType = "copied_to"
+
 // onlyReads reports whether operations of a type leave the checkpoint as it is, so
 // that any number of them may run on it at once.
 func onlyReads(t karbor.OperationType) bool {
@@ -198,7 +215,11 @@ func onlyReads(t karbor.OperationType) bool {
 // runningOn gives what runs on a checkpoint.
 func runningOn(ctx context.Context, t queryer, providerID, id string) (involved, error) {
 	types, err := all(ctx, t, scanText, `SELECT operation_type FROM operations
-		WHERE checkpoint_id = ? AND provider_id = ? AND ended_at IS NULL`, id, providerID)
+		WHERE checkpoint_id = ? AND provider_id = ? AND ended_at IS NULL
+		UNION ALL SELECT '`+string(karbor.CopyOperation)+`' FROM copied_checkpoints
+		WHERE checkpoint_id = ? AND provider_id = ? AND ended_at IS NULL
+		UNION ALL SELECT '`+string(copiedTo)+`' FROM copied_checkpoints
+		WHERE copied_id = ? AND provider_id = ? AND ended_at IS NULL`, id, providerID, id, providerID, id, providerID)
 	if err != nil {
 		return involved{}, err
 	}

@@ -30,11 +30,20 @@ type Leftover struct {
 const leftoverColumns = `operation_id, resource_key, project_id, provider_id, checkpoint_id, reason, tries, tried_at,
 	created_at, given_up`
 
+// restOfLeftover is how much longer a leftover rests after each of its first tries, in
+// microseconds: in all one minute, two, four, and so on up to an hour. What was in
+// transition when its operation ended can go soon; what nobody can remove is not asked
+// for all day.
+const restOfLeftover = `CASE tries WHEN 0 THEN 0 WHEN 1 THEN 60000000 WHEN 2 THEN 180000000 WHEN 3 THEN 420000000
+	WHEN 4 THEN 900000000 WHEN 5 THEN 1860000000 ELSE 3540000000 END`
+
 // DueLeftovers lists those that were last tried before a time and are not given up,
-// the longest ago first, and those of one operation together in no special order.
+// the longest ago first, and those of one operation together in no special order. One
+// that has been tried in vain is left alone longer each time, up to 59 minutes.
 func (s *Store) DueLeftovers(ctx context.Context, before time.Time, limit int) ([]Leftover, error) {
 	found, err := all(ctx, s.reader, scanLeftover, "SELECT "+leftoverColumns+
-		" FROM leftovers WHERE given_up = 0 AND tried_at < ? ORDER BY tried_at, operation_id, resource_key LIMIT ?", micros(before), limit)
+		" FROM leftovers WHERE given_up = 0 AND tried_at < ? AND tried_at + "+restOfLeftover+
+		" < ? ORDER BY tried_at, operation_id, resource_key LIMIT ?", micros(before), micros(before), limit)
 	return found, failed("listing what is left in the cloud", err)
 }
 

@@ -22,11 +22,15 @@ type Operation struct {
 	// Graph holds the resources that it works on.
 	Graph      *karbor.Graph
 	Parameters karbor.Parameters
+	// Choices are those of a restore.
+	Choices karbor.RestoreChoices
 	// Delegation is what lets it act for the tenant, sealed by who made it; nil
 	// if there is none. EndOperation erases it.
 	Delegation []byte
 	// RequestID is the id of the request that asked for it, or "".
 	RequestID string
+	// Bank is the copy target in whose bank it works; "" is the provider's own bank.
+	Bank      string
 	CreatedAt time.Time
 	// EndedAt is zero while it runs.
 	EndedAt time.Time
@@ -35,7 +39,7 @@ type Operation struct {
 }
 
 const operationColumns = `id, operation_type, project_id, provider_id, checkpoint_id, restore_id, plan_id, graph,
-	parameters, delegation, request_id, dispatched, created_at, ended_at`
+	parameters, choices, delegation, request_id, bank, dispatched, created_at, ended_at`
 
 // Target names what an operation is about: a checkpoint or a restore.
 type Target struct {
@@ -127,7 +131,7 @@ func scanOperation(rows *sql.Rows) (Operation, error) {
 	var delegation sql.NullString
 	var dispatched int
 	err := rows.Scan(&o.ID, (*string)(&o.Type), &o.ProjectID, &o.ProviderID, &o.CheckpointID, &o.RestoreID, &o.PlanID,
-		graphColumn{&o.Graph}, document{&o.Parameters}, &delegation, &o.RequestID, &dispatched,
+		graphColumn{&o.Graph}, document{&o.Parameters}, document{&o.Choices}, &delegation, &o.RequestID, &o.Bank, &dispatched,
 		timeColumn{&o.CreatedAt}, timeColumn{&o.EndedAt})
 	o.Dispatched = dispatched > 0
 	if err == nil && delegation.Valid {

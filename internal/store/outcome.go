@@ -14,7 +14,9 @@ type Outcome struct {
 	RestoreStatus    karbor.RestoreStatus
 	// VerificationStatus is that of the verification, which has the id of its operation.
 	VerificationStatus karbor.VerificationStatus
-	LogStatus          karbor.LogStatus
+	// CopyStatus is that of the request for copies, which has the id of its operation.
+	CopyStatus karbor.CopyStatus
+	LogStatus  karbor.LogStatus
 	// ErrorInfo is for the operation log.
 	ErrorInfo string
 	// Size is the checkpoint's, in logical bytes; 0 leaves it as it is.
@@ -26,6 +28,8 @@ type Outcome struct {
 	// ResourcesStatus and ResourcesReason are the restore's, or the verification's.
 	ResourcesStatus map[string]karbor.ResourceState
 	ResourcesReason map[string]string
+	// Verified is what a verification has found that came to its end.
+	Verified *Verified
 	// Records are the last states of the resources' records. One that is not named
 	// stays as it is.
 	Records map[karbor.NodeKey]RecordOutcome
@@ -63,6 +67,11 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 		if err := endResult(ctx, t, id, &o, &outcome, now); err != nil {
 			return err
 		}
+		if outcome.Verified != nil {
+			if err := putVerified(ctx, t, &o, outcome.Verified); err != nil {
+				return err
+			}
+		}
 		err = t.exec(ctx, `UPDATE operation_logs SET status = CASE WHEN ? = '' THEN status ELSE ? END, ended_at = ?,
 			error_info = ?, updated_at = ? WHERE id = ?`,
 			string(outcome.LogStatus), string(outcome.LogStatus), now, outcome.ErrorInfo, now, o.logID)
@@ -70,6 +79,9 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 			return err
 		}
 		if err := endResources(ctx, t, id, outcome.Records); err != nil {
+			return err
+		}
+		if err := t.exec(ctx, "DELETE FROM step_claims WHERE operation_id = ?", id); err != nil {
 			return err
 		}
 		if len(outcome.Left) > 0 {
@@ -93,6 +105,9 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 
 // endResult keeps the outcome of the restore or the verification.
 func endResult(ctx context.Context, t *transaction, id string, o *ending, outcome *Outcome, now int64) error {
+	if outcome.CopyStatus != "" {
+		return t.exec(ctx, "UPDATE copies SET status = ?, updated_at = ? WHERE id = ?", string(outcome.CopyStatus), now, id)
+	}
 	table, status, key := "restores", string(outcome.RestoreStatus), o.restoreID
 	if outcome.VerificationStatus != "" {
 		table, status, key = "verifications", string(outcome.VerificationStatus), id

@@ -53,11 +53,17 @@ func (p purged) conditions() (old, still string) {
 var purgedTables = []purged{
 	{table: "resources", keys: []string{"id"}},
 	{table: "plans", keys: []string{"id"}, where: "NOT EXISTS (SELECT 1 FROM resources WHERE resources.plan_id = plans.id)"},
+	{table: "verified_resources", keys: []string{"checkpoint_id", "provider_id", "resource"}, old: ofDeletedCheckpoints("verified_resources")},
+	{table: "keepings", keys: []string{"checkpoint_id", "provider_id"}, old: ofDeletedCheckpoints("keepings")},
 	{table: "checkpoints", keys: []string{"id", "provider_id"}},
 	{table: "restores", keys: []string{"id"}},
 	{table: "verifications", keys: []string{"id"}},
 	{table: "copies", keys: []string{"id"}},
+	{table: "copied_checkpoints", keys: []string{"copy_id", "position"}, old: "ended_at < ? AND NOT EXISTS " +
+		"(SELECT 1 FROM operations WHERE operations.id = copied_checkpoints.copy_id)"},
 	{table: "operation_logs", keys: []string{"id"}},
+	{table: "scheduled_runs", keys: []string{"id"}},
+	{table: "schedules", keys: []string{"scheduled_operation_id"}},
 	{table: "scheduled_operations", keys: []string{"id"}},
 	{table: "triggers", keys: []string{"id"}},
 	{table: "services", keys: []string{"id"}},
@@ -67,12 +73,22 @@ var purgedTables = []purged{
 	{table: "leftovers", keys: []string{"operation_id", "resource_key"}, old: "given_up = 1 AND tried_at < ?"},
 	{table: "scratch", keys: []string{"operation_id", "resource_key"}, old: "operation_id IN (SELECT id FROM operations WHERE ended_at < ?)",
 		where: "NOT EXISTS (SELECT 1 FROM leftovers WHERE leftovers.operation_id = scratch.operation_id)"},
+	{table: "operation_requests", keys: []string{"operation_id", "kind"},
+		old: "operation_id IN (SELECT id FROM operations WHERE dispatched = 2 AND ended_at < ?)"},
 	// Operations are never deleted: they end, and the engine forgets them.
 	{table: "operation_resources", keys: []string{"operation_id", "resource_key"},
 		old:   "operation_id IN (SELECT id FROM operations WHERE dispatched = 2 AND ended_at < ?)",
 		where: "NOT EXISTS (SELECT 1 FROM leftovers WHERE leftovers.operation_id = operation_resources.operation_id)"},
 	{table: "operations", keys: []string{"id"}, old: "dispatched = 2 AND ended_at < ?", where: "NOT EXISTS (SELECT 1 FROM " +
-		"operation_resources WHERE operation_resources.operation_id = operations.id)"},
+		"operation_resources WHERE operation_resources.operation_id = operations.id) AND NOT EXISTS (SELECT 1 FROM " +
+		"operation_requests WHERE operation_requests.operation_id = operations.id)"},
+}
+
+// ofDeletedCheckpoints tells which rows of a table belong to checkpoints that were deleted
+// before a date.
+func ofDeletedCheckpoints(table string) string {
+	return "EXISTS (SELECT 1 FROM checkpoints WHERE checkpoints.id = " + table + ".checkpoint_id AND checkpoints.provider_id = " +
+		table + ".provider_id AND checkpoints.deleted = 1 AND checkpoints.deleted_at < ?)"
 }
 
 // PurgeDeleted removes rows for good that were deleted long ago, and operations that

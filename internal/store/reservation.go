@@ -34,11 +34,7 @@ func (s *Store) reserve(ctx context.Context, t *transaction, a *Acceptance) erro
 		if d.more == 0 {
 			continue
 		}
-		err = t.exec(ctx, `INSERT INTO reservations (id, uuid, usage_id, project_id, resource, delta, expire, operation_id,
-			checkpoint_id, created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
-			randomInteger(), karbor.NewID(), u.id, o.ProjectID, string(d.resource), d.more, micros(now.Add(reservationPeriod)),
-			o.ID, o.CheckpointID, micros(now), micros(now))
-		if err != nil {
+		if err := insertReservation(ctx, t, &u, o, o.CheckpointID, d.more, now); err != nil {
 			return err
 		}
 		if err := s.changeUsage(ctx, t, o.ProjectID, d.resource, Usage{Reserved: d.more}); err != nil {
@@ -46,6 +42,14 @@ func (s *Store) reserve(ctx context.Context, t *transaction, a *Acceptance) erro
 		}
 	}
 	return nil
+}
+
+// insertReservation keeps what an operation sets aside of a usage for a checkpoint.
+func insertReservation(ctx context.Context, t *transaction, u *usageRow, o *Operation, checkpointID string, more int64, now time.Time) error {
+	return t.exec(ctx, `INSERT INTO reservations (id, uuid, usage_id, project_id, resource, delta, expire, operation_id,
+		checkpoint_id, created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+		randomInteger(), karbor.NewID(), u.id, o.ProjectID, string(u.resource), more, micros(now.Add(reservationPeriod)),
+		o.ID, checkpointID, micros(now), micros(now))
 }
 
 // release gives back what an operation has set aside. The usages must be locked.

@@ -27,12 +27,14 @@ type ResourceRecord struct {
 	Parts map[string]string
 	// NotKept lists what a restore could not bring back.
 	NotKept []string
+	// Mapped lists what a restore put something else in the place of, as asked for.
+	Mapped []string
 	// Started says that a hook has begun.
 	Started bool
 }
 
 const resourceColumns = `operation_id, resource_key, state, phase, done, total, reason, new_id, parts, not_kept, started,
-	new_bytes, stored_bytes`
+	new_bytes, stored_bytes, mapped`
 
 // Resources gives the records of an operation, in the order of its graph.
 func (s *Store) Resources(ctx context.Context, operationID string) ([]ResourceRecord, error) {
@@ -46,6 +48,9 @@ func (s *Store) Resources(ctx context.Context, operationID string) ([]ResourceRe
 func (s *Store) UpdateResource(ctx context.Context, operationID string, key karbor.NodeKey, change func(*ResourceRecord) error) error {
 	doing := "recording the resource " + string(key) + " of the operation " + operationID
 	return s.write(ctx, doing, func(t *transaction) error {
+		if err := claimed(ctx, t); err != nil {
+			return err
+		}
 		r, err := one(ctx, t, scanResource, "SELECT "+resourceColumns+
 			" FROM operation_resources WHERE operation_id = ? AND resource_key = ?", operationID, string(key))
 		if err != nil {
@@ -55,9 +60,10 @@ func (s *Store) UpdateResource(ctx context.Context, operationID string, key karb
 			return err
 		}
 		err = t.exec(ctx, `UPDATE operation_resources SET state = ?, phase = ?, done = ?, total = ?, reason = ?,
-			new_id = ?, parts = ?, not_kept = ?, started = ?, new_bytes = ?, stored_bytes = ? WHERE operation_id = ? AND resource_key = ?`,
+			new_id = ?, parts = ?, not_kept = ?, started = ?, new_bytes = ?, stored_bytes = ?,
+			mapped = ? WHERE operation_id = ? AND resource_key = ?`,
 			string(r.State), r.Phase, r.Done, r.Total, r.Reason, r.NewID, document{r.Parts}, document{r.NotKept},
-			truth(r.Started), r.New, r.Stored, operationID, string(key))
+			truth(r.Started), r.New, r.Stored, document{r.Mapped}, operationID, string(key))
 		return err
 	})
 }
@@ -78,7 +84,7 @@ func insertResourceRecords(ctx context.Context, t *transaction, o *Operation) er
 func scanResource(rows *sql.Rows) (ResourceRecord, error) {
 	var r ResourceRecord
 	err := rows.Scan(&r.OperationID, (*string)(&r.Key), (*string)(&r.State), &r.Phase, &r.Done, &r.Total, &r.Reason,
-		&r.NewID, document{&r.Parts}, document{&r.NotKept}, &r.Started, &r.New, &r.Stored)
+		&r.NewID, document{&r.Parts}, document{&r.NotKept}, &r.Started, &r.New, &r.Stored, document{&r.Mapped})
 	return r, err
 }
 
@@ -102,6 +108,9 @@ var putScratch = "INSERT INTO scratch (operation_id, resource_key, document) VAL
 // SaveScratch keeps what a hook has to remember until its operation has ended.
 func (s *Store) SaveScratch(ctx context.Context, operationID string, key karbor.NodeKey, v any) error {
 	return s.write(ctx, "saving the scratch record of "+string(key), func(t *transaction) error {
+		if err := claimed(ctx, t); err != nil {
+			return err
+		}
 		err := t.exec(ctx, putScratch, operationID, string(key), document{v})
 		return err
 	})

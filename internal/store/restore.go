@@ -11,7 +11,7 @@ var restores = listing{
 	what:  "restore",
 	table: "restores",
 	columns: "id, project_id, provider_id, checkpoint_id, restore_target, parameters, status, " +
-		"resources_status, resources_reason, keep_on_failure, created_at, updated_at",
+		"resources_status, resources_reason, keep_on_failure, choices, created_at, updated_at, stand_in",
 	keys: map[string]string{
 		"id": "id", "project_id": "project_id", "provider_id": "provider_id", "checkpoint_id": "checkpoint_id",
 		"restore_target": "restore_target", "status": "status",
@@ -49,20 +49,28 @@ func (s *Store) Restores(ctx context.Context, f RestoreFilter, p Page) ([]karbor
 
 func insertRestore(ctx context.Context, t *transaction, r *karbor.Restore) error {
 	err := t.exec(ctx, `INSERT INTO restores (id, project_id, provider_id, checkpoint_id, restore_target,
-		parameters, status, resources_status, resources_reason, keep_on_failure, created_at, updated_at, deleted)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`, r.ID, r.ProjectID, r.ProviderID, r.CheckpointID,
+		parameters, status, resources_status, resources_reason, keep_on_failure, choices, created_at, updated_at, stand_in, deleted)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`, r.ID, r.ProjectID, r.ProviderID, r.CheckpointID,
 		r.RestoreTarget, document{r.Parameters}, string(r.Status), document{r.ResourcesStatus},
-		document{r.ResourcesReason}, truth(r.KeepOnFailure), micros(r.CreatedAt), micros(r.UpdatedAt))
+		document{r.ResourcesReason}, truth(r.KeepOnFailure), choices(r.Choices), micros(r.CreatedAt), micros(r.UpdatedAt), standIn(r.StandIn))
 	if isDuplicate(err) {
 		return karbor.Errorf(karbor.Conflict, "there is a restore %s already", r.ID)
 	}
 	return err
 }
 
+// choices gives a restore's choices as they lie in their column: NULL for none.
+func choices(c karbor.RestoreChoices) any {
+	if c.IsZero() {
+		return nil
+	}
+	return document{c}
+}
+
 func scanRestore(rows *sql.Rows) (karbor.Restore, error) {
 	var r karbor.Restore
 	err := rows.Scan(&r.ID, &r.ProjectID, &r.ProviderID, &r.CheckpointID, &r.RestoreTarget, document{&r.Parameters},
-		(*string)(&r.Status), document{&r.ResourcesStatus}, document{&r.ResourcesReason}, &r.KeepOnFailure,
-		timeColumn{&r.CreatedAt}, timeColumn{&r.UpdatedAt})
+		(*string)(&r.Status), document{&r.ResourcesStatus}, document{&r.ResourcesReason}, &r.KeepOnFailure, document{&r.Choices},
+		timeColumn{&r.CreatedAt}, timeColumn{&r.UpdatedAt}, document{&r.StandIn})
 	return r, err
 }

@@ -35,42 +35,53 @@ type ScheduledOperationFilter struct {
 	Definition []string
 }
 
-// CreateScheduledOperation keeps a new scheduled operation. The error is
-// karbor.NotFound if its project has no such trigger or no such plan, and
-// karbor.Invalid if the plan has another provider. CreatedAt and UpdatedAt are
-// filled in if they are zero.
+// CreateScheduledOperation keeps a new scheduled operation, without a delegation: see
+// CreateSchedule.
 func (s *Store) CreateScheduledOperation(ctx context.Context, o karbor.ScheduledOperation) error {
-	s.fillIn(&o.CreatedAt, &o.UpdatedAt)
-	return s.write(ctx, "creating the scheduled operation "+o.ID, func(t *transaction) error {
-		// Who deletes one of the two holds its row, too.
-		if _, err := trigger(ctx, t, o.ProjectID, o.TriggerID, forUpdate); err != nil {
-			return err
-		}
-		provider, err := one(ctx, t, scanText, "SELECT provider_id FROM plans WHERE id = ? AND project_id = ? AND deleted = 0"+forUpdate,
-			o.Definition.PlanID, o.ProjectID)
-		if err != nil {
-			return missing(err, "plan", o.Definition.PlanID)
-		}
-		if provider != o.Definition.ProviderID {
-			return karbor.Errorf(karbor.Invalid, "operation_definition.provider_id: %s is not the provider of the plan %s",
-				o.Definition.ProviderID, o.Definition.PlanID)
-		}
-		made, err := t.insert(ctx, `INSERT INTO scheduled_operations (id, name, description, operation_type, project_id, user_id,
-			trigger_id, plan_id, operation_definition, enabled, created_at, updated_at, deleted)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`, o.ID, o.Name, o.Description, string(o.OperationType), o.ProjectID,
-			o.UserID, o.TriggerID, o.Definition.PlanID, document{o.Definition}, truth(o.Enabled), micros(o.CreatedAt), micros(o.UpdatedAt))
-		if err == nil && !made {
-			return karbor.Errorf(karbor.Conflict, "there is a scheduled operation %s already", o.ID)
-		}
-		return err
-	})
+	return s.CreateSchedule(ctx, o, karbor.OverlapSkip, nil)
+}
+
+// checkUse holds the trigger and the plan of a scheduled operation, which must be of
+// its project, and gives the trigger.
+func checkUse(ctx context.Context, t *transaction, o karbor.ScheduledOperation) (karbor.Trigger, error) {
+	// Who deletes one of the two holds its row, too.
+	g, err := trigger(ctx, t, o.ProjectID, o.TriggerID, forUpdate)
+	if err != nil {
+		return g, err
+	}
+	provider, err := one(ctx, t, scanText, "SELECT provider_id FROM plans WHERE id = ? AND project_id = ? AND deleted = 0"+forUpdate,
+		o.Definition.PlanID, o.ProjectID)
+	if err != nil {
+		return g, missing(err, "plan", o.Definition.PlanID)
+	}
+	if provider != o.Definition.ProviderID {
+		return g, karbor.Errorf(karbor.Invalid, "operation_definition.provider_id: %s is not the provider of the plan %s",
+			o.Definition.ProviderID, o.Definition.PlanID)
+	}
+	return g, nil
+}
+
+func insertScheduledOperation(ctx context.Context, t *transaction, o karbor.ScheduledOperation) error {
+	made, err := t.insert(ctx, `INSERT INTO scheduled_operations (id, name, description, operation_type, project_id, user_id,
+		trigger_id, plan_id, operation_definition, enabled, created_at, updated_at, deleted)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`, o.ID, o.Name, o.Description, string(o.OperationType), o.ProjectID,
+		o.UserID, o.TriggerID, o.Definition.PlanID, document{o.Definition}, truth(o.Enabled), micros(o.CreatedAt), micros(o.UpdatedAt))
+	if err == nil && !made {
+		return karbor.Errorf(karbor.Conflict, "there is a scheduled operation %s already", o.ID)
+	}
+	return err
 }
 
 // ScheduledOperation gives a scheduled operation of a project, or of any if
 // projectID is "".
 func (s *Store) ScheduledOperation(ctx context.Context, projectID, id string) (karbor.ScheduledOperation, error) {
-	o, err := one(ctx, s.reader, scanScheduledOperation, "SELECT "+scheduledOperations.columns+
-		" FROM scheduled_operations WHERE id = ? AND (project_id = ? OR ? = '') AND deleted = 0", id, projectID, projectID)
+	return scheduledOperation(ctx, s.reader, projectID, id, "")
+}
+
+// scheduledOperation reads a scheduled operation; lock is forUpdate or "".
+func scheduledOperation(ctx context.Context, q queryer, projectID, id, lock string) (karbor.ScheduledOperation, error) {
+	o, err := one(ctx, q, scanScheduledOperation, "SELECT "+scheduledOperations.columns+
+		" FROM scheduled_operations WHERE id = ? AND (project_id = ? OR ? = '') AND deleted = 0"+lock, id, projectID, projectID)
 	if err != nil {
 		return karbor.ScheduledOperation{}, missing(err, "scheduled operation", id)
 	}
@@ -92,7 +103,8 @@ func (s *Store) ScheduledOperations(ctx context.Context, f ScheduledOperationFil
 	return list(ctx, s, scheduledOperations, scope, filter, p, scanScheduledOperation)
 }
 
-// DeleteScheduledOperation deletes a scheduled operation. Its checkpoints stay.
+// DeleteScheduledOperation deletes a scheduled operation. Its checkpoints stay, and
+// what runs goes on; its delegation is given back when that is over.
 func (s *Store) DeleteScheduledOperation(ctx context.Context, projectID, id string) error {
 	now := s.now()
 	return s.write(ctx, "deleting the scheduled operation "+id, func(t *transaction) error {
@@ -104,7 +116,7 @@ func (s *Store) DeleteScheduledOperation(ctx context.Context, projectID, id stri
 		if err != nil {
 			return missing(err, "scheduled operation", id)
 		}
-		return nil
+		return deleteSchedule(ctx, t, id, micros(now))
 	})
 }
 

@@ -17,7 +17,7 @@ var seedTables = map[string]string{
 	"triggers":             "id name project_id type properties created_at updated_at deleted_at deleted",
 	"scheduled_operations": "id name operation_type project_id trigger_id operation_definition created_at updated_at deleted_at deleted",
 	"services": "id host binary_name topic report_count disabled disabled_reason modified_at rpc_current_version " +
-		"rpc_available_version created_at updated_at deleted_at deleted",
+		"rpc_available_version version created_at updated_at deleted_at deleted",
 	"verifications": "id project_id provider_id checkpoint_id status parameters resources_status resources_reason created_at updated_at deleted_at",
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/karbor/karbor"
 )
 
-const serviceColumns = "id, host, binary_name, disabled, disabled_reason, report_count, created_at, updated_at"
+const serviceColumns = "id, host, binary_name, disabled, disabled_reason, report_count, created_at, updated_at, version"
 
 // ServiceFilter narrows a list of services down. Empty members ask for nothing.
 type ServiceFilter struct {
@@ -23,13 +23,13 @@ func (s *Store) ReportService(ctx context.Context, host, binary string) (karbor.
 	err := s.write(ctx, "reporting that "+binary+" runs", func(t *transaction) error {
 		now := s.now().UTC().Truncate(time.Microsecond)
 		const where = " WHERE host = ? AND binary_name = ?"
-		n, err := t.changed(ctx, "UPDATE services SET report_count = report_count + 1, updated_at = ?, deleted_at = NULL, deleted = 0"+where,
-			micros(now), host, binary)
+		n, err := t.changed(ctx, "UPDATE services SET report_count = report_count + 1, updated_at = ?, version = ?, deleted_at = NULL, deleted = 0"+where,
+			micros(now), s.program, host, binary)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			if err := insertService(ctx, t, host, binary, now); err != nil {
+			if err := insertService(ctx, t, host, binary, s.program, now); err != nil {
 				return err
 			}
 		}
@@ -40,14 +40,14 @@ func (s *Store) ReportService(ctx context.Context, host, binary string) (karbor.
 }
 
 // insertService gives a new service the smallest number that no other has had.
-func insertService(ctx context.Context, t *transaction, host, binary string, now time.Time) error {
+func insertService(ctx context.Context, t *transaction, host, binary, version string, now time.Time) error {
 	last, err := one(ctx, t, scanInt, "SELECT COALESCE(MAX(id), 0) FROM services")
 	if err != nil {
 		return err
 	}
 	made, err := t.insert(ctx, `INSERT INTO services (id, host, binary_name, topic, report_count, disabled, disabled_reason,
-		modified_at, rpc_current_version, rpc_available_version, created_at, updated_at, deleted)
-		VALUES (?, ?, ?, '', 1, 0, '', ?, '', '', ?, ?, 0)`, last+1, host, binary, micros(now), micros(now), micros(now))
+		modified_at, rpc_current_version, rpc_available_version, version, created_at, updated_at, deleted)
+		VALUES (?, ?, ?, '', 1, 0, '', ?, '', '', ?, ?, ?, 0)`, last+1, host, binary, micros(now), version, micros(now), micros(now))
 	if err == nil && !made {
 		return karbor.Transientf("another service of the list was added at the same moment")
 	}
@@ -95,7 +95,7 @@ func scanService(rows *sql.Rows) (karbor.Service, error) {
 	var v karbor.Service
 	var disabled int64
 	err := rows.Scan(&v.ID, &v.Host, &v.Binary, &disabled, &v.DisabledReason, &v.ReportCount,
-		timeColumn{&v.CreatedAt}, timeColumn{&v.UpdatedAt})
+		timeColumn{&v.CreatedAt}, timeColumn{&v.UpdatedAt}, &v.Version)
 	v.Disabled = disabled != 0
 	return v, err
 }

@@ -9,6 +9,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -31,7 +32,21 @@ type Options struct {
 	// Upgrade brings the schema of a database server up to date, as that of an
 	// SQLite file always is. Without it an older schema is refused.
 	Upgrade bool
+	// Program is the version of the program, which the list of services shows of those
+	// that report here. It has at most 255 bytes.
+	Program string
+	// Window is how late a run of a trigger may begin that names no window of its own;
+	// DefaultWindow if it is 0. Runs is how many runs of a scheduled operation are kept
+	// that are over; DefaultRuns if it is 0.
+	Window time.Duration
+	Runs   int
 }
+
+// The defaults of what is kept of scheduled operations.
+const (
+	DefaultWindow = 15 * time.Minute
+	DefaultRuns   = 5
+)
 
 // Server is what the connections to a database server need.
 type Server = database.Server
@@ -41,6 +56,11 @@ type Store struct {
 	now    func() time.Time
 	db     *database.DB
 	reader reader
+	// window and runs are those of the options.
+	window time.Duration
+	runs   int
+	// program is the version of the program.
+	program string
 }
 
 // Open opens the database at a URL (sqlite:///path, postgresql://user@host/name,
@@ -61,7 +81,11 @@ func Open(ctx context.Context, location string, options Options) (*Store, error)
 	if err := ready(ctx, db, options.Upgrade, logger); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Store{now: options.Now, db: db, reader: reader{db}}, nil
+	return &Store{
+		now: options.Now, db: db, reader: reader{db},
+		program: options.Program,
+		window:  cmp.Or(options.Window, DefaultWindow), runs: cmp.Or(options.Runs, DefaultRuns),
+	}, nil
 }
 
 // Close ends the store. Calls that still run fail.
@@ -122,4 +146,14 @@ func missing(err error, what, id string) error {
 		return karbor.Errorf(karbor.NotFound, "the %s %s could not be found", what, id)
 	}
 	return failed("reading the "+what+" "+id, err)
+}
+
+// Time gives the time by the clock of the database's server, which is that of all
+// nodes; by the store's own where the database is a file.
+func (s *Store) Time(ctx context.Context) (time.Time, error) {
+	at, ok, err := s.db.Time(ctx)
+	if err == nil && !ok {
+		at = s.now()
+	}
+	return at, failed("asking the database for the time", err)
 }

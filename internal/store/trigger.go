@@ -92,6 +92,11 @@ func (s *Store) UpdateTrigger(ctx context.Context, projectID, id string, change 
 		}
 		g.ID, g.ProjectID, g.Type, g.CreatedAt = old.ID, old.ProjectID, old.Type, old.CreatedAt
 		g.UpdatedAt = s.now().UTC().Truncate(time.Microsecond)
+		if g.Properties != old.Properties {
+			if err := s.retime(ctx, t, old, g, g.UpdatedAt); err != nil {
+				return err
+			}
+		}
 		return t.exec(ctx, "UPDATE triggers SET name = ?, properties = ?, updated_at = ? WHERE id = ?",
 			g.Name, document{g.Properties}, micros(g.UpdatedAt), id)
 	})

@@ -11,7 +11,7 @@ var verifications = listing{
 	what:  "verification",
 	table: "verifications",
 	columns: "id, project_id, provider_id, checkpoint_id, parameters, status, resources_status, " +
-		"resources_reason, created_at, updated_at",
+		"resources_reason, created_at, updated_at, stand_in",
 	keys: map[string]string{
 		"id": "id", "project_id": "project_id", "provider_id": "provider_id", "checkpoint_id": "checkpoint_id",
 		"status": "status", "created_at": "created_at", "updated_at": "updated_at",
@@ -53,9 +53,9 @@ func (s *Store) Verifications(ctx context.Context, f VerificationFilter, p Page)
 
 func insertVerification(ctx context.Context, t *transaction, v *karbor.Verification) error {
 	err := t.exec(ctx, `INSERT INTO verifications (id, project_id, provider_id, checkpoint_id, parameters, status,
-		resources_status, resources_reason, created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+		resources_status, resources_reason, created_at, updated_at, stand_in, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
 		v.ID, v.ProjectID, v.ProviderID, v.CheckpointID, document{v.Parameters}, string(v.Status),
-		document{v.ResourcesStatus}, document{v.ResourcesReason}, micros(v.CreatedAt), micros(v.UpdatedAt))
+		document{v.ResourcesStatus}, document{v.ResourcesReason}, micros(v.CreatedAt), micros(v.UpdatedAt), standIn(v.StandIn))
 	if isDuplicate(err) {
 		return karbor.Errorf(karbor.Conflict, "there is a verification %s already", v.ID)
 	}
@@ -65,6 +65,6 @@ func insertVerification(ctx context.Context, t *transaction, v *karbor.Verificat
 func scanVerification(rows *sql.Rows) (karbor.Verification, error) {
 	var v karbor.Verification
 	err := rows.Scan(&v.ID, &v.ProjectID, &v.ProviderID, &v.CheckpointID, document{&v.Parameters}, (*string)(&v.Status),
-		document{&v.ResourcesStatus}, document{&v.ResourcesReason}, timeColumn{&v.CreatedAt}, timeColumn{&v.UpdatedAt})
+		document{&v.ResourcesStatus}, document{&v.ResourcesReason}, timeColumn{&v.CreatedAt}, timeColumn{&v.UpdatedAt}, document{&v.StandIn})
 	return v, err
 }

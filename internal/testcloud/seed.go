@@ -9,6 +9,7 @@ import (
 	"github.com/karbor/karbor/internal/testcloud/fabric"
 	"github.com/karbor/karbor/internal/testcloud/glance"
 	"github.com/karbor/karbor/internal/testcloud/keystone"
+	"github.com/karbor/karbor/internal/testcloud/manila"
 	"github.com/karbor/karbor/internal/testcloud/neutron"
 	"github.com/karbor/karbor/internal/testcloud/nova"
 )
@@ -30,6 +31,7 @@ func (c *Cloud) build(ctx context.Context, o Options) error {
 		"volume":    volumes,
 		"network":   networks,
 		"compute":   nova.New(c.fab, images, volumes, networks),
+		"share":     manila.New(c.fab),
 		"testcloud": fabric.NewControl(c.fab),
 	}
 	return c.seed(ctx)

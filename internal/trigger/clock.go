@@ -42,9 +42,25 @@ func offset(at time.Time, loc *time.Location) time.Duration {
 
 func sameReading(at, want time.Time, loc *time.Location) bool { return reading(at, loc).Equal(want) }
 
+// before gives the reading behind which those of all instants after t lie. What a clock
+// has jumped over, or will show again, lies before t's there, and comes after t here.
+func before(t time.Time, loc *time.Location) time.Time {
+	if now := offset(t, loc); now == offset(t.Add(-widestJump), loc) && now == offset(t.Add(widestJump), loc) {
+		return reading(t, loc)
+	}
+	return reading(t, loc).Add(-widestJump)
+}
+
+// again gives the second instant at which a clock in loc shows the reading, if there is
+// one behind the first.
+func again(first, reading time.Time, loc *time.Location) (time.Time, bool) {
+	second := reading.Add(-offset(reading.Add(24*time.Hour), loc))
+	return second, second.After(first) && sameReading(second, reading, loc)
+}
+
 // zoned turns ascending readings of a clock in loc into ascending instants, each
-// once.
-func zoned(next runs, loc *time.Location) runs {
+// once; twice gives both instants of a reading that the clock shows twice.
+func zoned(next runs, loc *time.Location, twice bool) runs {
 	if loc == time.UTC {
 		return next
 	}
@@ -75,6 +91,20 @@ func zoned(next runs, loc *time.Location) runs {
 					}
 					have = false
 					at, _ := instant(peeked, loc)
+					pending = append(pending, at)
+				}
+				// And what comes again, later than those that come again behind it.
+				for repeats := twice && !skipped; repeats; {
+					var second time.Time
+					if second, repeats = again(at, r, loc); !repeats {
+						break
+					}
+					pending = append(pending, second)
+					if peeked, have = next(); !have {
+						break
+					}
+					r, have = peeked, false
+					at, _ = instant(r, loc)
 					pending = append(pending, at)
 				}
 				slices.SortFunc(pending, time.Time.Compare)

@@ -17,8 +17,8 @@ import (
 // '*', a day that matches one of both is enough, as in every cron.
 type crontab struct {
 	expression string
-	// least is the least time between two runs, were every day one of its days.
-	least time.Duration
+	// minute and hour are two of its fields.
+	minute, hour string
 }
 
 // field is one of the five.
@@ -55,11 +55,10 @@ func parseCrontab(text string) (pattern, error) {
 			return nil, invalid("the field %s: %w", f.name, err)
 		}
 	}
-	c := crontab{expression: strings.Join(parts, " ")}
+	c := crontab{expression: strings.Join(parts, " "), minute: parts[0], hour: parts[1]}
 	if !gronx.IsValid(c.expression) {
 		return nil, invalid("it is not a crontab: %q", cut(text))
 	}
-	c.least = leastGap(parts[0], parts[1])
 	return c, nil
 }
 

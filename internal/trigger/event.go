@@ -25,13 +25,14 @@ type event struct {
 	exceptionDays map[time.Time]bool
 }
 
-// parseCalendar reads an event. start is its beginning if it names none.
-func parseCalendar(text string, start time.Time) (pattern, error) {
+// parseCalendar reads an event. start is its beginning if it names none, and zone that
+// of a beginning that names none.
+func parseCalendar(text string, start time.Time, zone *time.Location) (pattern, error) {
 	lines, err := eventLines(text)
 	if err != nil {
 		return nil, err
 	}
-	e := &event{zone: time.UTC, exceptions: map[time.Time]bool{}, exceptionDays: map[time.Time]bool{}}
+	e := &event{zone: zone, exceptions: map[time.Time]bool{}, exceptionDays: map[time.Time]bool{}}
 	begin, own, err := e.beginning(lines, start)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func parseCalendar(text string, start time.Time) (pattern, error) {
 // beginning reads DTSTART, which also gives the zone of all times that name
 // none. own is false where there is no DTSTART.
 func (e *event) beginning(lines []line, start time.Time) (begin time.Time, own bool, err error) {
-	begin = start.Truncate(time.Second)
+	begin = reading(start.Truncate(time.Second), e.zone)
 	for _, l := range lines {
 		if l.name != "DTSTART" {
 			continue
@@ -82,7 +83,7 @@ func (e *event) beginning(lines []line, start time.Time) (begin time.Time, own b
 			return begin, own, invalid("the VEVENT has DTSTART twice")
 		}
 		own = true
-		zone, err := l.zone(time.UTC)
+		zone, err := l.zone(e.zone)
 		if err != nil {
 			return begin, own, err
 		}
@@ -139,14 +140,13 @@ func (e *event) addExceptions(l line) error {
 
 // after implements pattern.
 func (e *event) after(t time.Time) runs {
-	// What a clock jumps over lies before t there, and comes after it here.
-	from := reading(t, e.zone).Add(-widestJump)
+	from := before(t, e.zone)
 	sources := make([]runs, 0, len(e.rules)+1)
 	for _, r := range e.rules {
 		sources = append(sources, r.from(from))
 	}
 	sources = append(sources, listed(e.dates))
-	next := zoned(merged(sources), e.zone)
+	next := zoned(merged(sources), e.zone, false)
 	return func() (time.Time, bool) {
 		for {
 			run, ok := next()

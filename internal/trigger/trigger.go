@@ -65,12 +65,18 @@ func Parse(p karbor.TriggerProperties) (*Schedule, error) {
 	if !p.EndTime.IsZero() && !p.EndTime.After(p.StartTime) {
 		return nil, karbor.Errorf(karbor.Invalid, "properties.end_time: %s is not after the start_time, %s", written(s.end), written(s.start))
 	}
-	var err error
+	zone, err := Zone(p)
+	if err != nil {
+		return nil, err
+	}
 	switch p.Format {
 	case karbor.Crontab:
 		s.pattern, err = parseCrontab(p.Pattern)
+		if c, ok := s.pattern.(crontab); ok && zone != time.UTC {
+			s.pattern = localCrontab{c, zone}
+		}
 	case karbor.Calendar:
-		s.pattern, err = parseCalendar(p.Pattern, s.start)
+		s.pattern, err = parseCalendar(p.Pattern, s.start, zone)
 	default:
 		err = karbor.Errorf(karbor.Invalid, "properties.format: %q is none of %s and %s", p.Format, karbor.Crontab, karbor.Calendar)
 	}
@@ -78,6 +84,29 @@ func Parse(p karbor.TriggerProperties) (*Schedule, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Zone gives the zone of whose clock a trigger's pattern speaks where it names none.
+func Zone(p karbor.TriggerProperties) (*time.Location, error) {
+	if p.Timezone == "" {
+		return time.UTC, nil
+	}
+	zone, err := time.LoadLocation(p.Timezone)
+	if err != nil || p.Timezone == "Local" {
+		return nil, karbor.Errorf(karbor.Invalid, "properties.timezone: the time zone %q is not known", cut(p.Timezone))
+	}
+	return zone, nil
+}
+
+// Zone gives the zone of whose clock the schedule speaks.
+func (s *Schedule) Zone() *time.Location {
+	switch p := s.pattern.(type) {
+	case localCrontab:
+		return p.zone
+	case *event:
+		return p.zone
+	}
+	return time.UTC
 }
 
 // Next gives the first run strictly after t. A run is at the start time at the
@@ -98,13 +127,31 @@ func (s *Schedule) after(t time.Time) runs {
 	}
 }
 
+// Times gives the first n runs strictly after t, or fewer if there are no more.
+func (s *Schedule) Times(t time.Time, n int) []time.Time {
+	var out []time.Time
+	next := s.after(t)
+	for range n {
+		run, ok := next()
+		if !ok {
+			break
+		}
+		out = append(out, run)
+	}
+	return out
+}
+
 // Check reads the properties of a trigger that shall be stored at the time now:
 // as Parse, and it must fire at least once after now, its window must be within
-// the limits, and no two of its runs may be closer than the limits allow.
+// the limits, its jitter within its window, and no two of its runs may be closer than the limits allow.
 func Check(p karbor.TriggerProperties, limits Limits, now time.Time) (*Schedule, error) {
 	if p.Window != 0 && (p.Window < limits.MinWindow || p.Window > limits.MaxWindow) {
 		return nil, karbor.Errorf(karbor.Invalid, "properties.window: %d seconds are not from %d to %d",
 			int64(p.Window/time.Second), int64(limits.MinWindow/time.Second), int64(limits.MaxWindow/time.Second))
+	}
+	if p.Jitter < 0 || p.Jitter > limits.Window(p) {
+		return nil, karbor.Errorf(karbor.Invalid, "properties.jitter: %d seconds are more than the window, %d",
+			int64(p.Jitter/time.Second), int64(limits.Window(p)/time.Second))
 	}
 	s, err := Parse(p)
 	if err != nil {
@@ -118,7 +165,7 @@ func Check(p karbor.TriggerProperties, limits Limits, now time.Time) (*Schedule,
 	if !ok {
 		return nil, karbor.Errorf(karbor.Invalid, "properties.pattern: it gives no run after %s until the end_time, %s", written(later(now, s.start)), written(s.end))
 	}
-	if c, ok := s.pattern.(crontab); ok && c.least >= limits.MinInterval {
+	if c, ok := s.pattern.(crontab); ok && leastGap(c.minute, c.hour) >= limits.MinInterval {
 		return s, nil
 	}
 	return s, checkGaps(next, last, limits.MinInterval)

@@ -44,6 +44,11 @@ type Step struct {
 	// Timeout bounds one attempt; 0 stands for DefaultTimeout.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	Retry   Retry         `json:"retry,omitzero"`
+	// Quick says that an attempt is over in a second as a rule, and reports no
+	// progress: an engine may run it with less ado. Then an attempt that a crash cut
+	// off may be repeated under its number, and one that runs may end as if no cancel
+	// had come.
+	Quick bool `json:"quick,omitempty"`
 }
 
 // Retry says how often and how soon a step is tried again after an error that may
@@ -149,6 +154,9 @@ type Description struct {
 	ID        string
 	State     State
 	Cancelled string // the reason given to Cancel
+	// Before is how many other operations are to begin before a Pending one, as far as
+	// the engine knows.
+	Before    int
 	StartedAt time.Time
 	EndedAt   time.Time // zero while it is not over
 	Steps     []StepDescription
@@ -166,6 +174,10 @@ type StepDescription struct {
 	Error string
 	// Waiting is when the next attempt is due, while it is tried again.
 	Waiting time.Time
+	// Queued says that it waits for a place in its pool, and Before how many steps are
+	// to get one before it, as far as the engine knows.
+	Queued bool
+	Before int
 }
 
 // Engine runs operations. Methods may be called concurrently.

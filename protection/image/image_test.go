@@ -73,9 +73,13 @@ func TestImageComesBackWithItsPropertiesAndBytes(t *testing.T) {
 func TestHiddenImageComesBack(t *testing.T) { comesBack(t, true, nil) }
 
 func comesBack(t *testing.T, hidden bool, kind func(t *testing.T) protection.Repository) {
-	tenant := protectiontest.NewTenant(t)
+	protectiontest.Run(t, caseOf(t, protectiontest.NewTenant(t), hidden, kind))
+}
+
+func caseOf(t *testing.T, tenant *protectiontest.Tenant, hidden bool, kind func(t *testing.T) protection.Repository) protectiontest.Case {
+	t.Helper()
 	data := content(10_000)
-	protectiontest.Run(t, protectiontest.Case{
+	return protectiontest.Case{
 		Plugin: open(t, "{poll_interval: 20ms, timeout: 1m}"), Type: karbor.ImageType,
 		Session: tenant.Session, Inventory: tenant.Inventory, Data: kind,
 		Make: func(t *testing.T) protectiontest.Source {
@@ -102,7 +106,7 @@ func comesBack(t *testing.T, hidden bool, kind func(t *testing.T) protection.Rep
 				},
 			}
 		},
-	})
+	}
 }
 
 // TestServersDiskComesBackAsAnImage protects a server's image in its role: the

@@ -36,7 +36,7 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	}
 	if i == nil {
 		// What an interrupted run left half uploaded can't be gone on with.
-		if err := remove(ctx, client, call, protection.First(call.Text("restore_name"), doc.Name)); err != nil {
+		if err := remove(ctx, client, call, call.RestoredName(doc.Name)); err != nil {
 			return err
 		}
 		if i, err = r.upload(ctx, client, call, doc); err != nil {
@@ -71,7 +71,7 @@ func (r *room) complete(ctx context.Context, client *gophercloud.ServiceClient, 
 			return i, nil
 		}
 	}
-	made, err := findImages(ctx, client, call, protection.First(call.Text("restore_name"), doc.Name))
+	made, err := findImages(ctx, client, call, call.RestoredName(doc.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 // belatedly for an earlier run.
 func ensureImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, doc document) (string, error) {
 	opts := images.CreateOpts{
-		Name: protection.First(call.Text("restore_name"), doc.Name), DiskFormat: doc.DiskFormat, ContainerFormat: doc.ContainerFormat,
+		Name: call.RestoredName(doc.Name), DiskFormat: doc.DiskFormat, ContainerFormat: doc.ContainerFormat,
 		MinDisk: doc.MinDisk, MinRAM: doc.MinRAM, Tags: doc.Tags, Properties: call.Tags(),
 	}
 	private := images.ImageVisibilityPrivate
@@ -160,7 +160,7 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 	} else if err != nil {
 		return err
 	}
-	return remove(ctx, client, call, protection.First(call.Text("restore_name"), doc.Name))
+	return remove(ctx, client, call, call.RestoredName(doc.Name))
 }
 
 // remove deletes the restored images that the record names, or that have the

@@ -11,6 +11,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
 )
 
 // defaultGroup is the name of the group that every project has, and that can be
@@ -58,6 +59,7 @@ func (b *builder) groups(ctx context.Context) error {
 	for _, g := range b.doc.SecurityGroups {
 		var err error
 		switch {
+		case b.call.Instead(protection.MapSecurityGroups, g.ID, g.Name) != "": // that one stays as it is
 		case b.made[g.ID]:
 			err = b.rules(ctx, g)
 		case g.Name == defaultGroup && b.ids[g.ID] != "":
@@ -71,6 +73,9 @@ func (b *builder) groups(ctx context.Context) error {
 }
 
 func (b *builder) group(ctx context.Context, g group) error {
+	if mapped, err := b.mappedGroup(ctx, g); err != nil || mapped {
+		return err
+	}
 	var now group
 	err := b.neutron.show(ctx, groupKind, g.ID, &now)
 	if err != nil && !openstack.IsNotFound(err) {

@@ -169,6 +169,12 @@ func (b *builder) label(ctx context.Context, k kind, id string, original common)
 // networks reuses or makes the networks.
 func (b *builder) networks(ctx context.Context) error {
 	for _, n := range b.doc.Networks {
+		if mapped, err := b.mapped(ctx, n); err != nil || mapped {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if !b.copying() {
 			usable, err := b.usable(ctx, n.ID)
 			if err != nil {
@@ -242,7 +248,7 @@ func (b *builder) name(n network) string {
 	if asked != "" && b.doc.Project && len(b.doc.Networks) > 1 {
 		return asked + "-" + n.Name
 	}
-	return protection.First(asked, n.Name)
+	return b.call.RestoredName(n.Name)
 }
 
 // refused reports whether the cloud will never accept a request as it is.

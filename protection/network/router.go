@@ -96,6 +96,9 @@ func (b *builder) gateway(ctx context.Context, r router, id string) error {
 // external gives the external network for a router: the original's, or the one
 // that has its name here, or "".
 func (b *builder) external(ctx context.Context, r router) (string, error) {
+	if other, err := b.mappedExternal(ctx, r); err != nil || other != "" {
+		return other, err
+	}
 	var n network
 	err := b.neutron.show(ctx, networkKind, r.Gateway.NetworkID, &n)
 	if err == nil && n.External {

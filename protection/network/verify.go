@@ -17,6 +17,11 @@ func sound(_ context.Context, call *protection.Call, d *document) error {
 	if d.Networks == nil || !d.Project && !known[call.Node.ID] {
 		return karbor.Errorf(karbor.Internal, "its document tells nothing of the network itself")
 	}
+	for i := range d.Subnets {
+		if !known[d.Subnets[i].NetworkID] {
+			return karbor.Errorf(karbor.Internal, "its subnet %s is of a network that is not in its document", d.Subnets[i].ID)
+		}
+	}
 	for i := range d.Routers {
 		for _, p := range d.Routers[i].Interfaces {
 			if !known[p.NetworkID] {

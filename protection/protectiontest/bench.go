@@ -3,6 +3,7 @@ package protectiontest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func (b *bench) call(op *operation, kept *bank, source Source, parameters map[st
 		parameters = map[string]any{}
 	}
 	return &protection.Call{
-		OperationID: op.owner, Owner: op.owner, CheckpointID: op.owner,
+		OperationID: op.owner, Owner: op.owner, CheckpointID: kept.owner,
 		Graph: source.Graph, Node: source.Graph.Node(source.Key), Parameters: parameters,
 		Documents: view, Data: view.data(), Scratch: intents.Scratch(), Intents: intents, NewResources: own,
 		Cloud: b.cloud, Service: b.service,
@@ -59,6 +60,11 @@ func (b *bench) call(op *operation, kept *bank, source Source, parameters map[st
 			op.mu.Lock()
 			defer op.mu.Unlock()
 			op.notKept = append(op.notKept, sentence)
+		},
+		Mapped: func(sentence string) {
+			op.mu.Lock()
+			defer op.mu.Unlock()
+			op.mapped = append(op.mapped, sentence)
 		},
 	}
 }
@@ -143,4 +149,22 @@ func (b *bench) expect(t *testing.T, what string, want []string) {
 	if diff := cmp.Diff(want, b.Inventory(t)); diff != "" {
 		t.Fatalf("%s: the cloud has not what it should (-want +got):\n%s", what, diff)
 	}
+}
+
+// expectKept compares the inventory with what it was before a checkpoint was made, and
+// what the checkpoint keeps.
+func (b *bench) expectKept(t *testing.T, what string, before []string) {
+	t.Helper()
+	now := b.Inventory(t)
+	added := slices.DeleteFunc(slices.Clone(now), func(line string) bool { return slices.Contains(before, line) })
+	if len(added) != b.Keeps || len(now) != len(before)+b.Keeps {
+		t.Fatalf("%s: the cloud has not what it should: %d things are to be kept (-before +now):\n%s", what, b.Keeps, cmp.Diff(before, now))
+	}
+}
+
+// protecting begins an operation that makes a checkpoint in kept.
+func (b *bench) protecting(kept *bank, source Source) *protection.Call {
+	op := newOperation()
+	op.owner = kept.owner
+	return b.call(op, kept, source, source.Options)
 }

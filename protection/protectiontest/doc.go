@@ -32,6 +32,9 @@ type Case struct {
 	Data func(t *testing.T) protection.Repository
 	// Transport is the way to the cloud; nil stands for http.DefaultTransport.
 	Transport http.RoundTripper
+	// Keeps is how many things of the inventory each checkpoint keeps in the cloud; 0
+	// for a plug-in that keeps all in the bank. Such a plug-in has hooks for delete.
+	Keeps int
 	// ChangesOnly limits the kills to calls that change something (no GET), for
 	// a type whose round trip takes seconds.
 	ChangesOnly bool
@@ -44,8 +47,12 @@ type Source struct {
 	Key   karbor.NodeKey
 	// Options and Restore are the parameters of the operations.
 	Options, Restore map[string]any
-	// Destroy removes the source from the cloud.
+	// Destroy removes the source from the cloud. Where the cloud refuses that, since
+	// what a checkpoint keeps hangs on the source, it spoils the source.
 	Destroy func(t *testing.T)
+	// Lose removes from the cloud all that checkpoints of the source keep there, behind
+	// their back; nil if they keep nothing.
+	Lose func(t *testing.T)
 	// Children makes, for one restore, what the restores of the other nodes make;
 	// nil for none. remove, which may be nil, takes it away again.
 	Children func(t *testing.T) (restored Restored, remove func(t *testing.T))
@@ -60,6 +67,6 @@ type Restored struct {
 	// Nodes are the new ids of the other nodes; Parts of what is no node.
 	Nodes map[karbor.NodeKey]string
 	Parts map[string]string
-	// NotKept are the sentences for the tenant.
-	NotKept []string
+	// NotKept and Mapped are the sentences for the tenant.
+	NotKept, Mapped []string
 }

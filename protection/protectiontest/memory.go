@@ -19,6 +19,8 @@ import (
 
 // bank is a node's part of a bank in memory. It outlives processes.
 type bank struct {
+	// owner is the checkpoint's id.
+	owner     string
 	mu        sync.Mutex
 	documents map[string][]byte
 	data      map[string]*stored
@@ -32,7 +34,7 @@ type stored struct {
 }
 
 func newBank() *bank {
-	return &bank{documents: map[string][]byte{}, data: map[string]*stored{}}
+	return &bank{owner: karbor.NewID(), documents: map[string][]byte{}, data: map[string]*stored{}}
 }
 
 // checkpoint is a bank as one process sees it: nothing works for a dead one.
@@ -195,6 +197,7 @@ type operation struct {
 	nodes   map[karbor.NodeKey]string
 	parts   map[string]string
 	notKept []string
+	mapped  []string
 }
 
 func newOperation() *operation {
@@ -204,7 +207,7 @@ func newOperation() *operation {
 func (o *operation) restored() Restored {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return Restored{ID: o.id, Nodes: maps.Clone(o.nodes), Parts: maps.Clone(o.parts), NotKept: slices.Clone(o.notKept)}
+	return Restored{ID: o.id, Nodes: maps.Clone(o.nodes), Parts: maps.Clone(o.parts), NotKept: slices.Clone(o.notKept), Mapped: slices.Clone(o.mapped)}
 }
 
 // records are an operation's durable records as one process sees them.

@@ -19,6 +19,7 @@ func Run(t *testing.T, c Case) {
 	t.Run("what is protected and destroyed comes back", b.testRoundTrip)
 	t.Run("each hook can run twice", b.testTwice)
 	t.Run("what is protected is verified, and what is lost is found", b.testVerify)
+	t.Run("what a checkpoint keeps in the cloud goes with it", b.testDelete)
 	t.Run("a source that is not there fails for good", b.testVanished)
 	t.Run("protect survives a kill at every call", func(t *testing.T) { b.testKills(t, karbor.Protect, false) })
 	t.Run("a killed protect can be undone", func(t *testing.T) { b.testKills(t, karbor.Protect, true) })
@@ -26,9 +27,45 @@ func Run(t *testing.T, c Case) {
 	t.Run("a killed restore can be undone", func(t *testing.T) { b.testKills(t, karbor.RestoreOperation, true) })
 }
 
+// Life protects, verifies, destroys, restores, compares and deletes once, for clouds
+// where the whole suite takes too long.
+func Life(t *testing.T, c Case) {
+	b := newBench(t, c)
+	t.Run("what is protected and destroyed comes back", b.testRoundTrip)
+	t.Run("what is protected is verified, and what is lost is found", b.testVerify)
+	t.Run("what a checkpoint keeps in the cloud goes with it", func(t *testing.T) {
+		source := b.Make(t)
+		defer source.Destroy(t)
+		b.deleted(t, source, life{dies: -1})
+	})
+}
+
 // RoundTrip runs that part of the suite that protects, destroys and restores once,
 // for clouds where the whole takes too long.
 func RoundTrip(t *testing.T, c Case) { newBench(t, c).testRoundTrip(t) }
+
+// Refused protects and destroys a source, has its restore fail, undoes that, and gives
+// the error. What is left behind fails the test.
+func Refused(t *testing.T, c Case) error {
+	b := newBench(t, c)
+	source, kept := b.protected(t, life{dies: -1})
+	if !b.preflight(t, source, kept) {
+		t.Error("looking ahead does not find that the restore fails")
+	}
+	_, call, remove := b.restore(t, source, kept)
+	defer remove()
+	before := b.Inventory(t)
+	hooks := b.Plugin.Hooks(karbor.RestoreOperation, b.Type)
+	err := b.run(t.Context(), life{dies: -1}, hooks, call)
+	if err == nil {
+		t.Fatal("the restore does not fail")
+	}
+	if err := b.undo(t.Context(), hooks, call); err != nil {
+		t.Fatalf("undoing the restore: %v", err)
+	}
+	b.expect(t, "after undoing the restore", before)
+	return err
+}
 
 func testSchemas(t *testing.T, c Case) {
 	schemas := c.Plugin.Schemas(c.Type)
@@ -65,10 +102,10 @@ func (b *bench) protected(t *testing.T, l life) (Source, *bank) {
 	t.Helper()
 	source, kept := b.Make(t), b.newBank(t)
 	before := b.Inventory(t)
-	if err := b.run(t.Context(), l, b.Plugin.Hooks(karbor.Protect, b.Type), b.call(newOperation(), kept, source, source.Options)); err != nil {
+	if err := b.run(t.Context(), l, b.Plugin.Hooks(karbor.Protect, b.Type), b.protecting(kept, source)); err != nil {
 		t.Fatalf("protecting: %v", err)
 	}
-	b.expect(t, "after protecting", before)
+	b.expectKept(t, "after protecting", before)
 	source.Destroy(t)
 	return source, kept
 }
@@ -93,6 +130,9 @@ func (b *bench) testTwice(t *testing.T)     { b.roundTrip(t, life{dies: -1, twic
 
 func (b *bench) roundTrip(t *testing.T, l life) {
 	source, kept := b.protected(t, l)
+	if b.preflight(t, source, kept) {
+		t.Error("looking ahead finds that a restore fails which does not")
+	}
 	op, call, remove := b.restore(t, source, kept)
 	defer remove()
 	before := b.Inventory(t)
@@ -163,8 +203,7 @@ func (b *bench) kill(t *testing.T, what karbor.OperationType, hooks protection.H
 	var op *operation
 	var call *protection.Call
 	if what == karbor.Protect {
-		op = newOperation()
-		call = b.call(op, b.newBank(t), source, source.Options)
+		call = b.protecting(b.newBank(t), source)
 	} else {
 		var remove func()
 		op, call, remove = b.restore(t, source, kept)
@@ -182,11 +221,11 @@ func (b *bench) kill(t *testing.T, what karbor.OperationType, hooks protection.H
 	}
 	if !undo {
 		b.whole(t, hooks, call)
-		if what == karbor.Protect {
-			b.expect(t, "after protecting", empty)
+		if what == karbor.RestoreOperation {
+			source.Check(t, op.restored())
+		} else if b.expectKept(t, "after protecting", empty); b.Keeps == 0 {
 			return died
 		}
-		source.Check(t, op.restored())
 	}
 	// Once, as the service does it.
 	if err := b.undo(t.Context(), hooks, call); err != nil {

@@ -32,6 +32,22 @@ type Tenant struct {
 	// Cloud is a session of his own.
 	Cloud karbor.Cloud
 	admin [3]string
+	// faults are the test cloud's rules; nil in a real cloud.
+	faults *fabric.Faults
+}
+
+// Fault makes the test cloud go wrong by a rule until the test ends. It is for clouds
+// of the test's own.
+func (n *Tenant) Fault(t *testing.T, fault fabric.Fault) {
+	t.Helper()
+	if n.faults == nil {
+		t.Skip("a real cloud can't be told what shall go wrong")
+	}
+	id, err := n.faults.Add(fault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.faults.Remove(id) })
 }
 
 // NewTenant starts a test cloud for the test and gives its first tenant; or the
@@ -56,9 +72,28 @@ func NewTenant(t *testing.T) *Tenant {
 		a, _ := cloud.User("admin")
 		tenant.authURL, tenant.user, tenant.password, tenant.project = cloud.URL(), u.Name, u.Password, u.ProjectName
 		tenant.admin = [3]string{a.Name, a.Password, a.ProjectName}
+		tenant.faults = cloud.Faults()
 	}
 	tenant.Cloud = tenant.Session(t, http.DefaultClient)
 	return tenant
+}
+
+// RealTenant gives the tenant of the cloud that the environment names, which must name
+// one.
+func RealTenant(t *testing.T) *Tenant {
+	t.Helper()
+	if os.Getenv(cloudVariable) == "" {
+		t.Fatal(cloudVariable + " names no cloud")
+	}
+	return NewTenant(t)
+}
+
+// Afterwards cleans up after the test, in a cloud that outlives it.
+func (n *Tenant) Afterwards(t *testing.T, clean func()) {
+	t.Helper()
+	if n.faults == nil {
+		t.Cleanup(clean)
+	}
 }
 
 // Through gives the same tenant with a session whose requests go through client.
@@ -102,15 +137,17 @@ func connect(t *testing.T, cloud karbor.Cloud, service string) *gophercloud.Serv
 	t.Helper()
 	open := map[string]func(context.Context, karbor.Cloud) (*gophercloud.ServiceClient, error){
 		"compute": openstack.Compute, "volume": openstack.BlockStorage, "image": openstack.Image, "network": openstack.Network,
+		"share": openstack.SharedFileSystems,
 	}[service]
-	client, err := open(t.Context(), cloud)
+	// Cleaning up happens when the test's own context has ended.
+	client, err := open(context.WithoutCancel(t.Context()), cloud)
 	if err != nil {
 		t.Fatalf("connecting to the service %s: %v", service, err)
 	}
 	return client
 }
 
-// Do sends a request to a service ("compute", "volume", "image", "network") and
+// Do sends a request to a service ("compute", "volume", "image", "network", "share") and
 // gives the answer. A refusal ends the test.
 func (n *Tenant) Do(t *testing.T, service, method, path string, body any) map[string]any {
 	t.Helper()
@@ -215,8 +252,9 @@ func (n *Tenant) Remove(t *testing.T, service, path, member string) {
 
 // lists says where the inventory looks.
 var lists = []struct{ service, path, member string }{
-	{"volume", "volumes/detail", "volumes"}, {"volume", "snapshots/detail", "snapshots"},
+	{"volume", "volumes/detail", "volumes"}, {"volume", "snapshots/detail", "snapshots"}, {"volume", "backups/detail", "backups"},
 	{"image", "images", "images"}, {"image", "images?os_hidden=true", "images"}, {"compute", "servers/detail", "servers"}, {"compute", "os-keypairs", "keypairs"},
+	{"share", "shares/detail", "shares"}, {"share", "snapshots/detail", "snapshots"},
 	{"network", "networks", "networks"}, {"network", "subnets", "subnets"}, {"network", "routers", "routers"},
 	{"network", "ports", "ports"}, {"network", "security-groups", "security_groups"}, {"network", "floatingips", "floatingips"},
 }
@@ -225,7 +263,12 @@ var lists = []struct{ service, path, member string }{
 func (n *Tenant) Inventory(t *testing.T) []string {
 	t.Helper()
 	var lines []string
+	_, err := openstack.SharedFileSystems(context.WithoutCancel(t.Context()), n.Cloud)
+	noShares := karbor.KindOf(err) == karbor.NotImplemented
 	for _, l := range lists {
+		if l.service == "share" && noShares {
+			continue
+		}
 		answer := n.Do(t, l.service, http.MethodGet, l.path, nil)
 		things, _ := answer[l.member].([]any)
 		for _, thing := range things {

@@ -17,7 +17,7 @@ func Together(t *testing.T, c Case, sources []Source, verify func(t *testing.T, 
 	var banks []*bank
 	for _, s := range sources {
 		kept := b.newBank(t)
-		b.whole(t, b.Plugin.Hooks(karbor.Protect, b.Type), b.call(newOperation(), kept, s, s.Options))
+		b.whole(t, b.Plugin.Hooks(karbor.Protect, b.Type), b.protecting(kept, s))
 		banks = append(banks, kept)
 	}
 	for _, s := range sources {

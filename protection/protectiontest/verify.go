@@ -53,4 +53,8 @@ func (b *bench) testVerify(t *testing.T) {
 	if err := verify(); err != nil {
 		t.Errorf("verifying once more: %v", err)
 	}
+	if source.Lose != nil {
+		source.Lose(t)
+		lost("what it keeps in the cloud lost")
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
 )
 
 // flavor gives the flavor to ask for: the one asked for, the original, or one
@@ -23,6 +24,9 @@ func (b *builder) flavor(ctx context.Context) (string, error) {
 		return id, nil
 	}
 	want := b.doc.Flavor
+	if other := b.call.Instead(protection.MapFlavors, want.ID, want.Name); other != "" {
+		return b.mappedFlavor(ctx, other)
+	}
 	found, err := showFlavor(ctx, b.compute, want.ID)
 	if err == nil && (want.VCPUs == 0 || found.equals(want)) {
 		return found.ID, nil
@@ -66,10 +70,17 @@ func (b *builder) zone(ctx context.Context) (string, error) {
 	if err := b.compute.get(ctx, "os-availability-zone", nil, "availabilityZoneInfo", &zones); err != nil {
 		return "", openstack.Explain(err, "listing the availability zones")
 	}
+	other := b.call.Instead(protection.MapZones, b.doc.AvailabilityZone)
 	for _, z := range zones {
-		if z.Name == b.doc.AvailabilityZone && z.State.Available {
+		if z.Name == protection.First(other, b.doc.AvailabilityZone) && z.State.Available {
+			if other != "" {
+				b.call.Mapped(fmt.Sprintf("The server is in the availability zone %q in the place of %q.", other, b.doc.AvailabilityZone))
+			}
 			return z.Name, nil
 		}
+	}
+	if other != "" {
+		return "", karbor.Errorf(karbor.FailedDependency, "restore_availability_zones: there is no availability zone %q for servers", other)
 	}
 	b.call.NotKept(fmt.Sprintf("The server is in the default availability zone: there is no availability zone %q.", b.doc.AvailabilityZone))
 	return "", nil
@@ -94,9 +105,25 @@ func (b *builder) hints(ctx context.Context) (map[string]any, error) {
 	return nil, nil
 }
 
-// keypair makes sure that the user has a keypair of the original's name, and
+// keypair gives the name of the keypair that the server gets, "" for none: the one
+// that was asked for, or the original's, which the user has, or gets.
+func (b *builder) keypair(ctx context.Context) (string, error) {
+	if b.doc.KeyName == "" {
+		return "", nil
+	}
+	if other := b.call.Instead(protection.MapKeypairs, b.doc.KeyName); other != "" {
+		return other, b.mappedKeypair(ctx, other)
+	}
+	usable, err := b.ownKeypair(ctx)
+	if !usable {
+		return "", err
+	}
+	return b.doc.KeyName, err
+}
+
+// ownKeypair makes sure that the user has a keypair of the original's name, and
 // reports whether he has.
-func (b *builder) keypair(ctx context.Context) (bool, error) {
+func (b *builder) ownKeypair(ctx context.Context) (bool, error) {
 	name := b.doc.KeyName
 	var key struct {
 		PublicKey string `json:"public_key"`

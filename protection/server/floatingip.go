@@ -11,12 +11,18 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
 )
 
 // floatingIPs gives the server its floating addresses back: the original ones if
 // they are free, else others of the same external network.
 func (b *builder) floatingIPs(ctx context.Context) error {
+	wanted := b.call.Text("restore_floating_ips")
 	for _, f := range b.doc.FloatingIPs {
+		if wanted == "none" {
+			b.call.Mapped(fmt.Sprintf("The server does not have the floating address %s: none was asked for.", f.Address))
+			continue
+		}
 		portID := ""
 		if f.PortID != nil {
 			portID = b.portIDs[*f.PortID]
@@ -24,12 +30,14 @@ func (b *builder) floatingIPs(ctx context.Context) error {
 		if portID == "" {
 			continue
 		}
-		done, err := b.reuse(ctx, f, portID)
-		if err != nil {
-			return err
-		}
-		if done {
-			continue
+		if wanted != "renew" {
+			done, err := b.reuse(ctx, f, portID)
+			if err != nil {
+				return err
+			}
+			if done {
+				continue
+			}
 		}
 		if err := b.allocate(ctx, f, portID); err != nil {
 			return err
@@ -112,7 +120,10 @@ func (b *builder) allocate(ctx context.Context, f floatingIP, portID string) err
 	if err := b.network.get(ctx, "floatingips/"+id, nil, "floatingip", &now); err != nil {
 		return openstack.Explain(err, "reading floating address %s", id)
 	}
-	if now.Address != f.Address {
+	switch {
+	case now.Address != f.Address && b.call.Text("restore_floating_ips") == "renew":
+		b.call.Mapped(fmt.Sprintf("The server has the floating address %s in the place of %s.", now.Address, f.Address))
+	case now.Address != f.Address:
 		b.call.NotKept(fmt.Sprintf("The floating address %s: the server has %s.", f.Address, now.Address))
 	}
 	if now.PortID != nil && *now.PortID == portID {
@@ -138,7 +149,7 @@ func (b *builder) makeAddress(ctx context.Context, f floatingIP) (string, error)
 	}
 	var made labelled
 	// Only an administrator may choose an address.
-	if b.call.Service != nil {
+	if b.call.Service != nil && b.call.Text("restore_floating_ips") != "renew" {
 		client, err := openstack.Network(ctx, b.call.Service)
 		if err != nil {
 			return "", err
@@ -167,8 +178,18 @@ func (b *builder) external(ctx context.Context, f floatingIP) (string, error) {
 	if err := b.network.get(ctx, "networks", url.Values{"router:external": {"true"}}, "networks", &networks); err != nil {
 		return "", openstack.Explain(err, "listing the external networks")
 	}
+	other := b.call.Instead(protection.MapNetworks, f.NetworkID, f.NetworkName)
+	if other == b.call.Instead(protection.MapNetworks) {
+		other = "" // what stands for all networks is rarely an external one
+	}
 	found := ""
 	for _, n := range networks {
+		if other != "" {
+			if n.ID == other && n.External {
+				return n.ID, nil
+			}
+			continue
+		}
 		if n.ID == f.NetworkID {
 			return n.ID, nil
 		}

@@ -96,7 +96,7 @@ func (b *builder) securityGroups(ctx context.Context) error {
 	defer leave()
 	var made []securityGroup
 	for _, g := range b.doc.SecurityGroups {
-		if g.Name == defaultGroup || b.call.NewResources.Part(g.ID) != "" {
+		if g.Name == defaultGroup || b.call.NewResources.Part(g.ID) != "" || b.call.Instead(protection.MapSecurityGroups, g.ID, g.Name) != "" {
 			continue
 		}
 		find := func(ctx context.Context) (string, error) {
@@ -154,6 +154,9 @@ func (b *builder) makeGroup(ctx context.Context, g securityGroup) (string, error
 // group gives the group that takes the place of an original: the restored one, the
 // original itself, or the one that has its name; or "".
 func (b *builder) group(ctx context.Context, original, name string) (string, error) {
+	if other := b.call.Instead(protection.MapSecurityGroups, original, name); other != "" {
+		return b.mappedGroup(ctx, original, other)
+	}
 	if id := protection.First(b.call.NewResources.Part(original), b.groupIDs[original]); id != "" {
 		return id, nil
 	}

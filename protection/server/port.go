@@ -96,7 +96,7 @@ func (b *builder) makePort(ctx context.Context, p port) (string, error) {
 	if p.VNICType != "" && p.VNICType != "normal" {
 		body["binding:vnic_type"] = p.VNICType
 	}
-	request := portRequest{port: p, forbidden: map[string]bool{}}
+	request := portRequest{port: p, forbidden: map[string]bool{}, renewed: b.renewed(p)}
 	if !request.open() {
 		if request.groups, err = b.groups(ctx, p); err != nil {
 			return "", err
@@ -125,6 +125,10 @@ func (b *builder) makePort(ctx context.Context, p port) (string, error) {
 // networkID gives the network for a port.
 func (b *builder) networkID(ctx context.Context, original string) (string, error) {
 	id := b.call.Text("restore_net_id")
+	if other := b.call.Instead(protection.MapNetworks, original); id == "" && other != "" {
+		id = other
+		b.call.Mapped(fmt.Sprintf("The server is on network %s in the place of network %s.", other, original))
+	}
 	if id == "" {
 		node := karbor.MakeNodeKey(karbor.Resource{Type: karbor.NetworkType, ID: original}, "")
 		id = protection.First(b.call.NewResources.ID(node), b.call.NewResources.Part(original), original)
@@ -133,36 +137,9 @@ func (b *builder) networkID(ctx context.Context, original string) (string, error
 	err := b.network.get(ctx, "networks/"+id, nil, "network", &network)
 	if openstack.IsNotFound(err) {
 		return "", karbor.Errorf(karbor.FailedDependency,
-			"the network %s of server %s is not there and was not restored: name another with restore_net_id", id, b.call.Node.ID)
+			"the network %s of server %s is not there and was not restored: name another with restore_net_id or restore_networks", id, b.call.Node.ID)
 	}
 	return id, openstack.Explain(err, "reading network %s", id)
-}
-
-// fixedIPs gives the port's addresses in the subnets that take the originals'
-// places.
-func (b *builder) fixedIPs(ctx context.Context, p port, network string) ([]fixedIP, error) {
-	var subnets []struct {
-		ID        string `json:"id"`
-		NetworkID string `json:"network_id"`
-	}
-	if err := b.network.get(ctx, "subnets", url.Values{"network_id": {network}}, "subnets", &subnets); err != nil {
-		return nil, openstack.Explain(err, "listing the subnets of network %s", network)
-	}
-	var ips []fixedIP
-	for _, ip := range p.FixedIPs {
-		id := protection.First(b.call.NewResources.Part(ip.SubnetID), ip.SubnetID)
-		for _, s := range subnets {
-			if s.ID == id && s.NetworkID == network {
-				ips = append(ips, fixedIP{SubnetID: id, IPAddress: ip.IPAddress})
-			}
-		}
-	}
-	if len(ips) == 0 {
-		for _, ip := range p.FixedIPs {
-			b.call.NotKept(fmt.Sprintf("The address %s of the server: its subnet is not there.", ip.IPAddress))
-		}
-	}
-	return ips, nil
 }
 
 // groups gives the security groups that take the place of a port's.

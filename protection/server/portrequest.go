@@ -30,13 +30,15 @@ type portRequest struct {
 	groups []string
 	// forbidden are the members that the cloud does not let the tenant choose.
 	forbidden map[string]bool
+	// renewed are the members that the tenant wants anew.
+	renewed map[string]bool
 	// rung says what is left out as it is in use or does not fit: nothing, the
 	// hardware address, the addresses, both.
 	rung int
 }
 
 func (r *portRequest) hardware() bool {
-	return r.port.MACAddress != "" && !r.forbidden[macMember] && r.rung%2 == 0
+	return r.port.MACAddress != "" && !r.forbidden[macMember] && !r.renewed[macMember] && r.rung%2 == 0
 }
 
 // subnets reports whether subnets are asked for, addresses whether also addresses in
@@ -45,7 +47,9 @@ func (r *portRequest) subnets() bool {
 	return len(r.ips) > 0 && !r.forbidden[fixedMember] && r.rung < 2
 }
 
-func (r *portRequest) addresses() bool { return r.subnets() && !r.forbidden[addressMember] }
+func (r *portRequest) addresses() bool {
+	return r.subnets() && !r.forbidden[addressMember] && !r.renewed[addressMember]
+}
 
 // open reports whether the original has no port security.
 func (r *portRequest) open() bool { return r.port.PortSecurity != nil && !*r.port.PortSecurity }
@@ -143,11 +147,11 @@ func (r *portRequest) lost() []string {
 		return other
 	}
 	var out []string
-	if r.port.MACAddress != "" && !r.hardware() {
+	if r.port.MACAddress != "" && !r.hardware() && !r.renewed[macMember] {
 		out = append(out, fmt.Sprintf("The hardware address %s of the server's interface: %s.", r.port.MACAddress, why(macMember, taken)))
 	}
 	for _, ip := range r.port.FixedIPs {
-		if len(r.ips) > 0 && !r.addresses() {
+		if len(r.ips) > 0 && !r.addresses() && !r.renewed[addressMember] {
 			out = append(out, fmt.Sprintf("The address %s of the server: %s.", ip.IPAddress, why(addressMember, unfit)))
 		}
 	}

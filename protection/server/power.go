@@ -17,11 +17,23 @@ var lastingStates = map[string]string{
 	"PAUSED": "paused", "SUSPENDED": "suspended", "RESCUE": "in rescue mode", "SHELVED": "shelved", "SHELVED_OFFLOADED": "shelved",
 }
 
-// power stops the server if the original was stopped. Nova has no way to make a
-// server without starting it.
+// power stops the server if the original was stopped, or if that was asked for. Nova
+// has no way to make a server without starting it.
 func (b *builder) power(ctx context.Context) error {
-	if b.doc.Status != stopped {
+	switch b.call.Text("restore_power") {
+	case "running":
+		if b.doc.Status == stopped {
+			b.call.Mapped("The server runs, as was asked for: the original was stopped.")
+		}
 		return nil
+	case "stopped":
+		if b.doc.Status != stopped {
+			b.call.Mapped("The server is stopped, as was asked for.")
+		}
+	default:
+		if b.doc.Status != stopped {
+			return nil
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.room.options.Timeout)
 	defer cancel()

@@ -68,7 +68,7 @@ func (b *builder) reportNotKept() {
 	for _, disk := range b.doc.Flavor.localDisks() {
 		b.call.NotKept(fmt.Sprintf("What was on the server's %s: only its disk and its volumes are protected.", disk))
 	}
-	if state := lastingStates[b.doc.Status]; state != "" {
+	if state := lastingStates[b.doc.Status]; state != "" && b.call.Text("restore_power") != "stopped" {
 		b.call.NotKept(fmt.Sprintf("The server runs: the original was %s.", state))
 	}
 }
@@ -143,7 +143,7 @@ func findServers(ctx context.Context, compute api, call *protection.Call) ([]str
 func (b *builder) body(ctx context.Context) (map[string]any, error) {
 	d := b.doc
 	body := map[string]any{
-		"name":     protection.First(b.call.Text("restore_name"), d.Name),
+		"name":     b.call.RestoredName(d.Name),
 		"metadata": d.Metadata,
 		"tags":     ownTags(b.call.Owner, b.call.Node.ID),
 	}
@@ -155,21 +155,16 @@ func (b *builder) body(ctx context.Context) (map[string]any, error) {
 	if err := b.bootSource(ctx, body); err != nil {
 		return nil, err
 	}
-	if b.doc.KeyName != "" {
-		usable, err := b.keypair(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if usable {
-			body["key_name"] = d.KeyName
-		}
+	key, err := b.keypair(ctx)
+	if err != nil {
+		return nil, err
 	}
 	zone, err := b.zone(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for member, text := range map[string]string{
-		"availability_zone": zone, "description": d.Description, "user_data": d.UserData,
+		"availability_zone": zone, "key_name": key, "description": d.Description, "user_data": d.UserData,
 		"accessIPv4": d.AccessIPv4, "accessIPv6": d.AccessIPv6, "OS-DCF:diskConfig": d.DiskConfig,
 	} {
 		if text != "" {
@@ -210,9 +205,13 @@ func (b *builder) bootSource(ctx context.Context, body map[string]any) error {
 		if id == "" {
 			return karbor.Errorf(karbor.FailedDependency, "server %s boots from volume %s, which was not restored", b.call.Node.ID, v.VolumeID)
 		}
+		goes, err := b.goesAlong(ctx, v, id)
+		if err != nil {
+			return err
+		}
 		mapping := map[string]any{
 			"boot_index": 0, "uuid": id, "source_type": "volume", "destination_type": "volume",
-			"delete_on_termination": v.DeleteOnTermination,
+			"delete_on_termination": goes,
 		}
 		if v.Tag != nil && *v.Tag != "" {
 			mapping["tag"] = *v.Tag

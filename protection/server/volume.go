@@ -47,14 +47,22 @@ func (b *builder) attach(ctx context.Context, v attachment, id string) error {
 		}
 		return "", nil
 	}
-	request := map[string]any{"volumeId": id, "delete_on_termination": v.DeleteOnTermination}
+	there, err := find(ctx)
+	if err != nil || there != "" {
+		return err
+	}
+	goes, err := b.goesAlong(ctx, v, id)
+	if err != nil {
+		return err
+	}
+	request := map[string]any{"volumeId": id, "delete_on_termination": goes}
 	if v.Device != "" {
 		request["device"] = v.Device
 	}
 	if v.Tag != nil && *v.Tag != "" {
 		request["tag"] = *v.Tag
 	}
-	_, err := openstack.Make(ctx, b.call, "attachment of volume "+id, find, func(ctx context.Context) (string, error) {
+	_, err = openstack.Make(ctx, b.call, "attachment of volume "+id, find, func(ctx context.Context) (string, error) {
 		var made attachment
 		err := b.compute.post(ctx, path, map[string]any{"volumeAttachment": request}, "volumeAttachment", &made)
 		device = made.Device
@@ -66,10 +74,28 @@ func (b *builder) attach(ctx context.Context, v attachment, id string) error {
 	return openstack.Explain(err, "attaching volume %s to server %s", id, b.record.Server)
 }
 
+// goesAlong reports whether a volume is to be deleted with the server. An original that
+// was not restored never is: to remove this server must not remove it.
+func (b *builder) goesAlong(ctx context.Context, v attachment, id string) (bool, error) {
+	if id != v.VolumeID {
+		return v.DeleteOnTermination, nil
+	}
+	var now volumeView
+	if err := b.volume.get(ctx, "volumes/"+id, nil, "volume", &now); err != nil {
+		return false, openstack.Explain(err, "reading volume %s, which was not restored", id)
+	}
+	if now.Status != "available" && !now.Multiattach {
+		return false, karbor.Errorf(karbor.FailedDependency, "the server needs volume %s, which was not restored and is %q: detach it from where it is, or have it restored", id, now.Status)
+	}
+	b.call.Mapped(fmt.Sprintf("The volume %s is the original, as it is now; it stays when the server is deleted.", id))
+	return false, nil
+}
+
 // volumeView is what Cinder shows of a volume.
 type volumeView struct {
 	Status      string
 	Bootable    string
+	Multiattach bool
 	Attachments []struct {
 		ServerID string `json:"server_id"`
 	}

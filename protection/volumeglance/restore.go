@@ -7,9 +7,7 @@ import (
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
-	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/availabilityzones"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
-	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumetypes"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"github.com/karbor/karbor"
@@ -83,7 +81,7 @@ func (r *room) build(ctx context.Context, c clients, call *protection.Call, doc 
 		}
 	}
 	opts := volumes.CreateOpts{
-		Name: protection.First(call.Text("restore_name"), doc.Name), Description: doc.Description,
+		Name: call.RestoredName(doc.Name), Description: doc.Description,
 		ImageID: record.Image, Metadata: map[string]string{},
 	}
 	for _, members := range []map[string]string{doc.Metadata, call.Tags()} {
@@ -160,49 +158,4 @@ func ensureImage(ctx context.Context, client *gophercloud.ServiceClient, call *p
 		}
 		return i.ID, nil
 	})
-}
-
-// usableType gives the type to ask for: the original's if the cloud has it.
-func usableType(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) (string, error) {
-	if name == "" {
-		return "", nil
-	}
-	page, err := volumetypes.List(client, volumetypes.ListOpts{}).AllPages(ctx)
-	if err != nil {
-		return "", openstack.Explain(err, "listing the volume types")
-	}
-	types, err := volumetypes.ExtractVolumeTypes(page)
-	if err != nil {
-		return "", openstack.Explain(err, "listing the volume types")
-	}
-	for _, t := range types {
-		if t.Name == name {
-			return name, nil
-		}
-	}
-	call.NotKept(fmt.Sprintf("The volume has the default type: there is no volume type %q.", name))
-	return "", nil
-}
-
-// usableZone gives the availability zone to ask for: the original's if the cloud
-// has it.
-func usableZone(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) (string, error) {
-	if name == "" {
-		return "", nil
-	}
-	page, err := availabilityzones.List(client).AllPages(ctx)
-	if err != nil {
-		return "", openstack.Explain(err, "listing the volume availability zones")
-	}
-	zones, err := availabilityzones.ExtractAvailabilityZones(page)
-	if err != nil {
-		return "", openstack.Explain(err, "listing the volume availability zones")
-	}
-	for _, z := range zones {
-		if z.ZoneName == name && z.ZoneState.Available {
-			return name, nil
-		}
-	}
-	call.NotKept(fmt.Sprintf("The volume is in the default availability zone: there is no availability zone %q for volumes.", name))
-	return "", nil
 }

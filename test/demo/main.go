@@ -27,7 +27,7 @@ type settings struct {
 	openrc, endpoint string
 	provider         string
 	selftest, crash  bool
-	keep             bool
+	keep, proof      bool
 }
 
 func main() {
@@ -40,6 +40,7 @@ func main() {
 	flag.StringVar(&s.provider, "provider", "", "the provider's name or id (default: the first that is not noop)")
 	flag.BoolVar(&s.selftest, "selftest", false, "plant a wrong byte and wrong properties, and expect that all are seen")
 	flag.BoolVar(&s.crash, "crash", false, "kill karbord in mid-protect and in mid-restore, and start it again")
+	flag.BoolVar(&s.proof, "proof", false, "damage the bank, and then remove it: the copy in another bank must serve")
 	flag.BoolVar(&s.keep, "keep", false, "keep the state folder, or on a real cloud the application")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -61,6 +62,8 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 		return errors.New("--config goes with --karbord and --openrc")
 	case s.crash && s.karbord == "":
 		return errors.New("--crash needs --karbord")
+	case s.proof && (s.openrc != "" || s.crash || s.selftest):
+		return errors.New("--proof is for the simulated cloud, and by itself")
 	}
 	dir, err := os.MkdirTemp("", "karbor-demo-")
 	if err != nil {

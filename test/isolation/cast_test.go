@@ -60,6 +60,7 @@ func newCast(t *testing.T) *cast {
 				`", "operation_definition": {"plan_id": "`+plan+`", "provider_id": "`+providerID+`"}}}`, "scheduled_operation.id")
 	}
 	c.things["operation_logs"] = v.make(t, "GET", "/operation_logs?limit=1", "", "operation_logs.id")
+	c.things["operations"] = c.things["operation_logs"]
 	return c
 }
 

@@ -47,9 +47,21 @@ var bodies = map[string][]string{
 	"POST /checkpoints":   {`{"checkpoint": {"plan_id": "$plans"}}`},
 	"POST /restores":      {`{"restore": {"provider_id": "` + providerID + `", "checkpoint_id": "$checkpoints", "parameters": {}}}`},
 	"POST /verifications": {`{"verification": {"provider_id": "` + providerID + `", "checkpoint_id": "$checkpoints", "parameters": {}}}`},
+	"POST /operations":    {`{"cancel": {}}`},
 	"POST /action":        {`{"copy": {"plan_id": "$plans"}}`},
+	"PUT /hold":           {`{"hold": {"reason": "mine now"}}`},
+	"PUT /expiry":         {`{"expires_at": "2099-01-01T00:00:00Z"}`},
+	"POST /force_delete":  {`{"force_delete": {"reason": "mine now"}}`},
+	"POST /retention":     {`{"retention": {"max_backups": 1}}`},
 	"POST /plans":         nil,
 	"POST /triggers":      nil,
+	"POST /check":         nil,
+	"PUT /scheduled_operations": {
+		`{"scheduled_operation": {"name": "mine now"}}`,
+		`{"scheduled_operation": {"enabled": false}}`,
+		`{"scheduled_operation": {"renew": true}}`,
+	},
+	"POST /scheduled_operations/action": {`{"run": null}`, `{"skip": null}`, `{"resume": null}`, `{"pause": {"until": "2099-01-01T00:00:00Z"}}`},
 	"POST /scheduled_operations": {
 		`{"scheduled_operation": {"name": "x", "operation_type": "protect", "trigger_id": "$triggers", "operation_definition": {"plan_id": "(own plan)", "provider_id": "` + providerID + `"}}}`,
 		`{"scheduled_operation": {"name": "x", "operation_type": "protect", "trigger_id": "(own trigger)", "operation_definition": {"plan_id": "$plans", "provider_id": "` + providerID + `"}}}`,
@@ -80,8 +92,11 @@ func (c *cast) probes(r api.Route) ([]probe, error) {
 		}
 	}
 	name := r.Method + " /" + last
-	if last == "detail" || last == "defaults" {
+	if last == "detail" || last == "defaults" || parts[0] == "operations" {
 		name = r.Method + " /" + parts[0]
+	}
+	if parts[0] == "scheduled_operations" && last == "action" {
+		name = r.Method + " /scheduled_operations/action"
 	}
 	texts := []string{""}
 	if r.Body != nil {

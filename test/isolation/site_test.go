@@ -71,8 +71,9 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	for name, id := range map[string]string{"first": providerID, "second": secondID} {
-		text := fmt.Sprintf("id: %s\nname: %s\nbank: {plugin: karbor-file-bank, options: {path: %s}}\nplugins: [{plugin: karbor-noop-plugin}]\n",
-			id, name, filepath.Join(dir, "bank-"+name))
+		text := fmt.Sprintf("id: %s\nname: %s\nbank: {plugin: karbor-file-bank, options: {path: %s}}\nplugins: [{plugin: karbor-noop-plugin}]\n"+
+			"copies: [{name: far, bank: {plugin: karbor-file-bank, options: {path: %s}}}]\n",
+			id, name, filepath.Join(dir, "bank-"+name), filepath.Join(dir, "far-"+name))
 		if err := os.WriteFile(filepath.Join(c.Providers, name+".yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -25,9 +25,9 @@ const (
 	goldenPassphrase = "correct horse battery staple, käse"
 )
 
-// The golden repository is written with go test ./test/reader -run Golden -update: its bytes are others each time, as
-// keys and salts are random.
-var update = flag.Bool("update", false, "write the golden repository anew, after a change of the format")
+// The golden repository was written with go test ./test/reader -run Golden -update, which writes only what is not there:
+// it is frozen.
+var update = flag.Bool("update", false, "write the golden banks that are not there")
 
 // A goldenStream is a line of streams.json.
 type goldenStream struct {

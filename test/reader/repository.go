@@ -54,6 +54,9 @@ func openRepository(from objects, domain string, by way) (*repository, error) {
 	if r.format, err = parseFormat(text, domain); err != nil {
 		return nil, fmt.Errorf("the format document: %w", err)
 	}
+	if err := checkRequirements(from, r.prefix); err != nil {
+		return nil, err
+	}
 	master, err := unlock(from, r.prefix+"slots/", r.format, by)
 	if err != nil {
 		return nil, err

@@ -67,6 +67,9 @@ type vectors struct {
 	Sealed struct {
 		Key, Text, Object string
 	} `json:"sealed_document"`
+	Checked []struct {
+		Key, Text, Object string
+	} `json:"checked_documents"`
 	Packs []struct {
 		Kind                   kind
 		Name, Directory, Bytes octets
@@ -107,6 +110,45 @@ func readVectors(t testing.TB) (vectors, keys, formatDocument) {
 		t.Fatal(err)
 	}
 	return v, derived, format
+}
+
+func TestVectorsOfCheckedDocuments(t *testing.T) {
+	v, _, _ := readVectors(t)
+	seen := memory{}
+	for _, one := range v.Checked {
+		members, err := checkedDocument(one.Key, []byte(one.Object))
+		if err != nil || len(members) < 5 {
+			t.Errorf("%s: %v", one.Key, err)
+		}
+		for i := range one.Object {
+			changed := []byte(one.Object)
+			changed[i] ^= 4
+			if _, err := checkedDocument(one.Key, changed); err == nil {
+				t.Errorf("%s: byte %d may be changed", one.Key, i)
+			}
+		}
+		if _, err := checkedDocument(one.Key, []byte(one.Text)); err == nil {
+			t.Errorf("%s: the digest may be missing", one.Key)
+		}
+		seen[one.Key] = []byte(one.Object)
+	}
+	sessions, epochs, leases, err := checkProtocol(seen, v.Domain)
+	if err != nil || sessions != 1 || epochs != 1 || leases != 1 {
+		t.Errorf("%d sessions, %d epochs, %d leases: %v", sessions, epochs, leases, err)
+	}
+}
+
+func TestDomainThatAsksForMoreIsRefused(t *testing.T) {
+	bank := goldenBank(t)
+	prefix := "v1/repositories/" + goldenDomain + "/requires/"
+	bank[prefix+"writers/extents"] = []byte("{}")
+	if _, err := openRepository(bank, goldenDomain, goldenWay(t, "master-key-file")); err != nil {
+		t.Errorf("more of writers: %v", err)
+	}
+	bank[prefix+"readers/another-cipher"] = []byte("{}")
+	if _, err := openRepository(bank, goldenDomain, goldenWay(t, "master-key-file")); err == nil {
+		t.Error("more of readers is asked for, and it is read")
+	}
 }
 
 func TestVectorsOfKeysBoxesAndSlots(t *testing.T) {

@@ -43,6 +43,9 @@ type Operation struct {
 	// Answer stands for the body of a success, as SchemaOf has it; nil is an empty
 	// body.
 	Answer any
+	// Stream says that a success is a stream of server-sent events, the data of each of
+	// which is an Answer.
+	Stream bool
 	// Open says that it needs no token.
 	Open bool
 	// Status is that of a success; 0 stands for 200.
@@ -133,6 +136,10 @@ func (o Operation) object(seen map[string]bool) (schema, error) {
 			return nil, fmt.Errorf("the answer: %w", err)
 		}
 		success["content"] = jsonContent(answer)
+		if o.Stream {
+			success["description"] = "Events, as they happen; the schema is that of the data of one."
+			success["content"] = schema{"text/event-stream": schema{"schema": answer}}
+		}
 	}
 	status := o.Status
 	if status == 0 {

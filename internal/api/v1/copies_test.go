@@ -113,3 +113,59 @@ func TestARequestToCopyMayBeAnObjectOrAListOfOne(t *testing.T) {
 	w.service.refuse = karbor.Errorf(karbor.NotImplemented, "the operation copy is not offered by this service")
 	w.call(t, "member", "POST", action, `{"copy": `+object+`}`).want(t, 501, "notImplemented", "the operation copy")
 }
+
+func TestFrom14OnARequestToCopyChoosesAndShowsHowFarItIs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	plan, checkpoint := w.plan(t, "member"), w.checkpoint(t, "member")
+	action := "/providers/" + provider + "/checkpoints/action"
+	body := `{"copy": {"plan_id": "` + plan + `", "targets": ["offsite"], "checkpoint_ids": ["` + strings.ToUpper(checkpoint) + `"]}}`
+	w.call(t, "member", "POST", action, body, v14).want(t, 200)
+	want := protectionservice.CopyRequest{ProviderID: provider, PlanID: plan, Targets: []string{"offsite"}, Checkpoints: []string{checkpoint}}
+	if d := cmp.Diff(want, w.service.copies[0], ignoreParameters); d != "" {
+		t.Error(d)
+	}
+	for _, member := range []string{`"targets": ["offsite"]`, `"checkpoint_ids": ["` + checkpoint + `"]`} {
+		w.call(t, "member", "POST", action, `{"copy": {"plan_id": "`+plan+`", `+member+`}}`, v13).want(t, 400, "not known in version 1.3")
+	}
+	c := w.copied(t, ours, checkpoint, karbor.CopyCopying)
+	path := copiesPath + "/" + c.ID
+	progress := map[string]any{"checkpoint_id": checkpoint, "copy_id": c.Checkpoints[0].CopyID, "bank": "offsite", "status": "copying",
+		"reason": "", "bytes_done": 7.0, "bytes_total": 9.0, "stored": 3.0}
+	if d := cmp.Diff([]any{progress}, w.call(t, "reader", "GET", path, "", v14).want(t, 200).get("copy.progress")); d != "" {
+		t.Error(d)
+	}
+	if a := w.call(t, "reader", "GET", path, "", v13).want(t, 200); contains(a.text, "progress") {
+		t.Errorf("1.3 shows %s", a.text)
+	}
+}
+
+func TestFrom14OnACheckpointSaysWhereItLies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	original := w.checkpoint(t, "member")
+	made, err := w.store.Checkpoint(t.Context(), ours, provider, original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.ID, made.CopyOf, made.Bank, made.Status = karbor.NewID(), original, "offsite", karbor.CheckpointAvailable
+	if err := w.store.PutCheckpoint(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	a := w.call(t, "member", "GET", checkpointsPath+"/"+made.ID, "", v14).want(t, 200)
+	if a.str("checkpoint.copy_of") != original || a.str("checkpoint.bank") != "offsite" || a.str("checkpoint.copy_status") != "finished" {
+		t.Error(a.text)
+	}
+	a = w.call(t, "member", "GET", checkpointsPath+"/"+original, "", v14).want(t, 200)
+	if a.str("checkpoint.bank") != "main" || contains(a.text, "copy_of") || contains(a.text, "copy_status") {
+		t.Error(a.text)
+	}
+	for query, n := range map[string]int{"bank=offsite": 1, "bank=main": 1, "copy_of=" + original: 1, "bank=tape": 0, "": 2} {
+		if got := len(w.call(t, "member", "GET", checkpointsPath+"?"+query, "", v14).want(t, 200).body["checkpoints"].([]any)); got != n {
+			t.Errorf("%q gives %d, want %d", query, got, n)
+		}
+	}
+	if a := w.call(t, "member", "GET", checkpointsPath+"?bank=offsite", "", v13).want(t, 200); contains(a.text, `"bank"`) || len(a.body["checkpoints"].([]any)) != 2 {
+		t.Errorf("1.3 shows %s", a.text)
+	}
+}

@@ -84,6 +84,10 @@ func (c *contract) check(t testing.TB, r *http.Request, a *httptest.ResponseReco
 	if response == nil {
 		response = op.Responses.Default()
 	}
+	if stream := response.Value.Content["text/event-stream"]; stream != nil && a.Code < http.StatusBadRequest {
+		checkEvents(fail, stream.Schema.Value, a)
+		return
+	}
 	media := response.Value.Content.Get("application/json")
 	if media == nil {
 		if a.Body.Len() > 0 {
@@ -101,6 +105,25 @@ func (c *contract) check(t testing.TB, r *http.Request, a *httptest.ResponseReco
 	}
 	if err := media.Schema.Value.VisitJSON(v, openapi3.EnableJSONSchema2020()); err != nil {
 		fail("%v\n(the type named as the route's Answer, and the tags of its fields, make the schema)", err)
+	}
+}
+
+// checkEvents holds the data of each event but the last one, close, against its schema.
+func checkEvents(fail func(string, ...any), s *openapi3.Schema, a *httptest.ResponseRecorder) {
+	if got := a.Header().Get("Content-Type"); got != "text/event-stream" {
+		fail("content type %q", got)
+	}
+	for event := range strings.SplitSeq(a.Body.String(), "\n\n") {
+		_, data, found := strings.Cut(event, "\ndata: ")
+		if !found || strings.HasPrefix(event, "event: close") {
+			continue
+		}
+		var v any
+		if err := json.Unmarshal([]byte(data), &v); err != nil {
+			fail("%v", err)
+		} else if err := s.VisitJSON(v, openapi3.EnableJSONSchema2020()); err != nil {
+			fail("%v", err)
+		}
 	}
 }
 

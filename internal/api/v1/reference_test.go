@@ -109,7 +109,13 @@ func (b *page) query(op object) {
 
 // schema writes the members of a body as a table.
 func (b *page) schema(holder object) {
-	s := holder["content"].(object)["application/json"].(object)["schema"].(object)
+	content := holder["content"].(object)
+	media, ok := content["application/json"].(object)
+	if !ok {
+		media = content["text/event-stream"].(object)
+		b.line("Events (`text/event-stream`); the data of one:\n")
+	}
+	s := media["schema"].(object)
 	rows := members("", s)
 	if len(rows) == 0 {
 		b.line("`{}`")

@@ -33,6 +33,9 @@ func (w *world) scheduledItems(t *testing.T, token string) []item {
 		{method: "POST", path: "/scheduled_operations", body: scheduleBody(plan, trigger), byID: true, writes: true},
 		{method: "GET", path: "/scheduled_operations"},
 		{method: "GET", path: "/scheduled_operations/" + id, byID: true, crosses: true},
+		{method: "GET", path: "/scheduled_operations/" + id + "/runs", byID: true, crosses: true, header: v14},
+		{method: "PUT", path: "/scheduled_operations/" + id, body: `{"scheduled_operation": {"enabled": false}}`, byID: true, writes: true, crosses: true, header: v14},
+		{method: "POST", path: "/scheduled_operations/" + id + "/action", body: `{"resume": null}`, byID: true, writes: true, crosses: true, header: v14},
 		{method: "DELETE", path: "/scheduled_operations/" + id, byID: true, writes: true, crosses: true},
 	}
 }
@@ -62,7 +65,7 @@ func TestAScheduledOperationIsMadeShownAndListed(t *testing.T) {
 		w.call(t, "member", method, "/scheduled_operations/"+id, "").want(t, 404, "itemNotFound")
 		w.call(t, "member", method, "/scheduled_operations/my-name", "").want(t, 400, "badRequest", "my-name")
 	}
-	w.call(t, "member", "PUT", "/scheduled_operations/"+id, `{}`).want(t, 405, "badMethod")
+	w.call(t, "member", "PUT", "/scheduled_operations/"+id, `{}`).want(t, 404, "it came with 1.4")
 }
 
 func TestTheDefinitionMayBeAText(t *testing.T) {

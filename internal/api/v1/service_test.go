@@ -25,13 +25,20 @@ type service struct {
 	callers    []protectionservice.Caller
 	protects   []protectionservice.ProtectRequest
 	restores   []protectionservice.RestoreRequest
+	findings   []protectionservice.PreflightFinding
 	verifies   []protectionservice.VerifyRequest
 	copies     []protectionservice.CopyRequest
+	retentions []protectionservice.RetentionRequest
+	forced     []string
 	queries    []protectable.Query
 	progress   []karbor.ResourceProgress
 	credential *store.ApplicationCredential
+	// states are what the next looks at an operation find, cancelled who cancelled it.
+	states    []protectionservice.Operation
+	cancelled string
 	// refuse is what the next operations answer.
 	refuse error
+	lending
 }
 
 func (s *service) called(c protectionservice.Caller) error {
@@ -194,6 +201,48 @@ func (s *service) DeleteCheckpoint(ctx context.Context, c protectionservice.Call
 	return s.called(c)
 }
 
+// keep changes how a checkpoint is kept.
+func (s *service) keep(ctx context.Context, c protectionservice.Caller, providerID, id string, change func(*karbor.Keeping)) (karbor.Keeping, error) {
+	if err := s.called(c); err != nil {
+		return karbor.Keeping{}, err
+	}
+	return s.store.KeepCheckpoint(ctx, cmp.Or(c.Project, c.Identity.ProjectID), providerID, id, func(k *karbor.Keeping) error {
+		change(k)
+		return nil
+	})
+}
+
+func (s *service) HoldCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id, reason string, until time.Time) (karbor.Keeping, error) {
+	return s.keep(ctx, c, providerID, id, func(k *karbor.Keeping) {
+		k.Hold = &karbor.Hold{Reason: reason, Until: until, At: s.now(), UserID: c.Identity.UserID}
+	})
+}
+
+func (s *service) ReleaseCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id string) (karbor.Keeping, error) {
+	return s.keep(ctx, c, providerID, id, func(k *karbor.Keeping) { k.Hold = nil })
+}
+
+func (s *service) ExpireCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id string, at time.Time) (karbor.Keeping, error) {
+	return s.keep(ctx, c, providerID, id, func(k *karbor.Keeping) { k.ExpiresAt = at })
+}
+
+func (s *service) ForceDeleteCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id, reason string) error {
+	s.mu.Lock()
+	s.forced = append(s.forced, reason)
+	s.mu.Unlock()
+	return s.DeleteCheckpoint(ctx, c, providerID, id)
+}
+
+func (s *service) ApplyRetention(_ context.Context, c protectionservice.Caller, r protectionservice.RetentionRequest) (protectionservice.RetentionResult, error) {
+	s.mu.Lock()
+	s.retentions = append(s.retentions, r)
+	s.mu.Unlock()
+	return protectionservice.RetentionResult{Verdicts: []protectionservice.RetentionVerdict{
+		{CheckpointID: unknown, CreatedAt: s.now(), Size: 5, Reasons: []string{"It is the newest good one."}},
+		{CheckpointID: second, CreatedAt: s.now(), Size: 7, Goes: true, Reasons: []string{"No rule keeps it."}},
+	}}, s.called(c)
+}
+
 func (s *service) ResetCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id string, to karbor.CheckpointStatus) error {
 	if err := s.called(c); err != nil {
 		return err
@@ -218,7 +267,7 @@ func (s *service) Restore(ctx context.Context, c protectionservice.Caller, r pro
 	s.mu.Unlock()
 	restore := karbor.Restore{
 		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: r.ProviderID, CheckpointID: r.CheckpointID,
-		RestoreTarget: r.Target, Parameters: r.Parameters, KeepOnFailure: r.KeepOnFailure, Status: karbor.RestoreInProgress,
+		RestoreTarget: r.Target, Parameters: r.Parameters, KeepOnFailure: r.KeepOnFailure, Choices: r.Choices, Status: karbor.RestoreInProgress,
 		ResourcesStatus: map[string]karbor.ResourceState{"OS::Cinder::Volume#" + volume: karbor.ResourceRestoring},
 		CreatedAt:       s.now(),
 	}
@@ -234,6 +283,13 @@ func (s *service) Restore(ctx context.Context, c protectionservice.Caller, r pro
 		},
 		Restore: &restore,
 	})
+}
+
+func (s *service) Preflight(_ context.Context, _ protectionservice.Caller, r protectionservice.RestoreRequest) (protectionservice.Preflight, error) {
+	if s.refuse != nil {
+		return protectionservice.Preflight{}, s.refuse
+	}
+	return protectionservice.Preflight{ProviderID: r.ProviderID, CheckpointID: r.CheckpointID, Findings: s.findings}, nil
 }
 
 func (s *service) LiveRestore(_ context.Context, r karbor.Restore) (karbor.Restore, error) {
@@ -266,6 +322,14 @@ func (s *service) LiveVerification(_ context.Context, v karbor.Verification) (ka
 
 func (s *service) VerificationProgress(_ context.Context, c protectionservice.Caller, _ string) ([]karbor.ResourceProgress, error) {
 	return s.progress, s.called(c)
+}
+
+func (s *service) CopyProgress(_ context.Context, c karbor.Copy) ([]karbor.CopyProgress, error) {
+	out := make([]karbor.CopyProgress, len(c.Checkpoints))
+	for i, one := range c.Checkpoints {
+		out[i] = karbor.CopyProgress{CheckpointID: one.ProtectID, CopyID: one.CopyID, Bank: "offsite", Status: c.Status, Done: 7, Total: 9, Stored: 3}
+	}
+	return out, nil
 }
 
 func (s *service) Copy(ctx context.Context, c protectionservice.Caller, r protectionservice.CopyRequest) (karbor.Copy, error) {

@@ -2,10 +2,13 @@ package v1_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/policy"
+	"github.com/karbor/karbor/internal/store"
 )
 
 // service adds a service to the list and gives its number.
@@ -118,4 +121,27 @@ func TestOnlyTheOperationEngineIsEnabledAndDisabled(t *testing.T) {
 	put(engine, `{"status": "enabled", "disabled_reason": "x"}`).want(t, 400, "disabled_reason")
 	put(engine, `{"status": "disabled", "colour": "red"}`).want(t, 400, "colour")
 	w.call(t, "member", "PUT", fmt.Sprintf("/os-services/%d", engine), `{"status": "disabled"}`).want(t, 403, "service:update")
+}
+
+func TestTheVersionOfAServiceIsThereFromItsMicroversionOn(t *testing.T) {
+	t.Parallel()
+	d, _ := deps(t)
+	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "karbor.db"), store.Options{Now: d.Now, Program: "v1.2.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	d.Store = db
+	w := worldOf(t, d, policy.New())
+	if _, err := db.ReportService(t.Context(), "h1", karbor.ProtectionBinary); err != nil {
+		t.Fatal(err)
+	}
+	if a := w.call(t, "admin", "GET", "/os-services", "", v13).want(t, 200); contains(a.text, "v1.2.3") {
+		t.Error(a.text)
+	}
+	w.call(t, "admin", "GET", "/os-services", "", v14).want(t, 200, `"version":"v1.2.3"`)
 }

@@ -28,6 +28,7 @@ func (w *world) triggerItems(t *testing.T, token string) []item {
 		{method: "POST", path: "/triggers", body: triggerBody, writes: true},
 		{method: "GET", path: "/triggers"},
 		{method: "GET", path: one, byID: true, crosses: true},
+		{method: "POST", path: "/triggers/check", body: `{"trigger_info": {"properties": {"format": "crontab", "pattern": "0 2 * * *"}}}`, writes: true, header: v14},
 		{method: "PUT", path: one, body: `{"trigger_info": {"name": "x"}}`, byID: true, writes: true, crosses: true},
 		{method: "DELETE", path: "/triggers/" + w.trigger(t, token), byID: true, writes: true, crosses: true},
 	}

@@ -11,12 +11,14 @@ import (
 	"github.com/karbor/karbor/internal/api/v1/checkpoints"
 	"github.com/karbor/karbor/internal/api/v1/copies"
 	"github.com/karbor/karbor/internal/api/v1/operationlogs"
+	"github.com/karbor/karbor/internal/api/v1/operations"
 	"github.com/karbor/karbor/internal/api/v1/plans"
 	"github.com/karbor/karbor/internal/api/v1/protectables"
 	"github.com/karbor/karbor/internal/api/v1/providers"
 	"github.com/karbor/karbor/internal/api/v1/quotaclasses"
 	"github.com/karbor/karbor/internal/api/v1/quotas"
 	"github.com/karbor/karbor/internal/api/v1/restores"
+	"github.com/karbor/karbor/internal/api/v1/retentions"
 	"github.com/karbor/karbor/internal/api/v1/scheduledoperations"
 	"github.com/karbor/karbor/internal/api/v1/services"
 	"github.com/karbor/karbor/internal/api/v1/triggers"
@@ -50,7 +52,10 @@ type Service interface {
 	restores.Service
 	applicationcredentials.Service
 	verifications.Service
+	operations.Service
 	copies.Service
+	scheduledoperations.Service
+	retentions.Service
 }
 
 // Quotas is all that the rooms ask of the quotas; quota.Quotas is one.
@@ -78,7 +83,10 @@ type Deps struct {
 	Triggers trigger.Limits
 	// ServiceDownTime is how long after its last report a service counts as down.
 	ServiceDownTime time.Duration
-	Now             func() time.Time
+	// Wake tells the operation engine of this process that schedules have changed; nil
+	// for none.
+	Wake func()
+	Now  func() time.Time
 }
 
 // Routes gives everything that version 1 serves.
@@ -87,16 +95,20 @@ func Routes(d Deps) []api.Route {
 		providers.Routes(providers.Deps{Service: d.Service}),
 		protectables.Routes(protectables.Deps{Service: d.Service, Session: d.Session}),
 		plans.Routes(plans.Deps{Store: d.Store, Checker: d.Service, Limits: d.Limits, Now: d.Now}),
-		checkpoints.Routes(checkpoints.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
+		retentions.Routes(retentions.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
+		checkpoints.Routes(checkpoints.Deps{Store: d.Store, Service: d.Service, Session: d.Session, Now: d.Now}),
 		restores.Routes(restores.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		operationlogs.Routes(operationlogs.Deps{Store: d.Store}),
+		operations.Routes(operations.Deps{Service: d.Service}),
 		applicationcredentials.Routes(applicationcredentials.Deps{Service: d.Service}),
 		verifications.Routes(verifications.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		copies.Routes(copies.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		quotas.Routes(quotas.Deps{Quotas: d.Quotas}),
 		quotaclasses.Routes(quotaclasses.Deps{Quotas: d.Quotas}),
-		triggers.Routes(triggers.Deps{Store: d.Store, Limits: d.Triggers, Now: d.Now}),
-		scheduledoperations.Routes(scheduledoperations.Deps{Store: d.Store, Now: d.Now}),
+		triggers.Routes(triggers.Deps{Store: d.Store, Limits: d.Triggers, Wake: d.Wake, Now: d.Now}),
+		scheduledoperations.Routes(scheduledoperations.Deps{
+			Store: d.Store, Service: d.Service, Session: d.Session, Wake: d.Wake, Now: d.Now,
+		}),
 		services.Routes(services.Deps{Store: d.Store, DownTime: d.ServiceDownTime, Now: d.Now}),
 	)
 }

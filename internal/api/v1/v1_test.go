@@ -58,8 +58,8 @@ type item struct {
 	// byID says that the path names a thing of a project; writes that a reader may
 	// not call it; crosses that an administrator of another project may.
 	byID, writes, crosses bool
-	// admin says that only an administrator may call it.
-	admin bool
+	// admin says that only an administrator may call it, manager that a member may not.
+	admin, manager bool
 	// header asks for the microversion that has the route.
 	header string
 }
@@ -103,7 +103,7 @@ func (w *world) items(t *testing.T, token string) []item {
 	logs := w.call(t, token, "GET", "/operation_logs?limit=1", "").want(t, 200).get("operation_logs").([]any)
 	return slices.Concat(
 		w.quotaItems(t, token), w.verificationItems(t, token), w.copyItems(t, token),
-		w.triggerItems(t, token), w.scheduledItems(t, token), w.serviceItems(t),
+		w.triggerItems(t, token), w.scheduledItems(t, token), w.serviceItems(t), w.keepingItems(t, token), operationItems(restore),
 		items(w.plan(t, token), checkpoint, restore, logs[0].(map[string]any)["id"].(string)),
 	)
 }
@@ -140,9 +140,15 @@ func TestWhoMayCallWhat(t *testing.T) {
 		if got := w.call(t, "reader", it.method, it.path, it.body, headers...); got.status != want {
 			t.Errorf("%s as a reader: %d %s, want %d", name, got.status, got.text, want)
 		}
-		other := foreign[i]
+		other, token := foreign[i], "member"
+		if it.manager {
+			if got := w.call(t, token, it.method, it.path, it.body, headers...).status; got != 403 {
+				t.Errorf("%s as a member: %d", name, got)
+			}
+			token = "manager"
+		}
 		if it.byID {
-			if got := w.call(t, "member", other.method, other.path, other.body, headers...); got.status != 404 || strings.Contains(got.text, theirs) {
+			if got := w.call(t, token, other.method, other.path, other.body, headers...); got.status != 404 || strings.Contains(got.text, theirs) {
 				t.Errorf("%s of another project: %d %s", name, got.status, got.text)
 			}
 			want := 404
@@ -153,7 +159,6 @@ func TestWhoMayCallWhat(t *testing.T) {
 				t.Errorf("%s of another project, as an administrator: %d %s, want %d", name, got.status, got.text, want)
 			}
 		}
-		token := "member"
 		if it.admin {
 			if got := w.call(t, token, it.method, it.path, it.body, headers...).status; got != 403 {
 				t.Errorf("%s as a member: %d", name, got)

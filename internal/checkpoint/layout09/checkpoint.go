@@ -136,6 +136,8 @@ func isStatus(s karbor.CheckpointStatus) bool {
 	case karbor.CheckpointProtecting, karbor.CheckpointAvailable, karbor.CheckpointError,
 		karbor.CheckpointDeleting, karbor.CheckpointDeleted, karbor.CheckpointErrorDeleting:
 		return true
+	case karbor.CheckpointWaitCopying, karbor.CheckpointCopying:
+		// Python Karbor copied nothing.
 	}
 	return false
 }

@@ -1,5 +1,6 @@
 // Package replication copies whole checkpoints from one bank to another: documents, states
-// and streams of bytes. The copy has the same ids, and is published last.
+// and streams of bytes. The copy has the same ids, unless it is to have others, and is published
+// last.
 package replication
 
 import (
@@ -36,6 +37,31 @@ type Copier struct {
 	InTheClear bool
 	// Progress, if not nil, hears how many bytes of streams are done.
 	Progress func(done, total int64)
+	// As, if not nil, gives what the copy of a checkpoint says of itself: an id of its own,
+	// say. It gives the same each time that it is asked. What it gives has the graph of the
+	// original.
+	As func(original karbor.Checkpoint) karbor.Checkpoint
+	// Arrival, if not nil, has what has arrived looked at before it is published.
+	Arrival *Arrival
+}
+
+// as gives the copy of a checkpoint.
+func (c *Copier) as(cp karbor.Checkpoint) karbor.Checkpoint {
+	if c.As != nil {
+		cp = c.As(cp)
+	}
+	if c.ProviderID != "" {
+		cp.ProviderID = c.ProviderID
+	}
+	return cp
+}
+
+// passage is the copy of one checkpoint.
+type passage struct {
+	*Copier
+	project string
+	// from and to are the ids of the checkpoint and of its copy.
+	from, to string
 }
 
 // Result says what the copy of one checkpoint did.
@@ -67,12 +93,13 @@ func (c *Copier) look(ctx context.Context, project, id string) (cp karbor.Checkp
 	if cp.Status != karbor.CheckpointAvailable {
 		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be copied", id, cp.Status)
 	}
-	now, err := c.To.Checkpoints.Overview(ctx, project, id)
+	to := c.as(cp).ID
+	now, err := c.To.Checkpoints.Overview(ctx, project, to)
 	switch {
 	case err == nil && now.Status == karbor.CheckpointAvailable:
 		return cp, nil, true, nil
 	case err == nil && now.Status != karbor.CheckpointProtecting:
-		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is in the other bank already, and is %s there", id, now.Status)
+		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is in the other bank already, and is %s there", to, now.Status)
 	case err != nil && karbor.KindOf(err) != karbor.NotFound:
 		return cp, nil, false, err
 	}
@@ -101,26 +128,39 @@ func (c *Copier) Copy(ctx context.Context, project, id string) (Result, error) {
 	for _, s := range streams {
 		r.Size += s.Size
 	}
-	if c.ProviderID != "" {
-		cp.ProviderID = c.ProviderID
-	}
+	made := c.as(cp)
 	if c.To.Domains != nil && c.From.Domains != nil && !c.Anew {
 		if err := c.twins(ctx, project, streams); err != nil {
 			return r, err
 		}
 	}
-	if err := c.To.Checkpoints.Create(ctx, cp); err != nil {
+	if err := c.To.Checkpoints.Create(ctx, made); err != nil {
 		return r, err
 	}
-	if err := c.streams(ctx, project, id, streams, &r); err != nil {
+	p := passage{c, project, id, made.ID}
+	if err := p.streams(ctx, streams, &r); err != nil {
 		return r, err
 	}
 	for _, n := range cp.Graph.Nodes() {
-		if err := c.documents(ctx, project, id, n.Key()); err != nil {
+		if err := p.documents(ctx, n.Key()); err != nil {
 			return r, err
 		}
 	}
-	return r, c.To.Checkpoints.SetState(ctx, project, id, karbor.CheckpointAvailable, checkpoint.Change{Size: cp.Size})
+	if c.Arrival != nil {
+		if err := p.arrived(ctx, cp.Graph, streams); err != nil {
+			return r, err
+		}
+	}
+	return r, c.To.Checkpoints.SetState(ctx, project, made.ID, karbor.CheckpointAvailable, checkpoint.Change{Size: cp.Size, Figures: sizes(cp.Figures)})
+}
+
+// sizes are figures without what the source's bank got for them.
+func sizes(figures map[string]karbor.Figures) map[string]karbor.Figures {
+	out := make(map[string]karbor.Figures, len(figures))
+	for key, f := range figures {
+		out[key] = karbor.Figures{Size: f.Size}
+	}
+	return out
 }
 
 // twins makes the project's domain one of the same repository, if it can be. Data of other
@@ -135,19 +175,19 @@ func (c *Copier) twins(ctx context.Context, project string, streams []survey.Str
 	return nil
 }
 
-func (c *Copier) streams(ctx context.Context, project, id string, streams []survey.Stream, r *Result) error {
+func (p passage) streams(ctx context.Context, streams []survey.Stream, r *Result) error {
 	var done int64
 	for _, s := range streams {
 		tell := func(n int64) {
-			if c.Progress != nil {
-				c.Progress(done+n, r.Size)
+			if p.Progress != nil {
+				p.Progress(done+n, r.Size)
 			}
 		}
 		var err error
-		if s.Format == format.Version && c.To.Domains != nil {
-			err = c.encrypted(ctx, project, id, s, r)
+		if s.Format == format.Version && p.To.Domains != nil {
+			err = p.encrypted(ctx, s, r, tell)
 		} else {
-			err = c.plain(ctx, project, id, s, r, tell)
+			err = p.plain(ctx, s, r, tell)
 		}
 		if err != nil {
 			return fmt.Errorf("copying the stream %s of %s: %w", s.Name, s.Node, err)
@@ -159,33 +199,36 @@ func (c *Copier) streams(ctx context.Context, project, id string, streams []surv
 }
 
 // encrypted copies a stream between key domains.
-func (c *Copier) encrypted(ctx context.Context, project, id string, s survey.Stream, r *Result) error {
-	if c.From.Domains == nil {
-		return &checkpoint.ClosedError{ProjectID: project, ID: id, Err: karbor.Errorf(karbor.Unavailable, "the key of the domain %s is not here", s.Domain)}
+func (p passage) encrypted(ctx context.Context, s survey.Stream, r *Result, tell func(int64)) error {
+	if p.From.Domains == nil {
+		return &checkpoint.ClosedError{ProjectID: p.project, ID: p.from, Err: karbor.Errorf(karbor.Unavailable, "the key of the domain %s is not here", s.Domain)}
 	}
-	from, err := c.From.Checkpoints.Nodes(project, id)
+	from, err := p.From.Checkpoints.Nodes(p.project, p.from)
 	if err != nil {
 		return err
 	}
-	to, err := c.To.Checkpoints.Nodes(project, id)
+	to, err := p.To.Checkpoints.Nodes(p.project, p.to)
 	if err != nil {
 		return err
 	}
 	manifest := string(s.Node) + "/data/" + s.Name + "/manifest"
-	copied, err := c.To.Domains.Copy(ctx, c.From.Domains, s.Domain, project,
-		[]copying.Stream{{From: from.Key(manifest), To: to.Key(manifest)}}, copying.Options{})
+	copied, err := p.To.Domains.Copy(ctx, p.From.Domains, s.Domain, p.project,
+		[]copying.Stream{{From: from.Key(manifest), To: to.Key(manifest)}}, copying.Options{
+			// What is there already does not travel: how much of the stream is done shows at its end.
+			Progress: func(now copying.Progress) { tell(min(now.Bytes, s.Size)) },
+		})
 	r.Bytes += copied.Bytes
 	r.Undecoded = r.Undecoded || copied.Undecoded
 	return err
 }
 
 // plain copies a stream by reading and writing it.
-func (c *Copier) plain(ctx context.Context, project, id string, s survey.Stream, r *Result, tell func(int64)) error {
-	from, err := c.From.streams(project, id, s.Node)
+func (p passage) plain(ctx context.Context, s survey.Stream, r *Result, tell func(int64)) error {
+	from, err := p.From.streams(p.project, p.from, s.Node)
 	if err != nil {
 		return err
 	}
-	to, err := c.To.streams(project, id, s.Node)
+	to, err := p.To.streams(p.project, p.to, s.Node)
 	if err != nil {
 		return err
 	}
@@ -203,8 +246,8 @@ func (c *Copier) plain(ctx context.Context, project, id string, s survey.Stream,
 		return errors.Join(err, reader.Close())
 	}
 	var moved int64
-	_, err = io.CopyBuffer(w, readerFunc(func(p []byte) (int, error) {
-		n, err := reader.Read(p)
+	_, err = io.CopyBuffer(w, readerFunc(func(b []byte) (int, error) {
+		n, err := reader.Read(b)
 		moved += int64(n)
 		tell(moved)
 		return n, err
@@ -234,12 +277,12 @@ func (s Side) streams(project, id string, node karbor.NodeKey) (*repository.Stre
 }
 
 // documents copies those of a node, sealed anew where the target has keys.
-func (c *Copier) documents(ctx context.Context, project, id string, node karbor.NodeKey) error {
-	from, err := c.From.Checkpoints.Documents(project, id, node)
+func (p passage) documents(ctx context.Context, node karbor.NodeKey) error {
+	from, err := p.From.Checkpoints.Documents(p.project, p.from, node)
 	if err != nil {
 		return err
 	}
-	to, err := c.To.Checkpoints.Documents(project, id, node)
+	to, err := p.To.Checkpoints.Documents(p.project, p.to, node)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/internal/repository/collection"
 	"github.com/karbor/karbor/internal/repository/format"
 )
 
@@ -38,9 +39,18 @@ type Domain struct {
 	// many packs it condemns that are to be deleted.
 	Epoch     int `json:"epoch"`
 	Condemned int `json:"condemned"`
+	// CollectedAt is when the newest collection told last that it was at work or had ended, in its
+	// Collection: "done", "at work", or "broken off". Zero and "" if there was none.
+	CollectedAt time.Time `json:"collected_at,omitzero"`
+	Collection  string    `json:"collection,omitempty"`
+	// Receipts is how often its slots were destroyed.
+	Receipts int `json:"receipts,omitempty"`
 	// Marked is how many packs are marked as damaged: what they hold is stored again when
 	// it is protected next.
 	Marked int `json:"marked_damaged"`
+	// Requires is what later versions ask of readers and writers, such as "readers/x": this one
+	// refuses what is asked for.
+	Requires []string `json:"requires,omitempty"`
 	// Unknown are objects whose keys are not of the domain's forms.
 	Unknown Count `json:"unknown"`
 	// Damage says what of the domain's documents can't be understood.
@@ -111,6 +121,8 @@ func (d *Domain) take(parts []string, i bank.Info) bool {
 			d.Sessions = append(d.Sessions, Session{ID: parts[1]})
 		}
 		d.Sessions[len(d.Sessions)-1].number = n
+	case parts[0] == "requires" && (parts[1] == "readers" || parts[1] == "writers"):
+		d.Requires = append(d.Requires, parts[1]+"/"+parts[2])
 	default:
 		return false
 	}
@@ -138,6 +150,8 @@ func (d *Domain) takeTwo(folder, last string, i bank.Info) bool {
 	case "collectors":
 		_, ok := parseNumber(last)
 		return ok
+	case "receipts":
+		d.Receipts++
 	case "damaged":
 		if _, ok := format.ParseName(last); !ok {
 			return false
@@ -189,10 +203,14 @@ func (d *Domain) read(ctx context.Context, b bank.Bank, now time.Time) error {
 			return err
 		}
 	}
-	if len(d.Slots) == 0 {
+	if len(d.Slots) == 0 && d.Receipts == 0 {
 		d.note("there is no key slot: only who has the master key itself can read the domain")
 	}
-	if err := d.readSessions(ctx, b, now); err != nil {
+	err = d.readSessions(ctx, b, now)
+	if err == nil {
+		err = d.readCollection(ctx, b, now)
+	}
+	if err != nil {
 		return fmt.Errorf("reading %s: %w", prefix, err)
 	}
 	return d.readEpoch(ctx, b)
@@ -236,13 +254,22 @@ type sessionRecord struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
+// checked reads a checked document, which lies under key.
+func checked(key string, text []byte, into any) error {
+	if err := format.CheckDigest(key, text); err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
 func (d *Domain) readSessions(ctx context.Context, b bank.Bank, now time.Time) error {
+	prefix := domainsRoot + d.Name + "/"
 	for i := range d.Sessions {
 		s := &d.Sessions[i]
 		key := fmt.Sprintf("sessions/%s/%08d", s.ID, s.number)
 		err := d.document(ctx, b, key, maxList, func(text []byte) error {
 			var r sessionRecord
-			if err := json.Unmarshal(text, &r); err != nil {
+			if err := checked(prefix+key, text, &r); err != nil {
 				return err
 			}
 			s.Epoch, s.RenewedAt, s.ExpiresAt = r.Epoch, r.RenewedAt, r.ExpiresAt
@@ -256,16 +283,33 @@ func (d *Domain) readSessions(ctx context.Context, b bank.Bank, now time.Time) e
 	return nil
 }
 
+// readCollection looks for the newest collection.
+func (d *Domain) readCollection(ctx context.Context, b bank.Bank, now time.Time) error {
+	last, err := collection.ReadLast(ctx, b, d.Name)
+	if err != nil || last.Told.IsZero() && last.Until.IsZero() {
+		return err
+	}
+	d.CollectedAt, d.Collection = last.Told, "broken off"
+	switch {
+	case last.Done:
+		d.Collection = "done"
+	case now.Before(last.Until):
+		d.Collection = "at work"
+	}
+	return nil
+}
+
 func (d *Domain) readEpoch(ctx context.Context, b bank.Bank) error {
 	if d.Epoch == 0 {
 		return nil
 	}
-	err := d.document(ctx, b, fmt.Sprintf("epochs/%08d", d.Epoch), maxList, func(text []byte) error {
+	key := fmt.Sprintf("epochs/%08d", d.Epoch)
+	err := d.document(ctx, b, key, maxList, func(text []byte) error {
 		var e struct {
 			Condemned []string `json:"condemned"`
 			Gone      []string `json:"gone"`
 		}
-		if err := json.Unmarshal(text, &e); err != nil {
+		if err := checked(domainsRoot+d.Name+"/"+key, text, &e); err != nil {
 			return err
 		}
 		slices.Sort(e.Gone)

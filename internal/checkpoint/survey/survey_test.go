@@ -17,6 +17,7 @@ import (
 	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/checkpoint/survey"
+	"github.com/karbor/karbor/internal/repository/format"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -81,15 +82,21 @@ func open(t testing.TB, m *banktest.Memory) *checkpoint.Checkpoints {
 	return c
 }
 
+func putChecked(t testing.TB, m *banktest.Memory, key, text string) {
+	t.Helper()
+	put(t, m, key, string(format.AddDigest(key, []byte(text))))
+}
+
 func TestLookCountsWhatLiesThere(t *testing.T) {
 	m := golden(t)
 	put(t, m, "backup/of/something", "12345")
 	put(t, m, "v1/leases/living/00000007", `{"layout":1,"owner":"living","instance":"x","sequence":7,"renewed_at":"2029-12-31T23:59:00Z","expires_at":"2030-01-01T00:09:00Z"}`)
 	put(t, m, domain+"/sessions/00000000-0000-4000-8000-000000000001/00000001", `{"format":"repository/1"}`)
-	put(t, m, domain+"/sessions/00000000-0000-4000-8000-000000000001/00000002",
+	putChecked(t, m, domain+"/sessions/00000000-0000-4000-8000-000000000001/00000002",
 		`{"format":"repository/1","epoch":3,"renewed_at":"2029-12-31T23:59:00Z","expires_at":"2030-01-01T00:09:00Z"}`)
 	put(t, m, domain+"/epochs/00000002", `{}`)
-	put(t, m, domain+"/epochs/00000003", `{"format":"repository/1","epoch":3,"condemned":["a","b","c"],"gone":["b"]}`)
+	putChecked(t, m, domain+"/epochs/00000003", `{"format":"repository/1","epoch":3,"condemned":["a","b","c"],"gone":["b"]}`)
+	put(t, m, domain+"/requires/readers/another-cipher", `{}`)
 	s, err := survey.Look(t.Context(), m, open(t, m), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +105,7 @@ func TestLookCountsWhatLiesThere(t *testing.T) {
 	for _, a := range s.Areas {
 		objects[a.Name] = a.Objects
 	}
-	want := map[string]int64{"states": 8, "documents": 5, "data": 14, "indices": 9, "leases": 3, "repositories": 32, "unknown": 1}
+	want := map[string]int64{"states": 8, "documents": 5, "data": 14, "indices": 9, "leases": 3, "repositories": 33, "unknown": 1}
 	if diff := cmp.Diff(want, objects); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
@@ -123,6 +130,9 @@ func TestLookCountsWhatLiesThere(t *testing.T) {
 	if len(d.Slots) != 3 || d.Slots[1].Kind != "file" || d.Slots[1].Label != "a key file" || d.Packs.Objects != 8 || d.Pages.Objects != 8 ||
 		d.Segments.Objects != 8 || d.Epoch != 3 || d.Condemned != 2 || len(d.Sessions) != 1 || !d.Sessions[0].Alive || d.Sessions[0].Epoch != 3 || d.Damage != nil {
 		t.Errorf("the domain is %+v", d)
+	}
+	if !slices.Equal(d.Requires, []string{"readers/another-cipher"}) {
+		t.Errorf("it asks for %q", d.Requires)
 	}
 	if !slices.Equal(s.Examples, []string{"backup/of/something"}) {
 		t.Errorf("unknown keys: %q", s.Examples)

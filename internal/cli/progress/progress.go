@@ -5,6 +5,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -43,7 +44,7 @@ func title(p client.Progress) string {
 	if name == "" {
 		name = p.ID
 	}
-	return p.Type.Word() + " " + name
+	return strings.TrimSpace(p.Type.Word() + " " + name)
 }
 
 // over reports whether nothing further comes for the resource.
@@ -70,8 +71,17 @@ func state(p client.Progress) string {
 	case p.BytesDone > 0:
 		s += " " + Size(p.BytesDone)
 	}
-	if p.Reason != "" {
-		s += ": " + p.Reason
+	if p.BytesPerSecond > 0 && !over(p) {
+		s += ", " + Size(p.BytesPerSecond) + "/s"
+		if p.SecondsLeft > 0 {
+			s += fmt.Sprintf(", about %s left", time.Duration(p.SecondsLeft)*time.Second)
+		}
+	}
+	switch {
+	case p.Reason != "" && p.Waiting != "":
+		s += ": " + p.Reason + "; " + p.Waiting
+	case p.Reason != "" || p.Waiting != "":
+		s += ": " + p.Reason + p.Waiting
 	}
 	return s
 }

@@ -8,9 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/internal/repository/dedup"
+	"github.com/karbor/karbor/internal/repository/format"
 	"github.com/karbor/karbor/internal/repository/session"
 )
 
@@ -37,10 +40,15 @@ type Options struct {
 	// MaxRewrite is about how many bytes the compaction of one collection writes; 0 is
 	// no limit.
 	MaxRewrite int64
+	// BytesPerSecond is how much is read to mark and to compact; 0 is no limit.
+	BytesPerSecond int64
 	// MaxCondemned is how many packs one collection frees at most; 0 is 65,536, about 2 TiB.
 	MaxCondemned int
 	// DryRun only marks, and tells what would go. It needs no lease and changes nothing.
 	DryRun bool
+	// Without are the beginnings of keys: a dry run tells what would go if there were no
+	// manifests below them.
+	Without []string
 	// Logger is told of what is left for later; nil is nobody.
 	Logger *slog.Logger
 }
@@ -75,6 +83,7 @@ type Collector struct {
 	forced  map[string]struct{}
 	lease   *lease
 	working sync.Mutex
+	pace    *rate.Limiter // nil is no limit
 }
 
 const maxCondemned = 65_536
@@ -86,6 +95,9 @@ func New(d *dedup.Domain, o Options) (*Collector, error) {
 		return nil, err
 	}
 	o.Times = times
+	if len(o.Without) > 0 && !o.DryRun {
+		return nil, karbor.Errorf(karbor.Internal, "what still is there is left out of a dry run only")
+	}
 	if o.MaxCondemned <= 0 {
 		o.MaxCondemned = maxCondemned
 	}
@@ -95,6 +107,9 @@ func New(d *dedup.Domain, o Options) (*Collector, error) {
 	c := &Collector{domain: d, bank: d.Bank(), options: o, forced: map[string]struct{}{}}
 	for _, key := range o.Force {
 		c.forced[key] = struct{}{}
+	}
+	if o.BytesPerSecond > 0 {
+		c.pace = rate.NewLimiter(rate.Limit(o.BytesPerSecond), int(min(o.BytesPerSecond, format.MaxGroup)))
 	}
 	c.lease = newLease(c.bank, d.Name(), times)
 	return c, nil
@@ -188,6 +203,7 @@ func (w *work) survey(ctx context.Context) error {
 	if err := w.mark(ctx, Marking); err != nil {
 		return err
 	}
+	w.result.Reached = w.marks.stored()
 	w.candidates()
 	condemned, left := w.condemn()
 	w.result.Condemned, w.result.Left = len(condemned), left
@@ -274,6 +290,16 @@ func (w *work) begin(ctx context.Context) error {
 		return nil
 	}
 	return w.rewrite(ctx, w.marks.absent)
+}
+
+// throttle waits until so many bytes more may be read.
+func (c *Collector) throttle(ctx context.Context, n int) error {
+	for ; c.pace != nil && n > 0; n -= c.pace.Burst() {
+		if err := c.pace.WaitN(ctx, min(n, c.pace.Burst())); err != nil {
+			return fmt.Errorf("waiting for the share of the bank: %w", err)
+		}
+	}
+	return nil
 }
 
 // settled waits until listings show what was there at a time of the bank.

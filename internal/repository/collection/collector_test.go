@@ -219,9 +219,9 @@ func TestOneCollectorAtATime(t *testing.T) {
 		d, b := newDomain(t)
 		write(t, d, manifestOf(domain, 1), 1)
 		remove(t, b, manifestOf(domain, 1))
-		put(t, b, "v1/repositories/"+domain+"/collectors/00000001",
-			fmt.Sprintf(`{"format":"repository/1","collector":"x","sequence":1,"renewed_at":%q,"expires_at":%q}`,
-				time.Now().UTC().Format(time.RFC3339), time.Now().Add(expire).UTC().Format(time.RFC3339)))
+		key := "v1/repositories/" + domain + "/collectors/00000001"
+		put(t, b, key, string(format.AddDigest(key, fmt.Appendf(nil, `{"format":"repository/1","collector":"x","sequence":1,"renewed_at":%q,"expires_at":%q}`,
+			time.Now().UTC().Format(time.RFC3339), time.Now().Add(expire).UTC().Format(time.RFC3339)))))
 		if _, err := collect(t, d, collection.Options{}); karbor.KindOf(err) != karbor.Conflict {
 			t.Errorf("beside another one: %v", err)
 		}

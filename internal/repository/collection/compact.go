@@ -5,16 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/repository/dedup"
 	"github.com/karbor/karbor/internal/repository/format"
 )
 
-// candidates gives the packs of which less than half is reached, the emptiest first. One that is
-// marked as damaged is none: what is copied from it would be trusted.
+// candidates gives the packs of which less than half is reached, the emptiest first, and then the
+// small ones, if they are many: sessions that store little leave them. One that is marked as damaged
+// is none: what is copied from it would be trusted; one that is locked can't go yet.
 func (w *work) candidates() []format.Name {
 	if w.options.NoCompaction {
 		return nil
@@ -23,13 +24,15 @@ func (w *work) candidates() []format.Name {
 	defer w.marks.mu.Unlock()
 	var out []format.Name
 	for name, p := range w.marks.packs {
-		if p.reached && 2*p.stored < p.size && p.size > leastRewritten && !w.marks.damaged[name] {
+		if p.reached && !p.locked.After(w.result.began) && 2*p.stored < p.size && p.size > leastRewritten && !w.marks.damaged[name] {
 			out = append(out, name)
 		}
 	}
 	slices.SortFunc(out, func(a, b format.Name) int {
 		return cmp.Or(cmp.Compare(w.marks.packs[a].stored, w.marks.packs[b].stored), slices.Compare(a[:], b[:]))
 	})
+	out = append(out, w.marks.small(format.Data, w.result.began)...)
+	out = append(out, w.marks.small(format.Pages, w.result.began)...)
 	written := int64(0)
 	for i, name := range out {
 		if written += w.marks.packs[name].stored; w.options.MaxRewrite > 0 && i > 0 && written > w.options.MaxRewrite {
@@ -41,6 +44,29 @@ func (w *work) candidates() []format.Name {
 	if w.options.DryRun {
 		w.result.Rewritten, w.result.Written = len(out), written
 	}
+	return out
+}
+
+const (
+	// smallPack is how long a pack is at most that is worth being joined with others.
+	smallPack = format.PackTarget / 8
+	// manySmall is how many of a kind are joined at least.
+	manySmall = 32
+)
+
+// small gives the packs of a kind that are to be joined: all that is reached of them fits into few
+// new ones. Those that are half empty are not among them. Its caller holds mu.
+func (m *marks) small(kind format.Kind, now time.Time) []format.Name {
+	var out []format.Name
+	for name, p := range m.packs {
+		if p.kind == kind && p.reached && !p.locked.After(now) && p.size < smallPack && (2*p.stored >= p.size || p.size <= leastRewritten) && !m.damaged[name] {
+			out = append(out, name)
+		}
+	}
+	if len(out) < manySmall {
+		return nil
+	}
+	slices.SortFunc(out, func(a, b format.Name) int { return slices.Compare(a[:], b[:]) })
 	return out
 }
 
@@ -58,12 +84,12 @@ func (w *work) compact(ctx context.Context) (refs dedup.References, err error) {
 	if !guarded {
 		return nil, nil
 	}
-	decompressor, err := format.NewDecompressor()
+	stored, err := w.domain.StoredGroups()
 	if err != nil {
 		return refs, err
 	}
-	defer decompressor.Close()
-	c := &compaction{work: w, refs: refs, decompressor: decompressor, packs: map[format.Kind]*format.PackWriter{}}
+	defer stored.Close()
+	c := &compaction{work: w, refs: refs, stored: stored, packs: map[format.Kind]*format.PackWriter{}}
 	for i, name := range names {
 		w.progress(Progress{Phase: Compacting, Done: i, Total: len(names)})
 		if err := c.move(ctx, name); err != nil {
@@ -81,12 +107,11 @@ func (w *work) compact(ctx context.Context) (refs dedup.References, err error) {
 // compaction is the work of compact.
 type compaction struct {
 	*work
-	refs         dedup.References
-	decompressor *format.Decompressor
-	packs        map[format.Kind]*format.PackWriter
-	written      []format.Pack
-	moved        []*mark
-	raw, body    []byte
+	refs    dedup.References
+	stored  *dedup.StoredGroups
+	packs   map[format.Kind]*format.PackWriter
+	written []format.Pack
+	moved   []*mark
 }
 
 // move copies the groups of a pack that are reached. One that is not as it should be is left as
@@ -139,20 +164,10 @@ func (c *compaction) move(ctx context.Context, name format.Name) error {
 
 // group reads a stored group, and makes sure that it opens.
 func (c *compaction) group(ctx context.Context, kind format.Kind, name format.Name, g *format.Group) ([]byte, error) {
-	r, err := c.bank.Get(ctx, dedup.PackKey(c.domain.Name(), kind, name), int64(g.Offset), int64(g.Stored))
-	if err != nil {
+	if err := c.throttle(ctx, g.Stored); err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	stored := make([]byte, g.Stored)
-	if _, err := io.ReadFull(r, stored); err != nil {
-		return nil, err
-	}
-	c.raw, c.body, err = c.domain.Keys().OpenGroup(c.raw[:0], c.body, c.decompressor, kind, stored)
-	if err == nil && len(c.raw) != g.Raw {
-		err = &format.DamageError{What: "group", Why: "it does not hold what its directory says"}
-	}
-	return stored, err
+	return c.stored.Read(ctx, kind, name, g)
 }
 
 // end stores the pack of a kind that was begun, if there is one.

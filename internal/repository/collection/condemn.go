@@ -11,9 +11,10 @@ import (
 )
 
 // condemn gives the packs to be condemned, and how many are left for the next time.
-func (w *work) condemn() (condemned []format.Name, left int) {
+func (w *work) condemn() (_ []format.Name, left int) {
 	before := w.result.began
-	condemned = w.marks.unreached(before.Add(-w.options.MinAge))
+	condemned, alone := w.marks.unreached(before.Add(-w.options.MinAge), before)
+	w.result.Young, w.result.Locked, w.result.Unlocked = alone.young, alone.locked, alone.unlocked
 	if n := len(condemned); n > w.options.MaxCondemned {
 		return condemned[:w.options.MaxCondemned], n - w.options.MaxCondemned
 	}

@@ -30,6 +30,8 @@ type lease struct {
 	expires time.Time
 	held    bool
 	broken  bool
+	// began is when the lease was taken, by the bank's clock.
+	began time.Time
 }
 
 // leaseRecord is one renewal.
@@ -41,6 +43,8 @@ type leaseRecord struct {
 	ExpiresAt time.Time `json:"expires_at"`
 	// Done says that the collection has come to its end.
 	Done bool `json:"done"`
+	// BeganAt is when the collection began, by the bank's clock.
+	BeganAt time.Time `json:"began_at"`
 }
 
 func newLease(b bank.Bank, domain string, times session.Options) *lease {
@@ -52,6 +56,7 @@ func (l *lease) key(n int) string { return fmt.Sprintf("%s%08d", l.prefix, n) }
 // acquire takes the lease, if nobody else has it.
 func (l *lease) acquire(ctx context.Context) error {
 	l.lose() // what an earlier collection held
+	l.began = time.Time{}
 	newest, old, err := l.newest(ctx)
 	if err != nil {
 		return err
@@ -140,8 +145,8 @@ func (l *lease) list(ctx context.Context) (out []bank.Info, err error) {
 // any may.
 func (l *lease) read(ctx context.Context, n int) (*leaseRecord, error) {
 	var r leaseRecord
-	err := bank.GetJSON(ctx, l.bank, l.key(n), &r)
-	_, bad := errors.AsType[*bank.DecodeError](err)
+	err := session.ReadDocument(ctx, l.bank, l.key(n), &r)
+	_, bad := errors.AsType[*format.DamageError](err)
 	if err != nil && !bad {
 		return nil, err
 	}
@@ -170,8 +175,9 @@ func (l *lease) write(ctx context.Context, n int, life time.Duration, done bool)
 		if l.late(now) {
 			return karbor.Errorf(karbor.Conflict, "the collector's lease could not be renewed in time")
 		}
-		err = bank.CreateJSON(ctx, l.bank, l.key(n), leaseRecord{Format: format.Version, Collector: l.id, Sequence: n,
-			RenewedAt: now, ExpiresAt: now.Add(life), Done: done})
+		began := l.start(now)
+		err = session.CreateDocument(ctx, l.bank, l.key(n), leaseRecord{Format: format.Version, Collector: l.id, Sequence: n,
+			RenewedAt: now, ExpiresAt: now.Add(life), Done: done, BeganAt: began})
 		if karbor.KindOf(err) == karbor.Conflict {
 			if r, readErr := l.read(ctx, n); readErr == nil && r.Collector == l.id {
 				continue
@@ -186,6 +192,16 @@ func (l *lease) write(ctx context.Context, n int, life time.Duration, done bool)
 		l.number, l.since, l.expires, l.held = n, since, now.Add(life), life > 0
 		return nil
 	}
+}
+
+// start gives when the collection began, which is now if it is told for the first time.
+func (l *lease) start(now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.began.IsZero() {
+		l.began = now
+	}
+	return l.began
 }
 
 // drop removes records that do not count any more, in order, when listings show the next one

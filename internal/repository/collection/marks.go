@@ -40,6 +40,8 @@ type mark struct {
 	kind    format.Kind
 	size    int64
 	written time.Time
+	// locked is until when the bank does not delete it; zero if that is not known.
+	locked  time.Time
 	reached bool
 	// groups are the offsets of the groups that are reached, in order, and stored is how
 	// many bytes they have.
@@ -57,7 +59,7 @@ func newMarks(c *Collector) *marks {
 func (m *marks) list(ctx context.Context, previous *session.Epoch) error {
 	for _, kind := range []format.Kind{format.Data, format.Pages} {
 		err := m.domain.EachPack(ctx, kind, func(name format.Name, i bank.Info) error {
-			m.packs[name] = &mark{kind: kind, size: i.Size, written: i.ModTime}
+			m.packs[name] = &mark{kind: kind, size: i.Size, written: i.ModTime, locked: i.LockedUntil}
 			return nil
 		})
 		if err != nil {
@@ -82,6 +84,14 @@ func (m *marks) listed() (packs int, bytes int64) {
 		bytes += p.size
 	}
 	return len(m.packs), bytes
+}
+
+// stored gives how many bytes of the packs are reached.
+func (m *marks) stored() (bytes int64) {
+	for _, p := range m.packs {
+		bytes += p.stored
+	}
+	return bytes
 }
 
 // there reports whether a pack is in the bank. What the listing does not show, or the newest
@@ -110,7 +120,7 @@ func (m *marks) there(ctx context.Context, name format.Name) (bool, error) {
 		defer m.mu.Unlock()
 		delete(m.doubtful, name)
 		if m.packs[name] == nil {
-			m.packs[name] = &mark{kind: kind, size: i.Size, written: i.ModTime}
+			m.packs[name] = &mark{kind: kind, size: i.Size, written: i.ModTime, locked: i.LockedUntil}
 		}
 		return true, nil
 	}
@@ -179,16 +189,31 @@ func (m *marks) distrusts(pack format.Name) bool {
 	return m.damaged[pack]
 }
 
-// unreached gives the packs that nothing reaches, those with the smallest names first.
-func (m *marks) unreached(before time.Time) []format.Name {
+// left counts packs that nothing reaches and that are left alone.
+type left struct {
+	young, locked int
+	// unlocked is when the lock of the first of them ends.
+	unlocked time.Time
+}
+
+// unreached gives the packs that nothing reaches, those with the smallest names first, and which were
+// left alone: those that were written after a time, and those that are locked now.
+func (m *marks) unreached(before, now time.Time) (out []format.Name, alone left) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var out []format.Name
 	for name, p := range m.packs {
-		if !p.reached && !p.written.After(before) {
+		switch {
+		case p.reached:
+		case p.locked.After(now):
+			if alone.locked++; alone.locked == 1 || p.locked.Before(alone.unlocked) {
+				alone.unlocked = p.locked
+			}
+		case p.written.After(before):
+			alone.young++
+		default:
 			out = append(out, name)
 		}
 	}
 	slices.SortFunc(out, func(a, b format.Name) int { return slices.Compare(a[:], b[:]) })
-	return out
+	return out, alone
 }

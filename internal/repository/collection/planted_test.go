@@ -51,7 +51,7 @@ func withoutKeeps(key string, text []byte) []byte {
 	}
 	r.Keeps = []string{}
 	text, _ = json.Marshal(r)
-	return text
+	return format.AddDigest(key, text)
 }
 
 // withoutSessions hides the sessions from the collector.

@@ -19,9 +19,17 @@ type Result struct {
 	// Streams, Pages and Chunks are what was marked; a page that several streams
 	// share counts once.
 	Streams, Pages, Chunks int64
+	// Reached is how many bytes of packs streams refer to; a dry run tells.
+	Reached int64
 	// Condemned is how many packs were condemned, Left how many more there are for the
 	// next collection.
 	Condemned, Left int
+	// Young is how many packs that nothing reaches were left alone by Options.MinAge.
+	Young int
+	// Locked is how many packs that nothing reaches the bank does not delete yet, and Unlocked when
+	// the lock of the first of them ends.
+	Locked   int
+	Unlocked time.Time
 	// Deleted packs had Freed bytes. In a dry run Freed is what Condemned have.
 	Deleted int
 	Freed   int64
@@ -40,6 +48,9 @@ type Result struct {
 
 	began time.Time
 }
+
+// Began is when the collection began, by the bank's clock; zero if it did not.
+func (r *Result) Began() time.Time { return r.began }
 
 // What a Result names at most.
 const (

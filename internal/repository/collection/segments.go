@@ -26,6 +26,15 @@ func directorySize(p *format.Pack) int {
 	return n
 }
 
+// segmentSize is about how many bytes a segment has.
+func segmentSize(s *format.Segment) int {
+	n := 0
+	for i := range s.Packs {
+		n += directorySize(&s.Packs[i])
+	}
+	return n
+}
+
 // merge makes the index forget packs, and joins its small segments if they are many.
 func (w *work) merge(ctx context.Context, gone map[format.Name]struct{}) error {
 	w.progress(Progress{Phase: Indexing})
@@ -101,13 +110,15 @@ func (r *rewriting) choose(ctx context.Context, names []format.Name) (chosen []f
 		if s == nil {
 			continue
 		}
+		if err := r.throttle(ctx, segmentSize(s)); err != nil {
+			return nil, err
+		}
 		listed[name] = struct{}{}
 		for _, old := range s.Replaces {
 			replaced[old] = struct{}{}
 		}
-		size := 0
+		size := segmentSize(s)
 		for i := range s.Packs {
-			size += directorySize(&s.Packs[i])
 			if _, gone := r.gone[s.Packs[i].Name]; gone {
 				affected[name] = struct{}{}
 			}
@@ -134,10 +145,7 @@ func (r *rewriting) choose(ctx context.Context, names []format.Name) (chosen []f
 
 // take takes in a segment.
 func (r *rewriting) take(ctx context.Context, name format.Name, s *format.Segment) error {
-	size := 0
-	for i := range s.Packs {
-		size += directorySize(&s.Packs[i])
-	}
+	size := segmentSize(s)
 	if r.size > 0 && r.size+size > segmentTarget {
 		if err := r.write(ctx); err != nil {
 			return err

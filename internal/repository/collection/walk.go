@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -100,7 +101,7 @@ func (w *walker) all(ctx context.Context, phase Phase) error {
 			return fmt.Errorf("listing the checkpoints: %w", err)
 		}
 		for _, i := range page {
-			if marker = i.Key; !isManifest(i.Key) {
+			if marker = i.Key; !isManifest(i.Key) || w.ignored(i.Key) {
 				continue
 			}
 			if err := w.manifest(ctx, i.Key, phase); err != nil {
@@ -113,6 +114,11 @@ func (w *walker) all(ctx context.Context, phase Phase) error {
 			return nil
 		}
 	}
+}
+
+// ignored reports whether a manifest counts as gone.
+func (w *walker) ignored(key string) bool {
+	return slices.ContainsFunc(w.options.Without, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }
 
 // manifest walks through one manifest.
@@ -216,6 +222,9 @@ func (w *walker) exists(ctx context.Context, domain string) (bool, error) {
 // page marks what a page reaches, and the page itself.
 func (w *walker) page(ctx context.Context, id format.ID, size int64) error {
 	page, at, err := w.seeker.Page(ctx, id, size)
+	if err == nil {
+		err = w.throttle(ctx, at.Stored)
+	}
 	if err != nil {
 		return err
 	}

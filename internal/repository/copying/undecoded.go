@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/karbor/karbor"
@@ -34,32 +32,31 @@ type place struct {
 // batch is what is copied of one stream.
 type batch struct {
 	*copier
-	refs         dedup.References
-	seekers      map[format.Kind]*dedup.Seeker
-	decompressor *format.Decompressor
+	refs     dedup.References
+	seekers  map[format.Kind]*dedup.Seeker
+	groupsOf *dedup.StoredGroups
 	// wanted are the groups that the target does not have, by their offsets.
 	wanted map[place]map[int]bool
 	groups int
 	// pages are those that were walked through.
 	pages map[format.ID]bool
 	// packs are those that are being filled, written those that no segment tells of yet.
-	packs     map[format.Kind]*format.PackWriter
-	written   []format.Pack
-	unnamed   int64 // bytes of written
-	chunks    int   // in written
-	raw, body []byte
+	packs   map[format.Kind]*format.PackWriter
+	written []format.Pack
+	unnamed int64 // bytes of written
+	chunks  int   // in written
 }
 
 // undecoded copies a stream as it is stored, and writes its manifest.
 func (c *copier) undecoded(ctx context.Context, root *format.Root, key string) (err error) {
-	decompressor, err := format.NewDecompressor()
+	stored, err := c.from.StoredGroups()
 	if err != nil {
 		return err
 	}
-	defer decompressor.Close()
+	defer stored.Close()
 	refs, _ := c.to.Begin()
 	b := &batch{
-		copier: c, refs: refs, decompressor: decompressor, wanted: map[place]map[int]bool{}, pages: map[format.ID]bool{},
+		copier: c, refs: refs, groupsOf: stored, wanted: map[place]map[int]bool{}, pages: map[format.ID]bool{},
 		seekers: map[format.Kind]*dedup.Seeker{format.Data: c.from.Seeker(), format.Pages: c.from.Seeker()},
 		packs:   map[format.Kind]*format.PackWriter{},
 	}
@@ -215,7 +212,7 @@ func (b *batch) whole(ctx context.Context, p place, size int64, groups []format.
 	case karbor.KindOf(err) != karbor.NotFound:
 		return false, err
 	}
-	object, err := b.read(ctx, p, 0, int(size))
+	object, err := b.from.ReadPack(ctx, p.kind, p.name, 0, int(size))
 	if err != nil {
 		return false, err
 	}
@@ -231,31 +228,9 @@ func (b *batch) whole(ctx context.Context, p place, size int64, groups []format.
 	return true, b.wrote(ctx, &pack)
 }
 
-// read reads a range of a pack of the source.
-func (b *batch) read(ctx context.Context, p place, offset, n int) ([]byte, error) {
-	r, err := b.from.Bank().Get(ctx, dedup.PackKey(b.from.Name(), p.kind, p.name), int64(offset), int64(n))
-	if err != nil {
-		return nil, err
-	}
-	out := make([]byte, n)
-	_, failed := io.ReadFull(r, out)
-	if failed == io.EOF || failed == io.ErrUnexpectedEOF { // ReadFull's own; a bank's error only wraps them
-		failed = &format.DamageError{What: "pack", Why: "it ends early"}
-	}
-	return out, errors.Join(failed, r.Close())
-}
-
-// group puts one group into a new pack as it is stored. It is opened only to know that it can be:
-// nobody would find out by the new pack's name that it can't.
+// group puts one group into a new pack as it is stored.
 func (b *batch) group(ctx context.Context, p place, g *format.Group) error {
-	stored, err := b.read(ctx, p, g.Offset, g.Stored)
-	if err != nil {
-		return err
-	}
-	b.raw, b.body, err = b.from.Keys().OpenGroup(b.raw[:0], b.body, b.decompressor, p.kind, stored)
-	if err == nil && len(b.raw) != g.Raw {
-		err = &format.DamageError{What: "group", Why: "it does not hold what its directory says"}
-	}
+	stored, err := b.groupsOf.Read(ctx, p.kind, p.name, g)
 	if err != nil {
 		return err
 	}

@@ -65,5 +65,8 @@ func (d *Domain) Root(ctx context.Context, key string) (*format.Root, error) {
 // nothing.
 func Unguarded() References { return unguarded{} }
 
+// ReceiptsPrefix begins the keys of what says that a domain's slots were destroyed.
+func ReceiptsPrefix(domain string) string { return domainPrefix(domain) + "receipts/" }
+
 // SlotsPrefix begins the keys of a domain's key slots.
 func SlotsPrefix(domain string) string { return domainPrefix(domain) + "slots/" }

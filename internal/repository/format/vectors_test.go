@@ -35,6 +35,7 @@ type vectors struct {
 	Segment    segmentVector     `json:"segment"`
 	Slots      []slotVector      `json:"slots"`
 	Sealed     sealedVector      `json:"sealed_document"`
+	Checked    []sealedVector    `json:"checked_documents"`
 }
 
 type (
@@ -332,6 +333,21 @@ func (g *groupVector) raw() []byte {
 		raw = append(raw, c.Bytes...)
 	}
 	return raw
+}
+
+func TestVectorsOfCheckedDocuments(t *testing.T) {
+	v, _, _ := readVectors(t)
+	if len(v.Checked) == 0 {
+		t.Fatal("there are none")
+	}
+	for _, d := range v.Checked {
+		if got := string(AddDigest(d.Key, []byte(d.Text))); got != d.Object {
+			t.Errorf("%s is %s", d.Key, got)
+		}
+		if err := CheckDigest(d.Key, []byte(d.Object)); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func partOf(e Entry) partVector {

@@ -51,6 +51,7 @@ func writeVectors(t *testing.T) {
 	m.recipe()
 	m.slots()
 	m.sealed()
+	m.checked()
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -106,6 +107,22 @@ func (m *vectorMaker) sealed() {
 	s := &m.v.Sealed
 	s.Key, s.Text = "v1/checkpoints/p/c/nodes/volume/v/documents/metadata", `{"name":"käse \u003c1\u003e"}`
 	s.Object = string(envelope(m.d, m.seal(nil, &m.k.document, documentContext(s.Key), []byte(s.Text))))
+}
+
+// checked makes the documents that end with their digest.
+func (m *vectorMaker) checked() {
+	pack := hex.EncodeToString(m.v.Packs[0].Name)
+	const times = `"renewed_at":"2026-11-21T08:30:00.25Z","expires_at":"2026-11-21T08:40:00.25Z"`
+	prefix := "v1/repositories/" + m.v.Domain + "/"
+	for _, d := range [][2]string{
+		{prefix + "sessions/20000000-0000-4000-8000-000000000001/00000002", `{"format":"repository/1","session":` +
+			`"20000000-0000-4000-8000-000000000001","sequence":2,"epoch":1,"keeps":["` + pack + `"],` + times + `}`},
+		{prefix + "epochs/00000001", `{"format":"repository/1","epoch":1,"condemned":["` + pack + `"],"gone":[],"created_at":"2026-11-21T08:30:00Z"}`},
+		{prefix + "collectors/00000003", `{"format":"repository/1","collector":"20000000-0000-4000-8000-000000000002","sequence":3,` + times + `,"done":false}`},
+		{"v1/leases/site.one/00000017", `{"layout":1,"owner":"site.one","instance":"20000000-0000-4000-8000-000000000003","sequence":17,` + times + `}`},
+	} {
+		m.v.Checked = append(m.v.Checked, sealedVector{d[0], d[1], string(AddDigest(d[0], []byte(d[1])))})
+	}
 }
 
 func (m *vectorMaker) stream() {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/internal/repository/dedup"
 	"github.com/karbor/karbor/internal/repository/format"
 )
 
@@ -136,7 +137,7 @@ func orConflict(err error, domain string) error {
 
 // Open opens the domain through the first slot that one of the sources opens. A domain that
 // is not there is karbor.NotFound. One that has no slots any more, or none that a source
-// opens, is a *LockedError.
+// opens, is a *LockedError. One that only a later version can read is karbor.NotImplemented.
 func (r *Ring) Open(ctx context.Context, sources []*Source) (*Opened, error) {
 	o, err := r.open(ctx, sources)
 	if err != nil {
@@ -148,6 +149,9 @@ func (r *Ring) Open(ctx context.Context, sources []*Source) (*Opened, error) {
 func (r *Ring) open(ctx context.Context, sources []*Source) (*Opened, error) {
 	document, err := r.document(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := dedup.Meets(ctx, r.bank, r.domain, dedup.Readers); err != nil {
 		return nil, err
 	}
 	slots, err := r.load(ctx)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/internal/repository/dedup"
 	"github.com/karbor/karbor/internal/repository/format"
 )
 
@@ -214,7 +215,9 @@ type ReceiptSlot struct {
 
 // Shred removes all slots: nobody can ever read again what the domain holds, but for who has
 // its master key in memory or a copy of a slot elsewhere. It looks afterwards that none is
-// left; where listings lag, until one that was just added would have shown: 10 minutes. When it fails, the receipt tells what is gone already; it may be repeated.
+// left; where listings lag, until one that was just added would have shown: 10 minutes. The
+// receipt is kept in the bank, too. When it fails, the receipt tells what is gone already; it
+// may be repeated.
 func (r *Ring) Shred(ctx context.Context) (Receipt, error) {
 	receipt := Receipt{Domain: r.domain}
 	if err := r.shred(ctx, &receipt); err != nil {
@@ -243,8 +246,21 @@ func (r *Ring) shred(ctx context.Context, receipt *Receipt) error {
 	if left > 0 {
 		return karbor.Transientf("%d slots were added meanwhile; there may be more", left)
 	}
-	receipt.DestroyedAt, err = r.bank.Now(ctx)
-	return err
+	now, err := r.bank.Now(ctx)
+	if err != nil {
+		return err
+	}
+	receipt.DestroyedAt = now.UTC().Truncate(time.Microsecond)
+	// It stays in the bank, too: without one, nobody can tell a shredded domain from one whose slots
+	// were lost.
+	key := dedup.ReceiptsPrefix(r.domain) + karbor.NewID()
+	return bank.CreateJSON(ctx, r.bank, key, receiptDocument{Format: format.Version, Receipt: *receipt})
+}
+
+// receiptDocument is a receipt in the bank.
+type receiptDocument struct {
+	Format string `json:"format"`
+	Receipt
 }
 
 // destroyLate removes the slots that are listed, until none has appeared for as long as listings

@@ -55,18 +55,14 @@ func WriteEpoch(ctx context.Context, b bank.Bank, domain string, e *Epoch) error
 	if e.Number > maxNumber {
 		return karbor.Errorf(karbor.Internal, "the domain %s has no number left for an epoch", domain)
 	}
-	return bank.CreateJSON(ctx, b, EpochKey(domain, e.Number), epochDocument{Format: format.Version, Epoch: e.Number,
+	return CreateDocument(ctx, b, EpochKey(domain, e.Number), epochDocument{Format: format.Version, Epoch: e.Number,
 		Condemned: texts(e.Condemned), Gone: texts(e.Gone), CreatedAt: stored(e.CreatedAt)})
 }
 
 // ReadEpoch reads an epoch. One that can't be understood is a *format.DamageError.
 func ReadEpoch(ctx context.Context, b bank.Bank, domain string, n int) (*Epoch, error) {
 	var d epochDocument
-	err := bank.GetJSON(ctx, b, EpochKey(domain, n), &d)
-	if _, bad := errors.AsType[*bank.DecodeError](err); bad {
-		return nil, fmt.Errorf("reading the epoch %d: %w", n, &format.DamageError{What: "epoch", Why: "it is no JSON object"})
-	}
-	if err != nil {
+	if err := ReadDocument(ctx, b, EpochKey(domain, n), &d); err != nil {
 		return nil, fmt.Errorf("reading the epoch %d: %w", n, err)
 	}
 	e := &Epoch{Number: n, Condemned: names(d.Condemned), Gone: names(d.Gone), CreatedAt: d.CreatedAt}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/internal/repository/dedup"
 	"github.com/karbor/karbor/internal/repository/format"
 )
 
@@ -18,6 +19,10 @@ func (s *Session) begin(ctx context.Context) error {
 	s.id, s.sequence, s.tried = karbor.NewID(), 0, 0
 	since, expires, err := s.write(ctx, 0, nil)
 	if err != nil {
+		return err
+	}
+	// Only now: either who asks for more of writers sees the session, or the session sees that.
+	if err := dedup.Meets(ctx, s.bank, s.domain, dedup.Writers); err != nil {
 		return err
 	}
 	// Only now: either the collector sees the session, or the session sees the epoch.
@@ -149,7 +154,7 @@ func (s *Session) write(ctx context.Context, epoch int, keeps map[format.Name]st
 	r := Record{Format: format.Version, Session: s.id, Sequence: n, Epoch: epoch, Keeps: texts(keeps),
 		RenewedAt: stored(now), ExpiresAt: stored(now.Add(s.options.Expire))}
 	key := recordKey(s.domain, s.id, n)
-	if err := bank.CreateJSON(ctx, s.bank, key, r); err != nil {
+	if err := CreateDocument(ctx, s.bank, key, r); err != nil {
 		s.litter = append(s.litter, key)
 		return since, expires, err
 	}

@@ -95,8 +95,8 @@ func List(ctx context.Context, b bank.Bank, domain string) (map[string]Listed, e
 // be understood is given as a session that knows nothing, with MaxLife.
 func (l *Listed) Read(ctx context.Context, b bank.Bank, domain string) (*Record, error) {
 	var r Record
-	err := bank.GetJSON(ctx, b, l.Newest.Key, &r)
-	_, unreadable := errors.AsType[*bank.DecodeError](err)
+	err := ReadDocument(ctx, b, l.Newest.Key, &r)
+	_, unreadable := errors.AsType[*format.DamageError](err)
 	if err != nil && !unreadable {
 		return nil, fmt.Errorf("reading a session: %w", err)
 	}

@@ -158,13 +158,13 @@ func (r *run) todo(reached map[packID]int64) map[packID]int64 {
 	return out
 }
 
-// bad gives the packs known to be damaged.
+// bad gives the packs known to be damaged, and whether they are not there.
 func (r *run) bad() map[packID]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := make(map[packID]bool, len(r.damaged))
-	for p := range r.damaged {
-		out[p] = true
+	for p, d := range r.damaged {
+		out[p] = d.Missing
 	}
 	return out
 }
@@ -272,7 +272,7 @@ func (r *run) end(w *walk) *Result {
 			d.Needed = d.Needed || w.blind
 		}
 		// One that is not there and not reached was garbage, or is somewhere else now.
-		if w != nil && w.reaches(p) || !d.Missing {
+		if w != nil && w.misses(p) || !d.Missing {
 			r.result.Damaged = append(r.result.Damaged, *d)
 		}
 	}

@@ -21,8 +21,10 @@ type walk struct {
 	// reached are the packs that the recipes lead to, with where the last group ends
 	// that they need of each.
 	reached map[packID]int64
-	// damaged are the packs known to be, before the walk.
+	// damaged are the packs known to be, before the walk; true says that one is not there.
 	damaged map[packID]bool
+	// missed are those of them that are not there, and without which something can't be read.
+	missed map[packID]bool
 	// good are the pages of which everything was found.
 	good map[format.ID]bool
 	hurt []Hurt
@@ -39,7 +41,18 @@ type walk struct {
 
 func (r *run) newWalk() (*walk, error) {
 	reader, err := newGroupReader(r.domain, r.options)
-	return &walk{run: r, reached: map[packID]int64{}, damaged: maps.Clone(r.bad()), good: map[format.ID]bool{}, reader: reader}, err
+	return &walk{run: r, reached: map[packID]int64{}, damaged: maps.Clone(r.bad()), missed: map[packID]bool{}, good: map[format.ID]bool{},
+		reader: reader}, err
+}
+
+// misses reports whether a pack that is not there is missed. Where the collector has just rewritten
+// it, the index tells of it until it is rewritten, too: all that it held is somewhere else. And
+// a stream that was deleted misses nothing.
+func (w *walk) misses(p packID) bool {
+	if _, known := w.damaged[p]; !known {
+		return w.reaches(p)
+	}
+	return w.missed[p]
 }
 
 func (w *walk) reaches(p packID) bool {
@@ -71,7 +84,7 @@ func (w *walk) stream(ctx context.Context, s Stream) error {
 	}
 	w.streams++
 	w.seekers = map[format.Kind]*dedup.Seeker{format.Data: w.run.domain.Seeker(), format.Pages: w.run.domain.Seeker()}
-	h := &hurting{Hurt: Hurt{Stream: s}, packs: map[packID]bool{}}
+	h := &hurting{Hurt: Hurt{Stream: s}, packs: map[packID]bool{}, missed: map[packID]bool{}}
 	for i, id := range root.Pages {
 		if err := w.page(ctx, h, id, format.SpanSize(root.Size, i)); err != nil {
 			return fmt.Errorf("verifying %s: %w", s.Key, err)
@@ -82,6 +95,7 @@ func (w *walk) stream(ctx context.Context, s Stream) error {
 			return err
 		}
 		w.blind = w.blind || h.blind
+		maps.Copy(w.missed, h.missed)
 		for p := range h.packs {
 			h.Packs = append(h.Packs, p.name)
 		}
@@ -111,6 +125,8 @@ func (w *walk) gone(ctx context.Context, s Stream) (bool, error) {
 type hurting struct {
 	Hurt
 	packs map[packID]bool
+	// missed are packs that are not there, and in which alone something of it lay.
+	missed map[packID]bool
 	// touched says that the page that is walked through leads to a damaged pack.
 	touched bool
 	// blind says that a page of it is lost.
@@ -177,14 +193,18 @@ func (w *walk) chunk(ctx context.Context, h *hurting, kind format.Kind, id forma
 	if err != nil {
 		return nil, "", err
 	}
-	if ok && kind == format.Data && l.Length == length {
+	if _, damaged := w.damaged[packID{kind, l.Pack}]; ok && kind == format.Data && l.Length == length && !damaged {
 		w.reach(h, kind, &l)
-		if !w.damaged[packID{kind, l.Pack}] {
-			return nil, "", nil
-		}
+		return nil, "", nil
 	}
 	fault = "no pack of the bank holds it"
+	var gone []dedup.Location
 	err = w.seekers[kind].Seek(ctx, kind, id, func(l *dedup.Location) error {
+		if w.damaged[packID{kind, l.Pack}] {
+			gone = append(gone, *l)
+			fault = "the pack " + l.Pack.String() + " is not there"
+			return karbor.Errorf(karbor.NotFound, "the pack %s is not there", l.Pack)
+		}
 		w.reach(h, kind, l)
 		found, err := w.reader.read(ctx, kind, id, l)
 		switch {
@@ -208,6 +228,10 @@ func (w *walk) chunk(ctx context.Context, h *hurting, kind format.Kind, id forma
 	case err == nil:
 		return data, "", nil
 	case isDamage(err):
+		for i := range gone {
+			w.reach(h, kind, &gone[i])
+			h.missed[packID{kind, gone[i].Pack}] = true
+		}
 		return nil, fault, nil
 	}
 	return nil, "", err
@@ -217,7 +241,7 @@ func (w *walk) chunk(ctx context.Context, h *hurting, kind format.Kind, id forma
 func (w *walk) reach(h *hurting, kind format.Kind, l *dedup.Location) {
 	p := packID{kind, l.Pack}
 	w.reached[p] = max(w.reached[p], int64(l.Offset+l.Stored))
-	if w.damaged[p] {
+	if _, damaged := w.damaged[p]; damaged {
 		h.packs[p], h.touched = true, true
 	}
 }

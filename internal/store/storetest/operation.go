@@ -102,6 +102,11 @@ func testDelete(t *testing.T, s *store.Store) {
 func testRestore(t *testing.T, s *store.Store) {
 	ctx, c := t.Context(), available(t, s, "project")
 	a := Acceptance(karbor.RestoreOperation, c)
+	a.Restore.Choices = karbor.RestoreChoices{
+		Resources: []string{"OS::Nova::Server#s1"}, Dependents: karbor.DependentsExisting,
+		Mapping: map[string]any{"networks": map[string]any{"*": "n1"}}, Stages: []karbor.RestoreStage{{Resources: []string{"OS::Nova::Server#s1"}, Delay: 5}},
+	}
+	a.Operation.Choices = a.Restore.Choices
 	must(t, s.Accept(ctx, a))
 	got, err := s.Restore(ctx, "project", a.Restore.ID)
 	must(t, err)
@@ -118,7 +123,7 @@ func testRestore(t *testing.T, s *store.Store) {
 		t.Errorf("got %+v, %v", list, err)
 	}
 	op, err := s.OperationOf(ctx, "project", store.Target{RestoreID: a.Restore.ID})
-	if err != nil || op.ID != a.Operation.ID {
+	if err != nil || op.ID != a.Operation.ID || cmp.Diff(a.Restore.Choices, op.Choices) != "" {
 		t.Errorf("got %+v, %v", op, err)
 	}
 	_, err = s.OperationOf(ctx, "project", store.Target{CheckpointID: c.ID})

@@ -26,11 +26,13 @@ CREATE TABLE checkpoints (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT,
-    deleted SMALLINT NOT NULL, figures TEXT,
+    deleted SMALLINT NOT NULL, figures TEXT, copy_of VARCHAR(36) NOT NULL DEFAULT '', bank VARCHAR(64) NOT NULL DEFAULT '',
     PRIMARY KEY (id, provider_id)
 );
 
 CREATE INDEX checkpoints_by_deletion ON checkpoints (deleted_at);
+
+CREATE INDEX checkpoints_of_original ON checkpoints (copy_of, provider_id, deleted);
 
 CREATE INDEX checkpoints_of_plan ON checkpoints (plan_id, provider_id, deleted, created_at, id);
 
@@ -45,6 +47,27 @@ CREATE INDEX checkpoints_of_provider ON checkpoints (provider_id, deleted, creat
 CREATE INDEX checkpoints_of_provider_by_id ON checkpoints (provider_id, deleted, id);
 
 CREATE INDEX checkpoints_of_provider_by_project_id ON checkpoints (provider_id, deleted, project_id, id);
+
+CREATE TABLE copied_checkpoints (
+    copy_id VARCHAR(36) NOT NULL,
+    position BIGINT NOT NULL,
+    provider_id VARCHAR(36) NOT NULL,
+    checkpoint_id VARCHAR(36) NOT NULL,
+    copied_id VARCHAR(36) NOT NULL,
+    bank VARCHAR(64) NOT NULL,
+    status VARCHAR(64) NOT NULL,
+    reason TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    done BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    stored BIGINT NOT NULL,
+    ended_at BIGINT,
+    PRIMARY KEY (copy_id, position)
+);
+
+CREATE INDEX copied_checkpoints_of_checkpoint ON copied_checkpoints (checkpoint_id, provider_id, ended_at);
+
+CREATE INDEX copied_checkpoints_of_copied ON copied_checkpoints (copied_id, provider_id, ended_at);
 
 CREATE TABLE copies (
     id VARCHAR(36) NOT NULL PRIMARY KEY,
@@ -116,6 +139,24 @@ CREATE TABLE journal_steps (
     PRIMARY KEY (operation_id, position)
 );
 
+CREATE TABLE keepings (
+    checkpoint_id VARCHAR(36) NOT NULL,
+    provider_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    held_at BIGINT,
+    held_until BIGINT,
+    held_by VARCHAR(255) NOT NULL,
+    hold_reason TEXT NOT NULL,
+    expires_at BIGINT,
+    expires_by VARCHAR(255) NOT NULL,
+    verified_at BIGINT,
+    verified_depth VARCHAR(16) NOT NULL,
+    verified_result VARCHAR(16) NOT NULL,
+    PRIMARY KEY (checkpoint_id, provider_id)
+);
+
+CREATE INDEX keepings_expiring ON keepings (expires_at, checkpoint_id);
+
 CREATE TABLE leftovers (
     operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
     resource_key VARCHAR(600) NOT NULL,
@@ -172,6 +213,18 @@ CREATE INDEX operation_logs_of_project_by_started_at ON operation_logs (project_
 
 CREATE INDEX operation_logs_of_project_by_status ON operation_logs (project_id, deleted, status, id);
 
+CREATE TABLE operation_requests (
+    operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
+    kind VARCHAR(16) NOT NULL,
+    reason TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    answered_at BIGINT,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (operation_id, kind)
+);
+
+CREATE INDEX operation_requests_open ON operation_requests (answered_at, created_at);
+
 CREATE TABLE operation_resources (
     operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
     resource_key VARCHAR(600) NOT NULL,
@@ -184,7 +237,7 @@ CREATE TABLE operation_resources (
     new_id VARCHAR(255) NOT NULL,
     parts TEXT NOT NULL,
     not_kept TEXT NOT NULL,
-    started SMALLINT NOT NULL, new_bytes BIGINT NOT NULL DEFAULT 0, stored_bytes BIGINT NOT NULL DEFAULT 0,
+    started SMALLINT NOT NULL, new_bytes BIGINT NOT NULL DEFAULT 0, stored_bytes BIGINT NOT NULL DEFAULT 0, mapped TEXT,
     PRIMARY KEY (operation_id, resource_key)
 );
 
@@ -203,7 +256,7 @@ CREATE TABLE operations (
     dispatched SMALLINT NOT NULL,
     created_at BIGINT NOT NULL,
     ended_at BIGINT
-, request_id VARCHAR(64) NOT NULL DEFAULT '');
+, request_id VARCHAR(64) NOT NULL DEFAULT '', bank VARCHAR(64) NOT NULL DEFAULT '', choices TEXT);
 
 CREATE INDEX operations_of_checkpoint ON operations (checkpoint_id, created_at);
 
@@ -348,7 +401,7 @@ CREATE TABLE restores (
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT,
     deleted SMALLINT NOT NULL
-, keep_on_failure SMALLINT NOT NULL DEFAULT 0);
+, keep_on_failure SMALLINT NOT NULL DEFAULT 0, stand_in TEXT, choices TEXT);
 
 CREATE INDEX restores_of_all ON restores (deleted, created_at, id);
 
@@ -361,6 +414,13 @@ CREATE INDEX restores_of_project ON restores (project_id, deleted, created_at, i
 CREATE INDEX restores_of_project_by_status ON restores (project_id, deleted, status, id);
 
 CREATE INDEX restores_of_project_by_updated_at ON restores (project_id, deleted, updated_at, id);
+
+CREATE TABLE returned_delegations (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    scheduled_operation_id VARCHAR(36) NOT NULL,
+    delegation TEXT NOT NULL,
+    try_at BIGINT NOT NULL
+);
 
 CREATE TABLE revocations (
     operation_id VARCHAR(36) NOT NULL PRIMARY KEY,
@@ -403,6 +463,55 @@ CREATE INDEX scheduled_operations_of_project_by_updated_at ON scheduled_operatio
 
 CREATE INDEX scheduled_operations_of_trigger ON scheduled_operations (trigger_id, deleted);
 
+CREATE TABLE scheduled_runs (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    scheduled_operation_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    expected_at BIGINT NOT NULL,
+    manual SMALLINT NOT NULL,
+    state VARCHAR(32) NOT NULL,
+    turn BIGINT NOT NULL,
+    until_at BIGINT,
+    try_at BIGINT NOT NULL,
+    owner VARCHAR(255) NOT NULL,
+    claim BIGINT NOT NULL,
+    leased_until BIGINT NOT NULL,
+    triggered_at BIGINT,
+    started_at BIGINT,
+    ended_at BIGINT,
+    checkpoint_id VARCHAR(36) NOT NULL,
+    reason TEXT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE INDEX scheduled_runs_by_turn ON scheduled_runs (state, turn, expected_at, id);
+
+CREATE UNIQUE INDEX scheduled_runs_of_operation ON scheduled_runs (scheduled_operation_id, expected_at);
+
+CREATE TABLE schedules (
+    scheduled_operation_id VARCHAR(36) NOT NULL PRIMARY KEY,
+    project_id VARCHAR(255) NOT NULL,
+    next_at BIGINT,
+    due_at BIGINT,
+    fired_at BIGINT NOT NULL,
+    paused_until BIGINT,
+    overlap_policy VARCHAR(16) NOT NULL,
+    delegation TEXT,
+    delegation_kind VARCHAR(32) NOT NULL,
+    delegation_state VARCHAR(16) NOT NULL,
+    delegation_reason TEXT NOT NULL,
+    delegation_end BIGINT,
+    probed_at BIGINT,
+    probe_at BIGINT,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE INDEX schedules_by_due ON schedules (due_at);
+
+CREATE INDEX schedules_by_probe ON schedules (probe_at);
+
 CREATE TABLE scratch (
     operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
     resource_key VARCHAR(600) NOT NULL,
@@ -425,9 +534,23 @@ CREATE TABLE services (
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT,
     deleted SMALLINT NOT NULL
-);
+, version VARCHAR(255) NOT NULL DEFAULT '');
 
 CREATE UNIQUE INDEX services_of_host ON services (host, binary_name);
+
+CREATE TABLE step_claims (
+    operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
+    step VARCHAR(255) NOT NULL,
+    attempt BIGINT NOT NULL,
+    PRIMARY KEY (operation_id, step)
+);
+
+CREATE TABLE target_catalogues (
+    provider_id VARCHAR(36) NOT NULL,
+    bank VARCHAR(64) NOT NULL,
+    filled_at BIGINT NOT NULL,
+    PRIMARY KEY (provider_id, bank)
+);
 
 CREATE TABLE triggers (
     id VARCHAR(36) NOT NULL PRIMARY KEY,
@@ -466,7 +589,7 @@ CREATE TABLE verifications (
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT,
     deleted SMALLINT NOT NULL
-);
+, stand_in TEXT);
 
 CREATE INDEX verifications_of_all ON verifications (deleted, created_at, id);
 
@@ -479,4 +602,16 @@ CREATE INDEX verifications_of_project ON verifications (project_id, deleted, cre
 CREATE INDEX verifications_of_project_by_status ON verifications (project_id, deleted, status, id);
 
 CREATE INDEX verifications_of_project_by_updated_at ON verifications (project_id, deleted, updated_at, id);
+
+CREATE TABLE verified_resources (
+    checkpoint_id VARCHAR(36) NOT NULL,
+    provider_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    resource VARCHAR(400) NOT NULL,
+    depth VARCHAR(16) NOT NULL,
+    good SMALLINT NOT NULL,
+    PRIMARY KEY (checkpoint_id, provider_id, resource)
+);
+
+CREATE INDEX verified_resources_of_project ON verified_resources (project_id, resource, good);
 

@@ -3,6 +3,7 @@ package cinder
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -36,6 +37,10 @@ type backup struct {
 	UpdatedAt     time.Time         `json:"updated_at"`
 	DataAt        time.Time         `json:"data_at"`
 	RestoreTo     string            `json:"restore_to"` // the volume, while restoring
+	// What the volume was like: a restore gives it to the volume.
+	VolumeName        string            `json:"volume_name"`
+	VolumeDescription string            `json:"volume_description"`
+	VolumeMetadata    map[string]string `json:"volume_metadata"`
 }
 
 func (b backup) blob() fabric.Blob { return fabric.Blob{Kind: fabric.BackupBlob, ID: b.ID} }
@@ -79,8 +84,10 @@ func (c *Cinder) changeBackup(id string, do func(*backup) error) (backup, error)
 	return b, err
 }
 
+// dependents tells whether a backup is the parent of others, also of ones that are
+// going.
 func (c *Cinder) dependents(id string) bool {
-	return len(c.backups.List(func(b backup) bool { return b.ParentID == id && b.Status != deleting })) > 0
+	return len(c.backups.List(func(b backup) bool { return b.ParentID == id })) > 0
 }
 
 func (c *Cinder) showBackup(r *fabric.Request, b backup) map[string]any {
@@ -144,21 +151,24 @@ func (c *Cinder) createBackup(r *fabric.Request) error {
 	now := c.fab.Clock.Now()
 	b := backup{ID: fabric.NewID(), Project: r.ProjectID, VolumeID: v.ID, SnapshotID: string(body.Backup.SnapshotID),
 		Container: cmp.Or(string(body.Backup.Container), "volumebackups"), SizeGiB: v.SizeGiB, Status: creating, Type: v.Type,
-		Bootable: v.Bootable, ImageMetadata: v.ImageMetadata, CreatedAt: now, DataAt: now}
+		Bootable: v.Bootable, ImageMetadata: v.ImageMetadata, CreatedAt: now, DataAt: now,
+		VolumeName: v.Name, VolumeDescription: v.Description, VolumeMetadata: v.Metadata}
 	body.into(&b)
 	if b.SnapshotID != "" {
 		s, err := c.snapshot(r.Identity, b.SnapshotID)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if s.Status != available || s.VolumeID != v.ID {
+		case s.VolumeID != v.ID:
+			return fabric.BadRequest("Invalid volume: Volume %s does not match with snapshot.volume_id %s.", v.ID, s.VolumeID)
+		case s.Status != available:
 			return fabric.BadRequest("Invalid snapshot: Snapshot to be backed up must be available, but the current status is \"%s\".", s.Status)
 		}
-		b.SizeGiB, b.DataAt = s.SizeGiB, s.CreatedAt
+		b.DataAt = s.CreatedAt
 	}
 	if body.Backup.Incremental {
-		if b.ParentID = c.lastBackup(r.ProjectID, v.ID); b.ParentID == "" {
-			return fabric.BadRequest("Invalid backup: No backups available to do an incremental backup.")
+		if b.ParentID, err = c.parentOf(b); err != nil {
+			return err
 		}
 	}
 	if err := c.keepBackup(b, bool(body.Backup.Force)); err != nil {
@@ -169,15 +179,24 @@ func (c *Cinder) createBackup(r *fabric.Request) error {
 		"id": b.ID, "name": textOrNull(b.Name), "links": links(r, "backups/"+b.ID)}})
 }
 
-// lastBackup is the newest backup of a volume that another can build on.
-func (c *Cinder) lastBackup(project, volumeID string) string {
-	found := c.backups.List(func(b backup) bool {
-		return b.Project == project && b.VolumeID == volumeID && b.Status == available
-	})
+// parentOf chooses what an incremental backup builds on: the newest of the volume's
+// backups; of a snapshot, the newest that is older than it.
+func (c *Cinder) parentOf(b backup) (string, error) {
+	found := c.backups.List(func(o backup) bool { return o.Project == b.Project && o.VolumeID == b.VolumeID })
 	if len(found) == 0 {
-		return ""
+		return "", fabric.BadRequest("Invalid backup: No backups available to do an incremental backup.")
 	}
-	return slices.MaxFunc(found, func(a, b backup) int { return a.DataAt.Compare(b.DataAt) }).ID
+	rank := func(o backup) time.Time {
+		if b.SnapshotID != "" && !o.DataAt.Before(b.DataAt) {
+			return time.Time{}
+		}
+		return o.DataAt
+	}
+	parent := slices.MaxFunc(found, func(a, b backup) int { return rank(a).Compare(rank(b)) })
+	if parent.Status != available {
+		return "", fabric.BadRequest("Invalid backup: The parent backup must be available for incremental backup.")
+	}
+	return parent.ID, nil
 }
 
 // keepBackup keeps a new backup if the quotas and the volume's state allow,
@@ -202,6 +221,8 @@ func (c *Cinder) keepBackup(b backup, force bool) error {
 			if err != nil {
 				return err
 			}
+		} else if _, err := c.changeSnapshot(b.SnapshotID, func(s *snapshot) error { s.Status = backingUp; return nil }); err != nil {
+			return err
 		}
 		c.backups.Put(b.ID, b)
 		return nil
@@ -219,6 +240,9 @@ func (c *Cinder) save(b backup) {
 		if ctx.Err() != nil {
 			return
 		}
+		if parent, ok := c.backups.Get(b.ParentID); ok && err == nil && parent.SizeGiB < b.SizeGiB {
+			err = errors.New("the volume has grown since the last backup: make a full one")
+		}
 		_, _ = c.changeBackup(b.ID, func(b *backup) error {
 			b.Status = available
 			if err != nil || fail {
@@ -226,6 +250,9 @@ func (c *Cinder) save(b backup) {
 			}
 			return nil
 		})
+		if b.SnapshotID != "" {
+			_, _ = c.changeSnapshot(b.SnapshotID, func(s *snapshot) error { s.Status = available; return nil })
+		}
 		c.report("making a backup failed", b.ID, err)
 		if b.SnapshotID == "" {
 			_, _ = c.change(b.VolumeID, func(v *volume) error { v.Status = firstText(v.Before, available); return nil })

@@ -127,7 +127,9 @@ func (c *Cinder) resume() {
 	for _, v := range c.volumes.List(nil) {
 		switch v.Status {
 		case creating, downloading:
-			c.fill(v)
+			if !c.isRestored(v.ID) {
+				c.fill(v)
+			}
 		case deleting:
 			c.erase(v)
 		case extending:

@@ -3,7 +3,9 @@ package cinder
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/karbor/karbor/internal/testcloud/fabric"
 )
@@ -27,7 +29,8 @@ func (c *Cinder) restoreBackup(r *fabric.Request) error {
 	}
 	var v volume
 	if body.Restore.VolumeID == "" {
-		v, err = c.volumeFromBackup(r.Identity, b.ID, string(body.Restore.Name), 0)
+		v, err = c.volumeFromBackup(r.Identity, b.ID, volume{Name: cmp.Or(string(body.Restore.Name), autoName+b.ID),
+			Description: "auto-created_from_restore_from_backup"}, restoringTo)
 	} else {
 		v, err = c.restoreInto(r.Identity, b.ID, string(body.Restore.VolumeID))
 	}
@@ -49,8 +52,12 @@ func (c *Cinder) claim(id, volumeID string) (backup, error) {
 	})
 }
 
-// volumeFromBackup makes a new volume of a backup; gibs 0: as large as it.
-func (c *Cinder) volumeFromBackup(who fabric.Identity, id, name string, gibs int) (volume, error) {
+// autoName begins the names of volumes that restores make unasked.
+const autoName = "restore_backup_"
+
+// volumeFromBackup makes a new volume of a backup, which is in this state meanwhile. A
+// size of 0 stands for the backup's.
+func (c *Cinder) volumeFromBackup(who fabric.Identity, id string, v volume, status string) (volume, error) {
 	b, err := c.backup(who, id)
 	if err != nil {
 		return volume{}, err
@@ -58,12 +65,10 @@ func (c *Cinder) volumeFromBackup(who fabric.Identity, id, name string, gibs int
 	if b.Status != available {
 		return volume{}, fabric.BadRequest("Invalid backup: Backup status must be available")
 	}
-	v := volume{Name: cmp.Or(name, "restore_backup_"+b.ID), Description: "auto-created_from_restore_from_backup",
-		SizeGiB: gibs, Type: b.Type, Bootable: b.Bootable, ImageMetadata: b.ImageMetadata}
 	if err := v.atLeast("backup", b.SizeGiB); err != nil {
 		return v, err
 	}
-	if err := c.keep(who, &v, restoringTo); err != nil {
+	if err := c.keep(who, &v, status); err != nil {
 		return v, err
 	}
 	if b, err = c.claim(id, v.ID); err != nil {
@@ -104,6 +109,11 @@ func (c *Cinder) restoreInto(who fabric.Identity, id, volumeID string) (volume, 
 	return v, nil
 }
 
+// isRestored tells whether a backup is being restored to the volume.
+func (c *Cinder) isRestored(volumeID string) bool {
+	return len(c.backups.List(func(b backup) bool { return b.Status == restoring && b.RestoreTo == volumeID })) > 0
+}
+
 // bringBack copies the bytes of a backup that is restoring.
 func (c *Cinder) bringBack(b backup) {
 	c.fab.Transit(serviceName, "backup.restore", b.Project, func(ctx context.Context, fail bool) {
@@ -119,16 +129,36 @@ func (c *Cinder) bringBack(b backup) {
 		status := available
 		if err != nil || fail {
 			c.report("restoring a backup failed", b.ID, err)
-			status = "error_restoring"
+			status = "error_restoring" // of a volume that is new, too
 		}
 		_, _ = c.change(b.RestoreTo, func(v *volume) error {
 			v.Status = status
-			if b.Bootable {
-				v.Bootable, v.ImageMetadata = true, b.ImageMetadata
+			if status == available {
+				b.into(v)
 			}
 			return nil
 		})
 	})
+}
+
+// into gives a volume what the backup holds beside the bytes, as Cinder does: metadata
+// take the place of the volume's own.
+func (b backup) into(v *volume) {
+	if strings.HasPrefix(v.Name, autoName) && b.VolumeName != "" {
+		v.Name, v.Description = b.VolumeName, b.VolumeDescription
+	}
+	if len(b.VolumeMetadata) > 0 {
+		v.Metadata = maps.Clone(b.VolumeMetadata)
+	}
+	if b.VolumeID != v.ID {
+		if v.Metadata == nil {
+			v.Metadata = map[string]string{}
+		}
+		v.Metadata["src_backup_id"] = b.ID
+	}
+	if len(b.ImageMetadata) > 0 {
+		v.Bootable, v.ImageMetadata = true, maps.Clone(b.ImageMetadata)
+	}
 }
 
 func (c *Cinder) updateBackup(r *fabric.Request) error {

@@ -68,20 +68,18 @@ func (c *Cinder) createVolume(r *fabric.Request) error {
 	if ask.ImageRef == "" {
 		ask.ImageRef = ask.ImageID
 	}
-	if ask.BackupID != "" && r.Version.AtLeast(3, 47) {
-		v, err := c.volumeFromBackup(r.Identity, string(ask.BackupID), string(ask.Name), gibs)
-		if err != nil {
-			return err
-		}
-		return r.JSON(http.StatusAccepted, map[string]any{"volume": c.showVolume(r, v)})
-	}
 	v := volume{Name: string(ask.Name), Description: string(ask.Description), SizeGiB: gibs, Type: string(ask.Type),
 		SnapshotID: string(ask.SnapshotID), SourceVolume: string(ask.SourceVolume), ImageID: string(ask.ImageRef),
 		Metadata: ask.Metadata, Multiattach: ask.Multiattach}
 	if ask.Zone != "" && ask.Zone != zone {
 		return fabric.BadRequest("Availability zone '%s' is invalid.", ask.Zone)
 	}
-	if v, err = c.insert(r.Identity, v); err != nil {
+	if ask.BackupID != "" && r.Version.AtLeast(3, 47) {
+		v, err = c.volumeFromBackup(r.Identity, string(ask.BackupID), v, creating)
+	} else {
+		v, err = c.insert(r.Identity, v)
+	}
+	if err != nil {
 		return err
 	}
 	return r.JSON(http.StatusAccepted, map[string]any{"volume": c.showVolume(r, v)})

@@ -65,6 +65,7 @@ func Run(t *testing.T, target Target) {
 		{"volume", testVolume},
 		{"network", testNetwork},
 		{"compute", testCompute},
+		{"share", testShare},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, newCloud(t, target)) })
 	}

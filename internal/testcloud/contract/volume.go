@@ -27,6 +27,7 @@ func testVolume(t *testing.T, c *cloud) {
 	t.Run("image and back", func(t *testing.T) { testVolumeBytes(t, c) })
 	t.Run("snapshot", func(t *testing.T) { testSnapshot(t, c) })
 	t.Run("backup", func(t *testing.T) { testBackup(t, c) })
+	t.Run("backup of a snapshot", func(t *testing.T) { testSnapshotBackup(t, c) })
 	t.Run("read-only", func(t *testing.T) { testVolumeReadOnly(t, c) })
 	t.Run("refused", func(t *testing.T) { testVolumeRefused(t, c) })
 	t.Run("reader", func(t *testing.T) { testVolumeReader(t, c) })

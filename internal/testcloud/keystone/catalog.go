@@ -18,6 +18,8 @@ var endpoints = []endpoint{
 	{"image", "glance", "/image"},
 	{"compute", "nova", "/compute/v2.1"},
 	{"network", "neutron", "/network"},
+	{"sharev2", "manilav2", "/share/v2"},
+	{"shared-file-system", "manila", "/share/v2"},
 }
 
 const projectPattern = "%(project_id)s"

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,37 +85,13 @@ func (e *Engine) settle(a *attempt, stopping bool) {
 	if a.late {
 		sentence = karbor.Sentence(errDeadline)
 	}
-	retry := retryOf(s.Retry)
+	retry := s.Retry.Filled()
 	if (a.late || karbor.IsTransient(a.err)) && s.Failures+1 < retry.Attempts {
-		due := now.Add(wait(retry, s.Failures+1))
+		due := now.Add(retry.Wait(s.Failures+1, rand.Float64()))
 		e.log.LogAttrs(ctx, slog.LevelInfo, "a step failed and is tried again", append(attrs, slog.Time("due", due))...)
 		a.o.ended(a.position, workflow.Pending, sentence, due, now)
 		return
 	}
 	e.log.LogAttrs(ctx, slog.LevelWarn, "a step failed", attrs...)
 	a.o.ended(a.position, workflow.Failed, sentence, time.Time{}, now)
-}
-
-// retryOf fills in the defaults.
-func retryOf(r workflow.Retry) workflow.Retry {
-	d := workflow.DefaultRetry()
-	return workflow.Retry{
-		Attempts: cmp.Or(r.Attempts, d.Attempts),
-		First:    cmp.Or(r.First, d.First),
-		Max:      cmp.Or(r.Max, max(d.Max, r.First)),
-	}
-}
-
-// wait is the time between a failed attempt and the next. Up to a fifth is taken
-// off or added, so that what failed together is not tried again together.
-func wait(r workflow.Retry, failures int) time.Duration {
-	d := r.First
-	for range failures - 1 {
-		if d >= r.Max {
-			break
-		}
-		d *= 2
-	}
-	d = min(d, r.Max)
-	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
 }

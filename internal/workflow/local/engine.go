@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,7 +90,7 @@ func New(options Options) (*Engine, error) {
 
 // Start implements workflow.Engine. It works whether or not Run does.
 func (e *Engine) Start(ctx context.Context, id string, g workflow.Graph) error {
-	steps, err := e.steps(ctx, id, g)
+	steps, err := workflow.Read(ctx, id, g, e.options.Actions)
 	if err != nil {
 		return err
 	}
@@ -171,7 +172,19 @@ func (e *Engine) Describe(ctx context.Context, id string) (workflow.Description,
 	if err != nil {
 		return workflow.Description{}, err
 	}
-	return restore(&found).describe(), nil
+	d := restore(&found).describe()
+	d.Before = e.before(id)
+	return d, nil
+}
+
+// before gives the number of operations that wait to be loaded before one does.
+func (e *Engine) before(id string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.run == nil {
+		return 0
+	}
+	return max(0, slices.Index(e.run.queue, id))
 }
 
 func (e *Engine) describeLoaded(id string) (workflow.Description, bool) {
@@ -180,7 +193,14 @@ func (e *Engine) describeLoaded(id string) (workflow.Description, bool) {
 	if e.run == nil || e.run.loaded[id] == nil {
 		return workflow.Description{}, false
 	}
-	return e.run.loaded[id].describe(), true
+	o := e.run.loaded[id]
+	d := o.describe()
+	for _, p := range e.run.pools {
+		for position, n := range p.before(o) {
+			d.Steps[position].Queued, d.Steps[position].Before = true, n
+		}
+	}
+	return d, true
 }
 
 // Forget implements workflow.Engine. It works whether or not Run does.

@@ -2,9 +2,7 @@ package local
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/workflow"
 )
 
@@ -26,7 +24,7 @@ type Joint struct {
 // operation has to wait, as the engine does not run or has no room: then it is for
 // Start.
 func (e *Engine) Join(ctx context.Context, id string, g workflow.Graph) (*Joint, error) {
-	steps, err := e.steps(ctx, id, g)
+	steps, err := workflow.Read(ctx, id, g, e.options.Actions)
 	if err != nil {
 		return nil, err
 	}
@@ -45,16 +43,4 @@ func (e *Engine) Join(ctx context.Context, id string, g workflow.Graph) (*Joint,
 // Done says whether the operation is journalled, and lets it begin if it is.
 func (j *Joint) Done(kept bool) {
 	j.run.take(j.Operation.ID, kept, &Recorded{OperationRecord: j.Operation, Steps: j.Steps})
-}
-
-// steps gives the steps of an operation that is handed over.
-func (e *Engine) steps(ctx context.Context, id string, g workflow.Graph) ([]workflow.Step, error) {
-	if id == "" || len(id) > maxName {
-		return nil, karbor.Errorf(karbor.Invalid, "the id of an operation must have 1 to %d bytes", maxName)
-	}
-	steps, err := read(ctx, g, e.options.Actions)
-	if err != nil {
-		return nil, fmt.Errorf("starting the operation %s: %w", id, err)
-	}
-	return steps, nil
 }

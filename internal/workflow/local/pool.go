@@ -47,4 +47,27 @@ func (p *pool) drop(o *operation) {
 	}
 }
 
+// before gives how many steps get a place before those of an operation that wait, by
+// their positions.
+func (p *pool) before(o *operation) map[int]int {
+	turn := slices.Index(p.turns, o)
+	if turn < 0 {
+		return nil
+	}
+	out := make(map[int]int, len(p.waiting[o]))
+	for round, position := range p.waiting[o] {
+		n := round // its own
+		for i, other := range p.turns {
+			// Who has the turn before it has had one more of them.
+			if had := round + 1; i < turn {
+				n += min(len(p.waiting[other]), had)
+			} else if i > turn {
+				n += min(len(p.waiting[other]), round)
+			}
+		}
+		out[position] = n
+	}
+	return out
+}
+
 func (p *pool) idle() bool { return p.used == 0 && len(p.turns) == 0 }

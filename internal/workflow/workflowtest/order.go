@@ -22,6 +22,7 @@ func drawGraph(t *rapid.T, failing bool) workflow.Steps {
 		s := workflow.Step{ID: fmt.Sprint("s", i), Action: "work"}
 		s.When = rapid.SampledFrom([]workflow.When{
 			workflow.Normal, workflow.Normal, workflow.Normal, workflow.Always, workflow.OnFailure}).Draw(t, "when")
+		s.Quick = rapid.Bool().Draw(t, "quick")
 		if rapid.IntRange(0, 4).Draw(t, "join") == 0 {
 			s.Action = ""
 		} else if failing && rapid.IntRange(0, 7).Draw(t, "fails") == 0 {
@@ -67,7 +68,7 @@ func runDrawn(t *testing.T, rt *rapid.T, h Harness, id string, steps workflow.St
 	if err := h.Engine.Start(t.Context(), id, steps); err != nil {
 		rt.Fatal(err)
 	}
-	d, err := poll(t.Context(), h.Engine, id, func(d workflow.Description) bool { return d.State.Ended() })
+	d, err := poll(t.Context(), h.Engine, id, patience, func(d workflow.Description) bool { return d.State.Ended() })
 	if err != nil {
 		rt.Fatal(err)
 	}
@@ -268,7 +269,8 @@ func testLarge(t *testing.T, open opener) {
 		steps = append(steps, join)
 	}
 	must(t, h.Engine.Start(t.Context(), "large", paged{steps}))
-	got := await(t, h.Engine, "large")
+	got, err := poll(t.Context(), h.Engine, "large", max(patience, h.Patience), func(d workflow.Description) bool { return d.State.Ended() })
+	must(t, err)
 	wantState(t, got, workflow.Succeeded)
 	if n := len(d.all()); n != 2*layers*wide || len(got.Steps) != len(steps) {
 		t.Errorf("%d entries and %d steps", n, len(got.Steps))

@@ -30,6 +30,8 @@ type Harness struct {
 	// Restart starts another process, with the same options and the same
 	// operations, and gives its engine.
 	Restart func() workflow.Engine
+	// Patience is how long a large graph may take; 0 stands for a minute.
+	Patience time.Duration
 }
 
 // Run checks that engines keep the contract of package workflow. open makes one
@@ -96,14 +98,14 @@ func await(t testing.TB, e workflow.Engine, id string) workflow.Description {
 // awaitThat polls until a description is as it should become.
 func awaitThat(t testing.TB, e workflow.Engine, id string, ok func(workflow.Description) bool) workflow.Description {
 	t.Helper()
-	d, err := poll(t.Context(), e, id, ok)
+	d, err := poll(t.Context(), e, id, patience, ok)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-func poll(ctx context.Context, e workflow.Engine, id string, ok func(workflow.Description) bool) (workflow.Description, error) {
+func poll(ctx context.Context, e workflow.Engine, id string, patience time.Duration, ok func(workflow.Description) bool) (workflow.Description, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	wait := time.Millisecond
@@ -119,7 +121,16 @@ func poll(ctx context.Context, e workflow.Engine, id string, ok func(workflow.De
 		case <-time.After(wait):
 			wait = min(2*wait, 100*time.Millisecond)
 		case <-ctx.Done():
-			return d, fmt.Errorf("the operation did not become what it should; it is %+v", d)
+			over := 0
+			for _, s := range d.Steps {
+				if s.State.Ended() {
+					over++
+				}
+			}
+			if len(d.Steps) > 20 {
+				d.Steps = d.Steps[:20]
+			}
+			return d, fmt.Errorf("the operation did not become what it should; %d of its steps are over, and it is %+v", over, d)
 		}
 	}
 }

@@ -19,10 +19,12 @@ import (
 type Store interface {
 	Checkpoint(ctx context.Context, projectID, providerID, id string) (karbor.Checkpoint, error)
 	Checkpoints(ctx context.Context, f store.CheckpointFilter, p store.Page) ([]karbor.Checkpoint, error)
+	Keepings(ctx context.Context, providerID string, ids []string) (map[string]karbor.Keeping, error)
 }
 
 // Service makes and changes checkpoints; protectionservice.Service is one.
 type Service interface {
+	Keeper
 	Provider(id string) (protectionservice.Provider, error)
 	Protect(ctx context.Context, c protectionservice.Caller, r protectionservice.ProtectRequest) (karbor.Checkpoint, error)
 	DeleteCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id string) error
@@ -36,6 +38,7 @@ type Deps struct {
 	Service Service
 	// Session opens the cloud as the caller.
 	Session func(*karbor.Identity) karbor.Cloud
+	Now     func() time.Time
 }
 
 var (
@@ -53,7 +56,7 @@ func Routes(d Deps) []api.Route {
 	const all = "/providers/{provider_id}/checkpoints"
 	const one = all + "/{checkpoint_id}"
 	const tag = "checkpoints"
-	return []api.Route{
+	return append([]api.Route{
 		{
 			Method: "POST", Pattern: all, Rule: "provider:checkpoint_create", Body: createSchema, Handle: d.create, Tag: tag,
 			Summary: "Protect a plan", Description: "The answer comes as soon as the checkpoint is durable; the work goes on behind it.",
@@ -64,7 +67,9 @@ func Routes(d Deps) []api.Route {
 			Summary: "List the checkpoints of a provider",
 			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.FilterQuery("plan_id"), api.FilterQuery("status"),
 				api.Parameter{Name: "start_date", Format: "date", Description: "Only checkpoints of this day or later."},
-				api.Parameter{Name: "end_date", Format: "date", Description: "Only checkpoints of this day or earlier."}),
+				api.Parameter{Name: "end_date", Format: "date", Description: "Only checkpoints of this day or earlier."},
+				api.Parameter{Name: "bank", Description: "From 1.4: only checkpoints in that bank: main, or the name of a copy target."},
+				api.Parameter{Name: "copy_of", Description: "From 1.4: only the copies of that checkpoint."}),
 			Answer: api.ListShape("checkpoints", view{}),
 		},
 		{Method: "GET", Pattern: one, Rule: "provider:checkpoint_get", Handle: d.show, Tag: tag, Summary: "Show a checkpoint", Answer: answer{}},
@@ -74,10 +79,11 @@ func Routes(d Deps) []api.Route {
 		},
 		{
 			Method: "DELETE", Pattern: one, Rule: "provider:checkpoint_delete", Handle: d.remove, Tag: tag,
-			Summary:     "Delete a checkpoint",
-			Description: "Allowed in `available`, `error` and `error-deleting`, else 409. It goes on after the answer.", Answer: struct{}{},
+			Summary: "Delete a checkpoint",
+			Description: "Allowed in `available`, `error` and `error-deleting`, else 409; so is one that is held, in use, or the newest one in which a " +
+				"verification has found a resource good. It goes on after the answer.", Answer: struct{}{},
 		},
-	}
+	}, d.keepingRoutes(one, tag)...)
 }
 
 func (d Deps) caller(r *api.Request) protectionservice.Caller {
@@ -120,6 +126,8 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 		Checkpoint struct {
 			PlanID    string                     `json:"plan_id"`
 			ExtraInfo map[string]json.RawMessage `json:"extra_info"`
+			// ExpiresAt is there from api.ControlVersion on.
+			ExpiresAt *time.Time `json:"expires_at"`
 			// Dashed is how the original's client spells it.
 			Dashed map[string]json.RawMessage `json:"extra-info"`
 		} `json:"checkpoint"`
@@ -137,13 +145,21 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 	} else if body.Checkpoint.Dashed != nil {
 		return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute checkpoint.extra-info. It is there beside checkpoint.extra_info; send one of them.")
 	}
-	c, err := d.Service.Protect(ctx, d.caller(r), protectionservice.ProtectRequest{
-		ProviderID: provider, PlanID: strings.ToLower(body.Checkpoint.PlanID), ExtraInfo: extra,
-	})
+	asked := protectionservice.ProtectRequest{ProviderID: provider, PlanID: strings.ToLower(body.Checkpoint.PlanID), ExtraInfo: extra}
+	if at := body.Checkpoint.ExpiresAt; at != nil {
+		if r.Version < api.ControlVersion {
+			return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute checkpoint.expires_at. It came with version %s of the API, and this is %s.", api.ControlVersion, r.Version)
+		}
+		asked.ExpiresAt = *at
+	}
+	c, err := d.Service.Protect(ctx, d.caller(r), asked)
 	if err != nil {
 		return nil, err
 	}
 	v, err := viewOf(c, r.Version)
+	if err == nil && r.Version >= api.ControlVersion {
+		v.ExpiresAt = api.Time(asked.ExpiresAt)
+	}
 	return answer{v}, err
 }
 
@@ -157,6 +173,7 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 		return nil, err
 	}
 	f := store.CheckpointFilter{ProviderID: provider, PlanID: r.Filter("plan_id"), Status: r.Filter("status")}
+	copyFilter(r, &f)
 	if f.ProjectID, err = r.ListProject(); err != nil {
 		return nil, err
 	}
@@ -182,6 +199,9 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 		if views[i], err = viewOf(c, r.Version); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.withKeepings(ctx, r.Version, provider, views); err != nil {
+		return nil, err
 	}
 	return api.List(r, "checkpoints", page, views, func(v view) string { return v.ID }), nil
 }
@@ -221,11 +241,13 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v = v.withProgress(c, resources)
+	v = v.withProgress(c, resources, r.Version)
 	if r.Version >= api.FiguresVersion {
 		v = v.withFigures(c).withNotKept(resources)
 	}
-	return answer{v}, nil
+	views := []view{v}
+	err = d.withKeepings(ctx, r.Version, provider, views)
+	return answer{views[0]}, err
 }
 
 func (d Deps) reset(ctx context.Context, r *api.Request) (any, error) {

@@ -27,6 +27,8 @@ type view struct {
 	Reasons  *map[string]string      `json:"reasons,omitempty" doc:"From 1.1, in a show: by TYPE#id, what failed."`
 	NotKept  *map[string][]string    `json:"not_kept,omitempty" doc:"From 1.3, in a show: by TYPE#id, what of the resource a restore can't bring back."`
 	Figures  *map[string]figuresView `json:"figures,omitempty" doc:"From 1.3, in a show: by TYPE#id, how many bytes it holds and has added to the bank."`
+	keepingView
+	copyView
 }
 
 // figuresView is karbor.Figures on the wire.
@@ -54,6 +56,7 @@ func viewOf(c karbor.Checkpoint, version api.Version) (view, error) {
 		Plan:      planView{ID: c.Plan.ID, Name: c.Plan.Name, ProviderID: c.Plan.ProviderID, Resources: c.Plan.Resources},
 		CreatedAt: c.CreatedAt.UTC().Format(time.DateOnly),
 		ExtraInfo: "{}",
+		copyView:  copyViewOf(c, version),
 	}
 	if v.Plan.Resources == nil {
 		v.Plan.Resources = []karbor.Resource{}
@@ -79,10 +82,10 @@ func viewOf(c karbor.Checkpoint, version api.Version) (view, error) {
 }
 
 // withProgress adds what a show has from api.ProgressVersion on.
-func (v view) withProgress(c karbor.Checkpoint, resources []karbor.ResourceProgress) view {
+func (v view) withProgress(c karbor.Checkpoint, resources []karbor.ResourceProgress, version api.Version) view {
 	list := make([]progress.View, len(resources))
 	for i, p := range resources {
-		list[i] = progress.Of(p)
+		list[i] = progress.Of(p, version)
 	}
 	reasons := c.Reasons
 	if reasons == nil {

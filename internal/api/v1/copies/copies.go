@@ -22,6 +22,7 @@ type Store interface {
 type Service interface {
 	Provider(id string) (protectionservice.Provider, error)
 	Copy(ctx context.Context, c protectionservice.Caller, r protectionservice.CopyRequest) (karbor.Copy, error)
+	CopyProgress(ctx context.Context, c karbor.Copy) ([]karbor.CopyProgress, error)
 }
 
 // Deps are what the room needs.
@@ -45,8 +46,8 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "POST", Pattern: provider + "/checkpoints/action", Rule: "copy:create", Body: createSchema, Handle: d.create,
 			Summary: "Copy the checkpoints of a plan", Tag: tag,
-			Description: "The body's `copy` may be a list of one, too. Every `available` checkpoint of the plan that is not copied yet is copied. " +
-				"A request that can't start is a 4xx that says why, and stores nothing. A service that does not copy answers 501.",
+			Description: "The body's `copy` may be a list of one, too. Every `available` checkpoint of the plan that a copy target of the provider does not have yet is copied there. " +
+				"A request that can't start is a 4xx that says why, and stores nothing. A provider without copy targets answers 501. From 1.4 on, `targets` and `checkpoint_ids` choose.",
 			Answer: answer{},
 		},
 		{
@@ -74,6 +75,20 @@ type view struct {
 	Status      karbor.CopyStatus         `json:"status" enum:"wait_copying|copying|finished|error"`
 	// CreatedAt is there from api.CopyVersion on.
 	CreatedAt *string `json:"created_at,omitempty" doc:"From 1.2." format:"date-time"`
+	// Progress is there in a show from api.ControlVersion on.
+	Progress *[]progressView `json:"progress,omitempty" doc:"From 1.4, in a show: how far it is, by checkpoint and target."`
+}
+
+// progressView is the copy of one checkpoint to one target, on the wire.
+type progressView struct {
+	CheckpointID string            `json:"checkpoint_id" doc:"The checkpoint that is copied."`
+	CopyID       string            `json:"copy_id" doc:"The copy; empty for a checkpoint that can't be copied."`
+	Bank         string            `json:"bank" doc:"The name of the copy target."`
+	Status       karbor.CopyStatus `json:"status" enum:"wait_copying|copying|finished|error"`
+	Reason       string            `json:"reason" doc:"Why it failed, or why it is tried again; else empty."`
+	Done         int64             `json:"bytes_done" doc:"Logical bytes that are there."`
+	Total        int64             `json:"bytes_total" doc:"Logical bytes to copy; 0 as long as that is not known."`
+	Stored       int64             `json:"stored" doc:"Bytes that the target's bank has got for it."`
 }
 
 type answer struct {
@@ -112,6 +127,9 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 		ProviderID string            `json:"provider_id"`
 		PlanID     string            `json:"plan_id"`
 		Parameters karbor.Parameters `json:"parameters"`
+		// These are there from api.ControlVersion on.
+		Targets     []string `json:"targets"`
+		Checkpoints []string `json:"checkpoint_ids"`
 	}
 	var body struct {
 		Copy api.Single[asked] `json:"copy"`
@@ -128,13 +146,33 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 		return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute copy.provider_id. Value: %q. It is not the provider of the path, %s.",
 			b.ProviderID, provider)
 	}
-	c, err := d.Service.Copy(ctx, protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity)}, protectionservice.CopyRequest{
-		ProviderID: provider, PlanID: strings.ToLower(b.PlanID), Parameters: b.Parameters,
-	})
+	for member, given := range map[string]bool{"targets": b.Targets != nil, "checkpoint_ids": b.Checkpoints != nil} {
+		if given && r.Version < api.ControlVersion {
+			return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute copy.%s. This member is not known in version %s; it came with %s.",
+				member, r.Version, api.ControlVersion)
+		}
+	}
+	request := protectionservice.CopyRequest{
+		ProviderID: provider, PlanID: strings.ToLower(b.PlanID), Parameters: b.Parameters, Targets: b.Targets,
+	}
+	for _, id := range b.Checkpoints {
+		request.Checkpoints = append(request.Checkpoints, strings.ToLower(id))
+	}
+	c, err := d.Service.Copy(ctx, protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity)}, request)
 	if err != nil {
 		return nil, err
 	}
 	return answer{viewOf(c, r.Version)}, nil
+}
+
+// withProgress adds what a show has from api.ControlVersion on.
+func (v view) withProgress(list []karbor.CopyProgress) view {
+	views := make([]progressView, len(list))
+	for i, p := range list {
+		views[i] = progressView(p)
+	}
+	v.Progress = &views
+	return v
 }
 
 func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
@@ -176,5 +214,13 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer{viewOf(c, r.Version)}, nil
+	out := viewOf(c, r.Version)
+	if r.Version < api.ControlVersion {
+		return answer{out}, nil
+	}
+	progress, err := d.Service.CopyProgress(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return answer{out.withProgress(progress)}, nil
 }

@@ -53,6 +53,8 @@ type view struct {
 	Name        string       `json:"name"`
 	Description string       `json:"description"`
 	Schemas     extendedInfo `json:"extended_info_schema"`
+	// CopyTargets is there from api.ControlVersion on.
+	CopyTargets *[]string `json:"copy_targets,omitempty" doc:"From 1.4: the names of the banks that checkpoints can be copied to."`
 }
 
 type extendedInfo struct {
@@ -62,13 +64,17 @@ type extendedInfo struct {
 	SavedInfo schemas `json:"saved_info_schema" doc:"By resource type, the JSON Schema of what a checkpoint keeps of a resource."`
 }
 
-func viewOf(p protectionservice.Provider) view {
+func viewOf(p protectionservice.Provider, version api.Version) view {
 	v := view{ID: p.ID, Name: p.Name, Description: p.Description, Schemas: extendedInfo{schemas{}, schemas{}, schemas{}, schemas{}}}
 	for t, s := range p.Schemas {
 		v.Schemas.Options[t] = orEmpty(s.Options)
 		v.Schemas.Restore[t] = orEmpty(s.Restore)
 		v.Schemas.Verify[t] = orEmpty(s.Verify)
 		v.Schemas.SavedInfo[t] = orEmpty(s.SavedInfo)
+	}
+	if version >= api.ControlVersion {
+		targets := append([]string{}, p.Targets...)
+		v.CopyTargets = &targets
 	}
 	return v
 }
@@ -98,7 +104,7 @@ func (d Deps) list(_ context.Context, r *api.Request) (any, error) {
 	}
 	views := make([]view, len(found))
 	for i, p := range found {
-		views[i] = viewOf(p)
+		views[i] = viewOf(p, r.Version)
 	}
 	return api.List(r, "providers", page, views, func(v view) string { return v.ID }), nil
 }
@@ -147,5 +153,5 @@ func (d Deps) show(_ context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]view{"provider": viewOf(p)}, nil
+	return map[string]view{"provider": viewOf(p, r.Version)}, nil
 }

@@ -4,12 +4,9 @@ package restores
 import (
 	"context"
 	_ "embed"
-	"net/url"
-	"strings"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
-	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -23,6 +20,7 @@ type Store interface {
 // Service restores checkpoints; protectionservice.Service is one.
 type Service interface {
 	Restore(ctx context.Context, c protectionservice.Caller, r protectionservice.RestoreRequest) (karbor.Restore, error)
+	Preflight(ctx context.Context, c protectionservice.Caller, r protectionservice.RestoreRequest) (protectionservice.Preflight, error)
 	RestoreProgress(ctx context.Context, c protectionservice.Caller, id string) ([]karbor.ResourceProgress, error)
 	LiveRestore(ctx context.Context, r karbor.Restore) (karbor.Restore, error)
 }
@@ -47,8 +45,8 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "POST", Pattern: "/restores", Rule: "restore:create", Body: createSchema, Handle: d.create,
 			Summary:     "Restore a checkpoint",
-			Description: "Only an `available` checkpoint restores. A request that can't start is a 4xx that says why, and stores nothing.",
-			Answer:      answer{},
+			Description: "Only an `available` checkpoint restores. A request that can't start is a 4xx that says why, and stores nothing. With `dry_run` (from 1.4) nothing is restored: the answer says what a restore would come across.",
+			Answer:      created{},
 		},
 		{
 			Method: "GET", Pattern: "/restores", Rule: "restore:get_all", Handle: d.list,
@@ -61,94 +59,37 @@ func Routes(d Deps) []api.Route {
 	}
 }
 
-// auth is restore_auth on the wire: who to be in the target.
-type auth struct {
-	Username          string `json:"username"`
-	UserID            string `json:"user_id"`
-	Password          string `json:"password"`
-	UserDomainName    string `json:"user_domain_name"`
-	ProjectName       string `json:"project_name"`
-	ProjectID         string `json:"project_id"`
-	ProjectDomainName string `json:"project_domain_name"`
-	RegionName        string `json:"region_name"`
-}
-
-func (a *auth) check() error {
-	if (a.Username == "") == (a.UserID == "") {
-		return karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute restore.restore_auth.username. One of username and user_id is required.")
-	}
-	return nil
-}
-
 func (d Deps) caller(r *api.Request) protectionservice.Caller {
 	return protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity)}
 }
 
 func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 	var body struct {
-		Restore struct {
-			ProviderID   string            `json:"provider_id"`
-			CheckpointID string            `json:"checkpoint_id"`
-			Target       string            `json:"restore_target"`
-			Auth         *auth             `json:"restore_auth"`
-			Parameters   karbor.Parameters `json:"parameters"`
-			// Keep is there from api.FiguresVersion on.
-			Keep *bool `json:"keep_on_failure"`
-		} `json:"restore"`
+		Restore request `json:"restore"`
 	}
 	if err := r.Decode(&body); err != nil {
 		return nil, err
 	}
-	b := body.Restore
-	if b.Keep != nil && r.Version < api.FiguresVersion {
-		return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute restore.keep_on_failure. This member is not known in version %s; it came with %s.",
-			r.Version, api.FiguresVersion)
+	if err := body.Restore.check(r.Version); err != nil {
+		return nil, err
 	}
-	request := protectionservice.RestoreRequest{
-		ProviderID: strings.ToLower(b.ProviderID), CheckpointID: strings.ToLower(b.CheckpointID),
-		Target: b.Target, Parameters: b.Parameters, KeepOnFailure: b.Keep != nil && *b.Keep,
-	}
-	if b.Auth != nil {
-		if err := b.Auth.check(); err != nil {
-			return nil, err
-		}
-	}
-	// Without a target it is the caller's own cloud, as the caller: what restore_auth
-	// says is not needed, and goes no further.
-	if b.Target != "" {
-		if err := checkTarget(b.Target); err != nil {
-			return nil, err
-		}
-		if b.Auth == nil {
-			return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute restore.restore_auth. It is required with restore_target.")
-		}
-		request.Auth = &openstack.PasswordAuth{
-			Username: b.Auth.Username, UserID: b.Auth.UserID, Password: karbor.Secret(b.Auth.Password),
-			UserDomain: b.Auth.UserDomainName, Project: b.Auth.ProjectName, ProjectID: b.Auth.ProjectID,
-			ProjectDomain: b.Auth.ProjectDomainName, Region: b.Auth.RegionName,
-		}
-	}
-	restore, err := d.Service.Restore(ctx, d.caller(r), request)
+	wanted, err := body.Restore.service(r.Version)
 	if err != nil {
 		return nil, err
 	}
-	return answer{viewOf(restore)}, nil
-}
-
-// checkTarget refuses what can't be the address of a Keystone. A password in it is
-// not repeated.
-func checkTarget(target string) error {
-	const where = "Invalid input for field/attribute restore.restore_target."
-	u, err := url.Parse(target)
-	switch {
-	case err != nil:
-		return karbor.Errorf(karbor.Invalid, where+" It is not a URL.")
-	case u.User != nil:
-		return karbor.Errorf(karbor.Invalid, where+" Value: %q. It must not name a user: send restore_auth.", u.Redacted())
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		return karbor.Errorf(karbor.Invalid, where+" Value: %q. It is not the http or https URL of a Keystone.", target)
+	if dry := body.Restore.DryRun; dry != nil && *dry {
+		found, err := d.Service.Preflight(ctx, d.caller(r), wanted)
+		if err != nil {
+			return nil, err
+		}
+		return created{Preflight: preflightOf(found)}, nil
 	}
-	return nil
+	restore, err := d.Service.Restore(ctx, d.caller(r), wanted)
+	if err != nil {
+		return nil, err
+	}
+	v := viewOf(restore)
+	return created{Restore: &v}, nil
 }
 
 func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
@@ -199,9 +140,13 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v = v.withProgress(restore, resources)
+	v = v.withProgress(restore, resources, r.Version)
 	if r.Version >= api.FiguresVersion {
 		v.Keep = &restore.KeepOnFailure
+	}
+	if r.Version >= api.ControlVersion {
+		v = v.withChoices(restore.Choices, resources)
+		v.StandIn = restore.StandIn
 	}
 	return answer{v}, nil
 }

@@ -9,13 +9,22 @@ import (
 )
 
 // definitionNames are the members of an operation_definition.
-var definitionNames = []string{"plan_id", "provider_id", "max_backups", "retention_duration"}
+var definitionNames = append([]string{"plan_id", "provider_id", "max_backups", "retention_duration"}, keepNames()...)
 
 // The most of the numbers.
 const (
 	maxBackups   = 1_000_000
 	maxRetention = 36_500
 )
+
+// definitionFor reads the operation_definition of an operation of a type.
+func definitionFor(t karbor.ScheduledOperationType, raw json.RawMessage) (karbor.OperationDefinition, error) {
+	d, err := parseDefinition(raw)
+	if err == nil && t == karbor.ScheduledRetention && !d.Retention("").Limited() {
+		err = karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute operation_definition: a %s needs max_backups, retention_duration or both, or a keep rule.", t)
+	}
+	return d, err
+}
 
 // parseDefinition reads an operation_definition: an object, which has passed its
 // schema, or a text in which the original's client writes one.
@@ -61,6 +70,11 @@ func checkDefinition(raw json.RawMessage, d karbor.OperationDefinition) error {
 		return fault("max_backups", d.MaxBackups, "It is not from 1 to 1000000.")
 	case given["retention_duration"] != nil && (d.RetentionDuration < 1 || d.RetentionDuration > maxRetention):
 		return fault("retention_duration", d.RetentionDuration, "It is not from 1 to 36500 days.")
+	}
+	for name, value := range keepRules(d) {
+		if given[name] != nil && (value < 1 || value > maxBackups) {
+			return fault(name, value, "It is not from 1 to 1000000.")
+		}
 	}
 	return nil
 }

@@ -1,35 +1,63 @@
-// Package scheduledoperations serves the scheduled operations of a project. It
-// keeps and shows them; the operation engine runs them.
+// Package scheduledoperations serves the scheduled operations of a project, and the log
+// of their runs. It keeps and shows them; the operation engine runs them.
 package scheduledoperations
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
+	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/store"
 )
 
 // Store keeps scheduled operations; store.Store is one.
 type Store interface {
-	CreateScheduledOperation(ctx context.Context, o karbor.ScheduledOperation) error
+	CreateSchedule(ctx context.Context, o karbor.ScheduledOperation, overlap karbor.OverlapPolicy, lent *store.Lent) error
+	UpdateSchedule(ctx context.Context, projectID, id string, lent *store.Lent, change func(*store.ScheduleChange) error) (karbor.ScheduledOperation, error)
+	Schedules(ctx context.Context, ids []string) (map[string]karbor.Schedule, error)
+	ScheduledRuns(ctx context.Context, scheduledOperationID string) ([]karbor.ScheduledRun, error)
+	RunNow(ctx context.Context, projectID, id string) (karbor.ScheduledRun, error)
+	SkipNext(ctx context.Context, projectID, id, reason string) (karbor.ScheduledRun, error)
 	ScheduledOperation(ctx context.Context, projectID, id string) (karbor.ScheduledOperation, error)
 	ScheduledOperations(ctx context.Context, f store.ScheduledOperationFilter, p store.Page) ([]karbor.ScheduledOperation, error)
 	DeleteScheduledOperation(ctx context.Context, projectID, id string) error
 }
 
-// Deps are what the room needs.
-type Deps struct {
-	Store Store
-	Now   func() time.Time
+// Service takes the rights of callers for their scheduled operations;
+// protectionservice.Service is it.
+type Service interface {
+	Lend(ctx context.Context, c protectionservice.Caller, scheduledOperationID string) (store.Lent, error)
+	ReturnLent(ctx context.Context, scheduledOperationID string, sealed []byte) error
 }
 
-//go:embed create.json
-var createSchema []byte
+// Deps are what the room needs.
+type Deps struct {
+	Store   Store
+	Service Service
+	// Session opens the cloud as the caller.
+	Session func(*karbor.Identity) karbor.Cloud
+	// Wake tells the operation engine that something has changed; nil for none here.
+	Wake func()
+	Now  func() time.Time
+}
+
+var (
+	//go:embed create.json
+	createSchema []byte
+	//go:embed update.json
+	updateSchema []byte
+	//go:embed action.json
+	actionSchema []byte
+)
 
 // sortKeys are those of a list of scheduled operations.
 var sortKeys = []string{
@@ -57,52 +85,25 @@ func Routes(d Deps) []api.Route {
 			Method: "DELETE", Pattern: one, Rule: "scheduled_operation:delete", Handle: d.remove,
 			Summary: "Delete a scheduled operation", Description: "The checkpoints that it made stay.",
 		},
+		{
+			Method: "PUT", Pattern: one, Rule: "scheduled_operation:update", Since: api.ControlVersion, Body: updateSchema, Handle: d.update,
+			Summary: "Change a scheduled operation",
+			Description: "What is not there stays. With another trigger or definition, with `renew`, or if it can't act as its user any more, " +
+				"it runs as the caller from then on.",
+			Answer: answer{},
+		},
+		{
+			Method: "POST", Pattern: one + "/action", Rule: "scheduled_operation:update", Since: api.ControlVersion, Body: actionSchema, Handle: d.act,
+			Summary:     "Pause, resume or run a scheduled operation, or skip its next run",
+			Description: "`run` and `skip` answer with the run, `pause` and `resume` with the scheduled operation. `run` is 409 while a run is not over.",
+			Answer:      actionAnswer{},
+		},
+		{
+			Method: "GET", Pattern: one + "/runs", Rule: "scheduled_operation:get", Since: api.ControlVersion, Handle: d.runs,
+			Summary: "List the runs of a scheduled operation", Description: "The newest first; of those that are over, as many as the operator keeps.",
+			Answer: runsAnswer{},
+		},
 	}
-}
-
-// view is a scheduled operation on the wire.
-type view struct {
-	ID            string                        `json:"id"`
-	Name          string                        `json:"name"`
-	Description   *string                       `json:"description"`
-	OperationType karbor.ScheduledOperationType `json:"operation_type" enum:"protect|retention_protect"`
-	TriggerID     string                        `json:"trigger_id"`
-	Definition    definition                    `json:"operation_definition"`
-	Enabled       bool                          `json:"enabled"`
-}
-
-// definition is an operation_definition on the wire: all texts, and without what
-// the tenant has left out.
-type definition struct {
-	PlanID            string `json:"plan_id"`
-	ProviderID        string `json:"provider_id"`
-	MaxBackups        string `json:"max_backups,omitempty"`
-	RetentionDuration string `json:"retention_duration,omitempty" doc:"Days."`
-}
-
-type answer struct {
-	ScheduledOperation view `json:"scheduled_operation"`
-}
-
-func viewOf(o karbor.ScheduledOperation) (view, error) {
-	v := view{
-		ID: o.ID, Name: o.Name, Description: api.Text(o.Description), OperationType: o.OperationType,
-		TriggerID: o.TriggerID, Enabled: o.Enabled,
-	}
-	// The definition knows its own form on the wire.
-	text, err := json.Marshal(o.Definition)
-	if err == nil {
-		err = json.Unmarshal(text, &v.Definition)
-	}
-	return v, err
-}
-
-func answerOf(o karbor.ScheduledOperation, err error) (any, error) {
-	if err != nil {
-		return nil, err
-	}
-	v, err := viewOf(o)
-	return answer{v}, err
 }
 
 func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
@@ -113,6 +114,9 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 			OperationType karbor.ScheduledOperationType `json:"operation_type"`
 			TriggerID     string                        `json:"trigger_id"`
 			Definition    json.RawMessage               `json:"operation_definition"`
+			// These are there from api.ControlVersion on.
+			Overlap karbor.OverlapPolicy `json:"overlap"`
+			Enabled *bool                `json:"enabled"`
 		} `json:"scheduled_operation"`
 	}
 	if err := r.Decode(&body); err != nil {
@@ -122,20 +126,72 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 	if strings.TrimSpace(asked.Name) == "" {
 		return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute scheduled_operation.name. Value: %q. It must have more than spaces.", asked.Name)
 	}
-	defined, err := parseDefinition(asked.Definition)
+	if err := knownIn(r.Version, asked.Definition); err != nil {
+		return nil, err
+	}
+	defined, err := definitionFor(asked.OperationType, asked.Definition)
 	if err != nil {
 		return nil, err
 	}
-	if asked.OperationType == karbor.ScheduledRetention && defined.MaxBackups == 0 && defined.RetentionDuration == 0 {
-		return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute operation_definition: a %s needs max_backups, retention_duration or both.", asked.OperationType)
+	if err := checkSince(r.Version, map[string]bool{"overlap": asked.Overlap != "", "enabled": asked.Enabled != nil}); err != nil {
+		return nil, err
 	}
 	now := d.Now()
 	o := karbor.ScheduledOperation{
 		ID: karbor.NewID(), ProjectID: r.Identity.ProjectID, UserID: r.Identity.UserID, Name: asked.Name,
 		Description: asked.Description, OperationType: asked.OperationType, TriggerID: strings.ToLower(asked.TriggerID),
-		Definition: defined, Enabled: true, CreatedAt: now, UpdatedAt: now,
+		Definition: defined, Enabled: asked.Enabled == nil || *asked.Enabled, CreatedAt: now, UpdatedAt: now,
 	}
-	return answerOf(o, d.Store.CreateScheduledOperation(ctx, o))
+	lent, err := d.Service.Lend(ctx, d.caller(r, ""), o.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Store.CreateSchedule(ctx, o, cmp.Or(asked.Overlap, karbor.OverlapSkip), &lent); err != nil {
+		return nil, d.takeBack(ctx, o.ID, &lent, err)
+	}
+	return d.changed(ctx, r, o)
+}
+
+// checkSince refuses members that came with api.ControlVersion where an older version is
+// spoken.
+func checkSince(v api.Version, given map[string]bool) error {
+	for _, member := range slices.Sorted(maps.Keys(given)) {
+		if given[member] && v < api.ControlVersion {
+			return karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute scheduled_operation.%s. This member is not known in version %s; it came with %s.",
+				member, v, api.ControlVersion)
+		}
+	}
+	return nil
+}
+
+// caller gives who asks, acting on a thing of a project.
+func (d Deps) caller(r *api.Request, project string) protectionservice.Caller {
+	return protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity), Project: project}
+}
+
+// takeBack gives a delegation back that nobody will use, and gives the error because of
+// which that is so. A delegation that can't be given back now ends with its user's
+// other trusts; the tenant is better told why there is no scheduled operation.
+func (d Deps) takeBack(ctx context.Context, id string, lent *store.Lent, why error) error {
+	if lent == nil {
+		return why
+	}
+	if err := d.Service.ReturnLent(context.WithoutCancel(ctx), id, lent.Sealed); err != nil {
+		return fmt.Errorf("%w (its delegation can't be given back: %s)", why, karbor.Sentence(err))
+	}
+	return why
+}
+
+// changed wakes the engine, and answers with a scheduled operation.
+func (d Deps) changed(ctx context.Context, r *api.Request, o karbor.ScheduledOperation) (any, error) {
+	if d.Wake != nil {
+		d.Wake()
+	}
+	views, err := d.views(ctx, r, []karbor.ScheduledOperation{o})
+	if err != nil {
+		return nil, err
+	}
+	return answer{views[0]}, nil
 }
 
 func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
@@ -154,11 +210,9 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	views := make([]view, len(found))
-	for i, o := range found {
-		if views[i], err = viewOf(o); err != nil {
-			return nil, err
-		}
+	views, err := d.views(ctx, r, found)
+	if err != nil {
+		return nil, err
 	}
 	return api.List(r, "operations", page, views, func(v view) string { return v.ID }), nil
 }
@@ -168,7 +222,15 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answerOf(d.Store.ScheduledOperation(ctx, r.ItemProject(), id))
+	o, err := d.Store.ScheduledOperation(ctx, r.ItemProject(), id)
+	if err != nil {
+		return nil, err
+	}
+	views, err := d.views(ctx, r, []karbor.ScheduledOperation{o})
+	if err != nil {
+		return nil, err
+	}
+	return answer{views[0]}, nil
 }
 
 func (d Deps) remove(ctx context.Context, r *api.Request) (any, error) {
@@ -176,5 +238,11 @@ func (d Deps) remove(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, d.Store.DeleteScheduledOperation(ctx, r.ItemProject(), id)
+	if err := d.Store.DeleteScheduledOperation(ctx, r.ItemProject(), id); err != nil {
+		return nil, err
+	}
+	if d.Wake != nil {
+		d.Wake()
+	}
+	return nil, nil
 }

@@ -70,19 +70,24 @@ type view struct {
 	State          string  `json:"state" enum:"up|down" doc:"By the service's last report."`
 	UpdatedAt      *string `json:"updated_at" format:"date-time" doc:"The service's last report."`
 	DisabledReason *string `json:"disabled_reason"`
+	// Version is there from api.ControlVersion on.
+	Version *string `json:"version,omitempty" doc:"From 1.4: that of the program; not there if it is not known."`
 }
 
 type answer struct {
 	Service view `json:"service"`
 }
 
-func (d Deps) viewOf(s karbor.Service) view {
+func (d Deps) viewOf(s karbor.Service, version api.Version) view {
 	v := view{
 		ID: s.ID, Binary: s.Binary, Host: s.Host, Status: enabled, State: down,
 		UpdatedAt: api.Time(s.UpdatedAt), DisabledReason: api.Text(s.DisabledReason),
 	}
 	if s.Disabled {
 		v.Status = disabled
+	}
+	if version >= api.ControlVersion {
+		v.Version = api.Text(s.Version)
 	}
 	if s.Up(d.Now(), d.DownTime) {
 		v.State = up
@@ -106,7 +111,7 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 	}
 	views := make([]view, len(found))
 	for i, s := range found {
-		views[i] = d.viewOf(s)
+		views[i] = d.viewOf(s, r.Version)
 	}
 	return api.List(r, "services", page, views, func(v view) string { return strconv.FormatInt(v.ID, 10) }), nil
 }
@@ -155,5 +160,5 @@ func (d Deps) update(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer{d.viewOf(s)}, nil
+	return answer{d.viewOf(s, r.Version)}, nil
 }

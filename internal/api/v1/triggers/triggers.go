@@ -29,7 +29,9 @@ type Deps struct {
 	Store Store
 	// Limits bound what a trigger may ask for.
 	Limits trigger.Limits
-	Now    func() time.Time
+	// Wake tells the operation engine that something has changed; nil for none here.
+	Wake func()
+	Now  func() time.Time
 }
 
 var (
@@ -37,13 +39,15 @@ var (
 	createSchema []byte
 	//go:embed update.json
 	updateSchema []byte
+	//go:embed check.json
+	checkSchema []byte
 )
 
 // sortKeys are those of a list of triggers.
 var sortKeys = []string{"id", "name", "type", "project_id", "created_at", "updated_at"}
 
 // propertyNames are the members of properties.
-var propertyNames = []string{"format", "pattern", "start_time", "end_time", "window"}
+var propertyNames = []string{"format", "pattern", "start_time", "end_time", "window", "timezone", "jitter"}
 
 // Routes gives what the room serves.
 func Routes(d Deps) []api.Route {
@@ -61,7 +65,14 @@ func Routes(d Deps) []api.Route {
 				api.Parameter{Name: "properties", Description: "Only items that have these properties, as `key=value,key=value` or JSON, or this text in them."}),
 			Answer: api.ListShape("triggers", view{}),
 		},
-		{Method: "GET", Pattern: one, Rule: "trigger:get", Handle: d.show, Summary: "Show a trigger", Answer: answer{}},
+		{
+			Method: "GET", Pattern: one, Rule: "trigger:get", Handle: d.show, Summary: "Show a trigger", Answer: answer{},
+			Query: []api.Parameter{{Name: "next", Description: "From 1.4: how many of the next times to give, at most 100."}},
+		},
+		{
+			Method: "POST", Pattern: "/triggers/check", Rule: "trigger:check", Since: api.ControlVersion, Body: checkSchema, Handle: d.check,
+			Summary: "See when a trigger would fire, without making it", Description: "What a creation would refuse is 400 here, too.", Answer: checkAnswer{},
+		},
 		{
 			Method: "PUT", Pattern: one, Rule: "trigger:update", Body: updateSchema, Handle: d.update,
 			Summary: "Change a trigger", Description: "Properties are replaced as a whole; empty ones stay.", Answer: answer{},
@@ -79,6 +90,7 @@ type view struct {
 	Name       string             `json:"name"`
 	Type       karbor.TriggerType `json:"type" enum:"time"`
 	Properties properties         `json:"properties"`
+	NextRuns   *[]string          `json:"next_runs,omitempty" doc:"From 1.4, in a show, if next asks for them: the next times, ISO 8601, UTC."`
 }
 
 // properties are those of a trigger on the wire. What the tenant has left out is
@@ -89,27 +101,32 @@ type properties struct {
 	StartTime string               `json:"start_time" doc:"YYYY-MM-DD HH:MM:SS, UTC."`
 	EndTime   string               `json:"end_time,omitempty" doc:"YYYY-MM-DD HH:MM:SS, UTC."`
 	Window    string               `json:"window,omitempty" doc:"Seconds."`
+	Timezone  string               `json:"timezone,omitempty" doc:"From 1.4: the zone of whose clock the pattern speaks."`
+	Jitter    string               `json:"jitter,omitempty" doc:"From 1.4: seconds over which the runs are spread."`
 }
 
 type answer struct {
 	TriggerInfo view `json:"trigger_info"`
 }
 
-func viewOf(t karbor.Trigger) (view, error) {
+func viewOf(t karbor.Trigger, version api.Version) (view, error) {
 	v := view{ID: t.ID, Name: t.Name, Type: t.Type}
 	// The properties know their own form on the wire.
 	text, err := json.Marshal(t.Properties)
 	if err == nil {
 		err = json.Unmarshal(text, &v.Properties)
 	}
+	if version < api.ControlVersion {
+		v.Properties.Timezone, v.Properties.Jitter = "", ""
+	}
 	return v, err
 }
 
-func answerOf(t karbor.Trigger, err error) (any, error) {
+func answerOf(r *api.Request, t karbor.Trigger, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := viewOf(t)
+	v, err := viewOf(t, r.Version)
 	return answer{v}, err
 }
 
@@ -128,7 +145,7 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 		return nil, err
 	}
 	now := d.Now()
-	p, err := d.properties(body.TriggerInfo.Properties, now)
+	p, err := d.properties(body.TriggerInfo.Properties, now, r.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -136,15 +153,19 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 		ID: karbor.NewID(), ProjectID: r.Identity.ProjectID, Name: body.TriggerInfo.Name, Type: body.TriggerInfo.Type,
 		Properties: p, CreatedAt: now, UpdatedAt: now,
 	}
-	return answerOf(t, d.Store.CreateTrigger(ctx, t))
+	return answerOf(r, t, d.Store.CreateTrigger(ctx, t))
 }
 
 // properties reads and checks what a tenant has sent. A start time that is not
 // there is now.
-func (d Deps) properties(text json.RawMessage, now time.Time) (karbor.TriggerProperties, error) {
+func (d Deps) properties(text json.RawMessage, now time.Time, version api.Version) (karbor.TriggerProperties, error) {
 	var p karbor.TriggerProperties
 	if err := json.Unmarshal(text, &p); err != nil {
 		return p, err
+	}
+	if version < api.ControlVersion && (p.Timezone != "" || p.Jitter != 0) {
+		return p, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute properties. timezone and jitter came with version %s of the API, and this is %s.",
+			api.ControlVersion, version)
 	}
 	if p.StartTime.IsZero() {
 		p.StartTime = now.UTC().Truncate(time.Second)
@@ -179,7 +200,7 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 	}
 	views := make([]view, len(found))
 	for i, t := range found {
-		if views[i], err = viewOf(t); err != nil {
+		if views[i], err = viewOf(t, r.Version); err != nil {
 			return nil, err
 		}
 	}
@@ -191,7 +212,15 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answerOf(d.Store.Trigger(ctx, r.ItemProject(), id))
+	t, err := d.Store.Trigger(ctx, r.ItemProject(), id)
+	if err != nil {
+		return nil, err
+	}
+	v, err := viewOf(t, r.Version)
+	if n := r.Filter("next"); err == nil && n != "" && r.Version >= api.ControlVersion {
+		v.NextRuns, err = d.nextRuns(t.Properties, n)
+	}
+	return answer{v}, err
 }
 
 func (d Deps) update(ctx context.Context, r *api.Request) (any, error) {
@@ -216,11 +245,11 @@ func (d Deps) update(ctx context.Context, r *api.Request) (any, error) {
 	}
 	var p karbor.TriggerProperties
 	if len(change.Properties) > 0 {
-		if p, err = d.replacement(change.Properties); err != nil {
+		if p, err = d.replacement(change.Properties, r.Version); err != nil {
 			return nil, err
 		}
 	}
-	return answerOf(d.Store.UpdateTrigger(ctx, r.ItemProject(), id, func(t *karbor.Trigger) error {
+	t, err := d.Store.UpdateTrigger(ctx, r.ItemProject(), id, func(t *karbor.Trigger) error {
 		if change.Name != nil {
 			t.Name = *change.Name
 		}
@@ -228,12 +257,16 @@ func (d Deps) update(ctx context.Context, r *api.Request) (any, error) {
 			t.Properties = p
 		}
 		return nil
-	}))
+	})
+	if err == nil && d.Wake != nil {
+		d.Wake()
+	}
+	return answerOf(r, t, err)
 }
 
 // replacement reads the properties of a PUT, which stand for all of them. (The
 // original's client sends an empty object where it means none.)
-func (d Deps) replacement(members map[string]json.RawMessage) (karbor.TriggerProperties, error) {
+func (d Deps) replacement(members map[string]json.RawMessage, version api.Version) (karbor.TriggerProperties, error) {
 	for _, name := range []string{"format", "pattern"} {
 		if members[name] == nil {
 			return karbor.TriggerProperties{}, karbor.Errorf(karbor.Invalid,
@@ -244,7 +277,7 @@ func (d Deps) replacement(members map[string]json.RawMessage) (karbor.TriggerPro
 	if err != nil {
 		return karbor.TriggerProperties{}, err
 	}
-	return d.properties(text, d.Now())
+	return d.properties(text, d.Now(), version)
 }
 
 func (d Deps) remove(ctx context.Context, r *api.Request) (any, error) {

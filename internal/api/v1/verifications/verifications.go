@@ -83,6 +83,7 @@ type view struct {
 	// CreatedAt is there from api.CopyVersion on, Progress from api.FiguresVersion on.
 	CreatedAt *string          `json:"created_at,omitempty" doc:"From 1.2." format:"date-time"`
 	Progress  *[]progress.View `json:"progress,omitempty" doc:"From 1.3, in a show: how far it is, by resource."`
+	StandIn   *karbor.StandIn  `json:"stand_in,omitempty" doc:"From 1.4: the copy that is verified in place of the checkpoint, and why; missing if it is the checkpoint itself."`
 }
 
 type answer struct {
@@ -106,6 +107,9 @@ func viewOf(v karbor.Verification, version api.Version) view {
 	out.ResourcesStatus, out.ResourcesReason = out.ResourceStatus, out.ResourceReason
 	if version >= api.CopyVersion {
 		out.CreatedAt = api.Time(v.CreatedAt)
+	}
+	if version >= api.ControlVersion {
+		out.StandIn = v.StandIn
 	}
 	return out
 }
@@ -188,7 +192,7 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	}
 	views := make([]progress.View, len(resources))
 	for i, p := range resources {
-		views[i] = progress.Of(p)
+		views[i] = progress.Of(p, r.Version)
 	}
 	out.Progress = &views
 	return answer{out}, nil

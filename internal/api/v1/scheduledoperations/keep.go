@@ -1,0 +1,63 @@
+package scheduledoperations
+
+import (
+	"encoding/json"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/api"
+)
+
+// keepNames are the members of an operation_definition that came with
+// api.ControlVersion.
+func keepNames() []string {
+	return []string{"keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly", "minimum_keep", "include_manual"}
+}
+
+// keepRules gives the numbers among them.
+func keepRules(d karbor.OperationDefinition) map[string]int {
+	k := d.Keep
+	return map[string]int{
+		"keep_hourly": k.Hourly, "keep_daily": k.Daily, "keep_weekly": k.Weekly, "keep_monthly": k.Monthly, "keep_yearly": k.Yearly,
+		"minimum_keep": k.Minimum,
+	}
+}
+
+// keepView has the members of a definition on the wire that came with
+// api.ControlVersion.
+type keepView struct {
+	KeepHourly    string `json:"keep_hourly,omitempty" doc:"From 1.4: of how many hours the newest checkpoint is kept."`
+	KeepDaily     string `json:"keep_daily,omitempty" doc:"From 1.4: of how many days."`
+	KeepWeekly    string `json:"keep_weekly,omitempty" doc:"From 1.4: of how many weeks."`
+	KeepMonthly   string `json:"keep_monthly,omitempty" doc:"From 1.4: of how many months."`
+	KeepYearly    string `json:"keep_yearly,omitempty" doc:"From 1.4: of how many years."`
+	MinimumKeep   string `json:"minimum_keep,omitempty" doc:"From 1.4: how many of the newest are kept in any case."`
+	IncludeManual string `json:"include_manual,omitempty" doc:"From 1.4: true if the rules hold for checkpoints that were made by hand, too."`
+}
+
+// knownIn refuses members of a definition that are not known in a version.
+func knownIn(v api.Version, raw json.RawMessage) error {
+	if v >= api.ControlVersion {
+		return nil
+	}
+	var given map[string]any
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		pairs, err := api.Pairs(text, definitionNames...)
+		if err != nil {
+			return nil // which is found later, and told better
+		}
+		given = map[string]any{}
+		for name := range pairs {
+			given[name] = true
+		}
+	} else if err := json.Unmarshal(raw, &given); err != nil {
+		return nil
+	}
+	for _, name := range keepNames() {
+		if _, there := given[name]; there {
+			return karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute operation_definition.%s. This member is not known in version %s; it came with %s.",
+				name, v, api.ControlVersion)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,291 @@
+package operationengine
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/karbor/karbor"
+)
+
+var (
+	soakSeed  = flag.Uint64("seed", 1, "of the soak test")
+	soakHours = flag.Int("hours", 2, "fake hours of the soak test")
+)
+
+// soakStart is shortly before clocks change in Europe.
+var soakStart = time.Date(2026, 10, 24, 18, 0, 0, 0, time.UTC)
+
+// window is that of all triggers of the soak test.
+const soakWindow = 15 * time.Minute
+
+// soaked is a scheduled operation of the soak test, with what it must do.
+type soaked struct {
+	karbor.ScheduledOperation
+	pattern, zone string
+	minutes       int
+	hour, minute  int
+	// since and until bound when it fires: after, and up to.
+	since, until time.Time
+	// skipped are the times that were skipped before they came.
+	skipped map[time.Time]bool
+}
+
+// fires tells, without the trigger package, whether the pattern has a time.
+func (o *soaked) fires(at time.Time) bool {
+	zone, err := time.LoadLocation(o.zone)
+	if err != nil {
+		return false
+	}
+	local := at.In(zone)
+	if o.minutes > 0 {
+		return local.Minute()%o.minutes == 0
+	}
+	return local.Hour() == o.hour && local.Minute() == o.minute
+}
+
+// expected gives all times up to now.
+func (o *soaked) expected(now time.Time) (out []time.Time) {
+	end := now
+	if !o.until.IsZero() && o.until.Before(end) {
+		end = o.until
+	}
+	for at := o.since.Truncate(time.Minute); !at.After(end); at = at.Add(time.Minute) {
+		if at.After(o.since) && o.fires(at) {
+			out = append(out, at)
+		}
+	}
+	return out
+}
+
+// soak is a world of two nodes with fake time.
+type soak struct {
+	t      *testing.T
+	random *rand.Rand
+	site   *site
+	nodes  []*node
+	all    []*soaked
+	// away is until when Keystone does not answer.
+	away time.Time
+	// quiet are the times between which nothing was wrong: only there may no run be
+	// dropped.
+	trouble []time.Time
+	plant   plant
+}
+
+// plant is a bug that the soak test must find.
+type plant struct {
+	// double starts operations whatever the claim says; lose computes the next times
+	// anew when a node starts; utc forgets the zones.
+	double, lose, utc bool
+}
+
+func newSoak(t *testing.T, seed uint64, p plant) *soak {
+	w := &soak{t: t, random: rand.New(rand.NewPCG(seed, 42)), site: newSite(t, soakStart), plant: p}
+	w.site.double = p.double
+	for i := range 2 {
+		n := &node{site: w.site, name: fmt.Sprint("node", i), skew: time.Duration(w.random.IntN(120)-60) * time.Second}
+		w.nodes = append(w.nodes, n)
+		w.start(n)
+	}
+	for range 12 {
+		w.add()
+	}
+	return w
+}
+
+// start starts a node, which dies after some calls.
+func (w *soak) start(n *node) {
+	n.start(w.random.IntN(400)+1, w.random.IntN(2) == 0)
+	if w.plant.lose {
+		w.site.exec(w.t, "UPDATE schedules SET next_at = NULL, due_at = 0 WHERE due_at IS NOT NULL")
+	}
+}
+
+func (w *soak) add() {
+	o := &soaked{zone: []string{"UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York"}[w.random.IntN(4)], skipped: map[time.Time]bool{}}
+	if w.random.IntN(3) > 0 {
+		o.minutes = []int{1, 5, 10, 30}[w.random.IntN(4)]
+		o.pattern = fmt.Sprintf("*/%d * * * *", o.minutes)
+	} else {
+		// Not in the hours that clocks skip or repeat: which run then is the trigger's test.
+		o.hour, o.minute = (w.site.now().Hour()+4+w.random.IntN(20))%24, w.random.IntN(60)
+		if o.hour < 4 {
+			o.hour += 4
+		}
+		o.pattern = fmt.Sprintf("%d %d * * *", o.minute, o.hour)
+	}
+	stored := o.zone
+	if w.plant.utc {
+		stored = ""
+	}
+	o.since = w.site.now().Add(-time.Microsecond)
+	o.ScheduledOperation = w.site.schedule(w.t, fmt.Sprint("project", w.random.IntN(3)), karbor.TriggerProperties{
+		Format: karbor.Crontab, Pattern: o.pattern, Timezone: stored, Window: soakWindow,
+	})
+	w.all = append(w.all, o)
+}
+
+// mishap does what people and clouds do.
+func (w *soak) mishap() {
+	now := w.site.now()
+	switch w.random.IntN(60) {
+	case 0:
+		w.away = now.Add(time.Duration(w.random.IntN(25)) * time.Minute)
+		w.site.away.Store(w.away.UnixNano())
+		w.wrong()
+	case 1:
+		w.add()
+	case 2:
+		o := w.all[w.random.IntN(len(w.all))]
+		if run, err := w.site.store.SkipNext(w.t.Context(), "", o.ID, "skipped"); err == nil {
+			o.skipped[run.ExpectedAt] = true
+		}
+	case 3:
+		o := w.all[w.random.IntN(len(w.all))]
+		if _, err := w.site.store.RunNow(w.t.Context(), "", o.ID); err != nil && karbor.KindOf(err) != karbor.Conflict && karbor.KindOf(err) != karbor.NotFound {
+			w.t.Fatal(err)
+		}
+	case 4:
+		// The log of a deleted one stays until it is purged.
+		o := w.all[w.random.IntN(len(w.all))]
+		if o.until.IsZero() && len(w.all) > 8 {
+			w.settle()
+			if err := w.site.store.DeleteScheduledOperation(w.t.Context(), "", o.ID); err != nil {
+				w.t.Fatal(err)
+			}
+			o.until = now
+		}
+	}
+	if now.Before(w.away) {
+		w.wrong()
+	}
+}
+
+// settle has a node that lives fire all that is due: what a deletion meets is not
+// logged any more.
+func (w *soak) settle() {
+	for _, n := range w.nodes {
+		if !n.alive() {
+			n.start(1<<30, false)
+		}
+		n.step(w.t.Context())
+	}
+}
+
+func (w *soak) wrong() { w.trouble = append(w.trouble, w.site.now()) }
+
+// calm reports whether all was well for a time from at on.
+func (w *soak) calm(at time.Time, d time.Duration) bool {
+	return !slices.ContainsFunc(w.trouble, func(bad time.Time) bool {
+		return !bad.Before(at.Add(-2*time.Minute)) && !bad.After(at.Add(d))
+	})
+}
+
+func (w *soak) run(d time.Duration) {
+	end := w.site.now().Add(d)
+	for w.site.now().Before(end) {
+		w.site.advance(time.Duration(w.random.IntN(40_000)+1) * time.Millisecond)
+		w.mishap()
+		for _, i := range w.random.Perm(len(w.nodes)) {
+			n := w.nodes[i]
+			if n.alive() {
+				n.step(w.t.Context())
+			} else if w.random.IntN(8) == 0 {
+				w.start(n)
+			}
+			if !n.alive() {
+				w.wrong()
+			}
+		}
+		w.site.finish(w.t, w.random)
+	}
+	w.away = time.Time{}
+	w.site.away.Store(0)
+	for range 3 {
+		w.settle()
+		w.site.advance(3 * time.Minute)
+	}
+	w.settle()
+}
+
+// faults gives all that is not as it must be.
+func (w *soak) faults() (out []string) {
+	fault := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	now, logged := w.site.now(), 0
+	for _, o := range w.all {
+		found, err := w.site.store.ScheduledRuns(context.Background(), o.ID)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		have := map[time.Time]karbor.ScheduledRun{}
+		for _, r := range found {
+			n := w.site.accepted(r.ID)
+			began := r.State == karbor.RunRunning || r.State == karbor.RunSuccess
+			if n > 1 || n == 0 && began || n > 0 && (r.State == karbor.RunSkipped || r.State == karbor.RunDropped) {
+				fault("%s at %s is %s, and has %d operations", o.pattern, r.ExpectedAt, r.State, n)
+			}
+			if !r.Manual {
+				have[r.ExpectedAt] = r
+			}
+		}
+		for _, at := range o.expected(now) {
+			r, ok := have[at]
+			delete(have, at)
+			switch {
+			case !ok && (len(found) < 1000 || at.After(found[len(found)-1].ExpectedAt)):
+				fault("%s %s: the time %s is not in the log", o.pattern, o.zone, at)
+			case r.State == karbor.RunDropped && w.calm(at, soakWindow):
+				fault("%s at %s was dropped though all was well: %s", o.pattern, at, r.Reason)
+			}
+			logged++
+		}
+		for at := range have {
+			if !o.skipped[at] {
+				fault("%s %s: %s is in the log, and was never its time", o.pattern, o.zone, at)
+			}
+		}
+	}
+	if logged == 0 {
+		fault("nothing was expected")
+	}
+	w.t.Logf("%d times of %d scheduled operations, %d starts of nodes, %d operations", logged, len(w.all), w.nodes[0].starts+w.nodes[1].starts, w.site.operations())
+	return out
+}
+
+func TestSoakExpectedIsLoggedOnceWhateverDies(t *testing.T) {
+	w := newSoak(t, *soakSeed, plant{})
+	w.run(time.Duration(*soakHours) * time.Hour)
+	for _, fault := range w.faults() {
+		t.Error(fault)
+	}
+}
+
+func TestSoakFindsPlantedBugs(t *testing.T) {
+	for name, test := range map[string]struct {
+		plant plant
+		want  string
+	}{
+		"double fire": {plant{double: true}, "operations"},
+		"lost tick":   {plant{lose: true}, "is not in the log"},
+		"wrong zone":  {plant{utc: true}, "is not in the log"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := false
+			// A bug may need some luck to show.
+			for seed := uint64(1); seed <= 5 && !found; seed++ {
+				w := newSoak(t, seed, test.plant)
+				w.run(2 * time.Hour)
+				found = slices.ContainsFunc(w.faults(), func(f string) bool { return strings.Contains(f, test.want) })
+			}
+			if !found {
+				t.Error("it was not found")
+			}
+		})
+	}
+}

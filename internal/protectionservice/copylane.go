@@ -1,0 +1,313 @@
+package protectionservice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/checkpoint/replication"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/repository/verification"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/workflow"
+)
+
+// actionCopy is the work of a lane: all copies of one request to one target, one after the
+// other, since each finds there what the one before has brought.
+const actionCopy = "copy"
+
+// copyFlow writes the steps of a copy: a lane for each target of the provider, whether the
+// request names it or not, and the end. What a lane has done is kept in the store, so that the
+// next run of it goes on from there.
+func copyFlow(project string, targets []*provider.Provider) workflow.Steps {
+	var steps workflow.Steps
+	var lanes []string
+	for _, t := range targets {
+		id := actionCopy + ":" + t.Target
+		lanes = append(lanes, id)
+		steps = append(steps, workflow.Step{
+			ID: id, Action: actionCopy, Input: t.Target, Limit: poolMain + "/" + project, Timeout: timeoutMain, Retry: endless(),
+		})
+	}
+	return append(steps,
+		workflow.Step{ID: actionEnd, Action: actionEnd, After: lanes, Limit: poolSteps + "/" + project, Timeout: timeoutSteps, Retry: patient()},
+		workflow.Step{ID: actionFail, Action: actionFail, When: workflow.OnFailure, Limit: poolSteps + "/" + project, Timeout: timeoutSteps, Retry: endless()})
+}
+
+const (
+	// copyAttempts is how often one copy fails in a way that may pass before it is given up,
+	// and with it the others of its lane: for about a quarter of an hour.
+	copyAttempts = 20
+	// copyPace is how often it is kept how far a copy is.
+	copyPace = 2 * time.Second
+	// arrivedLasts is how long a pack that was hashed at a target need not be hashed again
+	// for the next copy there.
+	arrivedLasts = 7 * 24 * time.Hour
+	// maxArrived bounds what is remembered of such packs, in packs; each takes about 100 bytes.
+	maxArrived = 100_000
+)
+
+// lane is the copying of one request to one target.
+type lane struct {
+	*Service
+	op       store.Operation
+	from, to *provider.Provider
+	task     *workflow.Task
+	arrived  *verification.State
+}
+
+// copyLane copies what a request copies to a target. One copy that fails does not keep the
+// others from being made.
+func (s *Service) copyLane(ctx context.Context, task *workflow.Task) error {
+	w, err := s.work(ctx, task)
+	if err != nil {
+		return err
+	}
+	to, err := w.provider.At(task.Input)
+	if err != nil {
+		return nil //nolint:nilerr // the end says of its copies that the target is gone
+	}
+	items, err := s.store.Copied(ctx, w.op.ID)
+	if err != nil {
+		return err
+	}
+	l := lane{Service: s, op: w.op, from: w.provider, to: to, task: task, arrived: s.arrivedAt(to)}
+	dead := ""
+	copied := false
+	for _, item := range items {
+		if item.Bank != to.Target || !item.EndedAt.IsZero() {
+			continue
+		}
+		if dead != "" {
+			if err := l.end(ctx, item, store.CopiedOutcome{Reason: dead}); err != nil {
+				return err
+			}
+			continue
+		}
+		err := l.copy(ctx, item)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			copied = true
+			continue
+		}
+		reason := copyReason(err)
+		if karbor.IsTransient(err) {
+			if item.Attempts+1 < copyAttempts {
+				return errors.Join(err, s.store.FailCopied(ctx, w.op.ID, item.Position, reason))
+			}
+			dead = reason
+		}
+		s.log.ErrorContext(ctx, "a checkpoint could not be copied", "operation", w.op.ID, "provider", to.Place(),
+			"checkpoint", item.CheckpointID, "copy", item.CopyID, "error", err)
+		if err := l.fail(ctx, item, reason); err != nil {
+			return err
+		}
+	}
+	if copied {
+		l.prune(ctx)
+	}
+	return nil
+}
+
+// arrivedAt gives what is known of the packs at a target.
+func (s *Service) arrivedAt(to *provider.Provider) *verification.State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state := s.arrived[placeKey(to)]
+	if state == nil || state.Len() > maxArrived {
+		state = verification.NewState()
+		s.arrived[placeKey(to)] = state
+	}
+	return state
+}
+
+// copy makes one copy, to its end.
+func (l lane) copy(ctx context.Context, item store.Copied) error {
+	if err := errors.Join(l.usable(l.to), l.readable(l.from)); err != nil {
+		return err
+	}
+	leave, err := l.transfers.enter(ctx, l.op.ProjectID, streamOf{operation: l.op.ID})
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := l.store.BeginCopied(ctx, l.op.ID, item.Position); err != nil {
+		return err
+	}
+	moved := &pacedCopy{lane: l, item: item}
+	copier := &replication.Copier{
+		From:       replication.Side{Checkpoints: l.from.Checkpoints(), Domains: l.from.Domains()},
+		To:         replication.Side{Checkpoints: l.to.Checkpoints(), Domains: l.to.Domains()},
+		ProviderID: l.op.ProviderID,
+		Progress:   func(done, total int64) { moved.tell(ctx, done, total) },
+		As:         func(original karbor.Checkpoint) karbor.Checkpoint { return copyOf(original, item.CopyID) },
+		Arrival:    &replication.Arrival{State: l.arrived, Since: l.now().Add(-arrivedLasts)},
+	}
+	result, err := copier.Copy(ctx, l.op.ProjectID, item.CheckpointID)
+	if result.Bytes > 0 {
+		err = errors.Join(err, l.store.MoveCopied(ctx, l.op.ID, item.Position, moved.done, max(moved.total, result.Size), result.Bytes))
+	}
+	if err != nil {
+		return err
+	}
+	there, err := l.to.Checkpoints().Get(ctx, l.op.ProjectID, item.CopyID)
+	if err != nil {
+		return err
+	}
+	l.clearFailed(ctx, item)
+	return l.end(ctx, item, store.CopiedOutcome{Size: there.Size, Figures: there.Figures})
+}
+
+// end keeps how one copy ended.
+func (l lane) end(ctx context.Context, item store.Copied, o store.CopiedOutcome) error {
+	if err := l.store.EndCopied(ctx, l.op, item.Position, o); err != nil {
+		return err
+	}
+	l.log.InfoContext(ctx, "copy ended", "operation", l.op.ID, "provider", l.to.Place(), "project", l.op.ProjectID,
+		"checkpoint", item.CheckpointID, "copy", item.CopyID, "reason", o.Reason)
+	return nil
+}
+
+// fail removes a half copy from the target, and keeps why it failed. A bank that does not let it
+// go keeps the rest until the copy is deleted, as with a checkpoint that could not be made.
+func (l lane) fail(ctx context.Context, item store.Copied, reason string) error {
+	there := l.to.Checkpoints()
+	err := there.Discard(ctx, l.op.ProjectID, item.CopyID)
+	if err == nil {
+		err = there.SetState(ctx, l.op.ProjectID, item.CopyID, karbor.CheckpointError, checkpoint.Change{Reasons: map[string]string{"": reason}})
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil && karbor.KindOf(err) != karbor.NotFound {
+		l.log.ErrorContext(ctx, "what is there of a copy that failed stays in its bank until it is deleted", "operation", l.op.ID,
+			"provider", l.to.Place(), "copy", item.CopyID, "error", err)
+	}
+	return l.end(ctx, item, store.CopiedOutcome{Reason: reason})
+}
+
+// clearFailed removes earlier copies of the same checkpoint that failed: this one stands for them.
+func (l lane) clearFailed(ctx context.Context, item store.Copied) {
+	copies, err := l.store.CopiesOf(ctx, l.op.ProjectID, l.op.ProviderID, item.CheckpointID)
+	for _, old := range copies {
+		if old.Bank != l.to.Target || old.Status != karbor.CheckpointError || old.ID == item.CopyID {
+			continue
+		}
+		there := l.to.Checkpoints()
+		oneErr := there.SetState(ctx, old.ProjectID, old.ID, karbor.CheckpointDeleting, checkpoint.Change{})
+		if oneErr == nil {
+			oneErr = there.Purge(ctx, old.ProjectID, old.ID)
+		}
+		if oneErr == nil || karbor.KindOf(oneErr) == karbor.NotFound {
+			old.Status = karbor.CheckpointDeleted
+			oneErr = l.store.PutCheckpoint(ctx, old)
+		}
+		err = errors.Join(err, oneErr)
+	}
+	if err != nil && ctx.Err() == nil {
+		l.log.WarnContext(ctx, "an earlier copy that failed is not removed", "operation", l.op.ID, "provider", l.to.Place(), "error", err)
+	}
+}
+
+// pacedCopy keeps, now and then, how far a copy is.
+type pacedCopy struct {
+	lane
+	item store.Copied
+
+	mu          sync.Mutex
+	done, total int64
+	kept        time.Time
+}
+
+func (p *pacedCopy) tell(ctx context.Context, done, total int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done, p.total = max(done, p.done), total
+	p.task.Progress(p.done, total)
+	if now := p.now(); now.Sub(p.kept) >= copyPace {
+		p.kept = now
+		if err := p.store.MoveCopied(ctx, p.op.ID, p.item.Position, p.done, total, 0); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "how far a copy is can't be kept", "operation", p.op.ID, "error", err)
+		}
+	}
+}
+
+// copyReason says, for the tenant, why a copy failed. Of damage it tells which object is
+// damaged: the names of objects say nothing of what is in them.
+func copyReason(err error) string {
+	if isDamage(err) {
+		return "what is to be copied is damaged in its bank: " + err.Error()
+	}
+	return karbor.Sentence(err)
+}
+
+// mostReasons is how many failed copies an operation log tells of.
+const mostReasons = 10
+
+// endCopy ends a request whose lanes are over.
+func (s *Service) endCopy(ctx context.Context, op store.Operation) error {
+	items, err := s.store.Copied(ctx, op.ID)
+	if err != nil {
+		return err
+	}
+	o := store.Outcome{CopyStatus: karbor.CopyFinished, LogStatus: karbor.LogSuccess}
+	var reasons []string
+	for _, item := range items {
+		if item.EndedAt.IsZero() {
+			item.Reason = fmt.Sprintf("the provider's file has no copy target %q any more", item.Bank)
+			if err := s.store.EndCopied(ctx, op, item.Position, store.CopiedOutcome{Reason: item.Reason}); err != nil {
+				return err
+			}
+			item.Status = karbor.CopyError
+		}
+		if item.Status != karbor.CopyError {
+			continue
+		}
+		o.CopyStatus, o.LogStatus = karbor.CopyError, karbor.LogError
+		reasons = append(reasons, fmt.Sprintf("checkpoint %s to %s: %s", item.CheckpointID, item.Bank, item.Reason))
+	}
+	if more := len(reasons) - mostReasons; more > 0 {
+		reasons = append(reasons[:mostReasons], fmt.Sprintf("and %d more", more))
+	}
+	o.ErrorInfo = strings.Join(reasons, "; ")
+	return s.finish(ctx, op, o)
+}
+
+// endFailedCopy ends a request that was cancelled, or that nobody can carry out: what was not
+// copied by then is in error, and removed.
+func (s *Service) endFailedCopy(ctx context.Context, op store.Operation, f *workflow.Failure, _ ending) error {
+	items, err := s.store.Copied(ctx, op.ID)
+	if err != nil {
+		return err
+	}
+	reason := sortFailures(op.Graph, f).text()
+	if reason == "" {
+		reason = vanished
+	}
+	p, placeErr := s.place(op)
+	for _, item := range items {
+		if !item.EndedAt.IsZero() {
+			continue
+		}
+		l := lane{Service: s, op: op}
+		if placeErr == nil {
+			l.to, placeErr = p.At(item.Bank)
+		}
+		if placeErr != nil {
+			err = s.store.EndCopied(ctx, op, item.Position, store.CopiedOutcome{Reason: reason})
+		} else {
+			err = l.fail(ctx, item, reason)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.finish(ctx, op, store.Outcome{CopyStatus: karbor.CopyError, LogStatus: karbor.LogError, ErrorInfo: reason})
+}

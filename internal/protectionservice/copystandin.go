@@ -1,0 +1,94 @@
+package protectionservice
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store"
+)
+
+// evenDamaged has a copy stand in for a checkpoint, too, that is known to be damaged.
+const evenDamaged = true
+
+// origin gives the checkpoint that was asked for, or, where it can't be used, a copy of it that
+// can: it is gone, its bank does not answer, or, if that counts, its newest verification has
+// found it damaged. Without such a copy it is the checkpoint itself all the same.
+func (s *Service) origin(ctx context.Context, projectID string, p *provider.Provider, id string, damaged bool) (karbor.Checkpoint, *karbor.StandIn, error) {
+	cp, err := s.store.Checkpoint(ctx, projectID, p.ID, id)
+	if err != nil && karbor.KindOf(err) != karbor.NotFound {
+		return cp, nil, err
+	}
+	why, lookErr := s.unfit(ctx, p, cp, err, damaged)
+	if why == "" || lookErr != nil {
+		return cp, nil, lookErr
+	}
+	copies, listErr := s.store.CopiesOf(ctx, projectID, p.ID, id)
+	if listErr != nil {
+		return cp, nil, listErr
+	}
+	for _, one := range copies {
+		at, atErr := p.At(one.Bank)
+		if atErr != nil || one.Status != karbor.CheckpointAvailable {
+			continue
+		}
+		if bad, err := s.unfit(ctx, at, one, nil, true); err != nil || bad != "" {
+			continue
+		}
+		s.log.WarnContext(ctx, "a copy stands in for a checkpoint", "provider", p.Name, "checkpoint", id, "copy", one.ID,
+			"bank", one.Bank, "reason", why)
+		return one, &karbor.StandIn{CheckpointID: one.ID, Bank: one.Bank, Reason: why}, nil
+	}
+	return cp, nil, err
+}
+
+// unfit says why a checkpoint can't be used; "" if it can, as far as is known.
+func (s *Service) unfit(ctx context.Context, p *provider.Provider, cp karbor.Checkpoint, missing error, damaged bool) (string, error) {
+	if missing != nil {
+		return "it is not there any more", nil
+	}
+	if cp.Status != karbor.CheckpointAvailable {
+		return fmt.Sprintf("it is %s", cp.Status), nil
+	}
+	at, err := p.At(cp.Bank)
+	if err == nil {
+		err = s.readable(at)
+	}
+	if err != nil {
+		return karbor.Sentence(err), nil
+	}
+	if !damaged {
+		return "", nil
+	}
+	found, err := s.store.Verifications(ctx, store.VerificationFilter{ProjectID: cp.ProjectID, ProviderID: cp.ProviderID, CheckpointID: cp.ID},
+		store.Page{Limit: 1})
+	if err != nil {
+		return "", err
+	}
+	if len(found) > 0 && found[0].Status == karbor.VerificationError && found[0].StandIn == nil {
+		return fmt.Sprintf("its newest verification, %s, has found faults", found[0].ID), nil
+	}
+	return "", nil
+}
+
+// asked gives the id of the checkpoint that was asked for.
+func asked(cp karbor.Checkpoint, standIn *karbor.StandIn) string {
+	if standIn != nil {
+		return cp.CopyOf
+	}
+	return cp.ID
+}
+
+// standInInfo says in an operation log that a copy stands in.
+func standInInfo(standIn *karbor.StandIn) map[string]json.RawMessage {
+	if standIn == nil {
+		return nil
+	}
+	text, err := json.Marshal(standIn)
+	if err != nil {
+		return nil // three texts can't fail
+	}
+	return map[string]json.RawMessage{"stand_in": text}
+}

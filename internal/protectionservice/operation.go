@@ -1,0 +1,111 @@
+package protectionservice
+
+import (
+	"context"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/workflow"
+)
+
+// OperationState says how far an operation is as a whole.
+type OperationState string
+
+// The states of an operation.
+const (
+	// OperationWaiting has not begun.
+	OperationWaiting OperationState = "waiting"
+	OperationRunning OperationState = "running"
+	// OperationStopping has failed or was cancelled, and removes what it made.
+	OperationStopping OperationState = "stopping"
+	OperationOver     OperationState = "over"
+)
+
+// Operation is an operation as its tenant sees it.
+type Operation struct {
+	ID           string
+	Type         karbor.OperationType
+	ProjectID    string
+	ProviderID   string
+	CheckpointID string
+	RestoreID    string
+	PlanID       string
+	State        OperationState
+	// Status and ErrorInfo are those of its log.
+	Status    karbor.LogStatus
+	ErrorInfo string
+	StartedAt time.Time
+	// EndedAt is zero while it is not over.
+	EndedAt time.Time
+	// Cancelled is who asked to cancel it, and why, as a sentence; "" if nobody has, or
+	// if it came too late.
+	Cancelled string
+	Progress  []karbor.ResourceProgress
+}
+
+// Operation gives the operation that id stands for, in a project, or in any if projectID
+// is "": its own id, which is also that of its log and of its verification, or the id of
+// its restore, or that of the checkpoint which it writes.
+func (s *Service) Operation(ctx context.Context, projectID, id string) (Operation, error) {
+	op, err := s.store.FindOperation(ctx, projectID, id)
+	if err != nil {
+		return Operation{}, err
+	}
+	o := Operation{
+		ID: op.ID, Type: op.Type, ProjectID: op.ProjectID, ProviderID: op.ProviderID, CheckpointID: op.CheckpointID,
+		RestoreID: op.RestoreID, PlanID: op.PlanID, StartedAt: op.CreatedAt, EndedAt: op.EndedAt,
+	}
+	if o.State, err = s.operationState(ctx, op); err != nil {
+		return Operation{}, err
+	}
+	if o.Cancelled, err = s.cancelled(ctx, op.ID); err != nil {
+		return Operation{}, err
+	}
+	if o.Progress, err = s.progressOf(ctx, op); err != nil {
+		return Operation{}, err
+	}
+	// The log of an operation that is long over may have been removed.
+	log, err := s.store.OperationLog(ctx, op.ProjectID, op.ID)
+	if err != nil && karbor.KindOf(err) != karbor.NotFound {
+		return Operation{}, err
+	}
+	o.Status, o.ErrorInfo = log.Status, log.ErrorInfo
+	return o, nil
+}
+
+// operationState tells how far an operation is as a whole.
+func (s *Service) operationState(ctx context.Context, op store.Operation) (OperationState, error) {
+	if !op.EndedAt.IsZero() {
+		return OperationOver, nil
+	}
+	d, err := s.engine.Describe(ctx, op.ID)
+	switch {
+	case err != nil && karbor.KindOf(err) == karbor.NotFound:
+		return OperationWaiting, nil // in the outbox
+	case err != nil:
+		return "", err
+	case d.State == workflow.Pending:
+		return OperationWaiting, nil
+	case d.Cancelled != "":
+		return OperationStopping, nil
+	}
+	for _, step := range d.Steps {
+		if step.State == workflow.Failed || step.Action == actionFail && step.State == workflow.Running {
+			return OperationStopping, nil
+		}
+	}
+	return OperationRunning, nil
+}
+
+// cancelled gives the reason of a request to cancel an operation that was in time.
+func (s *Service) cancelled(ctx context.Context, id string) (string, error) {
+	r, err := s.store.OperationRequest(ctx, id, store.CancelRequest)
+	if err != nil && karbor.KindOf(err) == karbor.NotFound {
+		return "", nil
+	}
+	if err != nil || r.Answer != stops && !r.AnsweredAt.IsZero() {
+		return "", err
+	}
+	return r.Reason, nil
+}

@@ -1,0 +1,90 @@
+package protectionservice_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/protection"
+)
+
+func (s *shop) look(c karbor.RestoreChoices) (protectionservice.Preflight, error) {
+	return s.service.Preflight(s.t.Context(), s.caller(), protectionservice.RestoreRequest{
+		ProviderID: providerID, CheckpointID: s.checkpoint, Choices: c,
+	})
+}
+
+func TestALookAheadTellsTheWorstFirstAndStoresNothing(t *testing.T) {
+	s := newShop(t)
+	s.script.set(karbor.RestoreOperation, karbor.ServerType, protection.Hooks{
+		Complete: s.restoreOne,
+		Preflight: func(ctx context.Context, c *protection.Call) (*protection.Forecast, error) {
+			if c.NewResources.Set(ctx, "x") == nil || c.NewResources.SetPart(ctx, "a", "b") == nil || c.Scratch.Save(ctx, 1) == nil {
+				t.Error("a look ahead can record something")
+			}
+			f := protection.NewForecast(c)
+			c.Mapped("It is elsewhere.")
+			err := f.Look(ctx, "Do this.", func(context.Context) error {
+				c.NotKept("It has no key.")
+				c.NotKept("It has no key.")
+				return karbor.Errorf(karbor.FailedDependency, "%s needs what is not there", c.Node.ID)
+			})
+			return f, err
+		},
+	})
+	s.script.set(karbor.RestoreOperation, karbor.VolumeType, protection.Hooks{
+		Main: s.restoreOne,
+		Preflight: func(_ context.Context, c *protection.Call) (*protection.Forecast, error) {
+			if c.Node.ID == "v3" {
+				return nil, karbor.Errorf(karbor.Internal, "its document is damaged")
+			}
+			return protection.NewForecast(c), nil
+		},
+	})
+	found, err := s.look(karbor.RestoreChoices{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range found.Findings {
+		got = append(got, strings.Join([]string{string(f.Severity), f.Resource, f.Message, f.Remedy}, "|"))
+	}
+	want := []string{
+		"error|" + server1 + "|s1 needs what is not there|Do this.",
+		"error|" + server2 + "|s2 needs what is not there|Do this.",
+		"error|" + volume3 + "|its document is damaged|Verify the checkpoint, or restore without this resource.",
+		"warning|" + server1 + "|It has no key.|Do this.",
+		"warning|" + server2 + "|It has no key.|Do this.",
+		"info|" + server1 + "|It is elsewhere.|",
+		"info|" + server2 + "|It is elsewhere.|",
+	}
+	if diff := cmp.Diff(want, got); diff != "" || found.Ready() {
+		t.Errorf("ready: %t, findings (-want +got):\n%s", found.Ready(), diff)
+	}
+	if found, err := s.look(karbor.RestoreChoices{Resources: []string{volume1}}); err != nil || !found.Ready() || len(found.Findings) != 0 {
+		t.Errorf("a part that is in order gives %v, %v", found, err)
+	}
+	if _, err := s.look(karbor.RestoreChoices{Resources: []string{"OS::Cinder::Volume#v9"}}); karbor.KindOf(err) != karbor.Invalid {
+		t.Errorf("what can't start gives %v", err)
+	}
+	if granted, _ := s.authority.counts(); granted != 1 {
+		t.Errorf("%d delegations were made; only the checkpoint needs one", granted)
+	}
+}
+
+func TestALookAheadThatFindsNoAnswerSaysSo(t *testing.T) {
+	s := newShop(t)
+	s.script.set(karbor.RestoreOperation, karbor.VolumeType, protection.Hooks{
+		Main: s.restoreOne,
+		Preflight: func(context.Context, *protection.Call) (*protection.Forecast, error) {
+			return nil, karbor.Transientf("the cloud does not answer now")
+		},
+	})
+	if _, err := s.look(karbor.RestoreChoices{}); !karbor.IsTransient(err) {
+		t.Errorf("got %v", err)
+	}
+}

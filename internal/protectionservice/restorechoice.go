@@ -1,0 +1,157 @@
+package protectionservice
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/karbor/karbor"
+)
+
+// chosen gives the part of a checkpoint's graph that a restore is to bring back. What
+// belongs to one resource alone, a server's disk, comes along with it. The error is
+// karbor.Invalid, and says what to do.
+func chosen(g *karbor.Graph, c karbor.RestoreChoices) (*karbor.Graph, error) {
+	if len(c.Resources) == 0 {
+		if c.Dependents != "" {
+			return nil, karbor.Errorf(karbor.Invalid, "dependents: it is for a restore of chosen resources: name them in resources")
+		}
+		return g, nil
+	}
+	in := map[karbor.NodeKey]bool{}
+	var take func(n *karbor.Node, all bool)
+	take = func(n *karbor.Node, all bool) {
+		if in[n.Key()] {
+			return
+		}
+		in[n.Key()] = true
+		for _, child := range g.Children(n) {
+			// A project is what is in it.
+			if all || child.Role != "" || n.Type == karbor.ProjectType {
+				take(child, all)
+			}
+		}
+	}
+	for i, key := range c.Resources {
+		found := false
+		for _, n := range g.Nodes() {
+			if n.Resource.Key() == key {
+				found = true
+				take(n, c.Dependents == "" || c.Dependents == karbor.DependentsRestore)
+			}
+		}
+		if !found {
+			return nil, karbor.Errorf(karbor.Invalid, "resources[%d]: there is no resource %q in the checkpoint", i, key)
+		}
+	}
+	if c.Dependents == karbor.DependentsRefuse {
+		if err := closed(g, in); err != nil {
+			return nil, err
+		}
+	}
+	return part(g, in), nil
+}
+
+// closed makes sure that nothing is missing that a resource of a part needs.
+func closed(g *karbor.Graph, in map[karbor.NodeKey]bool) error {
+	for _, missing := range missing(g, in) {
+		n := missing.of
+		return karbor.Errorf(karbor.Invalid, "resources: %s %s needs %s %s, which is not among them: add %q, or have dependents restored (restore) or taken as they are (existing)",
+			n.Type.Word(), n.ID, missing.Type.Word(), missing.ID, missing.Resource.Key())
+	}
+	return nil
+}
+
+// absence is a node outside of a part of a graph that a node of the part depends on.
+type absence struct {
+	*karbor.Node
+	of *karbor.Node
+}
+
+// missing lists what the nodes of a part depend on outside of it, each once.
+func missing(g *karbor.Graph, in map[karbor.NodeKey]bool) []absence {
+	var out []absence
+	for _, n := range g.Nodes() {
+		if !in[n.Key()] {
+			continue
+		}
+		for _, child := range g.Children(n) {
+			if !in[child.Key()] && !slices.ContainsFunc(out, func(a absence) bool { return a.Key() == child.Key() }) {
+				out = append(out, absence{child, n})
+			}
+		}
+	}
+	return out
+}
+
+// part gives a graph of some of the nodes, with the edges among them.
+func part(g *karbor.Graph, in map[karbor.NodeKey]bool) *karbor.Graph {
+	out := &karbor.Graph{}
+	for _, n := range g.Nodes() {
+		if in[n.Key()] {
+			out.Add(n.Resource, n.Role)
+		}
+	}
+	for _, n := range g.Nodes() {
+		if !in[n.Key()] {
+			continue
+		}
+		for _, child := range g.Children(n) {
+			if in[child.Key()] {
+				out.Connect(out.Node(n.Key()), out.Node(child.Key()))
+			}
+		}
+	}
+	return out
+}
+
+// stillThere makes sure that the originals exist which a restore takes in the place of
+// dependents that it does not restore.
+func (s *Service) stillThere(ctx context.Context, c Caller, whole, wanted *karbor.Graph, r RestoreRequest) error {
+	if r.Choices.Dependents != karbor.DependentsExisting {
+		return nil
+	}
+	if r.Target != "" {
+		return karbor.Errorf(karbor.Invalid, "dependents: the originals are not in another cloud or project; have them restored, or map them")
+	}
+	in := map[karbor.NodeKey]bool{}
+	for _, n := range wanted.Nodes() {
+		in[n.Key()] = true
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(askAtOnce)
+	for _, a := range missing(whole, in) {
+		plugin := s.protectables[a.Type]
+		if plugin == nil {
+			continue
+		}
+		group.Go(func() error {
+			_, err := plugin.Show(ctx, c.Cloud, a.ID, nil)
+			if karbor.KindOf(err) == karbor.NotFound && err != nil {
+				return karbor.Errorf(karbor.Invalid, "resources: %s %s needs %s %s, which is not there any more: restore it too, with %q among the resources",
+					a.of.Type.Word(), a.of.ID, a.Type.Word(), a.ID, a.Resource.Key())
+			}
+			if err != nil {
+				return fmt.Errorf("looking up %s %s: %w", a.Type.Word(), a.ID, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// existing gives the original that a restore takes for a node that it does not restore,
+// or "". The node's key has its id.
+func existing(g *karbor.Graph, c karbor.RestoreChoices, key karbor.NodeKey) string {
+	if c.Dependents != karbor.DependentsExisting || g.Node(key) != nil {
+		return ""
+	}
+	_, id, _ := strings.Cut(string(key), "/")
+	if strings.Contains(id, "@") {
+		return "" // part of another resource
+	}
+	return id
+}

@@ -1,0 +1,253 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/karbor/karbor"
+)
+
+// Keepings says how checkpoints of a provider are kept, by id. One of which nothing is
+// known is left out.
+func (s *Store) Keepings(ctx context.Context, providerID string, ids []string) (map[string]karbor.Keeping, error) {
+	found := map[string]karbor.Keeping{}
+	if len(ids) == 0 {
+		return found, nil
+	}
+	args := []any{providerID}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	rows, err := all(ctx, unprepared{s.reader}, scanKeeping, selectKeeping+
+		" WHERE provider_id = ? AND checkpoint_id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", args...)
+	for _, r := range rows {
+		found[r.id] = r.Keeping
+	}
+	return found, failed("reading how checkpoints are kept", err)
+}
+
+const selectKeeping = `SELECT checkpoint_id, held_at, held_until, held_by, hold_reason, expires_at, expires_by,
+	verified_at, verified_depth, verified_result FROM keepings`
+
+// keepingRow is a keeping as it lies in its table.
+type keepingRow struct {
+	id string
+	karbor.Keeping
+}
+
+func scanKeeping(rows *sql.Rows) (keepingRow, error) {
+	var k keepingRow
+	var hold karbor.Hold
+	var verified karbor.LastVerified
+	err := rows.Scan(&k.id, timeColumn{&hold.At}, timeColumn{&hold.Until}, &hold.UserID, &hold.Reason, timeColumn{&k.ExpiresAt}, &k.ExpiresBy,
+		timeColumn{&verified.At}, &verified.Depth, (*string)(&verified.Result))
+	if !hold.At.IsZero() {
+		k.Hold = &hold
+	}
+	if !verified.At.IsZero() {
+		k.LastVerified = &verified
+	}
+	return k, err
+}
+
+// keeping gives how a checkpoint is kept; the zero value if nothing is known.
+func keeping(ctx context.Context, q queryer, providerID, id string) (karbor.Keeping, error) {
+	rows, err := all(ctx, q, scanKeeping, selectKeeping+" WHERE checkpoint_id = ? AND provider_id = ?", id, providerID)
+	if err != nil || len(rows) == 0 {
+		return karbor.Keeping{}, err
+	}
+	return rows[0].Keeping, nil
+}
+
+// KeepCheckpoint changes how a checkpoint of a project, or of any if projectID is "", is
+// kept; change may see what is, and give an error that is then the result. One that is
+// being deleted is karbor.Conflict.
+func (s *Store) KeepCheckpoint(ctx context.Context, projectID, providerID, id string, change func(*karbor.Keeping) error) (karbor.Keeping, error) {
+	var k karbor.Keeping
+	err := s.write(ctx, "changing how the checkpoint "+id+" is kept", func(t *transaction) error {
+		c, err := checkpoint(ctx, t, projectID, providerID, id)
+		if err != nil {
+			return err
+		}
+		if c.Status == karbor.CheckpointDeleting {
+			return karbor.Errorf(karbor.Conflict, "the checkpoint %s is being deleted", id)
+		}
+		if k, err = keeping(ctx, t, providerID, id); err != nil {
+			return err
+		}
+		if err := change(&k); err != nil {
+			return err
+		}
+		return putKeeping(ctx, t, c.ProjectID, providerID, id, k)
+	})
+	return k, err
+}
+
+var upsertKeeping = `INSERT INTO keepings (checkpoint_id, provider_id, project_id, held_at, held_until, held_by, hold_reason,
+	expires_at, expires_by, verified_at, verified_depth, verified_result) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` +
+	upsert("checkpoint_id, provider_id", "held_at", "held_until", "held_by", "hold_reason",
+		"expires_at", "expires_by", "verified_at", "verified_depth", "verified_result")
+
+func putKeeping(ctx context.Context, t *transaction, projectID, providerID, id string, k karbor.Keeping) error {
+	var hold karbor.Hold
+	if k.Hold != nil {
+		hold = *k.Hold
+	}
+	var verified karbor.LastVerified
+	if k.LastVerified != nil {
+		verified = *k.LastVerified
+	}
+	return t.exec(ctx, upsertKeeping, id, providerID, projectID, microsOrNull(hold.At), microsOrNull(hold.Until), hold.UserID,
+		hold.Reason, microsOrNull(k.ExpiresAt), k.ExpiresBy, microsOrNull(verified.At), verified.Depth, string(verified.Result))
+}
+
+// Verified is what a verification that came to its end has found.
+type Verified struct {
+	karbor.LastVerified
+	// Resources are by TYPE#id, or TYPE#id@role of one that is there for another.
+	Resources map[string]VerifiedResource
+}
+
+// VerifiedResource is what was found of a resource.
+type VerifiedResource struct {
+	Depth string
+	Good  bool
+}
+
+// putVerified keeps what a verification has found of its checkpoint.
+func putVerified(ctx context.Context, t *transaction, o *ending, v *Verified) error {
+	k, err := keeping(ctx, t, o.providerID, o.checkpointID)
+	if err != nil || k.LastVerified != nil && k.LastVerified.At.After(v.At) {
+		return err // of two at once, the later one counts
+	}
+	k.LastVerified = &v.LastVerified
+	if err := putKeeping(ctx, t, o.projectID, o.providerID, o.checkpointID, k); err != nil {
+		return err
+	}
+	err = t.exec(ctx, "DELETE FROM verified_resources WHERE checkpoint_id = ? AND provider_id = ?", o.checkpointID, o.providerID)
+	for resource, found := range v.Resources {
+		if err != nil {
+			return err
+		}
+		err = t.exec(ctx, `INSERT INTO verified_resources (checkpoint_id, provider_id, project_id, resource, depth, good)
+			VALUES (?, ?, ?, ?, ?, ?)`, o.checkpointID, o.providerID, o.projectID, resource, found.Depth, truth(found.Good))
+	}
+	return err
+}
+
+// Standing is what speaks against deleting a checkpoint.
+type Standing struct {
+	CheckpointID string
+	karbor.Keeping
+	// NewestVerifiedOf are the resources of which it is the newest checkpoint, of any
+	// plan of the project, that is available and was found good, by TYPE#id.
+	NewestVerifiedOf []string
+}
+
+// dataFrom is the time from which the data of a checkpoint is, in SQL: that of a copy is
+// as old as its original.
+func dataFrom(table string) string {
+	return `COALESCE((SELECT o.created_at FROM checkpoints o
+		WHERE o.id = ` + table + `.copy_of AND o.provider_id = ` + table + `.provider_id), ` + table + `.created_at)`
+}
+
+// standing gives what speaks against deleting a checkpoint.
+func standing(ctx context.Context, q queryer, projectID, providerID, id string) (Standing, error) {
+	st := Standing{CheckpointID: id}
+	var err error
+	if st.Keeping, err = keeping(ctx, q, providerID, id); err != nil || st.LastVerified == nil {
+		return st, err
+	}
+	// The same checkpoint, shown by another provider of the same bank, is no other one.
+	st.NewestVerifiedOf, err = all(ctx, q, scanText, `SELECT v.resource FROM verified_resources v
+		JOIN checkpoints c ON c.id = v.checkpoint_id AND c.provider_id = v.provider_id
+		WHERE v.checkpoint_id = ? AND v.provider_id = ? AND v.good = 1 AND c.status = ? AND NOT EXISTS (
+			SELECT 1 FROM verified_resources w JOIN checkpoints d ON d.id = w.checkpoint_id AND d.provider_id = w.provider_id
+			WHERE w.project_id = ? AND w.resource = v.resource AND w.good = 1 AND w.checkpoint_id <> v.checkpoint_id
+				AND d.deleted = 0 AND d.status = ?
+				AND (`+dataFrom("d")+` > `+dataFrom("c")+` OR `+dataFrom("d")+` = `+dataFrom("c")+` AND d.id > c.id))
+		ORDER BY v.resource`, id, providerID, string(karbor.CheckpointAvailable), projectID, string(karbor.CheckpointAvailable))
+	return st, err
+}
+
+// PlannedCheckpoint is what the rules of retention need to know of a checkpoint.
+type PlannedCheckpoint struct {
+	ID        string
+	Status    karbor.CheckpointStatus
+	CreatedAt time.Time
+	ExtraInfo map[string]json.RawMessage
+	Size      int64
+	karbor.Keeping
+	// Verified are the resources in it, by TYPE#id, that its newest verification found good.
+	Verified []string
+}
+
+// PlannedCheckpoints lists the checkpoints of a plan, but for copies, the oldest first.
+func (s *Store) PlannedCheckpoints(ctx context.Context, projectID, providerID, planID string) ([]PlannedCheckpoint, error) {
+	const of = " FROM checkpoints c WHERE c.plan_id = ? AND c.provider_id = ? AND c.project_id = ? AND c.deleted = 0 AND c.bank = ''"
+	const doing = "listing the checkpoints of a plan"
+	found, err := all(ctx, s.reader, func(rows *sql.Rows) (PlannedCheckpoint, error) {
+		var c PlannedCheckpoint
+		err := rows.Scan(&c.ID, (*string)(&c.Status), timeColumn{&c.CreatedAt}, document{&c.ExtraInfo}, &c.Size)
+		return c, err
+	}, "SELECT c.id, c.status, c.created_at, c.extra_info, c.size"+of+" ORDER BY c.created_at, c.id", planID, providerID, projectID)
+	if err != nil {
+		return nil, failed(doing, err)
+	}
+	keepings, err := all(ctx, s.reader, scanKeeping, selectKeeping+" WHERE provider_id = ? AND checkpoint_id IN (SELECT c.id"+of+")",
+		providerID, planID, providerID, projectID)
+	if err != nil {
+		return nil, failed(doing, err)
+	}
+	type pair struct{ id, resource string }
+	good, err := all(ctx, s.reader, func(rows *sql.Rows) (pair, error) {
+		var p pair
+		err := rows.Scan(&p.id, &p.resource)
+		return p, err
+	}, "SELECT checkpoint_id, resource FROM verified_resources WHERE good = 1 AND provider_id = ? AND checkpoint_id IN (SELECT c.id"+
+		of+") ORDER BY checkpoint_id, resource", providerID, planID, providerID, projectID)
+	if err != nil {
+		return nil, failed(doing, err)
+	}
+	place := make(map[string]int, len(found))
+	for i, c := range found {
+		place[c.ID] = i
+	}
+	for _, k := range keepings {
+		if i, ok := place[k.id]; ok {
+			found[i].Keeping = k.Keeping
+		}
+	}
+	for _, p := range good {
+		if i, ok := place[p.id]; ok {
+			found[i].Verified = append(found[i].Verified, p.resource)
+		}
+	}
+	return found, nil
+}
+
+// Expired names a checkpoint whose date has come, and who set the date.
+type Expired struct {
+	ProjectID, ProviderID, CheckpointID, UserID string
+	ExpiresAt                                   time.Time
+}
+
+// ExpiredCheckpoints lists the checkpoints whose date has come, that nothing deletes yet,
+// the earliest date first, from behind one on; the zero value is the beginning.
+func (s *Store) ExpiredCheckpoints(ctx context.Context, now time.Time, behind Expired, limit int) ([]Expired, error) {
+	found, err := all(ctx, s.reader, func(rows *sql.Rows) (Expired, error) {
+		var e Expired
+		err := rows.Scan(&e.ProjectID, &e.ProviderID, &e.CheckpointID, &e.UserID, timeColumn{&e.ExpiresAt})
+		return e, err
+	}, `SELECT k.project_id, k.provider_id, k.checkpoint_id, k.expires_by, k.expires_at FROM keepings k
+		JOIN checkpoints c ON c.id = k.checkpoint_id AND c.provider_id = k.provider_id
+		WHERE k.expires_at <= ? AND (k.expires_at > ? OR k.expires_at = ? AND k.checkpoint_id > ?)
+			AND c.deleted = 0 AND c.status IN (?, ?, ?)
+		ORDER BY k.expires_at, k.checkpoint_id LIMIT `+strconv.Itoa(limit), micros(now), micros(behind.ExpiresAt), micros(behind.ExpiresAt),
+		behind.CheckpointID, string(karbor.CheckpointAvailable), string(karbor.CheckpointError), string(karbor.CheckpointErrorDeleting))
+	return found, failed("listing the checkpoints that have expired", err)
+}

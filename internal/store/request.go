@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/karbor/karbor"
+)
+
+// RequestKind is what is asked of an operation.
+type RequestKind string
+
+// The kinds of requests.
+const (
+	// CancelRequest asks an operation that runs to stop.
+	CancelRequest RequestKind = "cancel"
+	// FailRequest asks to end one that does not come to its end by itself.
+	FailRequest RequestKind = "fail"
+	// RetryRequest asks to do again what one has failed to do.
+	RetryRequest RequestKind = "retry"
+)
+
+// Request is what is asked of an operation. It is durable: the service honours it
+// whatever dies in between.
+type Request struct {
+	OperationID string
+	Kind        RequestKind
+	// Reason says who asks, and why; the tenant reads it.
+	Reason    string
+	CreatedAt time.Time
+	// AnsweredAt is zero as long as the request is open, and Answer empty.
+	AnsweredAt time.Time
+	Answer     string
+}
+
+const requestColumns = "operation_id, kind, reason, created_at, answered_at, answer"
+
+// AskOperation keeps a request. Of an operation that is over nothing but a retry can be
+// asked, and a retry of no other (karbor.Conflict). Where the same was asked before, the
+// first request stays; one of a retry that is answered is replaced.
+func (s *Store) AskOperation(ctx context.Context, r Request) error {
+	return s.write(ctx, "asking the operation "+r.OperationID+" to "+string(r.Kind), func(t *transaction) error {
+		ended, err := one(ctx, t, scanDate, "SELECT ended_at FROM operations WHERE id = ?"+forUpdate, r.OperationID)
+		if err != nil {
+			return missing(err, "operation", r.OperationID)
+		}
+		switch over := !ended.IsZero(); {
+		case over && r.Kind != RetryRequest:
+			return karbor.Errorf(karbor.Conflict, "the operation %s is over", r.OperationID)
+		case !over && r.Kind == RetryRequest:
+			return karbor.Errorf(karbor.Conflict, "the operation %s is not over", r.OperationID)
+		}
+		if r.Kind == RetryRequest {
+			err := t.exec(ctx, "DELETE FROM operation_requests WHERE operation_id = ? AND kind = ? AND answered_at IS NOT NULL",
+				r.OperationID, string(r.Kind))
+			if err != nil {
+				return err
+			}
+		}
+		_, err = t.insert(ctx, "INSERT INTO operation_requests ("+requestColumns+") VALUES (?, ?, ?, ?, NULL, '')",
+			r.OperationID, string(r.Kind), r.Reason, micros(s.now()))
+		return err
+	})
+}
+
+// OpenRequests lists the requests that are not answered, the oldest first.
+func (s *Store) OpenRequests(ctx context.Context, limit int) ([]Request, error) {
+	found, err := all(ctx, s.reader, scanRequest, "SELECT "+requestColumns+
+		" FROM operation_requests WHERE answered_at IS NULL ORDER BY created_at, operation_id LIMIT ?", limit)
+	return found, failed("listing what is asked of operations", err)
+}
+
+// OperationRequest gives what was asked of an operation; karbor.NotFound if nothing of
+// the kind was.
+func (s *Store) OperationRequest(ctx context.Context, operationID string, kind RequestKind) (Request, error) {
+	r, err := one(ctx, s.reader, scanRequest, "SELECT "+requestColumns+
+		" FROM operation_requests WHERE operation_id = ? AND kind = ?", operationID, string(kind))
+	if err != nil {
+		return Request{}, missing(err, "request of the operation", operationID)
+	}
+	return r, nil
+}
+
+// AnswerRequest closes a request. A repeat is harmless: the first answer stays.
+func (s *Store) AnswerRequest(ctx context.Context, r Request, answer string) error {
+	return s.write(ctx, "answering what is asked of the operation "+r.OperationID, func(t *transaction) error {
+		return t.exec(ctx, `UPDATE operation_requests SET answered_at = ?, answer = ?
+			WHERE operation_id = ? AND kind = ? AND answered_at IS NULL`, micros(s.now()), answer, r.OperationID, string(r.Kind))
+	})
+}
+
+// FindOperation gives the operation that an id stands for, in a project, or in any if
+// projectID is "": the id is the operation's own (which is also that of its log, and of
+// its verification), or a restore's, or a checkpoint's. Of several that write a
+// checkpoint it is the one that runs, or else the newest.
+func (s *Store) FindOperation(ctx context.Context, projectID, id string) (Operation, error) {
+	o, err := one(ctx, s.reader, scanOperation, "SELECT "+operationColumns+` FROM operations
+		WHERE (id = ? OR restore_id = ? OR checkpoint_id = ? AND operation_type IN (?, ?)) AND (project_id = ? OR ? = '')
+		ORDER BY CASE WHEN id = ? THEN 0 ELSE 1 END, CASE WHEN ended_at IS NULL THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1`,
+		id, id, id, string(karbor.Protect), string(karbor.Delete), projectID, projectID, id)
+	if err != nil {
+		return Operation{}, missing(err, "operation", id)
+	}
+	return o, nil
+}
+
+func scanDate(rows *sql.Rows) (time.Time, error) {
+	var at time.Time
+	err := rows.Scan(timeColumn{&at})
+	return at, err
+}
+
+func scanRequest(rows *sql.Rows) (Request, error) {
+	var r Request
+	err := rows.Scan(&r.OperationID, (*string)(&r.Kind), &r.Reason, timeColumn{&r.CreatedAt}, timeColumn{&r.AnsweredAt}, &r.Answer)
+	return r, err
+}
+
+// OperationEntry is an operation in a list of an operator's.
+type OperationEntry struct {
+	ID           string
+	Type         karbor.OperationType
+	ProjectID    string
+	ProviderID   string
+	CheckpointID string
+	RestoreID    string
+	CreatedAt    time.Time
+	// EndedAt is zero while it runs.
+	EndedAt time.Time
+	// Status and ErrorInfo are those of its log.
+	Status    karbor.LogStatus
+	ErrorInfo string
+}
+
+// OperationEntries lists the operations of a project, or of all if projectID is "", the
+// newest first: those that are not over, or with ended all of them.
+func (s *Store) OperationEntries(ctx context.Context, projectID string, ended bool, limit int) ([]OperationEntry, error) {
+	var filter conditions
+	filter.add("1 = 1")
+	filter.equal("o.project_id", projectID)
+	if !ended {
+		filter.add("o.ended_at IS NULL")
+	}
+	found, err := all(ctx, s.reader, scanOperationEntry, `SELECT o.id, o.operation_type, o.project_id, o.provider_id, o.checkpoint_id,
+		o.restore_id, o.created_at, o.ended_at, COALESCE(l.status, ''), COALESCE(l.error_info, '') FROM operations o
+		LEFT JOIN operation_logs l ON l.id = o.log_id WHERE `+filter.String()+" ORDER BY o.created_at DESC, o.id DESC LIMIT ?",
+		append(filter.args, limit)...)
+	return found, failed("listing the operations", err)
+}
+
+func scanOperationEntry(rows *sql.Rows) (OperationEntry, error) {
+	var o OperationEntry
+	err := rows.Scan(&o.ID, (*string)(&o.Type), &o.ProjectID, &o.ProviderID, &o.CheckpointID, &o.RestoreID,
+		timeColumn{&o.CreatedAt}, timeColumn{&o.EndedAt}, (*string)(&o.Status), &o.ErrorInfo)
+	return o, err
+}
+
+// OverdueOperations lists the operations that were accepted before a time and are not
+// over, the oldest first.
+func (s *Store) OverdueOperations(ctx context.Context, before time.Time) ([]OperationEntry, error) {
+	found, err := all(ctx, s.reader, func(rows *sql.Rows) (OperationEntry, error) {
+		var o OperationEntry
+		err := rows.Scan(&o.ID, timeColumn{&o.CreatedAt})
+		return o, err
+	}, "SELECT id, created_at FROM operations WHERE ended_at IS NULL AND created_at < ? ORDER BY created_at, id", micros(before))
+	return found, failed("listing the operations that take too long", err)
+}

@@ -1,0 +1,223 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/karbor/karbor"
+)
+
+// ErrRunLost says that a claim of a run has ended: another node has it, or it is over.
+var ErrRunLost = errors.New("the run is another node's now, or is over")
+
+// runPause is when a run is looked at again that waits for an earlier one.
+const runPause = 2 * time.Second
+
+// admit reports whether a run may begin now. If it never may, it ends.
+func (s *Store) admit(ctx context.Context, t *transaction, r *ClaimedRun, now time.Time) (bool, error) {
+	switch {
+	case !r.enabled && !r.Manual:
+		return false, s.endRun(ctx, t, r, karbor.RunSkipped, "the scheduled operation was disabled", now)
+	case !r.DropAt.IsZero() && r.DropAt.Before(now):
+		reason := notRunning
+		if r.Reason != "" {
+			reason = "it could not begin within its window: " + r.Reason
+		}
+		return false, s.endRun(ctx, t, r, karbor.RunDropped, reason, now)
+	}
+	others, err := all(ctx, t, scanRun, "SELECT "+scheduledRuns.columns+` FROM scheduled_runs WHERE scheduled_operation_id = ?
+		AND state IN (?, ?) AND expected_at < ? ORDER BY expected_at`, r.ScheduledOperationID, string(karbor.RunQueued),
+		string(karbor.RunRunning), micros(r.ExpectedAt))
+	if err != nil || len(others) == 0 {
+		return err == nil, err
+	}
+	first, last := others[0], others[len(others)-1]
+	waits := last.State == karbor.RunQueued
+	going := "the run of " + first.ExpectedAt.Format(time.RFC3339) + " was not over yet"
+	switch {
+	case first.State == karbor.RunRunning && (r.overlap != karbor.OverlapQueue || waits):
+		return false, s.endRun(ctx, t, r, karbor.RunSkipped, going, now)
+	case first.State == karbor.RunRunning:
+		// It waits as long as it must.
+		return false, t.exec(ctx, "UPDATE scheduled_runs SET until_at = NULL, try_at = ?, reason = ? WHERE id = ?",
+			micros(now.Add(runPause)), going, r.ID)
+	default:
+		return false, t.exec(ctx, "UPDATE scheduled_runs SET try_at = ? WHERE id = ?", micros(now.Add(runPause)), r.ID)
+	}
+}
+
+// endRun ends a run that the transaction holds.
+func (s *Store) endRun(ctx context.Context, t *transaction, r *ClaimedRun, state karbor.RunState, reason string, at time.Time) error {
+	err := t.exec(ctx, `UPDATE scheduled_runs SET state = ?, reason = ?, ended_at = ?, owner = '', leased_until = 0
+		WHERE id = ?`, string(state), reason, micros(at), r.ID)
+	if err != nil {
+		return err
+	}
+	return s.prune(ctx, t, r.ScheduledOperationID)
+}
+
+// holdRun claims a run. It reports whether nobody has claimed it since it was read.
+func holdRun(ctx context.Context, t *transaction, c RunClaim) (bool, error) {
+	n, err := t.changed(ctx, "UPDATE scheduled_runs SET owner = ?, claim = ?, leased_until = ? WHERE id = ? AND claim = ?",
+		c.Owner, c.Number, micros(c.Until), c.RunID, c.Number-1)
+	return n > 0, err
+}
+
+// beginRun notes that the operation of a run is accepted, within the transaction that
+// accepts it. The error is ErrRunLost if the claim has ended.
+func beginRun(ctx context.Context, t *transaction, c RunClaim, checkpointID string, at time.Time) error {
+	n, err := t.changed(ctx, `UPDATE scheduled_runs SET state = ?, started_at = ?, checkpoint_id = ?, reason = '', owner = '',
+		leased_until = 0 WHERE id = ? AND state = ? AND owner = ? AND claim = ?`, string(karbor.RunRunning), micros(at),
+		checkpointID, c.RunID, string(karbor.RunQueued), c.Owner, c.Number)
+	if err == nil && n == 0 {
+		err = &karbor.Error{Kind: karbor.Conflict, Message: "the run " + c.RunID + " is another node's now, or is over", Cause: ErrRunLost}
+	}
+	return err
+}
+
+// EndRun ends a run that was claimed. One whose claim has ended is left to who has it.
+func (s *Store) EndRun(ctx context.Context, c RunClaim, scheduledOperationID string, state karbor.RunState, reason string, at time.Time) error {
+	return s.write(ctx, "ending the run "+c.RunID, func(t *transaction) error {
+		n, err := t.changed(ctx, `UPDATE scheduled_runs SET state = ?, reason = ?, ended_at = ?, owner = '', leased_until = 0
+			WHERE id = ? AND owner = ? AND claim = ? AND ended_at IS NULL`, string(state), reason, micros(at), c.RunID, c.Owner, c.Number)
+		if err != nil || n == 0 {
+			return err
+		}
+		return s.prune(ctx, t, scheduledOperationID)
+	})
+}
+
+// PostponeRun gives the claim of a run back; it is tried again at a time.
+func (s *Store) PostponeRun(ctx context.Context, c RunClaim, again time.Time, reason string) error {
+	return s.write(ctx, "postponing the run "+c.RunID, func(t *transaction) error {
+		return t.exec(ctx, `UPDATE scheduled_runs SET try_at = ?, reason = ?, owner = '', leased_until = 0
+			WHERE id = ? AND owner = ? AND claim = ? AND ended_at IS NULL`, micros(again), reason, c.RunID, c.Owner, c.Number)
+	})
+}
+
+// FinishRuns ends runs whose operations are over, or claims those for which there is
+// still something to do, as after says of their type when they were successful.
+// looked is how many it has looked at.
+func (s *Store) FinishRuns(ctx context.Context, l Lease, limit int, after func(karbor.ScheduledOperationType) bool) (claimed []ClaimedRun, looked int, err error) {
+	over, err := all(ctx, s.reader, scanOver, "SELECT "+claimedColumns+`, l.status, l.error_info, p.ended_at FROM scheduled_runs r
+		JOIN operations p ON p.id = r.id JOIN operation_logs l ON l.id = p.log_id
+		JOIN schedules s ON s.scheduled_operation_id = r.scheduled_operation_id
+		JOIN scheduled_operations o ON o.id = r.scheduled_operation_id
+		WHERE r.state = ? AND r.leased_until <= ? AND r.try_at <= ? AND p.ended_at IS NOT NULL ORDER BY r.turn, r.expected_at, r.id LIMIT ?`,
+		string(karbor.RunRunning), micros(l.Now), micros(l.Now), limit)
+	if err != nil || len(over) == 0 {
+		return nil, 0, failed("listing the runs that are over", err)
+	}
+	err = s.write(ctx, "ending runs", func(t *transaction) error {
+		claimed = claimed[:0]
+		for _, r := range over {
+			r.Claim = RunClaim{RunID: r.ID, Owner: l.Owner, Number: r.Claim.Number + 1, Until: l.Until}
+			ours, err := holdRun(ctx, t, r.Claim)
+			if err != nil {
+				return err
+			}
+			state := stateOf(r.Status)
+			switch {
+			case !ours:
+			case state == karbor.RunSuccess && after(r.Operation.OperationType):
+				claimed = append(claimed, r.ClaimedRun)
+			default:
+				if err := s.endRun(ctx, t, &r.ClaimedRun, state, r.ErrorInfo, r.endedAt); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return claimed, len(over), err
+}
+
+// overRun is a run whose operation ended at a time.
+type overRun struct {
+	ClaimedRun
+	endedAt time.Time
+}
+
+func scanOver(rows *sql.Rows) (overRun, error) {
+	var o overRun
+	var err error
+	var status, info string
+	o.ClaimedRun, err = scanClaimed(rows, &status, &info, timeColumn{&o.endedAt})
+	o.Status, o.ErrorInfo = karbor.LogStatus(status), info
+	return o, err
+}
+
+// stateOf gives the end of a run by that of its operation's log.
+func stateOf(status karbor.LogStatus) karbor.RunState {
+	if status == karbor.LogSuccess || status == karbor.LogStatus(karbor.CheckpointAvailable) {
+		return karbor.RunSuccess
+	}
+	return karbor.RunError
+}
+
+// EndLostRuns ends runs whose operations are not known any more, and gives how many
+// those were.
+func (s *Store) EndLostRuns(ctx context.Context) (n int64, err error) {
+	err = s.write(ctx, "ending the runs without an operation", func(t *transaction) (err error) {
+		n, err = t.changed(ctx, `UPDATE scheduled_runs SET state = ?, reason = ?, ended_at = ? WHERE state = ?
+			AND NOT EXISTS (SELECT 1 FROM operations WHERE operations.id = scheduled_runs.id)`, string(karbor.RunError),
+			"its operation is not known any more", micros(s.now()), string(karbor.RunRunning))
+		return err
+	})
+	return n, err
+}
+
+// LentDelegation is the delegation of a scheduled operation.
+type LentDelegation struct {
+	ScheduledOperationID string
+	Sealed               []byte
+}
+
+// DueProbes gives delegations that are to be tried now; they are due again at a time.
+func (s *Store) DueProbes(ctx context.Context, now, again time.Time, limit int) (due []LentDelegation, err error) {
+	if some, err := s.any(ctx, "SELECT 1 FROM schedules WHERE probe_at <= ? LIMIT 1", micros(now)); err != nil || !some {
+		return nil, failed("looking for delegations to try", err)
+	}
+	err = s.write(ctx, "choosing the delegations to try", func(t *transaction) error {
+		found, err := all(ctx, t, scanLent, `SELECT scheduled_operation_id, delegation FROM schedules
+			WHERE probe_at <= ? ORDER BY probe_at LIMIT ?`+forUpdate, micros(now), limit)
+		due = found
+		for _, v := range found {
+			if err == nil {
+				err = t.exec(ctx, "UPDATE schedules SET probe_at = ? WHERE scheduled_operation_id = ?", micros(again), v.ScheduledOperationID)
+			}
+		}
+		return err
+	})
+	return due, err
+}
+
+func scanLent(rows *sql.Rows) (LentDelegation, error) {
+	var v LentDelegation
+	var text string
+	err := rows.Scan(&v.ScheduledOperationID, &text)
+	if err == nil {
+		v.Sealed, err = base64.StdEncoding.DecodeString(text)
+	}
+	return v, err
+}
+
+// NoteDelegation keeps what was found out about a delegation, unless there is another
+// one by now.
+func (s *Store) NoteDelegation(ctx context.Context, d LentDelegation, state karbor.DelegationState, reason string, at time.Time) error {
+	return s.write(ctx, "noting the state of a delegation", func(t *transaction) error {
+		return t.exec(ctx, `UPDATE schedules SET delegation_state = ?, delegation_reason = ?, probed_at = ?
+			WHERE scheduled_operation_id = ? AND delegation = ?`, string(state), reason, micros(at), d.ScheduledOperationID, sealed(d.Sealed))
+	})
+}
+
+// ReleaseRuns ends the claims of a node that has been started anew.
+func (s *Store) ReleaseRuns(ctx context.Context, owner string) error {
+	return s.write(ctx, "releasing the runs of "+owner, func(t *transaction) error {
+		return t.exec(ctx, `UPDATE scheduled_runs SET owner = '', claim = claim + 1, leased_until = 0
+			WHERE owner = ? AND state IN (?, ?)`, owner, string(karbor.RunQueued), string(karbor.RunRunning))
+	})
+}

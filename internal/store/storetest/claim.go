@@ -1,0 +1,41 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store"
+)
+
+func testClaims(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	a := Acceptance(karbor.Protect, NewCheckpoint("project"))
+	must(t, s.Accept(ctx, a))
+	id, key := a.Operation.ID, a.Operation.Graph.Nodes()[0].Key()
+	same := func(*store.ResourceRecord) error { return nil }
+
+	first, err := s.Claim(ctx, id, "main", 1)
+	must(t, err)
+	must(t, s.UpdateResource(first, id, key, same))
+	other, err := s.Claim(ctx, id, "complete", 1)
+	must(t, err)
+	first, err = s.Claim(ctx, id, "main", 1) // the same again
+	must(t, err)
+	must(t, s.Claimed(first))
+
+	second, err := s.Claim(ctx, id, "main", 2)
+	must(t, err)
+	wantKind(t, s.Claimed(first), karbor.Conflict)
+	wantKind(t, s.UpdateResource(first, id, key, same), karbor.Conflict)
+	wantKind(t, s.SaveScratch(first, id, key, 1), karbor.Conflict)
+	_, err = s.Claim(ctx, id, "main", 1)
+	wantKind(t, err, karbor.Conflict)
+	must(t, s.SaveScratch(second, id, key, 1))
+	must(t, s.SaveScratch(other, id, key, 1))
+	must(t, s.SaveScratch(ctx, id, key, 1))
+
+	must(t, s.EndOperation(ctx, id, store.Outcome{CheckpointStatus: karbor.CheckpointError, LogStatus: "error"}))
+	wantKind(t, s.UpdateResource(second, id, key, same), karbor.Conflict)
+	_, err = s.Claim(ctx, id, "main", 3)
+	wantKind(t, err, karbor.Conflict)
+}

@@ -1,0 +1,79 @@
+package volumeglance
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/availabilityzones"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumetypes"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// usableType gives the type to ask for: the one that was asked for in the place of the
+// original's, or the original's if the cloud has it.
+func usableType(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) (string, error) {
+	other := call.Instead(protection.MapVolumeTypes, name)
+	if name == "" && other == "" {
+		return "", nil
+	}
+	page, err := volumetypes.List(client, volumetypes.ListOpts{}).AllPages(ctx)
+	if err != nil {
+		return "", openstack.Explain(err, "listing the volume types")
+	}
+	types, err := volumetypes.ExtractVolumeTypes(page)
+	if err != nil {
+		return "", openstack.Explain(err, "listing the volume types")
+	}
+	there := func(wanted string) bool {
+		return slices.ContainsFunc(types, func(t volumetypes.VolumeType) bool { return t.Name == wanted || t.ID == wanted })
+	}
+	switch {
+	case other != "" && !there(other):
+		return "", karbor.Errorf(karbor.FailedDependency, "restore_volume_types: there is no volume type %q", other)
+	case other != "":
+		call.Mapped(fmt.Sprintf("The volume has the type %q in the place of %q.", other, name))
+		return other, nil
+	case there(name):
+		return name, nil
+	}
+	call.NotKept(fmt.Sprintf("The volume has the default type: there is no volume type %q.", name))
+	return "", nil
+}
+
+// usableZone gives the availability zone to ask for: the one that was asked for in the
+// place of the original's, or the original's if the cloud has it.
+func usableZone(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) (string, error) {
+	other := call.Instead(protection.MapZones, name)
+	if name == "" && other == "" {
+		return "", nil
+	}
+	page, err := availabilityzones.List(client).AllPages(ctx)
+	if err != nil {
+		return "", openstack.Explain(err, "listing the volume availability zones")
+	}
+	zones, err := availabilityzones.ExtractAvailabilityZones(page)
+	if err != nil {
+		return "", openstack.Explain(err, "listing the volume availability zones")
+	}
+	there := func(wanted string) bool {
+		return slices.ContainsFunc(zones, func(z availabilityzones.AvailabilityZone) bool {
+			return z.ZoneName == wanted && z.ZoneState.Available
+		})
+	}
+	switch {
+	case other != "" && !there(other):
+		return "", karbor.Errorf(karbor.FailedDependency, "restore_availability_zones: there is no availability zone %q for volumes", other)
+	case other != "":
+		call.Mapped(fmt.Sprintf("The volume is in the availability zone %q in the place of %q.", other, name))
+		return other, nil
+	case there(name):
+		return name, nil
+	}
+	call.NotKept(fmt.Sprintf("The volume is in the default availability zone: there is no availability zone %q for volumes.", name))
+	return "", nil
+}

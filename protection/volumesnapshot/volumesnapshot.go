@@ -1,0 +1,96 @@
+// Package volumesnapshot is the protection plug-in that keeps a Cinder snapshot of a
+// volume: quick, and in the cloud itself. A checkpoint can be restored as long as the
+// snapshot is there, into the same project. Source: spec, plugins.
+package volumesnapshot
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/blockstorage"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/plugin"
+	"github.com/karbor/karbor/protection"
+)
+
+// Name is the plug-in's name in provider files.
+const Name = "karbor-volume-snapshot-plugin"
+
+// Options are the plug-in's in a provider file.
+type Options struct {
+	// PollInterval is the longest pause between two looks at something that is
+	// waited for.
+	PollInterval time.Duration `yaml:"poll_interval"`
+	// Timeout limits each single wait: for a snapshot or a volume.
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Validate reports settings that make no sense.
+func (o *Options) Validate() error {
+	if o.PollInterval <= 0 || o.Timeout <= 0 {
+		return errors.New("poll_interval and timeout must be more than zero")
+	}
+	return nil
+}
+
+// Plugin is the plug-in's definition.
+var Plugin = plugin.Define(Name, "Protects Cinder volumes: a snapshot of each stays in the cloud.",
+	func() Options { return Options{PollInterval: 15 * time.Second, Timeout: time.Hour} },
+	func(_ context.Context, o Options) (protection.Plugin, error) {
+		return &room{waits: blockstorage.Waits{Waits: openstack.Waits{Longest: o.PollInterval, Timeout: o.Timeout}}}, nil
+	})
+
+var _ protection.Bound = (*room)(nil)
+
+type room struct{ waits blockstorage.Waits }
+
+//go:embed schemas/*.json
+var schemas embed.FS
+
+func schema(name string) json.RawMessage {
+	// The files are embedded, so that reading can't fail; a test reads each.
+	text, _ := schemas.ReadFile("schemas/" + name + ".json")
+	return text
+}
+
+// Types implements protection.Plugin.
+func (*room) Types() []karbor.ResourceType { return []karbor.ResourceType{karbor.VolumeType} }
+
+// Schemas implements protection.Plugin.
+func (*room) Schemas(karbor.ResourceType) protection.Schemas {
+	return protection.Schemas{
+		Options:   schema("options"),
+		Restore:   schema("restore"),
+		Verify:    schema("verify"),
+		SavedInfo: schema("saved_info"),
+	}
+}
+
+// Bound implements protection.Bound.
+func (*room) Bound(karbor.ResourceType) string {
+	return "its bytes are in a snapshot in the cloud, beside the volume: protect the volume with karbor-volume-glance-plugin to have its bytes in the bank"
+}
+
+// Hooks implements protection.Plugin.
+func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.Hooks {
+	switch {
+	case t != karbor.VolumeType:
+		return protection.Hooks{}
+	case op == karbor.Protect:
+		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect}
+	case op == karbor.RestoreOperation:
+		return protection.Hooks{Main: r.restore, Undo: r.undoRestore}
+	case op == karbor.Delete:
+		return protection.Hooks{Main: r.remove}
+	case op == karbor.Verify:
+		hooks := protection.Verified(documentKey, sound)
+		hooks.Offline = false
+		return hooks
+	default:
+		return protection.Hooks{}
+	}
+}

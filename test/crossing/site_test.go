@@ -1,0 +1,303 @@
+package crossing
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/bank"
+	filebank "github.com/karbor/karbor/bank/file"
+	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/daemon"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
+	"github.com/karbor/karbor/plugin"
+	"github.com/karbor/karbor/protectable"
+	foundimage "github.com/karbor/karbor/protectable/image"
+	foundnetwork "github.com/karbor/karbor/protectable/network"
+	foundproject "github.com/karbor/karbor/protectable/project"
+	foundserver "github.com/karbor/karbor/protectable/server"
+	foundvolume "github.com/karbor/karbor/protectable/volume"
+	"github.com/karbor/karbor/protection"
+	"github.com/karbor/karbor/protection/image"
+	"github.com/karbor/karbor/protection/network"
+	"github.com/karbor/karbor/protection/project"
+	"github.com/karbor/karbor/protection/server"
+	"github.com/karbor/karbor/protection/volumeglance"
+)
+
+const providerID = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b05"
+
+// patience bounds what a test waits for; it never decides what is right.
+const patience = 5 * time.Minute
+
+// account is a user's way into one cloud.
+type account struct {
+	t       *testing.T
+	cloud   *testcloudtest.Cloud
+	session karbor.Cloud
+	// Name, Password and ID are his; Project is that of his roles.
+	name, password, id, project string
+}
+
+func login(t *testing.T, cloud *testcloudtest.Cloud, name string) *account {
+	t.Helper()
+	u, ok := cloud.User(name)
+	if !ok {
+		t.Fatalf("there is no user %s", name)
+	}
+	authority, err := openstack.NewAuthority(t.Context(), openstack.Options{
+		AuthURL: cloud.URL(), Username: u.Name, Password: karbor.Secret(u.Password), Project: u.ProjectName, Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &account{t: t, cloud: cloud, session: authority.Service(), name: u.Name, password: u.Password, id: u.ID, project: u.ProjectName}
+	a.do(openstack.Image, "GET", "images", nil) // makes the ids known
+	return a
+}
+
+// service opens one of the cloud's services.
+type service func(context.Context, karbor.Cloud) (*gophercloud.ServiceClient, error)
+
+// do sends a request to a service, and gives the answer.
+func (a *account) do(s service, method, path string, body any) map[string]any {
+	a.t.Helper()
+	client, err := s(a.t.Context(), a.session)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	options := &gophercloud.RequestOpts{KeepResponseBody: true, OkCodes: []int{200, 201, 202, 204}, MoreHeaders: map[string]string{}}
+	if text, raw := body.(string); raw {
+		options.RawBody, options.MoreHeaders["Content-Type"] = strings.NewReader(text), "application/octet-stream"
+	} else if body != nil {
+		options.JSONBody = body
+	}
+	response, err := client.Request(a.t.Context(), method, client.ServiceURL(path), options)
+	if err != nil {
+		a.t.Fatalf("%s %s: %v", method, path, openstack.Explain(err, "asking the cloud"))
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	answer := map[string]any{}
+	if json.Unmarshal(text, &answer) != nil {
+		answer["text"] = string(text)
+	}
+	return answer
+}
+
+// made makes a thing and gives its id.
+func (a *account) made(s service, path, member string, body map[string]any) string {
+	a.t.Helper()
+	request := any(map[string]any{member: body})
+	if member == "" {
+		request = body
+	}
+	answer := a.do(s, "POST", path, request)
+	if inner, ok := answer[member].(map[string]any); ok {
+		answer = inner
+	}
+	id, _ := answer["id"].(string)
+	return id
+}
+
+// await waits until what a path shows has a status.
+func (a *account) await(s service, path, member, want string) {
+	a.t.Helper()
+	until(a.t, path+" to become "+want, func() bool {
+		shown, _ := a.do(s, "GET", path, nil)[member].(map[string]any)
+		return shown["status"] == want
+	})
+}
+
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited too long for %s", what)
+		}
+	}
+}
+
+// shop is a server with a disk of its own, on a network, and with a volume if that is
+// wanted: a volume has a GiB at least, which takes its time.
+type shop struct{ server, network string }
+
+const bytesOfDisk, bytesOfVolume = "the disk of the shop", "what the shop has sold"
+
+func (a *account) shop(withVolume bool) shop {
+	a.t.Helper()
+	var s shop
+	upload := func(name, bytes string) string {
+		id := a.made(openstack.Image, "images", "", map[string]any{"name": name, "disk_format": "raw", "container_format": "bare"})
+		a.do(openstack.Image, "PUT", "images/"+id+"/file", strings.Repeat(bytes, 1000))
+		return id
+	}
+	disk := upload("shop-disk", bytesOfDisk)
+	s.network = a.made(openstack.Network, "networks", "network", map[string]any{"name": "shop-net"})
+	a.made(openstack.Network, "subnets", "subnet", map[string]any{"network_id": s.network, "ip_version": 4, "cidr": "192.168.77.0/24"})
+	s.server = a.made(openstack.Compute, "servers", "server", map[string]any{
+		"name": "shop", "flavorRef": "1", "imageRef": disk, "networks": []any{map[string]any{"uuid": s.network}}})
+	a.await(openstack.Compute, "servers/"+s.server, "server", "ACTIVE")
+	if !withVolume {
+		return s
+	}
+	volume := a.made(openstack.BlockStorage, "volumes", "volume", map[string]any{"name": "sold", "size": 1, "imageRef": upload("sold", bytesOfVolume)})
+	a.await(openstack.BlockStorage, "volumes/"+volume, "volume", "available")
+	a.do(openstack.Compute, "POST", "servers/"+s.server+"/os-volume_attachments", map[string]any{"volumeAttachment": map[string]any{"volumeId": volume}})
+	a.await(openstack.BlockStorage, "volumes/"+volume, "volume", "in-use")
+	return s
+}
+
+// karbord is the whole service in this process, beside its cloud.
+type karbord struct {
+	t       *testing.T
+	state   string
+	handler http.Handler
+}
+
+// serve starts the service of a cloud; edit may change its configuration.
+func serve(t *testing.T, cloud *testcloudtest.Cloud, edit func(*config.Config)) *karbord {
+	t.Helper()
+	dir := t.TempDir()
+	c := config.Default()
+	c.State, c.Providers = filepath.Join(dir, "state"), filepath.Join(dir, "providers.d")
+	c.Listen = "127.0.0.1:0"
+	c.Keystone.AuthURL, c.Keystone.PasswordFile = cloud.URL(), "unused"
+	edit(&c)
+	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const quick = "- {plugin: %s, options: {poll_interval: 20ms}}\n"
+	text := fmt.Sprintf("id: %s\nname: bank\nbank: {plugin: karbor-file-bank, options: {path: %s}}\nplugins:\n- {plugin: %s}\n"+quick+quick+quick+quick,
+		providerID, filepath.Join(dir, "bank"), project.Name, server.Name, volumeglance.Name, image.Name, network.Name)
+	if err := os.WriteFile(filepath.Join(c.Providers, "bank.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	user, _ := cloud.User("karbor")
+	d, err := daemon.Open(t.Context(), daemon.Options{
+		Config: c, Password: karbor.Secret(user.Password), Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Sets: provider.Sets{Banks: plugin.Set[bank.Bank]{filebank.Plugin}, Protections: plugin.Set[protection.Plugin]{
+			server.Plugin, volumeglance.Plugin, image.Plugin, network.Plugin, project.Plugin}},
+		Protectables: plugin.Set[protectable.Plugin]{
+			foundimage.Plugin, foundnetwork.Plugin, foundproject.Plugin, foundserver.Plugin, foundvolume.Plugin},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	ready := make(chan struct{})
+	go func() { ended <- d.Run(ctx, func() { close(ready) }) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error("running the service:", err)
+		}
+	})
+	select {
+	case <-ready:
+	case err := <-ended:
+		ended <- nil
+		t.Fatal("the service did not start:", err)
+	}
+	return &karbord{t, c.State, d.Handler()}
+}
+
+// answer is what a request gave.
+type answer struct {
+	status int
+	text   string
+	body   map[string]any
+}
+
+// call sends a request as a user of the service's own cloud.
+func (k *karbord) call(a *account, method, path string, body any) answer {
+	k.t.Helper()
+	token := a.cloud.Do(k.t, "", "POST", "/v3/auth/tokens", map[string]any{"auth": map[string]any{
+		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{"user": map[string]any{"id": a.id, "password": a.password}}},
+		"scope":    map[string]any{"project": map[string]any{"id": a.session.ProjectID()}},
+	}}).Header.Get("X-Subject-Token")
+	text, err := json.Marshal(body)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(k.t.Context(), method, "/v1/"+a.session.ProjectID()+path, strings.NewReader(string(text)))
+	r.Header.Set("X-Auth-Token", token)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("OpenStack-API-Version", "data-protect latest")
+	w := httptest.NewRecorder()
+	k.handler.ServeHTTP(w, r)
+	out := answer{w.Code, w.Body.String(), map[string]any{}}
+	_ = json.Unmarshal(w.Body.Bytes(), &out.body)
+	return out
+}
+
+// member gives a member of an object of a success.
+func (a answer) member(t *testing.T, object, member string) any {
+	t.Helper()
+	inner, ok := a.body[object].(map[string]any)
+	if a.status != http.StatusOK || !ok {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	return inner[member]
+}
+
+func (a answer) id(t *testing.T, object string) string {
+	t.Helper()
+	id, _ := a.member(t, object, "id").(string)
+	return id
+}
+
+// ends waits until what a path shows is in one of the states, and gives it.
+func (k *karbord) ends(a *account, path, object string, states ...string) answer {
+	k.t.Helper()
+	var last answer
+	until(k.t, path, func() bool {
+		last = k.call(a, "GET", path, nil)
+		state, _ := last.member(k.t, object, "status").(string)
+		return slices.Contains(states, state)
+	})
+	return last
+}
+
+// protect makes a checkpoint of a server, and gives its id.
+func (k *karbord) protect(a *account, server string) string {
+	k.t.Helper()
+	plan := k.call(a, "POST", "/plans", map[string]any{"plan": map[string]any{
+		"name": "shop", "provider_id": providerID, "parameters": map[string]any{},
+		"resources": []any{map[string]any{"id": server, "type": karbor.ServerType, "name": "shop"}},
+	}}).id(k.t, "plan")
+	path := "/providers/" + providerID + "/checkpoints"
+	id := k.call(a, "POST", path, map[string]any{"checkpoint": map[string]any{"plan_id": plan}}).id(k.t, "checkpoint")
+	if last := k.ends(a, path+"/"+id, "checkpoint", "available", "error"); last.member(k.t, "checkpoint", "status") != "available" {
+		k.t.Fatal("the checkpoint failed: ", last.text)
+	}
+	return id
+}
+
+// restore restores a checkpoint, with more members in the request.
+func (k *karbord) restore(a *account, checkpoint string, more map[string]any) answer {
+	k.t.Helper()
+	body := map[string]any{"provider_id": providerID, "checkpoint_id": checkpoint, "parameters": map[string]any{}}
+	maps.Copy(body, more)
+	return k.call(a, "POST", "/restores", map[string]any{"restore": body})
+}
