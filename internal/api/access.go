@@ -105,18 +105,3 @@ func (w *recorder) Write(p []byte) (int, error) {
 
 // Unwrap serves http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// probe takes the mux's own answer, to see what it would have said.
-type probe struct {
-	header http.Header
-	status int
-}
-
-// Header implements http.ResponseWriter.
-func (p *probe) Header() http.Header { return p.header }
-
-// WriteHeader implements http.ResponseWriter.
-func (p *probe) WriteHeader(status int) { p.status = status }
-
-// Write implements http.ResponseWriter.
-func (p *probe) Write(b []byte) (int, error) { return len(b), nil }

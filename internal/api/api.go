@@ -247,7 +247,12 @@ func (a *API) recovered(w *recorder, r *http.Request, p any) {
 }
 
 func (a *API) serve(w *recorder, r *http.Request) error {
-	handler, unmatched := a.match(r)
+	version, err := negotiate(r.Header)
+	known := version
+	if err != nil {
+		known = MaxVersion // what is wrong is said below
+	}
+	handler, unmatched := a.match(r, known)
 	if _, ok := handler.(document); ok {
 		handler.ServeHTTP(w, r)
 		return nil
@@ -258,7 +263,6 @@ func (a *API) serve(w *recorder, r *http.Request) error {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, a.limits.Body)
 	ctx := r.Context()
-	version, err := negotiate(r.Header)
 	if err == nil {
 		announce(w.Header(), version)
 	}
@@ -280,24 +284,49 @@ func (a *API) serve(w *recorder, r *http.Request) error {
 	return nil
 }
 
-// match finds the handler of a request, or says why there is none. The mux would
-// answer in plain text, and redirect paths that are not clean.
-func (a *API) match(r *http.Request) (http.Handler, error) {
+// match finds the handler of a request in a version, or says why there is none. The mux
+// would answer in plain text, and redirect paths that are not clean.
+func (a *API) match(r *http.Request, version Version) (http.Handler, error) {
 	missing := karbor.Errorf(karbor.NotFound, "The resource could not be found.")
 	if p := r.URL.EscapedPath(); p != "/" && p != path.Clean(p) && p != path.Clean(p)+"/" {
 		return nil, missing
 	}
 	handler, _ := a.mux.Handler(r)
-	switch h := handler.(type) {
-	case *bound, document:
-		return h, nil
+	if servedIn(handler, version) {
+		return handler, nil
 	}
-	probe := &probe{header: http.Header{}}
-	handler.ServeHTTP(probe, r)
-	if probe.status == http.StatusMethodNotAllowed {
-		return nil, &methodNotAllowedError{method: r.Method, allow: probe.header.Get("Allow")}
+	if allow := a.allowed(r, version); allow != "" {
+		return nil, &methodNotAllowedError{method: r.Method, allow: allow}
+	}
+	if b, ok := handler.(*bound); ok {
+		return nil, karbor.Errorf(karbor.NotFound, "The resource could not be found in version %s of the API; it came with %s.", version, b.Since)
 	}
 	return nil, missing
+}
+
+// servedIn reports whether a handler is one of ours that a version has.
+func servedIn(h http.Handler, version Version) bool {
+	switch h := h.(type) {
+	case *bound:
+		return version >= h.Since
+	case document:
+		return true
+	}
+	return false
+}
+
+// allowed gives the methods that the path of a request takes in a version, as the
+// header Allow has them (RFC 9110, section 10.2.1); "" for none.
+func (a *API) allowed(r *http.Request, version Version) string {
+	var methods []string
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut} {
+		other := r.WithContext(r.Context())
+		other.Method = method
+		if h, _ := a.mux.Handler(other); servedIn(h, version) {
+			methods = append(methods, method)
+		}
+	}
+	return strings.Join(methods, ", ")
 }
 
 // authenticate validates the token of a request.

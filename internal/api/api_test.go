@@ -189,6 +189,47 @@ func TestUnmatchedPathsAndMethods(t *testing.T) {
 	wantFault(t, s.do(t, "POST", "/", "", "{}"), 405, "badMethod")
 }
 
+func TestARouteThatIsNewerThanTheRequestIsNotThere(t *testing.T) {
+	t.Parallel()
+	nothing := func(context.Context, *api.Request) (any, error) { return nil, nil }
+	s := serve(t, func(o *api.Options) {
+		o.Routes = append(o.Routes,
+			api.Route{Method: "PUT", Pattern: "/things/{id}", Rule: "plan:update", Since: api.CopyVersion, Handle: nothing},
+			api.Route{Method: "POST", Pattern: "/things/check", Rule: "plan:create", Since: api.ControlVersion, Handle: nothing},
+			api.Route{Method: "GET", Pattern: "/later/{id}", Rule: "plan:get", Since: api.CopyVersion, Handle: nothing},
+			api.Route{Method: "POST", Pattern: "/later/{id}", Rule: "plan:create", Since: api.ControlVersion, Handle: nothing})
+	})
+	for _, tt := range []struct {
+		method, path, version string
+		status                int
+		name, allow           string
+	}{
+		// The path takes other methods, as it did before there was the route.
+		{"PUT", "/things/" + thing, "1.0", 405, "badMethod", "DELETE, GET, HEAD"},
+		{"PATCH", "/things/" + thing, "1.0", 405, "badMethod", "DELETE, GET, HEAD"},
+		{"PATCH", "/things/" + thing, "1.2", 405, "badMethod", "DELETE, GET, HEAD, PUT"},
+		{"POST", "/things/check", "1.0", 405, "badMethod", "DELETE, GET, HEAD"},
+		{"POST", "/things/check", "1.2", 405, "badMethod", "DELETE, GET, HEAD, PUT"},
+		{"PUT", "/things/" + thing, "1.2", 200, "", ""},
+		{"POST", "/things/check", "1.4", 200, "", ""},
+		// It takes none.
+		{"GET", "/later/" + thing, "1.1", 404, "itemNotFound", ""},
+		{"PUT", "/later/" + thing, "1.1", 404, "itemNotFound", ""},
+		{"POST", "/later/" + thing, "1.2", 405, "badMethod", "GET, HEAD"},
+		// What is wrong with the version is said first.
+		{"POST", "/later/" + thing, "1.99", 406, "notAcceptable", ""},
+	} {
+		a := s.do(t, tt.method, "/v1/"+project+tt.path, "admin", "", "OpenStack-API-Version: data-protect "+tt.version)
+		if a.status != tt.status || tt.name != "" && a.body[tt.name] == nil || a.header.Get("Allow") != tt.allow {
+			t.Errorf("%s %s in %s: %d, Allow %q, %s", tt.method, tt.path, tt.version, a.status, a.header.Get("Allow"), a.text)
+		}
+	}
+	m := wantFault(t, s.do(t, "GET", "/v1/"+project+"/later/"+thing, "member", ""), 404, "itemNotFound")
+	if m != "The resource could not be found in version 1.0 of the API; it came with 1.2." {
+		t.Errorf("message %q", m)
+	}
+}
+
 func TestIDsMustBeUUIDs(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)

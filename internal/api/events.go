@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/policy"
 )
 
 // Events is the answer of a route with Stream set: events that come as they happen
 // (server-sent events: WHATWG HTML, section 9.2). It is called once, when the request
 // has left the place at which it was worked on, and runs until it returns or ctx ends:
-// because the client has gone, the caller's token has expired, or the process ends. send
+// because the client has gone, the caller's token has expired or is refused, or the
+// process ends. send
 // sends one event with v as JSON; with an empty name it sends a comment, which keeps
 // the connection alive. After an error of send it returns.
 type Events func(ctx context.Context, send func(name string, v any) error) error
@@ -28,12 +30,16 @@ const (
 	maxProjectStreams = 16
 	// eventTimeout is how long a client may take to take an event.
 	eventTimeout = 30 * time.Second
+	// recheckInterval is how often the caller of a stream is checked again. It costs
+	// little: an Authenticator remembers what Keystone said.
+	recheckInterval = time.Minute
 )
 
 // The reasons for which a stream ends though there is more to tell, as the client reads
 // them.
 var (
 	errTokenExpired = errors.New("the token has expired")
+	errRefused      = errors.New("the token is not valid any more, or its user may not see this any more")
 	errClosing      = errors.New("the service stops")
 )
 
@@ -78,8 +84,8 @@ func (s *streams) enter(project string) (leave func(), err error) {
 // process from its end.
 func (a *API) EndStreams() { a.streams.close() }
 
-// stream answers with events.
-func (a *API) stream(w http.ResponseWriter, r *http.Request, events Events) error {
+// stream answers with events, to whom the policy rule lets see them.
+func (a *API) stream(w http.ResponseWriter, r *http.Request, rule string, events Events) error {
 	id := identityOf(r.Context())
 	leave, err := a.streams.enter(id.ProjectID)
 	if err != nil {
@@ -102,6 +108,11 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, events Events) erro
 		case <-ctx.Done():
 		}
 	})
+	watch.Go(func() {
+		if a.refused(ctx, r, rule) {
+			cancel(errRefused)
+		}
+	})
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -112,7 +123,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, events Events) erro
 	_ = s.control.SetReadDeadline(time.Time{})
 	w.WriteHeader(http.StatusOK)
 	err = events(ctx, s.send)
-	if cause := context.Cause(ctx); errors.Is(cause, errTokenExpired) || errors.Is(cause, errClosing) {
+	if cause := context.Cause(ctx); errors.Is(cause, errTokenExpired) || errors.Is(cause, errRefused) || errors.Is(cause, errClosing) {
 		_ = s.send("close", map[string]string{"reason": cause.Error()})
 		return nil
 	}
@@ -122,6 +133,36 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, events Events) erro
 		_ = s.send("close", map[string]string{"reason": karbor.Sentence(err)})
 	}
 	return nil // the answer has begun: there is no other way to say what is wrong
+}
+
+// refused checks the caller of a stream from time to time, as if the request came again.
+// It waits until the caller is refused, or ctx ends. That Keystone is away is no refusal:
+// the token ends by itself.
+func (a *API) refused(ctx context.Context, r *http.Request, rule string) bool {
+	was := identityOf(ctx)
+	crossed := a.policy.Crosses(rule, was)
+	clock := time.NewTicker(recheckInterval)
+	defer clock.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-clock.C:
+		}
+		id, err := a.authenticate(ctx, r)
+		if err == nil {
+			err = a.policy.Check(ctx, rule, id, policy.Target{ProjectID: was.ProjectID, UserID: id.UserID})
+		}
+		switch {
+		case ctx.Err() != nil:
+			return false
+		case err != nil && karbor.KindOf(err) != karbor.Unavailable:
+			return true
+		// What is followed may be another project's.
+		case err == nil && crossed && !a.policy.Crosses(rule, id):
+			return true
+		}
+	}
 }
 
 // sender sends events.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -16,7 +17,16 @@ import (
 )
 
 // streaming serves events that go on until they are ended, at /things/events.
-func streaming(t *testing.T, ids tokens) (*api.API, *httptest.Server) {
+func streaming(t *testing.T, ids api.Authenticator) (*api.API, *httptest.Server) {
+	t.Helper()
+	a := streamer(t, ids)
+	s := httptest.NewServer(a)
+	t.Cleanup(s.Close)
+	t.Cleanup(a.EndStreams)
+	return a, s
+}
+
+func streamer(t *testing.T, ids api.Authenticator) *api.API {
 	t.Helper()
 	a, err := api.New(api.Options{
 		Routes: []api.Route{{Method: "GET", Pattern: "/things/events", Rule: "plan:get", Stream: true, Summary: "Follow", Answer: "",
@@ -34,10 +44,7 @@ func streaming(t *testing.T, ids tokens) (*api.API, *httptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(a)
-	t.Cleanup(s.Close)
-	t.Cleanup(a.EndStreams)
-	return a, s
+	return a
 }
 
 // open begins a stream, and gives its lines when the first event has come.
@@ -100,5 +107,78 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 	_, lines := openStream(t, s)
 	if got := rest(lines); got != `event: close|data: {"reason":"the token has expired"}|` {
 		t.Errorf("it ends with %q", got)
+	}
+}
+
+// changing is an authenticator whose answer depends on how often it was asked.
+type changing struct {
+	asked  int
+	answer func(asked int) (*karbor.Identity, error)
+}
+
+func (c *changing) Validate(context.Context, karbor.Secret) (*karbor.Identity, error) {
+	c.asked++
+	return c.answer(c.asked)
+}
+
+func TestAStreamEndsWhenItsCallerIsRefused(t *testing.T) {
+	t.Parallel()
+	member := &karbor.Identity{UserID: "u1", ProjectID: project, Roles: []string{"member", "reader"}}
+	admin := &karbor.Identity{UserID: "u1", ProjectID: project, Roles: []string{"admin", "member", "reader"}}
+	revoked := karbor.Errorf(karbor.Unauthorized, "Keystone says no")
+	const refused = "the token is not valid any more, or its user may not see this any more"
+	for name, tt := range map[string]struct {
+		first *karbor.Identity
+		then  func(asked int) (*karbor.Identity, error)
+		// after is when the stream ends.
+		after  time.Duration
+		reason string
+	}{
+		"its token is revoked": {member, func(int) (*karbor.Identity, error) { return nil, revoked }, time.Minute, refused},
+		"its user has lost the role": {member, func(int) (*karbor.Identity, error) {
+			return &karbor.Identity{UserID: "u1", ProjectID: project}, nil
+		}, time.Minute, refused},
+		"its user is no administrator any more": {admin, func(int) (*karbor.Identity, error) { return member, nil }, time.Minute, refused},
+		"an access rule forbids it": {member, func(int) (*karbor.Identity, error) {
+			return &karbor.Identity{UserID: "u1", ProjectID: project, Roles: member.Roles, AccessRules: []karbor.AccessRule{}}, nil
+		}, time.Minute, refused},
+		"Keystone was away for a while": {member, func(asked int) (*karbor.Identity, error) {
+			switch {
+			case asked < 5:
+				return nil, karbor.Transientf("Keystone does not answer")
+			case asked < 8:
+				return member, nil
+			}
+			return nil, revoked
+		}, 7 * time.Minute, refused},
+		"all is well until the token expires": {
+			&karbor.Identity{UserID: "u1", ProjectID: project, Roles: member.Roles, ExpiresAt: time.Date(2000, 1, 1, 1, 0, 30, 0, time.UTC)},
+			func(int) (*karbor.Identity, error) { return member, nil }, time.Hour + 30*time.Second, "the token has expired"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				begun := time.Now() // midnight, 1 January 2000, UTC
+				ids := &changing{answer: func(asked int) (*karbor.Identity, error) {
+					if asked == 1 {
+						return tt.first, nil
+					}
+					return tt.then(asked)
+				}}
+				// A stream that is not ended goes on until its client leaves.
+				ctx, leave := context.WithTimeout(t.Context(), 2*time.Hour)
+				defer leave()
+				r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/"+project+"/things/events", nil)
+				r.Header.Set("X-Auth-Token", "any")
+				w := httptest.NewRecorder()
+				streamer(t, ids).ServeHTTP(w, r)
+				if took := time.Since(begun); took != tt.after {
+					t.Errorf("it ends after %s, want %s", took, tt.after)
+				}
+				if want := "event: close\ndata: {\"reason\":\"" + tt.reason + "\"}\n\n"; !strings.HasSuffix(w.Body.String(), want) {
+					t.Errorf("it ends with %q", w.Body)
+				}
+			})
+		})
 	}
 }

@@ -24,7 +24,8 @@ type Route struct {
 	Pattern string
 	// Rule is the policy rule that a caller must pass.
 	Rule string
-	// Since is the microversion that brought the route; below it there is none.
+	// Since is the microversion that brought the route. Below it there is none: the path
+	// is 405 if it takes other methods there, else 404.
 	Since Version
 	// Body is the JSON Schema of the body. A route without one takes no body, and
 	// ignores one that comes.
@@ -76,7 +77,7 @@ func bind(a *API, r Route) (*bound, error) {
 func (b *bound) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, err := b.run(r)
 	if events, ok := answer.(Events); ok && err == nil {
-		err = b.api.stream(w, r, events)
+		err = b.api.stream(w, r, b.Rule, events)
 	} else if err == nil {
 		err = write(w, http.StatusOK, answer)
 	}
@@ -91,9 +92,6 @@ func (b *bound) run(r *http.Request) (any, error) {
 	project := r.PathValue("project_id")
 	if project != id.ProjectID {
 		return nil, karbor.Errorf(karbor.Invalid, "Malformed request url: the project %s in it is not the project of the token.", quote(project))
-	}
-	if versionOf(ctx) < b.Since {
-		return nil, karbor.Errorf(karbor.NotFound, "The resource could not be found in version %s of the API; it came with %s.", versionOf(ctx), b.Since)
 	}
 	if err := b.api.policy.Check(ctx, b.Rule, id, policy.Target{ProjectID: project, UserID: id.UserID}); err != nil {
 		return nil, err

@@ -32,7 +32,8 @@ func (c *Checkpoints) discard(ctx context.Context, project, id string) error {
 	if err != nil || s == nil {
 		return err
 	}
-	if s.Status == karbor.CheckpointProtecting {
+	making := s.Status == karbor.CheckpointProtecting
+	if making {
 		// Nothing but its failure can follow: whoever makes it must be gone.
 		err = c.mayChange(ctx, s, karbor.CheckpointError, nil)
 	} else {
@@ -47,5 +48,30 @@ func (c *Checkpoints) discard(ctx context.Context, project, id string) error {
 	if err := c.BeginPurge(ctx, project, id); err != nil {
 		return err
 	}
+	if making {
+		if err := c.takeFromMaker(ctx, s); err != nil {
+			return err
+		}
+	}
 	return c.clear(ctx, nodesPrefix(project, id))
+}
+
+// takeFromMaker publishes that a checkpoint which is being made is the owner's, also where
+// it was before. Whoever makes it, and is not gone after all, may have looked for the purge
+// before it was begun and be about to publish it as available: only one of the two gets
+// the next number, and nothing is removed if it is the other.
+func (c *Checkpoints) takeFromMaker(ctx context.Context, s *state) error {
+	if err := c.claim(ctx, s.ProjectID, s.CheckpointID); err != nil {
+		return err
+	}
+	after, err := c.successor(ctx, s, karbor.CheckpointProtecting, Change{})
+	if err != nil {
+		return err
+	}
+	ctx, cancel, err := c.lease.publishing(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	return c.publish(ctx, after)
 }

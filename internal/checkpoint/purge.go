@@ -31,6 +31,59 @@ func (c *Checkpoints) purgeBegun(ctx context.Context, project, id string) (bool,
 	return err == nil, err
 }
 
+// MayRemove reports, as karbor.Conflict with the date, that the bank does not let a
+// checkpoint go yet: its objects are locked. Whoever deletes one asks before anything of it
+// is removed: what is not locked, or not any more, would be gone, and the rest of no use. A
+// bank without object lock is not asked anything.
+func (c *Checkpoints) MayRemove(ctx context.Context, projectID, id string) error {
+	if err := checkIDs(projectID, id); err != nil {
+		return err
+	}
+	if !c.bank.Traits().ObjectLock {
+		return nil
+	}
+	locked, err := c.lockedUntil(ctx, projectID, id)
+	if err != nil {
+		return fmt.Errorf("asking whether checkpoint %s is locked: %w", id, err)
+	}
+	if locked.IsZero() {
+		return nil
+	}
+	now, err := c.bank.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("asking how long checkpoint %s is locked: %w", id, err)
+	}
+	if locked.After(now) {
+		return karbor.Errorf(karbor.Conflict, "the bank has locked checkpoint %s until %s; it can be deleted then",
+			id, locked.UTC().Format("2006-01-02 15:04:05 UTC"))
+	}
+	return nil
+}
+
+// lockedUntil is until when the bank keeps a checkpoint: the description is the first of
+// what is written of it, and the figures are the last, apart from states.
+func (c *Checkpoints) lockedUntil(ctx context.Context, project, id string) (time.Time, error) {
+	s, err := c.newest(ctx, project, id)
+	if err != nil || s == nil || s.Status == karbor.CheckpointDeleted {
+		return time.Time{}, err
+	}
+	keys := []string{descriptionKey(project, id)}
+	if s.Figures != "" {
+		keys = append(keys, figuresKey(project, id, s.Figures))
+	}
+	var locked time.Time
+	for _, key := range keys {
+		i, err := c.bank.Stat(ctx, key)
+		if err != nil && karbor.KindOf(err) != karbor.NotFound {
+			return time.Time{}, err
+		}
+		if err == nil && i.LockedUntil.After(locked) {
+			locked = i.LockedUntil
+		}
+	}
+	return locked, nil
+}
+
 // Purge removes a checkpoint that is deleting: what its plug-ins left of the
 // nodes' documents and data, the indices, then it puts a tombstone in the place
 // of the state, then it removes the rest. It may be repeated after any failure.

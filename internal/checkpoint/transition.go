@@ -106,6 +106,11 @@ func (c *Checkpoints) createAvailable(ctx context.Context, d *description, chang
 	case s != nil && s.Status != karbor.CheckpointProtecting && s.Status != karbor.CheckpointAvailable:
 		return existing(d.CheckpointID)
 	case s != nil: // an earlier run, or an earlier program, was here
+		if s.Status == karbor.CheckpointProtecting {
+			if err := c.mayReturn(ctx, s); err != nil {
+				return err
+			}
+		}
 		return c.change(ctx, s, karbor.CheckpointAvailable, change)
 	}
 	if err := c.claim(ctx, d.ProjectID, d.CheckpointID); err != nil {
@@ -181,8 +186,8 @@ func (c *Checkpoints) SetState(ctx context.Context, projectID, id string, to kar
 	if err == nil && (s == nil || s.Status == karbor.CheckpointDeleted) {
 		return notFound(id)
 	}
-	if err == nil && to == karbor.CheckpointAvailable && s.Status != to && s.Status != karbor.CheckpointProtecting {
-		err = c.mayReturn(ctx, projectID, id)
+	if err == nil && to == karbor.CheckpointAvailable && s.Status != to {
+		err = c.mayReturn(ctx, s)
 	}
 	if err == nil {
 		err = c.change(ctx, s, to, change)
@@ -195,10 +200,14 @@ func (c *Checkpoints) SetState(ctx context.Context, projectID, id string, to kar
 
 // mayReturn reports why a checkpoint can't become available: what was being deleted,
 // or was discarded, may have lost some of its bytes.
-func (c *Checkpoints) mayReturn(ctx context.Context, project, id string) error {
-	begun, err := c.purgeBegun(ctx, project, id)
+func (c *Checkpoints) mayReturn(ctx context.Context, s *state) error {
+	if s.Status == karbor.CheckpointProtecting && s.Sequence == 1 {
+		return nil // Discard writes another state before it removes anything
+	}
+	begun, err := c.purgeBegun(ctx, s.ProjectID, s.CheckpointID)
 	if err == nil && begun {
-		return karbor.Errorf(karbor.Conflict, "some of what checkpoint %s held has been removed, so it can't become available; it can be deleted", id)
+		return karbor.Errorf(karbor.Conflict,
+			"some of what checkpoint %s held has been removed, so it can't become available; it can be deleted", s.CheckpointID)
 	}
 	return err
 }

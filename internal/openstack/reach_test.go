@@ -75,7 +75,7 @@ func TestReachKnowsWhatIsListed(t *testing.T) {
 	}
 	for address, want := range map[string]bool{
 		"93.184.216.34:443": true, "10.1.2.3:443": true, "10.2.2.3:443": false, "127.0.0.1:5000": true, "127.0.0.1:3306": false,
-		"169.254.169.254:80": false, "[fe80::1%lo]:80": false, "[::ffff:169.254.169.254]:80": false, "[2606:2800:220:1::1]:443": true,
+		"169.254.169.254:80": false, "168.63.129.16:80": false, "168.63.129.17:80": true, "[fe80::1%lo]:80": false, "[::ffff:169.254.169.254]:80": false, "[2606:2800:220:1::1]:443": true,
 	} {
 		if err := reach.connect("tcp", address, nil); (err == nil) != want {
 			t.Errorf("connecting to %s: %v, want it allowed: %t", address, err, want)

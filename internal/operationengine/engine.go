@@ -34,6 +34,7 @@ type Store interface {
 	ReleaseRuns(ctx context.Context, owner string) error
 	DueProbes(ctx context.Context, now, again time.Time, limit int) ([]store.LentDelegation, error)
 	NoteDelegation(ctx context.Context, d store.LentDelegation, state karbor.DelegationState, reason string, at time.Time) error
+	ProbeAgain(ctx context.Context, d store.LentDelegation, at time.Time) error
 	ReturnedDelegations(ctx context.Context, now time.Time, limit int) ([]store.ReturnedDelegation, error)
 	GaveBack(ctx context.Context, id string, again time.Time) error
 }
@@ -76,8 +77,9 @@ type Options struct {
 type Engine struct {
 	o    Options
 	wake chan struct{}
-	// begin tells the starter that there may be runs to begin.
-	begin chan struct{}
+	// begin tells the starter that there may be runs to begin, finish the finisher that
+	// there may be some that are over.
+	begin, finish chan struct{}
 	// offset is what the database's clock is ahead of this node's, in nanoseconds.
 	offset   atomic.Int64
 	disabled atomic.Bool
@@ -95,7 +97,7 @@ func New(o Options) *Engine {
 			*d = otherwise
 		}
 	}
-	return &Engine{o: o, wake: make(chan struct{}, 1), begin: make(chan struct{}, 1)}
+	return &Engine{o: o, wake: make(chan struct{}, 1), begin: make(chan struct{}, 1), finish: make(chan struct{}, 1)}
 }
 
 // Wake has the engine look at the database at once, as something has changed.
@@ -121,6 +123,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer parts.Wait()
 	e.repeat(ctx, "beginning", e.recover)
 	parts.Go(func() { e.runStarter(ctx) })
+	parts.Go(func() { e.runFinisher(ctx) })
 	parts.Go(func() { e.runTidier(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -180,22 +183,22 @@ func (e *Engine) recover(ctx context.Context) error {
 	return err
 }
 
-// look does what is due, and gives for how long there is nothing to do.
+// look makes runs of the times that have come, calls those who begin and end runs, and
+// gives for how long there is nothing to do. Nothing of theirs keeps a time waiting.
 func (e *Engine) look(ctx context.Context) (time.Duration, error) {
 	if err := e.adjust(ctx); err != nil {
 		return e.o.Poll, err
 	}
-	if err := e.Finish(ctx); err != nil {
-		return e.o.Poll, err
-	}
+	defer ring(e.finish)
 	if e.disabled.Load() {
 		return e.o.Poll, nil
 	}
 	now := e.now()
-	if err := e.Fire(ctx, now); err != nil {
+	err := e.Fire(ctx, now)
+	ring(e.begin)
+	if err != nil {
 		return e.o.Poll, err
 	}
-	ring(e.begin)
 	next, err := e.o.Store.NextDue(ctx, now)
 	if err != nil || next.IsZero() {
 		return e.o.Poll, err

@@ -2,17 +2,61 @@ package operationengine
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/store"
 )
 
 // finishBatch is how many runs are ended in one transaction.
 const finishBatch = 200
 
+// runFinisher ends runs until ctx ends, and waits for what it does after them.
+func (e *Engine) runFinisher(ctx context.Context) {
+	var working sync.WaitGroup
+	defer working.Wait()
+	places := make(chan struct{}, e.o.Workers)
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.finish:
+		}
+		err := e.finishAll(ctx, func(r store.ClaimedRun) {
+			select {
+			case <-ctx.Done():
+				return
+			case places <- struct{}{}:
+			}
+			working.Go(func() {
+				defer func() { <-places }()
+				if err := e.after(ctx, r); err != nil {
+					e.o.Logger.ErrorContext(ctx, "the end of a scheduled run can't be noted; it is tried again when its claim has ended",
+						"run", r.ID, "error", err)
+				}
+			})
+		})
+		if err != nil && ctx.Err() == nil && !failing {
+			e.o.Logger.ErrorContext(ctx, "ending scheduled runs failed; it is tried again", "error", err)
+		}
+		failing = err != nil
+	}
+}
+
 // Finish ends the runs whose operations are over, and does what is to be done after
-// them.
+// them, one after another.
 func (e *Engine) Finish(ctx context.Context) error {
+	var failed error
+	err := e.finishAll(ctx, func(r store.ClaimedRun) { failed = errors.Join(failed, e.after(ctx, r)) })
+	return errors.Join(failed, err)
+}
+
+// finishAll ends the runs whose operations are over, and calls do with those after which
+// there is something to do.
+func (e *Engine) finishAll(ctx context.Context, do func(store.ClaimedRun)) error {
 	for {
 		now := e.now()
 		claimed, looked, err := e.o.Store.FinishRuns(ctx, store.Lease{Owner: e.o.Node, Now: now, Until: now.Add(e.o.Lease)}, finishBatch, e.hasMore)
@@ -20,9 +64,7 @@ func (e *Engine) Finish(ctx context.Context) error {
 			return err
 		}
 		for _, r := range claimed {
-			if err := e.after(ctx, r); err != nil {
-				return err
-			}
+			do(r)
 		}
 		if looked < finishBatch || ctx.Err() != nil {
 			return ctx.Err()
@@ -40,8 +82,8 @@ func (e *Engine) after(ctx context.Context, r store.ClaimedRun) error {
 	}
 	call, cancel := context.WithTimeout(ctx, e.o.StartTimeout)
 	defer cancel()
-	c, err := e.borrow(call, r)
 	note := ""
+	c, err := e.borrowAnew(call, r)
 	if err == nil {
 		note, err = e.o.Runners[r.Operation.OperationType].After(call, c, r)
 	}
@@ -52,8 +94,22 @@ func (e *Engine) after(ctx context.Context, r store.ClaimedRun) error {
 	case err != nil && waits(err):
 		return e.o.Store.PostponeRun(ctx, r.Claim, now.Add(pauseAfter(r.Claim.Number)), karbor.Sentence(err))
 	case err != nil:
+		if err := e.noteBroken(ctx, r, err, now); err != nil {
+			return err
+		}
 		return e.o.Store.EndRun(ctx, r.Claim, r.ScheduledOperationID, karbor.RunError,
 			"the checkpoint is available, but what comes after it failed: "+karbor.Sentence(err), now)
 	}
 	return e.o.Store.EndRun(ctx, r.Claim, r.ScheduledOperationID, karbor.RunSuccess, note, now)
+}
+
+// borrowAnew gives the user of a run that is over. The operation may have taken long, and
+// a token may outlive its user: Keystone is asked whether the delegation still works.
+func (e *Engine) borrowAnew(ctx context.Context, r store.ClaimedRun) (protectionservice.Caller, error) {
+	c, err := e.borrow(ctx, r)
+	if err != nil {
+		return c, err
+	}
+	c.Run = runOf(r)
+	return c, lendable(e.o.Lender.ProbeLent(ctx, r.ScheduledOperationID, r.Delegation))
 }

@@ -110,10 +110,15 @@ func (e *Engine) attempt(ctx context.Context, r store.ClaimedRun) error {
 	if err != nil {
 		return err
 	}
-	c.Run = &protectionservice.ScheduledRun{
+	c.Run = runOf(r)
+	return runner.Start(ctx, c, r)
+}
+
+// runOf says for which run its user acts.
+func runOf(r store.ClaimedRun) *protectionservice.ScheduledRun {
+	return &protectionservice.ScheduledRun{
 		Claim: r.Claim, ScheduledOperationID: r.ScheduledOperationID, TriggerID: r.Operation.TriggerID,
 	}
-	return runner.Start(ctx, c, r)
 }
 
 // errBroken says that a delegation does not work any more.
@@ -125,13 +130,29 @@ func (e *Engine) borrow(ctx context.Context, r store.ClaimedRun) (protectionserv
 		return protectionservice.Caller{}, &karbor.Error{Kind: karbor.Forbidden, Message: missingDelegation}
 	}
 	c, err := e.o.Lender.Borrow(ctx, r.ScheduledOperationID, r.Delegation)
-	if err != nil && !waits(err) {
-		err = &karbor.Error{Kind: karbor.Unauthorized, Cause: errors.Join(errBroken, err), Message: brokenDelegation(err)}
-	}
-	return c, err
+	return c, lendable(err)
 }
 
-const missingDelegation = "it can't act as its user, as it is older than the operation engine; update it, so that it may"
+// lendable says of an error of a Lender whether it means that the delegation is broken.
+func lendable(err error) error {
+	if err == nil || waits(err) {
+		return err
+	}
+	return &karbor.Error{Kind: karbor.Unauthorized, Cause: errors.Join(errBroken, err), Message: brokenDelegation(err)}
+}
+
+// noteBroken notes that a delegation is broken, if that is why something failed. Keystone
+// may have let a token go on whose trust is gone: then the cloud has refused it.
+func (e *Engine) noteBroken(ctx context.Context, r store.ClaimedRun, why error, now time.Time) error {
+	if !errors.Is(why, errBroken) && karbor.KindOf(why) != karbor.Unauthorized {
+		return nil
+	}
+	d := store.LentDelegation{ScheduledOperationID: r.ScheduledOperationID, Sealed: r.Delegation}
+	return e.o.Store.NoteDelegation(ctx, d, karbor.DelegationBroken, karbor.Sentence(why), now)
+}
+
+const missingDelegation = "it can't act as its user, as another user has changed its plan or trigger, or it is older than the operation engine; " +
+	"update it, so that it may"
 
 // brokenDelegation says what a broken delegation means, and what helps.
 func brokenDelegation(err error) string {
@@ -169,12 +190,8 @@ func (e *Engine) settle(ctx context.Context, r store.ClaimedRun, why error, stop
 	}
 	e.o.Logger.WarnContext(ctx, "a scheduled operation could not be started", "scheduled_operation", r.ScheduledOperationID,
 		"run", r.ID, "project", r.ProjectID, "error", why)
-	// Keystone may have let a token go on whose trust is gone: then the cloud has refused it.
-	if errors.Is(why, errBroken) || karbor.KindOf(why) == karbor.Unauthorized {
-		d := store.LentDelegation{ScheduledOperationID: r.ScheduledOperationID, Sealed: r.Delegation}
-		if err := e.o.Store.NoteDelegation(ctx, d, karbor.DelegationBroken, reason, now); err != nil {
-			return err
-		}
+	if err := e.noteBroken(ctx, r, why, now); err != nil {
+		return err
 	}
 	return e.o.Store.EndRun(ctx, r.Claim, r.ScheduledOperationID, karbor.RunError, reason, now)
 }

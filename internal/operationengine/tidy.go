@@ -70,7 +70,8 @@ func (e *Engine) probe(ctx context.Context, d store.LentDelegation) error {
 	case err == nil:
 		return e.o.Store.NoteDelegation(ctx, d, karbor.DelegationGood, "", e.now())
 	case waits(err):
-		return nil // that Keystone is away says nothing of the delegation
+		// That Keystone is away says nothing of the delegation.
+		return e.o.Store.ProbeAgain(ctx, d, e.now().Add(doubtPause))
 	}
 	e.o.Logger.WarnContext(ctx, "a scheduled operation can't act as its user any more", "scheduled_operation", d.ScheduledOperationID, "error", err)
 	return e.o.Store.NoteDelegation(ctx, d, karbor.DelegationBroken, brokenDelegation(err), e.now())

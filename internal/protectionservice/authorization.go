@@ -125,9 +125,19 @@ func (s *Service) revoke(ctx context.Context, d openstack.Delegation) {
 	}
 }
 
+// keepSession keeps the session of an operation in memory. A process that only accepts
+// operations never hears of their ends, and has no use for it. Others may carry an
+// operation out that was accepted here: when there are more than maxRunning, all are
+// forgotten, and made again from what is sealed.
 func (s *Service) keepSession(operation string, cloud karbor.Cloud) {
+	if s.front {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.sessions) >= maxRunning {
+		clear(s.sessions)
+	}
 	s.sessions[operation] = cloud
 }
 

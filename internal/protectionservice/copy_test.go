@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -196,11 +197,17 @@ func TestDamageOfTheSourceEndsItsCopyAndNoOther(t *testing.T) {
 // damage changes a byte of the data of a checkpoint in the main bank.
 func (s *site) damage(id string) {
 	s.t.Helper()
-	for key, text := range s.bank.Snapshot() {
+	s.damageIn(s.bank, id)
+}
+
+// damageIn changes a byte of the data of a checkpoint in a bank.
+func (s *site) damageIn(m *banktest.Memory, id string) {
+	s.t.Helper()
+	for key, text := range m.Snapshot() {
 		if strings.Contains(key, id) && strings.Contains(key, "/data/data/") && !strings.HasSuffix(key, "/manifest") && len(text) > 100 {
 			changed := []byte(text)
 			changed[50] ^= 1
-			if err := s.bank.Put(s.t.Context(), key, strings.NewReader(string(changed)), int64(len(changed))); err != nil {
+			if err := m.Put(s.t.Context(), key, strings.NewReader(string(changed)), int64(len(changed))); err != nil {
 				s.t.Fatal(err)
 			}
 			return

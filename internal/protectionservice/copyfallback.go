@@ -110,9 +110,6 @@ func (s *Service) standIn(ctx context.Context, op store.Operation, made karbor.C
 	if err := s.store.StandIn(ctx, op.ID, in); err != nil {
 		return fmt.Errorf("having the copy %s stand in: %w", made.ID, err)
 	}
-	s.mu.Lock()
-	delete(s.running, op.ID) // the next step reads what it is now
-	s.mu.Unlock()
 	s.log.WarnContext(ctx, "a copy stands in for a checkpoint that can't be read", "operation", op.ID, "checkpoint", op.CheckpointID,
 		"copy", made.ID, "bank", made.Bank, "error", why)
 	return nil
@@ -192,12 +189,14 @@ func (b backed) spare(ctx context.Context, name string, offset int64, trouble er
 			s.log.WarnContext(ctx, "a copy can't stand in", "operation", op.ID, "copy", one.ID, "bank", one.Bank, "error", err)
 			continue
 		}
-		s.log.WarnContext(ctx, "data that is damaged is read from a copy", "operation", op.ID, "checkpoint", op.CheckpointID, "resource", b.node,
-			"data", name, "offset", offset, "copy", one.ID, "bank", one.Bank, "error", trouble)
+		// From here on the copy is in use, unless it is being deleted already.
 		in := karbor.StandIn{CheckpointID: one.ID, Bank: one.Bank, Reason: fmt.Sprintf("the data of %s is damaged in its bank", b.node)}
 		if err := s.store.SayStandIn(ctx, op.ID, in); err != nil {
-			s.log.ErrorContext(ctx, "that a copy stands in can't be recorded", "operation", op.ID, "error", err)
+			s.log.WarnContext(ctx, "a copy can't stand in", "operation", op.ID, "copy", one.ID, "bank", one.Bank, "error", errors.Join(err, r.Close()))
+			continue
 		}
+		s.log.WarnContext(ctx, "data that is damaged is read from a copy", "operation", op.ID, "checkpoint", op.CheckpointID, "resource", b.node,
+			"data", name, "offset", offset, "copy", one.ID, "bank", one.Bank, "error", trouble)
 		return r
 	}
 	return nil

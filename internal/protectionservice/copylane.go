@@ -78,7 +78,6 @@ func (s *Service) copyLane(ctx context.Context, task *workflow.Task) error {
 	}
 	l := lane{Service: s, op: w.op, from: w.provider, to: to, task: task, arrived: s.arrivedAt(to)}
 	dead := ""
-	copied := false
 	for _, item := range items {
 		if item.Bank != to.Target || !item.EndedAt.IsZero() {
 			continue
@@ -94,7 +93,6 @@ func (s *Service) copyLane(ctx context.Context, task *workflow.Task) error {
 			return ctx.Err()
 		}
 		if err == nil {
-			copied = true
 			continue
 		}
 		reason := copyReason(err)
@@ -110,9 +108,7 @@ func (s *Service) copyLane(ctx context.Context, task *workflow.Task) error {
 			return err
 		}
 	}
-	if copied {
-		l.prune(ctx)
-	}
+	l.prune(ctx)
 	return nil
 }
 
@@ -143,9 +139,10 @@ func (l lane) copy(ctx context.Context, item store.Copied) error {
 	}
 	moved := &pacedCopy{lane: l, item: item}
 	copier := &replication.Copier{
-		From:       replication.Side{Checkpoints: l.from.Checkpoints(), Domains: l.from.Domains()},
+		From:       replication.Side{Checkpoints: l.from.Checkpoints(), Domains: l.from.Domains(), Lags: l.from.Lags()},
 		To:         replication.Side{Checkpoints: l.to.Checkpoints(), Domains: l.to.Domains()},
 		ProviderID: l.op.ProviderID,
+		Counted:    true, // what is bound to another service is not accepted
 		Progress:   func(done, total int64) { moved.tell(ctx, done, total) },
 		As:         func(original karbor.Checkpoint) karbor.Checkpoint { return copyOf(original, item.CopyID) },
 		Arrival:    &replication.Arrival{State: l.arrived, Since: l.now().Add(-arrivedLasts)},
@@ -176,10 +173,15 @@ func (l lane) end(ctx context.Context, item store.Copied, o store.CopiedOutcome)
 }
 
 // fail removes a half copy from the target, and keeps why it failed. A bank that does not let it
-// go keeps the rest until the copy is deleted, as with a checkpoint that could not be made.
+// go keeps the rest until the copy is deleted, as with a checkpoint that could not be made. A copy
+// that was whole before somebody could say so stays, and has not failed.
 func (l lane) fail(ctx context.Context, item store.Copied, reason string) error {
 	there := l.to.Checkpoints()
-	err := there.Discard(ctx, l.op.ProjectID, item.CopyID)
+	made, err := there.Get(ctx, l.op.ProjectID, item.CopyID)
+	if err == nil && made.Status == karbor.CheckpointAvailable {
+		return l.end(ctx, item, store.CopiedOutcome{Size: made.Size, Figures: made.Figures})
+	}
+	err = there.Discard(ctx, l.op.ProjectID, item.CopyID)
 	if err == nil {
 		err = there.SetState(ctx, l.op.ProjectID, item.CopyID, karbor.CheckpointError, checkpoint.Change{Reasons: map[string]string{"": reason}})
 	}
@@ -197,23 +199,37 @@ func (l lane) fail(ctx context.Context, item store.Copied, reason string) error 
 func (l lane) clearFailed(ctx context.Context, item store.Copied) {
 	copies, err := l.store.CopiesOf(ctx, l.op.ProjectID, l.op.ProviderID, item.CheckpointID)
 	for _, old := range copies {
-		if old.Bank != l.to.Target || old.Status != karbor.CheckpointError || old.ID == item.CopyID {
-			continue
+		if old.Bank == l.to.Target && old.Status == karbor.CheckpointError && old.ID != item.CopyID {
+			err = errors.Join(err, l.clear(ctx, old))
 		}
-		there := l.to.Checkpoints()
-		oneErr := there.SetState(ctx, old.ProjectID, old.ID, karbor.CheckpointDeleting, checkpoint.Change{})
-		if oneErr == nil {
-			oneErr = there.Purge(ctx, old.ProjectID, old.ID)
-		}
-		if oneErr == nil || karbor.KindOf(oneErr) == karbor.NotFound {
-			old.Status = karbor.CheckpointDeleted
-			oneErr = l.store.PutCheckpoint(ctx, old)
-		}
-		err = errors.Join(err, oneErr)
 	}
 	if err != nil && ctx.Err() == nil {
 		l.log.WarnContext(ctx, "an earlier copy that failed is not removed", "operation", l.op.ID, "provider", l.to.Place(), "error", err)
 	}
+}
+
+// clear removes a copy that failed, unless it is held or in use, or its bank knows better than
+// the catalogue that it is whole.
+func (l lane) clear(ctx context.Context, old karbor.Checkpoint) error {
+	keepings, err := l.store.Keepings(ctx, old.ProviderID, []string{old.ID})
+	if err != nil || keepings[old.ID].Hold.On(l.now()) {
+		return err
+	}
+	if err := l.store.CheckpointIdle(ctx, old.ProviderID, old.ID); err != nil {
+		return err
+	}
+	there := l.to.Checkpoints()
+	err = there.SetState(ctx, old.ProjectID, old.ID, karbor.CheckpointDeleting, checkpoint.Change{
+		From: []karbor.CheckpointStatus{karbor.CheckpointError, karbor.CheckpointProtecting},
+	})
+	if err == nil {
+		err = there.Purge(ctx, old.ProjectID, old.ID)
+	}
+	if err != nil && karbor.KindOf(err) != karbor.NotFound {
+		return err
+	}
+	old.Status = karbor.CheckpointDeleted
+	return l.store.PutCheckpoint(ctx, old)
 }
 
 // pacedCopy keeps, now and then, how far a copy is.

@@ -17,13 +17,14 @@ import (
 )
 
 // far is a copy target's bank that outlives the process. fault, if any, is asked before each
-// write, and deaf before each call.
+// write, deaf before each call, and removing is told of each delete.
 type far struct {
 	*banktest.Memory
 
-	mu    sync.Mutex
-	fault func(key string) error
-	deaf  bool
+	mu       sync.Mutex
+	fault    func(key string) error
+	deaf     bool
+	removing func(ctx context.Context, key string)
 }
 
 func (f *far) set(fault func(key string) error, deaf bool) {
@@ -91,9 +92,18 @@ func (b farBank) Create(ctx context.Context, key string, body io.Reader, size in
 	return b.Bank.Create(ctx, key, body, size)
 }
 
-func (b farBank) Delete(ctx context.Context, key string) error { return b.Bank.Delete(ctx, key) }
-func (b farBank) Now(ctx context.Context) (time.Time, error)   { return b.Bank.Now(ctx) }
-func (b farBank) Traits() bank.Traits                          { return b.Bank.Traits() }
+func (b farBank) Delete(ctx context.Context, key string) error {
+	b.mu.Lock()
+	removing := b.removing
+	b.mu.Unlock()
+	if removing != nil {
+		removing(ctx, key)
+	}
+	return b.Bank.Delete(ctx, key)
+}
+
+func (b farBank) Now(ctx context.Context) (time.Time, error) { return b.Bank.Now(ctx) }
+func (b farBank) Traits() bank.Traits                        { return b.Bank.Traits() }
 
 // copies makes a site whose provider has the copy target offsite, and keys where they are wanted.
 func copies(t *testing.T, keep string, keys bool) *site {

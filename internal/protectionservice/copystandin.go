@@ -7,7 +7,6 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/provider"
-	"github.com/karbor/karbor/internal/store"
 )
 
 // evenDamaged has a copy stand in for a checkpoint, too, that is known to be damaged.
@@ -62,15 +61,20 @@ func (s *Service) unfit(ctx context.Context, p *provider.Provider, cp karbor.Che
 	if !damaged {
 		return "", nil
 	}
-	found, err := s.store.Verifications(ctx, store.VerificationFilter{ProjectID: cp.ProjectID, ProviderID: cp.ProviderID, CheckpointID: cp.ID},
-		store.Page{Limit: 1})
+	keepings, err := s.store.Keepings(ctx, cp.ProviderID, []string{cp.ID})
 	if err != nil {
 		return "", err
 	}
-	if len(found) > 0 && found[0].Status == karbor.VerificationError && found[0].StandIn == nil {
-		return fmt.Sprintf("its newest verification, %s, has found faults", found[0].ID), nil
+	if k := keepings[cp.ID]; faulty(k) {
+		return fmt.Sprintf("its newest verification, of %s, has found faults", k.LastVerified.At.UTC().Format("2006-01-02 15:04:05 UTC")), nil
 	}
 	return "", nil
+}
+
+// faulty reports whether the newest verification of a checkpoint that came to its end has found
+// faults in it: one that was cancelled, or that a copy stood in for, tells nothing.
+func faulty(k karbor.Keeping) bool {
+	return k.LastVerified != nil && k.LastVerified.Result == karbor.VerificationError
 }
 
 // asked gives the id of the checkpoint that was asked for.

@@ -10,8 +10,8 @@ import (
 
 // DeleteCheckpoint accepts the delete of a checkpoint: when it returns, the
 // checkpoint is durable as deleting. One whose state forbids it, that is in use
-// by a restore, is held, or is the newest one in which something was found good by a
-// verification, is karbor.Conflict. Where an administrator deletes another project's,
+// by a restore, is held, is locked by its bank, or is the newest one in which something was
+// found good by a verification, is karbor.Conflict. Where an administrator deletes another project's,
 // what is left of it in the cloud is removed in the tenant's name as long as that is
 // possible: the administrator's own delegation does not reach there.
 func (s *Service) DeleteCheckpoint(ctx context.Context, c Caller, providerID, id string) error {
@@ -38,6 +38,10 @@ func (s *Service) delete(ctx context.Context, c Caller, d deletion) error {
 	if err := s.usable(p); err != nil {
 		return err
 	}
+	// Before anything is accepted: one that is locked stays whole, and as it is.
+	if err := p.Checkpoints().MayRemove(ctx, cp.ProjectID, cp.ID); err != nil {
+		return err
+	}
 	if !c.crosses() {
 		s.renewLeftovers(ctx, c, p.ID, cp.ID)
 	}
@@ -50,8 +54,9 @@ func (s *Service) delete(ctx context.Context, c Caller, d deletion) error {
 			CheckpointTo:   karbor.CheckpointDeleting,
 			Gate:           s.gate(d.by == ByForce),
 		},
-		logStatus: karbor.LogStatus(karbor.CheckpointDeleting),
-		extra:     extra,
+		logStatus:            karbor.LogStatus(karbor.CheckpointDeleting),
+		extra:                extra,
+		scheduledOperationID: d.scheduledOperationID,
 	})
 }
 

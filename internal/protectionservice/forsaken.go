@@ -109,7 +109,9 @@ func (s *Service) correct(ctx context.Context, p *provider.Provider, known store
 		return err
 	case err != nil && known.Status == karbor.CheckpointDeleting:
 		s.log.WarnContext(ctx, "a checkpoint is deleting in the catalogue and gone from its bank", "provider", p.Place(), "checkpoint", known.ID)
-		return s.store.SetCheckpointStatus(ctx, known.ProjectID, p.ID, known.ID, karbor.CheckpointDeleted)
+		return s.store.PutCheckpoint(ctx, karbor.Checkpoint{
+			ID: known.ID, ProjectID: known.ProjectID, ProviderID: p.ID, Status: karbor.CheckpointDeleted,
+		})
 	case err != nil:
 		s.log.WarnContext(ctx, "a checkpoint is protecting in the catalogue and not in its bank", "provider", p.Place(), "checkpoint", known.ID)
 		return s.store.SetCheckpointStatus(ctx, known.ProjectID, p.ID, known.ID, karbor.CheckpointError)

@@ -76,6 +76,10 @@ func TestTheCatalogueSaysWhatTheBankDoesOfWhatNobodyWorksOn(t *testing.T) {
 			t.Errorf("it is %s, want %s", got.Status, want)
 		}
 	}
+	if _, err := s.store.Checkpoint(t.Context(), projectID, providerID, gone.ID); err == nil || karbor.KindOf(err) != karbor.NotFound {
+		t.Errorf("what has gone from its bank is listed still: %v", err)
+	}
+	s.wantUsage("2+0", "0+0")
 }
 
 func TestWhatAnotherServiceWorksOnIsLeftAlone(t *testing.T) {

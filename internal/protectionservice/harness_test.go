@@ -113,6 +113,8 @@ type site struct {
 	keeps atomic.Int64
 	// stuck has the bank refuse to delete what belongs to nodes.
 	stuck atomic.Bool
+	// locked has the bank keep what it has, for so long from when it was written.
+	locked atomic.Int64
 	// deaf has the bank not answer, and reads, if positive, fail all but so many reads
 	// of descriptions less one.
 	deaf  atomic.Bool

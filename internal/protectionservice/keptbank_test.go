@@ -45,6 +45,20 @@ func (k kept) Get(ctx context.Context, key string, offset, length int64) (io.Rea
 
 func (kept) Close() error { return nil }
 
+func (k kept) Traits() bank.Traits {
+	traits := k.Bank.Traits()
+	traits.ObjectLock = k.locked.Load() > 0
+	return traits
+}
+
+func (k kept) Stat(ctx context.Context, key string) (bank.Info, error) {
+	i, err := k.Bank.Stat(ctx, key)
+	if locked := time.Duration(k.locked.Load()); locked > 0 && err == nil {
+		i.LockedUntil = i.ModTime.Add(locked)
+	}
+	return i, err
+}
+
 func (k kept) Delete(ctx context.Context, key string) error {
 	if k.stuck.Load() && strings.Contains(key, "/nodes/") {
 		return karbor.Errorf(karbor.Forbidden, "the bank lets nothing go")

@@ -219,7 +219,10 @@ func (s *Service) renewOne(ctx context.Context, c Caller, operationID string) er
 		return fmt.Errorf("keeping the delegation of operation %s: %w", op.ID, err)
 	}
 	s.drop(op.ID)
-	if previous, err := openstack.DecodeDelegation(old.Delegation); err == nil && len(old.Delegation) > 0 {
+	if old.Lent || len(old.Delegation) == 0 {
+		return nil // a scheduled operation's stays
+	}
+	if previous, err := openstack.DecodeDelegation(old.Delegation); err == nil {
 		s.revoke(ctx, previous)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -56,7 +57,7 @@ func (s *Service) Lend(ctx context.Context, c Caller, scheduledOperationID strin
 		return store.Lent{}, karbor.Errorf(karbor.Forbidden, "only people of the project itself can have it act as them")
 	}
 	who := *c.Identity
-	if roles := slices.DeleteFunc(slices.Clone(who.Roles), func(r string) bool { return slices.Contains(s.lending.Withheld, r) }); len(roles) > 0 {
+	if roles := slices.DeleteFunc(slices.Clone(who.Roles), func(r string) bool { return s.withheld(r) }); len(roles) > 0 {
 		who.Roles = roles
 	}
 	d, err := s.delegateFor(ctx, &who, s.lending.Lifetime)
@@ -68,6 +69,11 @@ func (s *Service) Lend(ctx context.Context, c Caller, scheduledOperationID strin
 		lent.Kind = karbor.DelegationCredential
 	}
 	return lent, nil
+}
+
+// withheld reports whether a role is not lent. Keystone tells no roles apart by case.
+func (s *Service) withheld(role string) bool {
+	return slices.ContainsFunc(s.lending.Withheld, func(w string) bool { return strings.EqualFold(w, role) })
 }
 
 // lentPurpose binds a sealed delegation to the scheduled operation that it is lent to.

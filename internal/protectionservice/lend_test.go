@@ -106,6 +106,7 @@ func TestRolesOfAdministratorsAreNotLent(t *testing.T) {
 	for _, test := range []struct{ has, want []string }{
 		{[]string{"admin", "member", "reader"}, []string{"member", "reader"}},
 		{[]string{"member"}, []string{"member"}},
+		{[]string{"Admin", "member"}, []string{"member"}},
 		{[]string{"admin"}, []string{"admin"}},
 	} {
 		c := s.caller()

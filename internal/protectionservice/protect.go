@@ -130,6 +130,9 @@ type acceptance struct {
 	logStatus karbor.LogStatus
 	extra     map[string]json.RawMessage
 	target    *target
+	// scheduledOperationID is the scheduled operation after whose run it is, whose
+	// delegation it uses, or "".
+	scheduledOperationID string
 }
 
 // accept makes an operation durable: what its kind has filled in, the log, a
@@ -143,7 +146,7 @@ func (s *Service) accept(ctx context.Context, c Caller, p *provider.Provider, a 
 	a.Log = karbor.OperationLog{
 		ID: op.ID, ProjectID: op.ProjectID, OperationType: op.Type, CheckpointID: op.CheckpointID,
 		PlanID: op.PlanID, ProviderID: p.ID, RestoreID: op.RestoreID,
-		Status: a.logStatus, StartedAt: now, ExtraInfo: a.extra,
+		Status: a.logStatus, StartedAt: now, ExtraInfo: a.extra, ScheduledOperationID: a.scheduledOperationID,
 	}
 	if c.Run != nil {
 		c.Run.begin(&a)

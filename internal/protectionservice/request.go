@@ -99,10 +99,14 @@ func (s *Service) honourFail(ctx context.Context, op store.Operation, r store.Re
 // honourRetry asks once more for what an operation has failed to do, and answers with
 // what came of it. That is possible without the tenant only where nothing has to be done
 // in the tenant's cloud: the leave to act there ended with the operation.
+// Of several processes one does it.
 func (s *Service) honourRetry(ctx context.Context, op store.Operation, r store.Request) error {
+	if mine, err := s.store.TakeRequest(ctx, &r); err != nil || !mine {
+		return err
+	}
 	answer, err := s.again(ctx, op)
 	if err != nil && karbor.IsTransient(err) {
-		return err
+		return errors.Join(err, s.store.GiveBackRequest(ctx, r))
 	}
 	if err != nil {
 		answer = "refused: " + karbor.Sentence(err)

@@ -3,7 +3,6 @@ package protectionservice
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -35,16 +34,13 @@ func chosen(g *karbor.Graph, c karbor.RestoreChoices) (*karbor.Graph, error) {
 			}
 		}
 	}
+	nodesOf := nodesByResource(g)
 	for i, key := range c.Resources {
-		found := false
-		for _, n := range g.Nodes() {
-			if n.Resource.Key() == key {
-				found = true
-				take(n, c.Dependents == "" || c.Dependents == karbor.DependentsRestore)
-			}
-		}
-		if !found {
+		if len(nodesOf[key]) == 0 {
 			return nil, karbor.Errorf(karbor.Invalid, "resources[%d]: there is no resource %q in the checkpoint", i, key)
+		}
+		for _, n := range nodesOf[key] {
+			take(n, c.Dependents == "" || c.Dependents == karbor.DependentsRestore)
 		}
 	}
 	if c.Dependents == karbor.DependentsRefuse {
@@ -74,12 +70,14 @@ type absence struct {
 // missing lists what the nodes of a part depend on outside of it, each once.
 func missing(g *karbor.Graph, in map[karbor.NodeKey]bool) []absence {
 	var out []absence
+	listed := map[karbor.NodeKey]bool{}
 	for _, n := range g.Nodes() {
 		if !in[n.Key()] {
 			continue
 		}
 		for _, child := range g.Children(n) {
-			if !in[child.Key()] && !slices.ContainsFunc(out, func(a absence) bool { return a.Key() == child.Key() }) {
+			if key := child.Key(); !in[key] && !listed[key] {
+				listed[key] = true
 				out = append(out, absence{child, n})
 			}
 		}

@@ -23,13 +23,13 @@ func checkStages(g *karbor.Graph, stages []karbor.RestoreStage) error {
 	if len(stages) > karbor.MaxStages {
 		return karbor.Errorf(karbor.Invalid, "stages: there are %d, which is more than %d", len(stages), karbor.MaxStages)
 	}
-	stageOf := map[karbor.NodeKey]int{}
+	stageOf, nodesOf := map[karbor.NodeKey]int{}, nodesByResource(g)
 	for i, stage := range stages {
 		if stage.Delay < 0 || stage.Delay > int64(karbor.MaxStageDelay/time.Second) {
 			return karbor.Errorf(karbor.Invalid, "stages[%d].delay: %d is not between 0 and %d seconds", i, stage.Delay, int64(karbor.MaxStageDelay/time.Second))
 		}
 		for j, key := range stage.Resources {
-			nodes := nodesOf(g, key)
+			nodes := nodesOf[key]
 			if len(nodes) == 0 {
 				return karbor.Errorf(karbor.Invalid, "stages[%d].resources[%d]: there is no resource %q in the restore", i, j, key)
 			}
@@ -41,42 +41,54 @@ func checkStages(g *karbor.Graph, stages []karbor.RestoreStage) error {
 			}
 		}
 	}
+	latest := latestBelow(g, stageOf)
 	for _, n := range g.Nodes() {
-		if i, staged := stageOf[n.Key()]; staged {
-			if later := laterBelow(g, n, i, stageOf); later != nil {
-				return karbor.Errorf(karbor.Invalid, "stages: %q depends on %q, which is in a later stage", n.Resource.Key(), later.Resource.Key())
+		i, staged := stageOf[n.Key()]
+		if last := latest[n.Key()]; staged && last != nil && stageOf[last.Key()] > i {
+			return karbor.Errorf(karbor.Invalid, "stages: %q depends on %q, which is in a later stage", n.Resource.Key(), last.Resource.Key())
+		}
+	}
+	return nil
+}
+
+// latestBelow gives, for each node, the one of the latest stage among those that it
+// depends on, directly or not; nil where none of them is in a stage.
+func latestBelow(g *karbor.Graph, stageOf map[karbor.NodeKey]int) map[karbor.NodeKey]*karbor.Node {
+	latest := make(map[karbor.NodeKey]*karbor.Node, len(g.Nodes()))
+	var visit func(n *karbor.Node) *karbor.Node
+	visit = func(n *karbor.Node) *karbor.Node {
+		key := n.Key()
+		if found, seen := latest[key]; seen {
+			return found
+		}
+		latest[key] = nil
+		var last *karbor.Node
+		for _, c := range g.Children(n) {
+			for _, candidate := range []*karbor.Node{c, visit(c)} {
+				if candidate == nil {
+					continue
+				}
+				stage, staged := stageOf[candidate.Key()]
+				if staged && (last == nil || stage > stageOf[last.Key()]) {
+					last = candidate
+				}
 			}
 		}
+		latest[key] = last
+		return last
 	}
-	return nil
-}
-
-// laterBelow gives a node of a later stage that n depends on, directly or not, or nil.
-func laterBelow(g *karbor.Graph, n *karbor.Node, stage int, stageOf map[karbor.NodeKey]int) *karbor.Node {
-	seen := map[karbor.NodeKey]bool{}
-	open := g.Children(n)
-	for len(open) > 0 {
-		c := open[0]
-		open = open[1:]
-		if seen[c.Key()] {
-			continue
-		}
-		seen[c.Key()] = true
-		if i, staged := stageOf[c.Key()]; staged && i > stage {
-			return c
-		}
-		open = append(open, g.Children(c)...)
-	}
-	return nil
-}
-
-// nodesOf gives the nodes of a resource, in whatever role.
-func nodesOf(g *karbor.Graph, key string) []*karbor.Node {
-	var out []*karbor.Node
 	for _, n := range g.Nodes() {
-		if n.Resource.Key() == key {
-			out = append(out, n)
-		}
+		visit(n)
+	}
+	return latest
+}
+
+// nodesByResource gives the nodes of each resource, in whatever role, by its key.
+func nodesByResource(g *karbor.Graph) map[string][]*karbor.Node {
+	out := make(map[string][]*karbor.Node, len(g.Nodes()))
+	for _, n := range g.Nodes() {
+		key := n.Resource.Key()
+		out[key] = append(out[key], n)
 	}
 	return out
 }
@@ -84,12 +96,21 @@ func nodesOf(g *karbor.Graph, key string) []*karbor.Node {
 // stage has the Complete hooks of each stage wait until those of the one before are
 // over, and the pause is. It gives the pauses that nobody waits for.
 func (b *flowBuilder) stage(stages []karbor.RestoreStage) (last []string) {
+	if len(stages) < 2 {
+		return nil
+	}
+	nodes := b.stageNodes(stages)
+	at := make(map[string]int, len(b.steps))
+	for i, s := range b.steps {
+		at[s.ID] = i
+	}
 	for i := 1; i < len(stages); i++ {
 		pause := actionPause + ":" + strconv.Itoa(i)
-		after := slices.Clone(last)
-		for _, n := range b.stageNodes(stages[i-1]) {
+		after, there := slices.Clone(last), map[string]bool{}
+		for _, n := range nodes[i-1] {
 			for _, id := range b.waits[event{n, complete}] {
-				if !slices.Contains(after, id) {
+				if !there[id] {
+					there[id] = true
 					after = append(after, id)
 				}
 			}
@@ -102,26 +123,25 @@ func (b *flowBuilder) stage(stages []karbor.RestoreStage) (last []string) {
 			Limit: poolPause, Timeout: time.Duration(stages[i].Delay)*time.Second + timeoutSteps,
 		})
 		last = []string{pause}
-		for _, n := range b.stageNodes(stages[i]) {
-			id := stepID(phaseNames[complete], b.graph, n)
-			for s := range b.steps {
-				if b.steps[s].ID == id {
-					b.steps[s].After = append(slices.Clone(b.steps[s].After), pause)
-				}
+		for _, n := range nodes[i] {
+			if s, found := at[stepID(phaseNames[complete], b.graph, n)]; found {
+				b.steps[s].After = append(slices.Clone(b.steps[s].After), pause)
 			}
 		}
 	}
-	if len(stages) > 1 {
-		b.steps = ordered(b.steps)
-	}
+	b.steps = ordered(b.steps)
 	return last
 }
 
-func (b *flowBuilder) stageNodes(stage karbor.RestoreStage) []int {
-	var out []int
-	for _, key := range stage.Resources {
-		for _, n := range nodesOf(b.graph, key) {
-			out = append(out, b.index[n.Key()])
+// stageNodes gives the positions of the nodes of each stage.
+func (b *flowBuilder) stageNodes(stages []karbor.RestoreStage) [][]int {
+	nodesOf := nodesByResource(b.graph)
+	out := make([][]int, len(stages))
+	for i, stage := range stages {
+		for _, key := range stage.Resources {
+			for _, n := range nodesOf[key] {
+				out[i] = append(out[i], b.index[n.Key()])
+			}
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package protectionservice_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/store"
 )
 
 // history puts checkpoints of a plan into the bank and the catalogue that were made by a
@@ -93,6 +95,27 @@ func TestRetentionDeletesWhatTheRulesDoNotKeep(t *testing.T) {
 			t.Errorf("%s is %s", id, cp.Status)
 		}
 	}
+}
+
+func TestDeletionsAfterARunAreOfItsScheduledOperation(t *testing.T) {
+	s := newSite(t)
+	plan := s.plan(volume("v1"))
+	ids := s.history(plan, 2)
+	c := s.caller()
+	c.Run = &protectionservice.ScheduledRun{ScheduledOperationID: "nightly"}
+	ask := protectionservice.RetentionRequest{PlanID: plan, Rules: karbor.RetentionRules{MaxBackups: 1}, After: ids[1]}
+	if _, err := s.service.ApplyRetention(t.Context(), c, ask); err != nil {
+		t.Fatal(err)
+	}
+	logs, err := s.store.OperationLogs(t.Context(), store.OperationLogFilter{ProjectID: projectID, CheckpointID: ids[0]}, store.Page{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs = slices.DeleteFunc(logs, func(l karbor.OperationLog) bool { return l.OperationType != karbor.Delete })
+	if len(logs) != 1 || logs[0].ScheduledOperationID != "nightly" || s.deletionLog(ids[0])["scheduled_operation_id"] != "nightly" {
+		t.Errorf("the log has %+v", logs)
+	}
+	s.until(ids[0])
 }
 
 func TestNothingGoesAfterARunThatFailed(t *testing.T) {

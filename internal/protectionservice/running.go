@@ -14,7 +14,8 @@ const maxRunning = 1000
 // operation gives an operation of which a step runs: each of its steps asks for it,
 // and nothing that it holds changes before its end. So the first one reads it, and
 // the others get the same; they must not change what it points to. Whoever ends an
-// operation makes sure in the store that nobody has done so before.
+// operation makes sure in the store that nobody has done so before. One in which a copy
+// may come to stand in is read each time: another process may have had it stand in.
 func (s *Service) operation(ctx context.Context, id string) (store.Operation, error) {
 	s.mu.Lock()
 	op, ok := s.running[id]
@@ -33,6 +34,9 @@ func (s *Service) operation(ctx context.Context, id string) (store.Operation, er
 // remember keeps an operation in memory, with the checkpoint that it makes if that is
 // known.
 func (s *Service) remember(op store.Operation, made *karbor.Checkpoint) {
+	if s.mayStandIn(op) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.running) >= maxRunning {
@@ -43,6 +47,15 @@ func (s *Service) remember(op store.Operation, made *karbor.Checkpoint) {
 	if made != nil {
 		s.making[op.ID] = made
 	}
+}
+
+// mayStandIn reports whether a copy may come to stand in for what an operation reads.
+func (s *Service) mayStandIn(op store.Operation) bool {
+	if op.Type != karbor.RestoreOperation && op.Type != karbor.Verify {
+		return false
+	}
+	p, err := s.provider(op.ProviderID)
+	return err == nil && len(p.Targets()) > 0
 }
 
 // made gives the checkpoint that an operation makes, as it was accepted.

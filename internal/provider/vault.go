@@ -84,6 +84,9 @@ func (v *vault) Streams(projectID, id string, key karbor.NodeKey) (*repository.S
 // operator is to know what of a project's data was new.
 func (v *vault) SharesData() bool { return v.shares || v.domains != nil && v.domains.Shared() }
 
+// Lags reports whether listings of the bank may leave out what is there.
+func (v *vault) Lags() bool { return !v.bank.Traits().ConsistentList }
+
 // Checkpoints gives the checkpoints in the provider's bank.
 func (v *vault) Checkpoints() *checkpoint.Checkpoints { return v.checkpoints }
 

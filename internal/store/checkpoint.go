@@ -232,7 +232,11 @@ func runningOn(ctx context.Context, t queryer, providerID, id string) (involved,
 			found.writer = typ
 		}
 	}
-	return found, nil
+	n, err := standsIn(ctx, t, providerID, id)
+	if n > 0 {
+		found.readers, found.reader = found.readers+n, karbor.RestoreOperation
+	}
+	return found, err
 }
 
 // graphColumn writes a graph as its text, or reads it. No graph is JSON's null.

@@ -25,6 +25,18 @@ func (s *Store) clock(g karbor.Trigger) clock {
 	return c
 }
 
+// clockOf gives the clock of a row that is due. One whose trigger can't be read never
+// fires, and keeps nothing else from it.
+func (s *Store) clockOf(ctx context.Context, v *dueRow) clock {
+	g := karbor.Trigger{ID: v.trigger}
+	if err := (document{&g.Properties}).Scan(v.text); err != nil {
+		s.logger.ErrorContext(ctx, "a trigger can't be read; what it fires does not run until it is replaced", "trigger", v.trigger,
+			"scheduled_operation", v.ScheduledOperationID, "error", err)
+		return clock{}
+	}
+	return s.clock(g)
+}
+
 // set computes the next time: the first one after a time, after the last run, and not
 // in a pause.
 func (v *timing) set(c clock, enabled bool, after time.Time) {
@@ -147,14 +159,12 @@ func (s *Store) Fire(ctx context.Context, now time.Time) (fired int, more bool, 
 			v := &due[i]
 			c, known := clocks[v.trigger]
 			if !known {
-				var g karbor.Trigger
-				if err := (document{&g.Properties}).Scan(v.text); err != nil {
-					return err
-				}
-				c = s.clock(g)
+				c = s.clockOf(ctx, v)
 				clocks[v.trigger] = c
 			}
-			if err := s.fire(ctx, t, &v.timing, c, v.enabled, now, turns[v.projectID]); err != nil {
+			if c.schedule == nil {
+				v.set(c, v.enabled, now) // never
+			} else if err := s.fire(ctx, t, &v.timing, c, v.enabled, now, turns[v.projectID]); err != nil {
 				return err
 			}
 			turns[v.projectID]++

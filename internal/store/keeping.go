@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -134,9 +136,23 @@ func putVerified(ctx context.Context, t *transaction, o *ending, v *Verified) er
 			return err
 		}
 		err = t.exec(ctx, `INSERT INTO verified_resources (checkpoint_id, provider_id, project_id, resource, depth, good)
-			VALUES (?, ?, ?, ?, ?, ?)`, o.checkpointID, o.providerID, o.projectID, resource, found.Depth, truth(found.Good))
+			VALUES (?, ?, ?, ?, ?, ?)`, o.checkpointID, o.providerID, o.projectID, verifiedName(resource), found.Depth, truth(found.Good))
 	}
 	return err
+}
+
+// maxVerifiedName is the length of the longest name of a resource that its column takes.
+const maxVerifiedName = 400
+
+// verifiedName is how a resource is named in the table of what was verified: one whose name
+// is too long has the digest of it in the place of its id. The same name gives the same.
+func verifiedName(resource string) string {
+	if len(resource) <= maxVerifiedName {
+		return resource
+	}
+	typ, _, _ := strings.Cut(resource, "#")
+	sum := sha256.Sum256([]byte(resource))
+	return typ + "#sha256:" + hex.EncodeToString(sum[:])
 }
 
 // Standing is what speaks against deleting a checkpoint.
@@ -144,7 +160,8 @@ type Standing struct {
 	CheckpointID string
 	karbor.Keeping
 	// NewestVerifiedOf are the resources of which it is the newest checkpoint, of any
-	// plan of the project, that is available and was found good, by TYPE#id.
+	// plan of the project, that is available and was found good, by TYPE#id; a very long
+	// id is told by its digest.
 	NewestVerifiedOf []string
 }
 
@@ -236,8 +253,13 @@ type Expired struct {
 	ExpiresAt                                   time.Time
 }
 
+// expiryRest is how long a checkpoint that could not be deleted is left alone before it is
+// tried again by itself: each try is an operation, and most often it fails as the one before.
+const expiryRest = time.Hour
+
 // ExpiredCheckpoints lists the checkpoints whose date has come, that nothing deletes yet,
-// the earliest date first, from behind one on; the zero value is the beginning.
+// the earliest date first, from behind one on; the zero value is the beginning. One that
+// could not be deleted is left out for an hour.
 func (s *Store) ExpiredCheckpoints(ctx context.Context, now time.Time, behind Expired, limit int) ([]Expired, error) {
 	found, err := all(ctx, s.reader, func(rows *sql.Rows) (Expired, error) {
 		var e Expired
@@ -246,8 +268,9 @@ func (s *Store) ExpiredCheckpoints(ctx context.Context, now time.Time, behind Ex
 	}, `SELECT k.project_id, k.provider_id, k.checkpoint_id, k.expires_by, k.expires_at FROM keepings k
 		JOIN checkpoints c ON c.id = k.checkpoint_id AND c.provider_id = k.provider_id
 		WHERE k.expires_at <= ? AND (k.expires_at > ? OR k.expires_at = ? AND k.checkpoint_id > ?)
-			AND c.deleted = 0 AND c.status IN (?, ?, ?)
+			AND c.deleted = 0 AND (c.status IN (?, ?) OR c.status = ? AND c.updated_at <= ?)
 		ORDER BY k.expires_at, k.checkpoint_id LIMIT `+strconv.Itoa(limit), micros(now), micros(behind.ExpiresAt), micros(behind.ExpiresAt),
-		behind.CheckpointID, string(karbor.CheckpointAvailable), string(karbor.CheckpointError), string(karbor.CheckpointErrorDeleting))
+		behind.CheckpointID, string(karbor.CheckpointAvailable), string(karbor.CheckpointError), string(karbor.CheckpointErrorDeleting),
+		micros(now.Add(-expiryRest)))
 	return found, failed("listing the checkpoints that have expired", err)
 }

@@ -99,8 +99,10 @@ func (s *Store) Plans(ctx context.Context, f PlanFilter, p Page) ([]karbor.Plan,
 
 // UpdatePlan changes a plan: change gets it as it is, and what it leaves is kept.
 // An error of change is returned, and changes nothing. Its id, project and date
-// of creation stay as they are; UpdatedAt is set.
-func (s *Store) UpdatePlan(ctx context.Context, projectID, id string, change func(*karbor.Plan) error) (karbor.Plan, error) {
+// of creation stay as they are; UpdatedAt is set. by is the user who does it: where
+// another one has lent their rights to a scheduled operation of the plan, these end with
+// a change of what it protects.
+func (s *Store) UpdatePlan(ctx context.Context, projectID, id, by string, change func(*karbor.Plan) error) (karbor.Plan, error) {
 	var p karbor.Plan
 	err := s.write(ctx, "changing the plan "+id, func(t *transaction) error {
 		old, err := plan(ctx, t, projectID, id)
@@ -116,6 +118,13 @@ func (s *Store) UpdatePlan(ctx context.Context, projectID, id string, change fun
 		err = t.exec(ctx, `UPDATE plans SET name = ?, description = ?, provider_id = ?, status = ?, resources = ?,
 			parameters = ?, updated_at = ? WHERE id = ?`, p.Name, p.Description, p.ProviderID, string(p.Status),
 			document{p.Resources}, document{p.Parameters}, micros(p.UpdatedAt), id)
+		if err != nil {
+			return err
+		}
+		same, err := sameContents(old, p)
+		if err == nil && !same {
+			err = distrust(ctx, t, "plan", id, by, p.UpdatedAt)
+		}
 		if err != nil {
 			return err
 		}

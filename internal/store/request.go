@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -32,6 +34,8 @@ type Request struct {
 	// AnsweredAt is zero as long as the request is open, and Answer empty.
 	AnsweredAt time.Time
 	Answer     string
+	// taken says who carries it out while it is open, and since when; "" if nobody does.
+	taken string
 }
 
 const requestColumns = "operation_id, kind, reason, created_at, answered_at, answer"
@@ -90,6 +94,43 @@ func (s *Store) AnswerRequest(ctx context.Context, r Request, answer string) err
 	})
 }
 
+// requestTaken is how long a request that a process has taken is left to it: then it has
+// died, or it would have answered.
+const requestTaken = 2 * time.Minute
+
+// TakeRequest has a request, as OpenRequests gave it, carried out by the caller alone: of
+// several processes one gets true. It is its own until AnswerRequest or GiveBackRequest, or
+// for two minutes.
+func (s *Store) TakeRequest(ctx context.Context, r *Request) (bool, error) {
+	now := s.now()
+	if text, _, ok := strings.Cut(r.taken, " "); ok {
+		since, err := strconv.ParseInt(text, 10, 64)
+		if err == nil && now.Sub(time.UnixMicro(since)) < requestTaken {
+			return false, nil
+		}
+	}
+	taken := strconv.FormatInt(now.UnixMicro(), 10) + " " + karbor.NewID()
+	mine := false
+	err := s.write(ctx, "taking what is asked of the operation "+r.OperationID, func(t *transaction) error {
+		n, err := t.changed(ctx, `UPDATE operation_requests SET answer = ?
+			WHERE operation_id = ? AND kind = ? AND answered_at IS NULL AND answer = ?`, taken, r.OperationID, string(r.Kind), r.taken)
+		mine = n == 1
+		return err
+	})
+	if err == nil && mine {
+		r.taken = taken
+	}
+	return mine, err
+}
+
+// GiveBackRequest leaves a request that was taken to whoever takes it next.
+func (s *Store) GiveBackRequest(ctx context.Context, r Request) error {
+	return s.write(ctx, "giving back what is asked of the operation "+r.OperationID, func(t *transaction) error {
+		return t.exec(ctx, `UPDATE operation_requests SET answer = ''
+			WHERE operation_id = ? AND kind = ? AND answered_at IS NULL AND answer = ?`, r.OperationID, string(r.Kind), r.taken)
+	})
+}
+
 // FindOperation gives the operation that an id stands for, in a project, or in any if
 // projectID is "": the id is the operation's own (which is also that of its log, and of
 // its verification), or a restore's, or a checkpoint's. Of several that write a
@@ -114,6 +155,9 @@ func scanDate(rows *sql.Rows) (time.Time, error) {
 func scanRequest(rows *sql.Rows) (Request, error) {
 	var r Request
 	err := rows.Scan(&r.OperationID, (*string)(&r.Kind), &r.Reason, timeColumn{&r.CreatedAt}, timeColumn{&r.AnsweredAt}, &r.Answer)
+	if r.AnsweredAt.IsZero() {
+		r.taken, r.Answer = r.Answer, ""
+	}
 	return r, err
 }
 

@@ -37,7 +37,11 @@ func scanRun(rows *sql.Rows) (karbor.ScheduledRun, error) {
 // trigger says. The error is karbor.Conflict if one waits or goes on.
 func (s *Store) RunNow(ctx context.Context, projectID, id string) (karbor.ScheduledRun, error) {
 	var run karbor.ScheduledRun
-	err := s.write(ctx, "running the scheduled operation "+id, func(t *transaction) error {
+	now, err := s.moment(ctx)
+	if err != nil {
+		return run, err
+	}
+	err = s.write(ctx, "running the scheduled operation "+id, func(t *transaction) error {
 		o, err := scheduledOperation(ctx, t, projectID, id, forUpdate)
 		if err != nil {
 			return err
@@ -49,7 +53,6 @@ func (s *Store) RunNow(ctx context.Context, projectID, id string) (karbor.Schedu
 		if n > 0 {
 			return karbor.Errorf(karbor.Conflict, "a run of the scheduled operation %s is not over yet", id)
 		}
-		now := s.now().UTC().Truncate(time.Microsecond)
 		run = karbor.ScheduledRun{
 			ID: karbor.RunID(id, now), ScheduledOperationID: id, ProjectID: o.ProjectID, ExpectedAt: now, Manual: true,
 			State: karbor.RunQueued, TriggeredAt: now,
@@ -64,6 +67,13 @@ func (s *Store) RunNow(ctx context.Context, projectID, id string) (karbor.Schedu
 	return run, err
 }
 
+// moment gives the time that decides what is due: the database's, as that of the operation
+// engines is, whatever the clock of this process says.
+func (s *Store) moment(ctx context.Context) (time.Time, error) {
+	at, err := s.Time(ctx)
+	return at.UTC().Truncate(time.Microsecond), err
+}
+
 func openRuns(ctx context.Context, t *transaction, id string) (int64, error) {
 	return one(ctx, t, scanInt, "SELECT COUNT(*) FROM scheduled_runs WHERE scheduled_operation_id = ? AND state IN (?, ?)",
 		id, string(karbor.RunQueued), string(karbor.RunRunning))
@@ -73,7 +83,11 @@ func openRuns(ctx context.Context, t *transaction, id string) (int64, error) {
 // karbor.Conflict if there is none.
 func (s *Store) SkipNext(ctx context.Context, projectID, id, reason string) (karbor.ScheduledRun, error) {
 	var run karbor.ScheduledRun
-	err := s.write(ctx, "leaving a run of the scheduled operation "+id+" out", func(t *transaction) error {
+	now, err := s.moment(ctx)
+	if err != nil {
+		return run, err
+	}
+	err = s.write(ctx, "leaving a run of the scheduled operation "+id+" out", func(t *transaction) error {
 		o, err := scheduledOperation(ctx, t, projectID, id, forUpdate)
 		if err != nil {
 			return err
@@ -86,7 +100,7 @@ func (s *Store) SkipNext(ctx context.Context, projectID, id, reason string) (kar
 		if err != nil {
 			return err
 		}
-		now, c := s.now().UTC().Truncate(time.Microsecond), s.clock(g)
+		c := s.clock(g)
 		if err := s.fire(ctx, t, &v, c, o.Enabled, now); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -28,19 +29,26 @@ func (s *Store) admit(ctx context.Context, t *transaction, r *ClaimedRun, now ti
 		}
 		return false, s.endRun(ctx, t, r, karbor.RunDropped, reason, now)
 	}
-	others, err := all(ctx, t, scanRun, "SELECT "+scheduledRuns.columns+` FROM scheduled_runs WHERE scheduled_operation_id = ?
-		AND state IN (?, ?) AND expected_at < ? ORDER BY expected_at`, r.ScheduledOperationID, string(karbor.RunQueued),
-		string(karbor.RunRunning), micros(r.ExpectedAt))
+	// One that was asked for may have begun with a later expected time. One whose
+	// operation is over disturbs nothing, even if its end is not noted yet.
+	others, err := all(ctx, t, scanRun, "SELECT "+scheduledRuns.columns+` FROM scheduled_runs WHERE scheduled_operation_id = ? AND id <> ?
+		AND (state = ? AND NOT EXISTS (SELECT 1 FROM operations p WHERE p.id = scheduled_runs.id AND p.ended_at IS NOT NULL)
+		OR state = ? AND (expected_at < ? OR leased_until > ?)) ORDER BY expected_at`, r.ScheduledOperationID, r.ID,
+		string(karbor.RunRunning), string(karbor.RunQueued), micros(r.ExpectedAt), micros(now))
 	if err != nil || len(others) == 0 {
 		return err == nil, err
 	}
-	first, last := others[0], others[len(others)-1]
-	waits := last.State == karbor.RunQueued
-	going := "the run of " + first.ExpectedAt.Format(time.RFC3339) + " was not over yet"
+	goes := func(o karbor.ScheduledRun) bool { return o.State == karbor.RunRunning }
+	first := slices.IndexFunc(others, goes)
+	waits := slices.ContainsFunc(others, func(o karbor.ScheduledRun) bool { return !goes(o) })
+	going := ""
+	if first >= 0 {
+		going = "the run of " + others[first].ExpectedAt.Format(time.RFC3339) + " was not over yet"
+	}
 	switch {
-	case first.State == karbor.RunRunning && (r.overlap != karbor.OverlapQueue || waits):
+	case going != "" && (r.overlap != karbor.OverlapQueue || waits):
 		return false, s.endRun(ctx, t, r, karbor.RunSkipped, going, now)
-	case first.State == karbor.RunRunning:
+	case going != "":
 		// It waits as long as it must.
 		return false, t.exec(ctx, "UPDATE scheduled_runs SET until_at = NULL, try_at = ?, reason = ? WHERE id = ?",
 			micros(now.Add(runPause)), going, r.ID)
@@ -193,6 +201,14 @@ func (s *Store) DueProbes(ctx context.Context, now, again time.Time, limit int) 
 		return err
 	})
 	return due, err
+}
+
+// ProbeAgain has a delegation tried again at a time, unless there is another one by now.
+func (s *Store) ProbeAgain(ctx context.Context, d LentDelegation, at time.Time) error {
+	return s.write(ctx, "choosing when a delegation is tried again", func(t *transaction) error {
+		return t.exec(ctx, "UPDATE schedules SET probe_at = ? WHERE scheduled_operation_id = ? AND delegation = ?",
+			micros(at), d.ScheduledOperationID, sealed(d.Sealed))
+	})
 }
 
 func scanLent(rows *sql.Rows) (LentDelegation, error) {

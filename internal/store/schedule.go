@@ -60,6 +60,10 @@ func (v timing) due() any {
 // another provider. CreatedAt and UpdatedAt are filled in if they are zero.
 func (s *Store) CreateSchedule(ctx context.Context, o karbor.ScheduledOperation, overlap karbor.OverlapPolicy, lent *Lent) error {
 	s.fillIn(&o.CreatedAt, &o.UpdatedAt)
+	now, err := s.moment(ctx)
+	if err != nil {
+		return err
+	}
 	return s.write(ctx, "creating the scheduled operation "+o.ID, func(t *transaction) error {
 		g, err := checkUse(ctx, t, o)
 		if err != nil {
@@ -72,7 +76,7 @@ func (s *Store) CreateSchedule(ctx context.Context, o karbor.ScheduledOperation,
 			Schedule:  karbor.Schedule{ScheduledOperationID: o.ID, Overlap: overlap, DelegationState: karbor.DelegationMissing},
 			projectID: o.ProjectID,
 			// A time that is now belongs to those to come.
-			firedAt: s.now().Add(-time.Microsecond),
+			firedAt: now.Add(-time.Microsecond),
 		}
 		v.set(s.clock(g), o.Enabled, v.firedAt)
 		err = t.exec(ctx, `INSERT INTO schedules (scheduled_operation_id, project_id, next_at, due_at, fired_at, paused_until,
@@ -148,7 +152,11 @@ type ScheduleChange struct {
 // takes the place of the delegation. The errors are those of CreateSchedule.
 func (s *Store) UpdateSchedule(ctx context.Context, projectID, id string, lent *Lent, change func(*ScheduleChange) error) (karbor.ScheduledOperation, error) {
 	var o karbor.ScheduledOperation
-	err := s.write(ctx, "changing the scheduled operation "+id, func(t *transaction) error {
+	now, err := s.moment(ctx)
+	if err != nil {
+		return o, err
+	}
+	err = s.write(ctx, "changing the scheduled operation "+id, func(t *transaction) error {
 		old, err := scheduledOperation(ctx, t, projectID, id, forUpdate)
 		if err != nil {
 			return err
@@ -157,7 +165,6 @@ func (s *Store) UpdateSchedule(ctx context.Context, projectID, id string, lent *
 		if err != nil {
 			return err
 		}
-		now := s.now().UTC().Truncate(time.Microsecond)
 		before, err := trigger(ctx, t, old.ProjectID, old.TriggerID, "")
 		if err != nil {
 			return err
@@ -170,13 +177,20 @@ func (s *Store) UpdateSchedule(ctx context.Context, projectID, id string, lent *
 			return err
 		}
 		o = c.ScheduledOperation
-		o.ID, o.ProjectID, o.OperationType, o.CreatedAt, o.UpdatedAt = old.ID, old.ProjectID, old.OperationType, old.CreatedAt, now
+		o.ID, o.ProjectID, o.OperationType, o.CreatedAt, o.UpdatedAt = old.ID, old.ProjectID, old.OperationType, old.CreatedAt, s.now().UTC().Truncate(time.Microsecond)
 		g, err := checkUse(ctx, t, o)
 		if err != nil {
 			return err
 		}
 		v.Overlap, v.PausedUntil = c.Overlap, c.PausedUntil
-		v.set(s.clock(g), o.Enabled, now.Add(-time.Microsecond))
+		if g.ID != before.ID {
+			err = v.start(ctx, t, s.clock(g), o.Enabled, now)
+		} else {
+			v.set(s.clock(g), o.Enabled, now.Add(-time.Microsecond))
+		}
+		if err != nil {
+			return err
+		}
 		if err := v.keep(ctx, t); err != nil {
 			return err
 		}
@@ -185,7 +199,7 @@ func (s *Store) UpdateSchedule(ctx context.Context, projectID, id string, lent *
 		}
 		return t.exec(ctx, `UPDATE scheduled_operations SET name = ?, description = ?, user_id = ?, trigger_id = ?, plan_id = ?,
 			operation_definition = ?, enabled = ?, updated_at = ? WHERE id = ?`, o.Name, o.Description, o.UserID, o.TriggerID,
-			o.Definition.PlanID, document{o.Definition}, truth(o.Enabled), micros(now), id)
+			o.Definition.PlanID, document{o.Definition}, truth(o.Enabled), micros(o.UpdatedAt), id)
 	})
 	if err != nil {
 		return karbor.ScheduledOperation{}, err
@@ -220,8 +234,35 @@ func (s *Store) retime(ctx context.Context, t *transaction, from, to karbor.Trig
 		if err := s.fire(ctx, t, &v, old, o.enabled, now); err != nil {
 			return err
 		}
-		v.set(next, o.enabled, now.Add(-time.Microsecond))
+		if err := v.start(ctx, t, next, o.enabled, now); err != nil {
+			return err
+		}
 		if err := v.keep(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start computes the next time by another trigger. What was skipped ahead of its time
+// stays so by its row; the times before it are not, as they are of another trigger. Of
+// none up to a run that was made is there another, even if clocks have gone back.
+func (v *timing) start(ctx context.Context, t *transaction, c clock, enabled bool, now time.Time) error {
+	after := now.Add(-time.Microsecond)
+	if v.firedAt.After(after) {
+		made, err := one(ctx, t, scanNullTime, `SELECT MAX(expected_at) FROM scheduled_runs WHERE scheduled_operation_id = ?
+			AND manual = 0 AND triggered_at IS NOT NULL`, v.ScheduledOperationID)
+		if err != nil {
+			return err
+		}
+		if v.firedAt = after; made.After(after) {
+			v.firedAt = made
+		}
+	}
+	for v.set(c, enabled, after); !v.NextAt.IsZero(); v.set(c, enabled, v.NextAt) {
+		n, err := one(ctx, t, scanInt, "SELECT COUNT(*) FROM scheduled_runs WHERE scheduled_operation_id = ? AND expected_at = ?",
+			v.ScheduledOperationID, micros(v.NextAt))
+		if err != nil || n == 0 {
 			return err
 		}
 	}
@@ -275,11 +316,16 @@ type ReturnedDelegation struct {
 }
 
 // ReturnedDelegations gives some of those that are to be given back now: no run that
-// may use them goes on.
+// may use them goes on, and no operation of the scheduled operation, such as the
+// deletions after its runs, nor is anything left in the cloud to be removed by one.
 func (s *Store) ReturnedDelegations(ctx context.Context, now time.Time, limit int) ([]ReturnedDelegation, error) {
 	found, err := all(ctx, s.reader, scanReturned, `SELECT id, scheduled_operation_id, delegation FROM returned_delegations d
 		WHERE try_at <= ? AND NOT EXISTS (SELECT 1 FROM scheduled_runs r WHERE r.scheduled_operation_id = d.scheduled_operation_id
-		AND (r.state = ? OR r.state = ? AND r.owner <> '')) ORDER BY try_at, id LIMIT ?`, micros(now), string(karbor.RunRunning),
+		AND (r.state = ? OR r.state = ? AND r.owner <> ''))
+		AND NOT EXISTS (SELECT 1 FROM operations p JOIN operation_logs l ON l.id = p.log_id WHERE p.ended_at IS NULL
+		AND p.delegation IS NOT NULL AND l.scheduled_operation_id = d.scheduled_operation_id)
+		AND NOT EXISTS (SELECT 1 FROM leftovers f JOIN operations p ON p.id = f.operation_id JOIN operation_logs l ON l.id = p.log_id
+		WHERE p.delegation IS NOT NULL AND l.scheduled_operation_id = d.scheduled_operation_id) ORDER BY try_at, id LIMIT ?`, micros(now), string(karbor.RunRunning),
 		string(karbor.RunQueued), limit)
 	return found, failed("listing the delegations to give back", err)
 }

@@ -51,6 +51,10 @@ const (
 // Server is what the connections to a database server need.
 type Server = database.Server
 
+// ErrUncertain is in the chain of the error of a change of which it is not known whether
+// it was kept: the connection to the database was lost while it saved.
+var ErrUncertain = database.ErrUncertain
+
 // Store is an open database.
 type Store struct {
 	now    func() time.Time
@@ -59,6 +63,7 @@ type Store struct {
 	// window and runs are those of the options.
 	window time.Duration
 	runs   int
+	logger *slog.Logger
 	// program is the version of the program.
 	program string
 }
@@ -83,8 +88,8 @@ func Open(ctx context.Context, location string, options Options) (*Store, error)
 	}
 	return &Store{
 		now: options.Now, db: db, reader: reader{db},
-		program: options.Program,
-		window:  cmp.Or(options.Window, DefaultWindow), runs: cmp.Or(options.Runs, DefaultRuns),
+		program: options.Program, logger: logger,
+		window: cmp.Or(options.Window, DefaultWindow), runs: cmp.Or(options.Runs, DefaultRuns),
 	}, nil
 }
 

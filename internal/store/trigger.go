@@ -78,10 +78,15 @@ func (s *Store) Triggers(ctx context.Context, f TriggerFilter, p Page) ([]karbor
 // UpdateTrigger changes a trigger: change gets it as it is, and what it leaves is
 // kept. An error of change is returned, and changes nothing. Its id, project, type
 // and date of creation stay as they are; UpdatedAt is set. change may be called
-// more than once.
-func (s *Store) UpdateTrigger(ctx context.Context, projectID, id string, change func(*karbor.Trigger) error) (karbor.Trigger, error) {
+// more than once. by is the user who does it: where another one has lent their rights to
+// a scheduled operation of the trigger, these end with a change of its properties.
+func (s *Store) UpdateTrigger(ctx context.Context, projectID, id, by string, change func(*karbor.Trigger) error) (karbor.Trigger, error) {
 	var g karbor.Trigger
-	err := s.write(ctx, "changing the trigger "+id, func(t *transaction) error {
+	now, err := s.moment(ctx)
+	if err != nil {
+		return g, err
+	}
+	err = s.write(ctx, "changing the trigger "+id, func(t *transaction) error {
 		old, err := trigger(ctx, t, projectID, id, forUpdate)
 		if err != nil {
 			return err
@@ -93,7 +98,10 @@ func (s *Store) UpdateTrigger(ctx context.Context, projectID, id string, change 
 		g.ID, g.ProjectID, g.Type, g.CreatedAt = old.ID, old.ProjectID, old.Type, old.CreatedAt
 		g.UpdatedAt = s.now().UTC().Truncate(time.Microsecond)
 		if g.Properties != old.Properties {
-			if err := s.retime(ctx, t, old, g, g.UpdatedAt); err != nil {
+			if err := s.retime(ctx, t, old, g, now); err != nil {
+				return err
+			}
+			if err := distrust(ctx, t, "trigger", id, by, g.UpdatedAt); err != nil {
 				return err
 			}
 		}

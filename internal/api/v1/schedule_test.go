@@ -173,7 +173,7 @@ func TestATriggerTellsItsNextTimes(t *testing.T) {
 	check(`{"format": "crontab", "pattern": "0 0 30 2 *"}`, v14).want(t, 400, "no run")
 	check(`{"format": "crontab", "pattern": "0 0 * * *", "timezone": "Europe/Atlantis"}`, v14).want(t, 400, "Atlantis")
 	check(`{"format": "crontab", "pattern": "0 0 * * *", "jitter": 901}`, v14).want(t, 400, "jitter")
-	check(`{"format": "crontab", "pattern": "0 0 * * *"}`, v13).want(t, 404)
+	check(`{"format": "crontab", "pattern": "0 0 * * *"}`, v13).want(t, 405, "DELETE, GET, HEAD, PUT")
 }
 
 func TestTheZoneAndTheJitterOfATriggerCameLater(t *testing.T) {
@@ -184,5 +184,44 @@ func TestTheZoneAndTheJitterOfATriggerCameLater(t *testing.T) {
 	a := w.call(t, "member", "POST", "/triggers", body, v14).want(t, 200, `"timezone":"Europe/Berlin"`, `"jitter":"600"`)
 	if old := w.call(t, "member", "GET", "/triggers/"+a.str("trigger_info.id"), "").want(t, 200); strings.Contains(old.text, "Berlin") || strings.Contains(old.text, "jitter") {
 		t.Errorf("1.0 shows %s", old.text)
+	}
+}
+
+func TestAnOlderRequestLeavesTheZoneAndTheJitterOfATrigger(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	body := func(properties string) string {
+		return `{"trigger_info": {"name": "n", "type": "time", "properties": {"format": "crontab", ` + properties + `}}}`
+	}
+	path := "/triggers/" + w.call(t, "member", "POST", "/triggers",
+		body(`"pattern": "0 3 * * *", "window": 1800, "timezone": "Europe/Berlin", "jitter": 1200`), v14).want(t, 200).str("trigger_info.id")
+	for _, old := range []string{`"pattern": "0 4 * * *", "window": 1800`, `"pattern": "0 4 * * *"`} {
+		a := w.call(t, "member", "PUT", path, body(old)).want(t, 200)
+		if strings.Contains(a.text, "Berlin") || strings.Contains(a.text, "jitter") {
+			t.Errorf("1.0 shows %s", a.text)
+		}
+		// It can't know that the jitter is longer than the window that it asks for.
+		jitter := "1200"
+		if !strings.Contains(old, "window") {
+			jitter = "900"
+		}
+		a = w.call(t, "member", "GET", path+"?next=1", "", v14).want(t, 200, `"pattern":"0 4 * * *"`, `"timezone":"Europe/Berlin"`, `"jitter":"`+jitter+`"`)
+		same(t, map[string]any{"r": []any{"2026-11-21T03:00:00Z"}}, answer{body: map[string]any{"r": a.get("trigger_info.next_runs")}})
+	}
+	// A new request still replaces all of them.
+	if a := w.call(t, "member", "PUT", path, body(`"pattern": "0 4 * * *"`), v14).want(t, 200); strings.Contains(a.text, "Berlin") || strings.Contains(a.text, "jitter") {
+		t.Errorf("1.4 keeps %s", a.text)
+	}
+}
+
+func TestAnOlderRequestKnowsNoZoneAndNoJitter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := "/triggers/" + w.trigger(t, "member")
+	for _, member := range []string{`"timezone": ""`, `"timezone": "UTC"`, `"jitter": 0`, `"jitter": "0"`, `"jitter": 60`} {
+		body := `{"trigger_info": {"name": "n", "type": "time", "properties": {"format": "crontab", "pattern": "0 3 * * *", ` + member + `}}}`
+		w.call(t, "member", "POST", "/triggers", body, v13).want(t, 400, "badRequest", "1.4")
+		w.call(t, "member", "PUT", path, body, v13).want(t, 400, "badRequest", "1.4")
+		w.call(t, "member", "PUT", path, body, v14).want(t, 200)
 	}
 }

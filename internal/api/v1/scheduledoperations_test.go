@@ -65,7 +65,7 @@ func TestAScheduledOperationIsMadeShownAndListed(t *testing.T) {
 		w.call(t, "member", method, "/scheduled_operations/"+id, "").want(t, 404, "itemNotFound")
 		w.call(t, "member", method, "/scheduled_operations/my-name", "").want(t, 400, "badRequest", "my-name")
 	}
-	w.call(t, "member", "PUT", "/scheduled_operations/"+id, `{}`).want(t, 404, "it came with 1.4")
+	w.call(t, "member", "PUT", "/scheduled_operations/"+id, `{}`).want(t, 405, "badMethod", "DELETE, GET, HEAD")
 }
 
 func TestTheDefinitionMayBeAText(t *testing.T) {

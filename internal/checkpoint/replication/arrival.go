@@ -20,8 +20,8 @@ type Arrival struct {
 	Since time.Time
 }
 
-// arrived looks at what has arrived.
-func (p passage) arrived(ctx context.Context, g *karbor.Graph, streams []survey.Stream) error {
+// arrived looks at what was sent, whatever a listing of the target says of it.
+func (p passage) arrived(ctx context.Context, documents map[karbor.NodeKey][]string, streams []survey.Stream) error {
 	for _, s := range streams {
 		there, err := p.To.streams(p.project, p.to, s.Node)
 		if err != nil {
@@ -32,19 +32,15 @@ func (p passage) arrived(ctx context.Context, g *karbor.Graph, streams []survey.
 			return fmt.Errorf("verifying the stream %s of %s on arrival: %w", s.Name, s.Node, err)
 		}
 	}
-	for _, n := range g.Nodes() {
-		d, err := p.To.Checkpoints.Documents(p.project, p.to, n.Key())
-		if err != nil {
-			return err
-		}
-		keys, err := d.Keys(ctx)
+	for node, keys := range documents {
+		d, err := p.To.Checkpoints.Documents(p.project, p.to, node)
 		if err != nil {
 			return err
 		}
 		for _, key := range keys {
 			var text json.RawMessage
 			if err := d.GetJSON(ctx, key, &text); err != nil {
-				return fmt.Errorf("verifying the document %s of %s on arrival: %w", key, n.Key(), err)
+				return fmt.Errorf("verifying the document %s of %s on arrival: %w", key, node, err)
 			}
 		}
 	}

@@ -23,6 +23,9 @@ type Side struct {
 	Checkpoints *checkpoint.Checkpoints
 	// Domains is nil for a bank without keys.
 	Domains *repository.Domains
+	// Lags says that listings of the bank may leave out what is there: see
+	// bank.Traits.ConsistentList.
+	Lags bool
 }
 
 // Copier copies checkpoints. The lease of To is held.
@@ -39,8 +42,11 @@ type Copier struct {
 	Progress func(done, total int64)
 	// As, if not nil, gives what the copy of a checkpoint says of itself: an id of its own,
 	// say. It gives the same each time that it is asked. What it gives has the graph of the
-	// original.
+	// original, and its id depends on nothing but the original's.
 	As func(original karbor.Checkpoint) karbor.Checkpoint
+	// Counted says that all bytes that a checkpoint counts lie in its bank, and none with
+	// another service: one of which fewer are there is not copied.
+	Counted bool
 	// Arrival, if not nil, has what has arrived looked at before it is published.
 	Arrival *Arrival
 }
@@ -87,13 +93,8 @@ func (c *Copier) Check(ctx context.Context, project, id string) (Result, error) 
 
 // look reads what is to be copied.
 func (c *Copier) look(ctx context.Context, project, id string) (cp karbor.Checkpoint, streams []survey.Stream, there bool, err error) {
-	if cp, err = c.From.Checkpoints.Get(ctx, project, id); err != nil {
-		return cp, nil, false, err
-	}
-	if cp.Status != karbor.CheckpointAvailable {
-		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be copied", id, cp.Status)
-	}
-	to := c.as(cp).ID
+	// The target first: what is whole there needs no source any more.
+	to := c.as(karbor.Checkpoint{ID: id, ProjectID: project}).ID
 	now, err := c.To.Checkpoints.Overview(ctx, project, to)
 	switch {
 	case err == nil && now.Status == karbor.CheckpointAvailable:
@@ -102,6 +103,12 @@ func (c *Copier) look(ctx context.Context, project, id string) (cp karbor.Checkp
 		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is in the other bank already, and is %s there", to, now.Status)
 	case err != nil && karbor.KindOf(err) != karbor.NotFound:
 		return cp, nil, false, err
+	}
+	if cp, err = c.From.Checkpoints.Get(ctx, project, id); err != nil {
+		return cp, nil, false, err
+	}
+	if cp.Status != karbor.CheckpointAvailable {
+		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be copied", id, cp.Status)
 	}
 	if streams, err = survey.Streams(ctx, c.From.Checkpoints, project, id); err != nil {
 		return cp, nil, false, err
@@ -114,7 +121,7 @@ func (c *Copier) look(ctx context.Context, project, id string) (cp karbor.Checkp
 			return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is encrypted, and the other bank has no keys", id)
 		}
 	}
-	return cp, streams, false, nil
+	return cp, streams, false, c.whole(cp, streams)
 }
 
 // Copy copies one checkpoint. One that is broken off goes on where it was when it is done again;
@@ -141,13 +148,14 @@ func (c *Copier) Copy(ctx context.Context, project, id string) (Result, error) {
 	if err := p.streams(ctx, streams, &r); err != nil {
 		return r, err
 	}
+	documents := map[karbor.NodeKey][]string{}
 	for _, n := range cp.Graph.Nodes() {
-		if err := p.documents(ctx, n.Key()); err != nil {
+		if documents[n.Key()], err = p.documents(ctx, n.Key()); err != nil {
 			return r, err
 		}
 	}
 	if c.Arrival != nil {
-		if err := p.arrived(ctx, cp.Graph, streams); err != nil {
+		if err := p.arrived(ctx, documents, streams); err != nil {
 			return r, err
 		}
 	}
@@ -276,19 +284,19 @@ func (s Side) streams(project, id string, node karbor.NodeKey) (*repository.Stre
 	return repository.NewStreams(repository.StreamsOptions{Domains: s.Domains, Project: project, Section: section})
 }
 
-// documents copies those of a node, sealed anew where the target has keys.
-func (p passage) documents(ctx context.Context, node karbor.NodeKey) error {
+// documents copies those of a node, sealed anew where the target has keys, and gives their keys.
+func (p passage) documents(ctx context.Context, node karbor.NodeKey) ([]string, error) {
 	from, err := p.From.Checkpoints.Documents(p.project, p.from, node)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	to, err := p.To.Checkpoints.Documents(p.project, p.to, node)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	keys, err := from.Keys(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, key := range keys {
 		var text json.RawMessage
@@ -297,8 +305,8 @@ func (p passage) documents(ctx context.Context, node karbor.NodeKey) error {
 			err = to.CreateJSON(ctx, key, text)
 		}
 		if err != nil {
-			return fmt.Errorf("copying the document %s of %s: %w", key, node, err)
+			return nil, fmt.Errorf("copying the document %s of %s: %w", key, node, err)
 		}
 	}
-	return nil
+	return keys, nil
 }

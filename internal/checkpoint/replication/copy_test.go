@@ -65,6 +65,12 @@ func content() []byte {
 // protect makes a checkpoint with a volume and a server, and a document of each.
 func protect(t testing.TB, s replication.Side) {
 	t.Helper()
+	protectWith(t, s, checkpoint.Change{Size: 700_000})
+}
+
+// protectWith is protect, and says what the checkpoint counts.
+func protectWith(t testing.TB, s replication.Side, counts checkpoint.Change) {
+	t.Helper()
 	must(t, s.Checkpoints.Lease().Acquire(t.Context()))
 	graph := &karbor.Graph{}
 	v := graph.Add(karbor.Resource{Type: karbor.VolumeType, ID: "0a1b2c3d-0001-4002-8003-0000000000aa", Name: "data"}, "")
@@ -83,7 +89,7 @@ func protect(t testing.TB, s replication.Side) {
 	must(t, err)
 	_, err = w.Commit(t.Context())
 	must(t, err)
-	must(t, s.Checkpoints.SetState(t.Context(), project, cpID, karbor.CheckpointAvailable, checkpoint.Change{Size: 700_000}))
+	must(t, s.Checkpoints.SetState(t.Context(), project, cpID, karbor.CheckpointAvailable, counts))
 }
 
 func streams(t testing.TB, s replication.Side) *repository.Streams {

@@ -96,7 +96,7 @@ func TestErrorsOfDatabasesHaveKinds(t *testing.T) {
 		{"lost", io.ErrUnexpectedEOF, karbor.Unavailable, true, false},
 		{"lost", driver.ErrBadConn, karbor.Unavailable, true, false},
 		{"lost", mysql.ErrInvalidConn, karbor.Unavailable, true, false},
-		{"lost at COMMIT", errors.Join(errUncertain, io.EOF), karbor.Unavailable, false, false},
+		{"lost at COMMIT", errors.Join(ErrUncertain, io.EOF), karbor.Unavailable, false, false},
 		{"disk full", postgres("53100"), karbor.Unavailable, false, false},
 		{"disk full", maria(1021), karbor.Unavailable, false, false},
 		{"duplicate", postgres("23505"), karbor.Internal, false, true},

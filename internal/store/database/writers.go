@@ -116,15 +116,15 @@ func (w *writers) do(ctx context.Context, f func(t *Tx) error) error {
 	}
 }
 
-// errUncertain is in the chain of the error of a transaction of which it is not
+// ErrUncertain is in the chain of the error of a transaction of which it is not
 // known whether it was kept.
-var errUncertain = errors.New("the connection was lost at COMMIT")
+var ErrUncertain = errors.New("the connection was lost at COMMIT")
 
 // repeatable reports whether a transaction that ended with err surely left nothing,
 // and may succeed when it is run again.
 func repeatable(err error) bool {
 	f := understood(err)
-	return (f.again || f.lost) && !errors.Is(err, errUncertain)
+	return (f.again || f.lost) && !errors.Is(err, ErrUncertain)
 }
 
 // once runs f in one transaction, when a connection is free.
@@ -178,7 +178,7 @@ func (w *writers) run(ctx context.Context, c *writer, f func(t *Tx) error) error
 			return err
 		}
 		if w.repeats {
-			return &karbor.Error{Kind: karbor.Unavailable, Message: uncertain, Transient: true, Cause: errors.Join(errUncertain, err)}
+			return &karbor.Error{Kind: karbor.Unavailable, Message: uncertain, Transient: true, Cause: errors.Join(ErrUncertain, err)}
 		}
 		return err
 	}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,6 +116,17 @@ func testNewestVerified(t *testing.T, s *store.Store) {
 		same(t, want, standing(t, s, c).NewestVerifiedOf)
 	}
 	of(old, volume, image)
+	// A resource is found again, however long the name of it and of its server is.
+	long := image + strings.Repeat("i", 250) + "@" + strings.Repeat("s", 250)
+	verified(t, s, middle, start, map[string]bool{long: true})
+	if names := standing(t, s, middle).NewestVerifiedOf; len(names) != 1 || len(names[0]) > 400 || !strings.HasPrefix(names[0], "OS::Glance::Image#") {
+		t.Errorf("it is the newest of %q", names)
+	}
+	verified(t, s, newest, start, map[string]bool{long: true, long + "2": true})
+	of(middle)
+	if names := standing(t, s, newest).NewestVerifiedOf; len(names) != 2 {
+		t.Errorf("it is the newest of %q", names)
+	}
 	verified(t, s, middle, start, map[string]bool{volume: true})
 	of(old, image)
 	of(middle, volume)
@@ -148,20 +160,44 @@ func testNewestVerified(t *testing.T, s *store.Store) {
 	}
 }
 
+// expiring makes a checkpoint that expires at a time.
+func expiring(t *testing.T, s *store.Store, at time.Time) karbor.Checkpoint {
+	t.Helper()
+	c := available(t, s, "project")
+	_, err := s.KeepCheckpoint(t.Context(), "project", c.ProviderID, c.ID, func(k *karbor.Keeping) error {
+		k.ExpiresAt = at
+		return nil
+	})
+	must(t, err)
+	return c
+}
+
+// failedAt says of a checkpoint that it could not be deleted.
+func failedAt(t *testing.T, s *store.Store, id string, at time.Time) {
+	t.Helper()
+	all, err := s.Checkpoints(t.Context(), store.CheckpointFilter{ProjectID: "project"}, store.Page{})
+	must(t, err)
+	for _, c := range all {
+		if c.ID == id {
+			c.Status, c.UpdatedAt = karbor.CheckpointErrorDeleting, at
+			must(t, s.PutCheckpoint(t.Context(), c))
+			return
+		}
+	}
+	t.Fatalf("there is no checkpoint %s", id)
+}
+
 func testExpired(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	var want []store.Expired
 	for i := range 5 {
-		c := available(t, s, "project")
 		at := start.Add(time.Duration(i/2) * time.Minute)
-		_, err := s.KeepCheckpoint(ctx, "project", c.ProviderID, c.ID, func(k *karbor.Keeping) error {
-			k.ExpiresAt = at
-			return nil
-		})
-		must(t, err)
+		c := expiring(t, s, at)
 		want = append(want, store.Expired{ProjectID: "project", ProviderID: c.ProviderID, CheckpointID: c.ID, ExpiresAt: at})
 	}
 	available(t, s, "project") // has no date
+	failedAt(t, s, want[0].CheckpointID, start.Add(time.Minute-time.Hour))
+	failedAt(t, s, expiring(t, s, start).ID, start.Add(time.Minute-time.Hour+time.Second)) // is left alone for now
 	var got []store.Expired
 	for behind := (store.Expired{}); ; {
 		page, err := s.ExpiredCheckpoints(ctx, start.Add(time.Minute), behind, 3)

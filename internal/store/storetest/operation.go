@@ -296,7 +296,7 @@ func testCancelledContext(t *testing.T, s *store.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	p := NewPlan("project")
 	must(t, s.CreatePlan(ctx, p, -1))
-	_, err := s.UpdatePlan(ctx, "project", p.ID, func(p *karbor.Plan) error {
+	_, err := s.UpdatePlan(ctx, "project", p.ID, "u", func(p *karbor.Plan) error {
 		p.Name = "half-way"
 		cancel()
 		return nil

@@ -32,7 +32,7 @@ func testPlanRoundTrip(t *testing.T, s *store.Store) {
 func testPlanUpdate(t *testing.T, s *store.Store) {
 	p := NewPlan("project")
 	must(t, s.CreatePlan(t.Context(), p, -1))
-	changed, err := s.UpdatePlan(t.Context(), "project", p.ID, func(p *karbor.Plan) error {
+	changed, err := s.UpdatePlan(t.Context(), "project", p.ID, "u", func(p *karbor.Plan) error {
 		p.Name, p.ID, p.ProjectID = "new name", "stolen", "stolen"
 		p.Resources = p.Resources[:1]
 		return nil
@@ -47,14 +47,14 @@ func testPlanUpdate(t *testing.T, s *store.Store) {
 		t.Errorf("got %+v", got)
 	}
 	refusal := errors.New("no")
-	_, err = s.UpdatePlan(t.Context(), "project", p.ID, func(p *karbor.Plan) error { p.Name = "lost"; return refusal })
+	_, err = s.UpdatePlan(t.Context(), "project", p.ID, "u", func(p *karbor.Plan) error { p.Name = "lost"; return refusal })
 	if !errors.Is(err, refusal) {
 		t.Errorf("got %v, want the refusal", err)
 	}
 	if again, err := s.Plan(t.Context(), "project", p.ID); err != nil || again.Name != "new name" {
 		t.Errorf("a refused change was kept: %+v, %v", again, err)
 	}
-	_, err = s.UpdatePlan(t.Context(), "other", p.ID, func(*karbor.Plan) error { return nil })
+	_, err = s.UpdatePlan(t.Context(), "other", p.ID, "u", func(*karbor.Plan) error { return nil })
 	wantKind(t, err, karbor.NotFound)
 }
 

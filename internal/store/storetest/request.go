@@ -8,6 +8,32 @@ import (
 	"github.com/karbor/karbor/internal/store"
 )
 
+// takenByOne takes the one open request as two processes do that have listed it both.
+func takenByOne(t *testing.T, s *store.Store) {
+	t.Helper()
+	take := func(r store.Request, want bool) store.Request {
+		t.Helper()
+		if mine, err := s.TakeRequest(t.Context(), &r); err != nil || mine != want {
+			t.Errorf("taking it gave %v, %v", mine, err)
+		}
+		return r
+	}
+	list := func() store.Request {
+		t.Helper()
+		open, err := s.OpenRequests(t.Context(), 10)
+		if err != nil || len(open) != 1 || open[0].Answer != "" {
+			t.Fatalf("open are %+v, %v", open, err)
+		}
+		return open[0]
+	}
+	before := list()
+	taken := take(before, true)
+	take(before, false)
+	take(list(), false)
+	must(t, s.GiveBackRequest(t.Context(), taken))
+	take(list(), true)
+}
+
 // testRequests asks an operation to stop, and then, when it is over, to be done again.
 func testRequests(t *testing.T, s *store.Store) {
 	ctx := t.Context()
@@ -45,6 +71,7 @@ func testRequests(t *testing.T, s *store.Store) {
 		if err != nil || got.Reason != reason || !got.AnsweredAt.IsZero() {
 			t.Errorf("it is %+v, %v", got, err)
 		}
+		takenByOne(t, s)
 		must(t, s.AnswerRequest(ctx, got, "done"))
 	}
 	must(t, s.Forgotten(ctx, []string{id}))

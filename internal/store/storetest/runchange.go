@@ -90,7 +90,7 @@ func testScheduleChanges(t *testing.T, s *store.Store) {
 	fire(t, s, ahead.Add(time.Hour))
 	wantRuns(t, s, o.ID, "00:00:00 skipped", "01:00:00 queued")
 	// A new pattern counts from the last run on.
-	_, err = s.UpdateTrigger(t.Context(), "project", o.TriggerID, func(g *karbor.Trigger) error {
+	_, err = s.UpdateTrigger(t.Context(), "project", o.TriggerID, o.UserID, func(g *karbor.Trigger) error {
 		g.Properties.Pattern = "30 * * * *"
 		return nil
 	})

@@ -62,7 +62,7 @@ func testTriggerRoundTrip(t *testing.T, s *store.Store) {
 		_, err = s.Trigger(t.Context(), "other", g.ID)
 		wantKind(t, err, karbor.NotFound)
 	}
-	changed, err := s.UpdateTrigger(t.Context(), "", bare.ID, func(g *karbor.Trigger) error {
+	changed, err := s.UpdateTrigger(t.Context(), "", bare.ID, "u", func(g *karbor.Trigger) error {
 		g.Name, g.ProjectID, g.Properties.Window = "new name", "stolen", time.Hour
 		return nil
 	})
@@ -73,10 +73,10 @@ func testTriggerRoundTrip(t *testing.T, s *store.Store) {
 		t.Errorf("kept is %+v (-gave +kept):\n%s", got, diff)
 	}
 	refusal := errors.New("no")
-	if _, err = s.UpdateTrigger(t.Context(), "project", bare.ID, func(g *karbor.Trigger) error { g.Name = "lost"; return refusal }); !errors.Is(err, refusal) {
+	if _, err = s.UpdateTrigger(t.Context(), "project", bare.ID, "u", func(g *karbor.Trigger) error { g.Name = "lost"; return refusal }); !errors.Is(err, refusal) {
 		t.Errorf("got %v, want the refusal", err)
 	}
-	_, err = s.UpdateTrigger(t.Context(), "other", bare.ID, func(*karbor.Trigger) error { return nil })
+	_, err = s.UpdateTrigger(t.Context(), "other", bare.ID, "u", func(*karbor.Trigger) error { return nil })
 	wantKind(t, err, karbor.NotFound)
 	wantKind(t, s.DeleteTrigger(t.Context(), "other", bare.ID), karbor.NotFound)
 	must(t, s.DeleteTrigger(t.Context(), "project", bare.ID))

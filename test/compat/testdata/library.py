@@ -83,13 +83,13 @@ def versions_answer(c):
 def versioned_client_takes_an_endpoint(c):
     def make(s, auth):
         return versioned.Client("1", c.http_client.get_endpoint(), session=s, auth=auth, service_type="data-protect")
-    equal(len(connect(make=make).providers.list()), 2)
+    equal(len(connect(make=make).providers.list()), 4)
 
 
 @check
 def plain_client_takes_a_token(c):
     plain = client.Client(c.http_client.get_endpoint(), token=c.http_client.get_token(), project_id=env("PROJECT"))
-    equal(len(plain.providers.list()), 2)
+    equal(len(plain.providers.list()), 4)
     p = plan(plain, "lib-plain")
     equal(plain.plans.get(p.id).name, "lib-plain")
     plain.plans.delete(p.id)
@@ -114,7 +114,7 @@ def bad_token_is_an_authorization_failure(c):
 
 @check
 def providers(c):
-    equal(sorted(p.name for p in c.providers.list()), ["bank", "noop"])
+    equal(sorted(p.name for p in c.providers.list()), ["bank", "noop", "services", "snapshots"])
     equal([p.name for p in c.providers.list(search_opts={"name": "noop"})], ["noop"])
     p = c.providers.get(env("BANK"))
     equal(sorted(p.extended_info_schema), ["options_schema", "restore_schema", "saved_info_schema", "verify_schema"])

@@ -17,7 +17,7 @@ type Store interface {
 	CreatePlan(ctx context.Context, p karbor.Plan, limit int) error
 	Plan(ctx context.Context, projectID, id string) (karbor.Plan, error)
 	Plans(ctx context.Context, f store.PlanFilter, p store.Page) ([]karbor.Plan, error)
-	UpdatePlan(ctx context.Context, projectID, id string, change func(*karbor.Plan) error) (karbor.Plan, error)
+	UpdatePlan(ctx context.Context, projectID, id, by string, change func(*karbor.Plan) error) (karbor.Plan, error)
 	DeletePlan(ctx context.Context, projectID, id string) error
 }
 

@@ -33,7 +33,7 @@ func (d Deps) update(ctx context.Context, r *api.Request) (any, error) {
 			return nil, err
 		}
 	}
-	p, err := d.Store.UpdatePlan(ctx, r.ItemProject(), id, func(p *karbor.Plan) error {
+	p, err := d.Store.UpdatePlan(ctx, r.ItemProject(), id, r.Identity.UserID, func(p *karbor.Plan) error {
 		return d.apply(p, body.Plan)
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -171,9 +172,10 @@ func (d Deps) caller(r *api.Request, project string) protectionservice.Caller {
 
 // takeBack gives a delegation back that nobody will use, and gives the error because of
 // which that is so. A delegation that can't be given back now ends with its user's
-// other trusts; the tenant is better told why there is no scheduled operation.
+// other trusts; the tenant is better told why there is no scheduled operation. Where it is
+// not known whether the scheduled operation was kept, it may need the delegation.
 func (d Deps) takeBack(ctx context.Context, id string, lent *store.Lent, why error) error {
-	if lent == nil {
+	if lent == nil || errors.Is(why, store.ErrUncertain) {
 		return why
 	}
 	if err := d.Service.ReturnLent(context.WithoutCancel(ctx), id, lent.Sealed); err != nil {

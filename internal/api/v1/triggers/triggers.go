@@ -20,7 +20,7 @@ type Store interface {
 	CreateTrigger(ctx context.Context, t karbor.Trigger) error
 	Trigger(ctx context.Context, projectID, id string) (karbor.Trigger, error)
 	Triggers(ctx context.Context, f store.TriggerFilter, p store.Page) ([]karbor.Trigger, error)
-	UpdateTrigger(ctx context.Context, projectID, id string, change func(*karbor.Trigger) error) (karbor.Trigger, error)
+	UpdateTrigger(ctx context.Context, projectID, id, by string, change func(*karbor.Trigger) error) (karbor.Trigger, error)
 	DeleteTrigger(ctx context.Context, projectID, id string) error
 }
 
@@ -163,7 +163,14 @@ func (d Deps) properties(text json.RawMessage, now time.Time, version api.Versio
 	if err := json.Unmarshal(text, &p); err != nil {
 		return p, err
 	}
-	if version < api.ControlVersion && (p.Timezone != "" || p.Jitter != 0) {
+	var later struct {
+		Timezone json.RawMessage `json:"timezone"`
+		Jitter   json.RawMessage `json:"jitter"`
+	}
+	if err := json.Unmarshal(text, &later); err != nil {
+		return p, err
+	}
+	if version < api.ControlVersion && (later.Timezone != nil || later.Jitter != nil) {
 		return p, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute properties. timezone and jitter came with version %s of the API, and this is %s.",
 			api.ControlVersion, version)
 	}
@@ -249,12 +256,17 @@ func (d Deps) update(ctx context.Context, r *api.Request) (any, error) {
 			return nil, err
 		}
 	}
-	t, err := d.Store.UpdateTrigger(ctx, r.ItemProject(), id, func(t *karbor.Trigger) error {
+	t, err := d.Store.UpdateTrigger(ctx, r.ItemProject(), id, r.Identity.UserID, func(t *karbor.Trigger) error {
 		if change.Name != nil {
 			t.Name = *change.Name
 		}
-		if len(change.Properties) > 0 {
-			t.Properties = p
+		if len(change.Properties) == 0 {
+			return nil
+		}
+		before := t.Properties
+		t.Properties = p
+		if r.Version < api.ControlVersion {
+			return d.keepLater(before, &t.Properties)
 		}
 		return nil
 	})
@@ -278,6 +290,18 @@ func (d Deps) replacement(members map[string]json.RawMessage, version api.Versio
 		return karbor.TriggerProperties{}, err
 	}
 	return d.properties(text, d.Now(), version)
+}
+
+// keepLater leaves a trigger the properties that the caller's version does not have: it
+// neither sees them nor means to change them. A window that has become shorter cuts the
+// jitter, of which the caller knows nothing.
+func (d Deps) keepLater(before karbor.TriggerProperties, p *karbor.TriggerProperties) error {
+	if before.Timezone == "" && before.Jitter == 0 {
+		return nil
+	}
+	p.Timezone, p.Jitter = before.Timezone, min(before.Jitter, d.Limits.Window(*p))
+	_, err := trigger.Check(*p, d.Limits, d.Now())
+	return err
 }
 
 func (d Deps) remove(ctx context.Context, r *api.Request) (any, error) {

@@ -1,0 +1,52 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/karbor/karbor"
+)
+
+// distrust takes away what users have lent to the scheduled operations of a "trigger" or
+// of a "plan", whose row the transaction holds, that another user has changed: nobody has
+// others' rights do what those have not asked for. Runs that are about to begin lose
+// their claims.
+func distrust(ctx context.Context, t *transaction, what, id, by string, now time.Time) error {
+	found, err := all(ctx, t, scanText, "SELECT id FROM scheduled_operations WHERE "+what+
+		"_id = ? AND user_id <> ? AND deleted = 0 ORDER BY id"+forUpdate, id, by)
+	if err != nil {
+		return err
+	}
+	for _, o := range found {
+		if err := giveBack(ctx, t, o, micros(now)); err != nil {
+			return err
+		}
+		err := t.exec(ctx, `UPDATE schedules SET delegation = NULL, delegation_state = ?, delegation_reason = ?, delegation_end = NULL,
+			probe_at = NULL WHERE scheduled_operation_id = ? AND delegation IS NOT NULL`, string(karbor.DelegationBroken),
+			"its "+what+" was changed by another user; update the scheduled operation, so that it may go on", o)
+		if err != nil {
+			return err
+		}
+		err = t.exec(ctx, `UPDATE scheduled_runs SET owner = '', claim = claim + 1, leased_until = 0
+			WHERE scheduled_operation_id = ? AND state = ? AND owner <> ''`, o, string(karbor.RunQueued))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameContents reports whether two plans protect the same in the same way.
+func sameContents(a, b karbor.Plan) (bool, error) {
+	texts := make([][]byte, 2)
+	for i, p := range []karbor.Plan{a, b} {
+		text, err := json.Marshal([]any{p.ProviderID, p.Resources, p.Parameters})
+		if err != nil {
+			return false, err
+		}
+		texts[i] = text
+	}
+	return bytes.Equal(texts[0], texts[1]), nil
+}
