@@ -125,7 +125,7 @@ func TestServersDiskComesBackAsAnImage(t *testing.T) {
 			server, _ := tenant.Make(t, "compute", "servers", "server", map[string]any{
 				"name": "shop", "flavorRef": "1", "imageRef": id, "networks": []any{map[string]any{"uuid": net}}})["id"].(string)
 			tenant.Await(t, "compute", "servers/"+server, "server", "ACTIVE")
-			disk := diskOf(t, tenant, server)
+			disk := diskOf(t, tenant, server, original["os_hash_value"])
 			g := &karbor.Graph{}
 			node := g.Add(karbor.Resource{Type: karbor.ImageType, ID: id, Name: "photo"}, server)
 			return protectiontest.Source{
@@ -150,16 +150,15 @@ func TestServersDiskComesBackAsAnImage(t *testing.T) {
 }
 
 // diskOf gives the digest of a server's disk, by way of a snapshot.
-func diskOf(t *testing.T, tenant *protectiontest.Tenant, server string) string {
+func diskOf(t *testing.T, tenant *protectiontest.Tenant, server string, image any) string {
 	t.Helper()
-	digest := ""
-	// The guest writes into its disk a moment after the start: wait until it
-	// has, that is until two looks give the same.
+	// The guest writes into its disk a moment after the start, once: wait until it
+	// has, that is until the disk is not the image any more.
 	for range 50 {
 		answer := tenant.Do(t, "compute", http.MethodPost, "servers/"+server+"/action", map[string]any{"createImage": map[string]any{"name": "look"}})
 		path := fmt.Sprintf("images/%v", answer["image_id"])
 		tenant.Await(t, "image", path, "", "active")
-		now := fmt.Sprint(tenant.Show(t, "image", path, "")["os_hash_value"])
+		now := tenant.Show(t, "image", path, "")["os_hash_value"]
 		tenant.Remove(t, "image", path, "")
 		for range 1000 {
 			if tenant.Show(t, "compute", "servers/"+server, "server")["OS-EXT-STS:task_state"] == nil {
@@ -167,10 +166,9 @@ func diskOf(t *testing.T, tenant *protectiontest.Tenant, server string) string {
 			}
 			time.Sleep(time.Millisecond)
 		}
-		if now == digest {
-			return digest
+		if now != image {
+			return fmt.Sprint(now)
 		}
-		digest = now
 	}
 	t.Fatal("the server's disk does not come to rest")
 	return ""
