@@ -36,7 +36,9 @@ type Checkpoint struct {
 	// CopyOf is the checkpoint that it was copied from, and Bank where it lies: main, or
 	// the name of a copy target. Microversion 1.4.
 	CopyOf string `json:"copy_of,omitempty"`
-	Bank   string `json:"bank,omitempty"`
+	// CopyStatus is that of a copy (from 1.4 on).
+	CopyStatus karbor.CopyStatus `json:"copy_status,omitempty"`
+	Bank       string            `json:"bank,omitempty"`
 	// Hold, ExpiresAt and LastVerified are as in Keeping. Microversion 1.4.
 	Hold         *Hold         `json:"hold,omitempty"`
 	ExpiresAt    Timestamp     `json:"expires_at,omitempty"`

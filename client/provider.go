@@ -14,6 +14,8 @@ type Provider struct {
 	// ExtendedInfoSchema holds options_schema, restore_schema, verify_schema
 	// and saved_info_schema, each a map of resource type to JSON schema.
 	ExtendedInfoSchema map[string]map[string]json.RawMessage `json:"extended_info_schema"`
+	// CopyTargets names the banks that checkpoints can be copied to (from 1.4 on).
+	CopyTargets []string `json:"copy_targets,omitzero"`
 }
 
 // Providers are the providers of the API.

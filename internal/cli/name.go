@@ -174,6 +174,16 @@ func (a *app) findCheckpoint(ctx context.Context, c *client.Client, args []strin
 	return "", client.Checkpoint{}, karbor.Errorf(karbor.NotFound, "no provider has a checkpoint %s", args[0])
 }
 
+// findUsable is findCheckpoint of one that may be gone: if a provider is given, the
+// service is asked all the same, as a copy may stand in.
+func (a *app) findUsable(ctx context.Context, c *client.Client, args []string) (string, client.Checkpoint, error) {
+	provider, cp, err := a.findCheckpoint(ctx, c, args)
+	if provider != "" && karbor.KindOf(err) == karbor.NotFound {
+		return provider, client.Checkpoint{ID: args[len(args)-1]}, nil
+	}
+	return provider, cp, err
+}
+
 // resourceType understands a type's full name and its short word.
 func resourceType(text string) (karbor.ResourceType, error) {
 	var words []string

@@ -87,7 +87,7 @@ func (a *app) restoreCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			provider, cp, err := a.findCheckpoint(ctx, c, args)
+			provider, cp, err := a.findUsable(ctx, c, args)
 			if err != nil {
 				return err
 			}

@@ -184,7 +184,7 @@ func (a *app) restoreCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			provider, cp, err := a.findCheckpoint(ctx, c, args)
+			provider, cp, err := a.findUsable(ctx, c, args)
 			if err != nil {
 				return err
 			}

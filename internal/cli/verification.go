@@ -29,7 +29,7 @@ func (a *app) verificationCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			provider, cp, err := a.findCheckpoint(ctx, c, args)
+			provider, cp, err := a.findUsable(ctx, c, args)
 			if err != nil {
 				return err
 			}
