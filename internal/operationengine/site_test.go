@@ -230,7 +230,8 @@ type node struct {
 // start starts the process. It lives for some calls; the last one has its effect or not.
 func (n *node) start(calls int, effect bool) {
 	n.starts++
-	n.mortal = &mortal{Store: n.site.store, left: calls, effect: effect}
+	n.mortal = &mortal{Store: n.site.store, effect: effect}
+	n.mortal.left.Store(int64(calls))
 	n.engine = New(Options{
 		Store: n.mortal, Lender: n.site, Node: n.name, Now: func() time.Time { return n.site.now().Add(n.skew) },
 		Workers: 4, Logger: slog.New(slog.DiscardHandler),
@@ -241,7 +242,7 @@ func (n *node) start(calls int, effect bool) {
 	_ = n.engine.recover(context.Background()) // one that dies in it is dead
 }
 
-func (n *node) alive() bool { return n.mortal.left > 0 }
+func (n *node) alive() bool { return n.mortal.left.Load() > 0 }
 
 // step does what is due now.
 func (n *node) step(ctx context.Context) {
@@ -263,18 +264,18 @@ var errDead = errors.New("the process is dead")
 // mortal is the store as a process sees it that dies.
 type mortal struct {
 	Store
-	left   int
+	left   atomic.Int64
 	effect bool
 }
 
 // call does something, unless the process is dead. One that dies now has done it, or
 // has not; it never knows.
 func (m *mortal) call(f func() error) error {
-	m.left--
+	left := m.left.Add(-1)
 	switch {
-	case m.left < 0, m.left == 0 && !m.effect:
+	case left < 0, left == 0 && !m.effect:
 		return errDead
-	case m.left == 0:
+	case left == 0:
 		_ = f()
 		return errDead
 	}
