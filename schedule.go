@@ -39,11 +39,6 @@ const (
 	RunDropped RunState = "dropped_out_of_window"
 )
 
-// RunStates gives all of them.
-func RunStates() []RunState {
-	return []RunState{RunQueued, RunRunning, RunSuccess, RunError, RunSkipped, RunDropped}
-}
-
 // Ended reports whether the run is over.
 func (s RunState) Ended() bool { return s != RunQueued && s != RunRunning }
 

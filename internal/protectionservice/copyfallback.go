@@ -157,7 +157,8 @@ func (s *Service) backedBy(w work, node karbor.NodeKey, streams *repository.Stre
 func (b backed) Open(ctx context.Context, name string) (protection.Reader, error) {
 	r, err := b.Streams.Open(ctx, name)
 	if err == nil {
-		return &backedReader{Reader: r, data: b, ctx: ctx, name: name}, nil
+		other := func(offset int64, trouble error) protection.Reader { return b.spare(ctx, name, offset, trouble) }
+		return &backedReader{Reader: r, other: other}, nil
 	}
 	if spare := b.spare(ctx, name, 0, err); spare != nil {
 		return spare, nil
@@ -205,30 +206,24 @@ func (b backed) spare(ctx context.Context, name string, offset int64, trouble er
 // backedReader goes on in a copy where the first reader finds damage.
 type backedReader struct {
 	protection.Reader
-	data backed
-	// ctx bounds the whole reading, as Open's does.
-	ctx   context.Context //nolint:containedctx // a reader has no other way to it
-	name  string
+	// other opens the copy, or gives nil; it is nil once it has.
+	other func(offset int64, trouble error) protection.Reader
 	read  int64
-	spare bool
 }
 
 // Read implements io.Reader.
 func (r *backedReader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	r.read += int64(n)
-	if err == nil || errors.Is(err, io.EOF) || r.spare {
+	if err == nil || err == io.EOF || r.other == nil { //nolint:errorlint // damage that has a broken connection beside it is no end
 		return n, err
 	}
-	other := r.data.spare(r.ctx, r.name, r.read, err)
+	other := r.other(r.read, err)
 	if other == nil {
 		return n, err
 	}
-	closeErr := r.Close()
-	r.Reader, r.spare = other, true
-	if closeErr != nil {
-		r.data.service.log.DebugContext(r.ctx, "closing data that is damaged", "error", closeErr)
-	}
+	_ = r.Close() // it is given up, and has said what is wrong with it
+	r.Reader, r.other = other, nil
 	if n > 0 {
 		return n, nil
 	}

@@ -167,3 +167,36 @@ func TestACopyInWhichFaultsWereFoundDoesNotCountAsOneThatIsKept(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEarlierCopyThatItsBankLocksIsNotBegunToBeCleared(t *testing.T) {
+	s := copies(t, "", false)
+	plan := s.plan(volume("v1"))
+	s.until(s.protect(plan))
+	s.far.set(func(key string) error {
+		if strings.Contains(key, "/data/") {
+			return karbor.Errorf(karbor.OverLimit, "the far bank is full")
+		}
+		return nil
+	}, false)
+	first := s.untilCopied(s.copy(plan).ID).Checkpoints[0].CopyID
+	s.far.set(nil, false)
+	states := func() (keys []string) {
+		for key := range s.far.Snapshot() {
+			if strings.HasPrefix(key, "v1/states/") && strings.Contains(key, first) {
+				keys = append(keys, key)
+			}
+		}
+		return keys
+	}
+	before := len(states())
+	s.far.locked.Store(true)
+	if again := s.untilCopied(s.copy(plan).ID); again.Status != karbor.CopyFinished {
+		t.Fatalf("the second request: %+v", again)
+	}
+	if after := states(); before == 0 || len(after) != before {
+		t.Errorf("it had %d states in its bank, and has %q", before, after)
+	}
+	if _, err := s.store.Checkpoint(t.Context(), projectID, providerID, first); err != nil {
+		t.Errorf("the catalogue has lost it: %v", err)
+	}
+}

@@ -208,8 +208,8 @@ func (l lane) clearFailed(ctx context.Context, item store.Copied) {
 	}
 }
 
-// clear removes a copy that failed, unless it is held or in use, or its bank knows better than
-// the catalogue that it is whole.
+// clear removes a copy that failed, unless it is held, locked or in use, or its bank knows better
+// than the catalogue that it is whole.
 func (l lane) clear(ctx context.Context, old karbor.Checkpoint) error {
 	keepings, err := l.store.Keepings(ctx, old.ProviderID, []string{old.ID})
 	if err != nil || keepings[old.ID].Hold.On(l.now()) {
@@ -219,6 +219,9 @@ func (l lane) clear(ctx context.Context, old karbor.Checkpoint) error {
 		return err
 	}
 	there := l.to.Checkpoints()
+	if err := there.MayRemove(ctx, old.ProjectID, old.ID); err != nil {
+		return err
+	}
 	err = there.SetState(ctx, old.ProjectID, old.ID, karbor.CheckpointDeleting, checkpoint.Change{
 		From: []karbor.CheckpointStatus{karbor.CheckpointError, karbor.CheckpointProtecting},
 	})

@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ type far struct {
 	fault    func(key string) error
 	deaf     bool
 	removing func(ctx context.Context, key string)
+	// locked has it keep what it has for an hour.
+	locked atomic.Bool
 }
 
 func (f *far) set(fault func(key string) error, deaf bool) {
@@ -60,6 +63,20 @@ type farBank struct {
 
 func (farBank) Close() error { return nil }
 
+func (b farBank) Traits() bank.Traits {
+	traits := b.Bank.Traits()
+	traits.ObjectLock = b.locked.Load()
+	return traits
+}
+
+func (b farBank) Stat(ctx context.Context, key string) (bank.Info, error) {
+	i, err := b.Bank.Stat(ctx, key)
+	if b.locked.Load() && err == nil {
+		i.LockedUntil = i.ModTime.Add(time.Hour)
+	}
+	return i, err
+}
+
 func (b farBank) List(ctx context.Context, prefix, marker string, limit int) ([]bank.Info, error) {
 	if err := b.off(); err != nil {
 		return nil, err
@@ -72,10 +89,6 @@ func (b farBank) Get(ctx context.Context, key string, offset, length int64) (io.
 		return nil, err
 	}
 	return b.Bank.Get(ctx, key, offset, length)
-}
-
-func (b farBank) Stat(ctx context.Context, key string) (bank.Info, error) {
-	return b.Bank.Stat(ctx, key)
 }
 
 func (b farBank) Put(ctx context.Context, key string, body io.Reader, size int64) error {
@@ -103,7 +116,6 @@ func (b farBank) Delete(ctx context.Context, key string) error {
 }
 
 func (b farBank) Now(ctx context.Context) (time.Time, error) { return b.Bank.Now(ctx) }
-func (b farBank) Traits() bank.Traits                        { return b.Bank.Traits() }
 
 // copies makes a site whose provider has the copy target offsite, and keys where they are wanted.
 func copies(t *testing.T, keep string, keys bool) *site {
