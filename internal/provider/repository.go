@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -53,6 +55,7 @@ func (k *keyChoice) UnmarshalYAML(node ast.Node) error {
 const (
 	projectDomain   = "project"
 	providerDomain  = "provider"
+	autoCompression = "auto"
 	zstdCompression = "zstd"
 	s2Compression   = "s2"
 )
@@ -93,15 +96,15 @@ func (s *section) check() error {
 	if err := s.Domain.oneOf("domain", projectDomain, providerDomain); err != nil {
 		return err
 	}
-	return s.Compression.oneOf("compression", zstdCompression, s2Compression)
+	return s.Compression.oneOf("compression", autoCompression, zstdCompression, s2Compression)
 }
 
-// oneOf reports a text that is there and neither of two words.
-func (l located) oneOf(name, a, b string) error {
-	if l.line == 0 || l.text == a || l.text == b {
+// oneOf reports a text that is there and none of the words.
+func (l located) oneOf(name string, words ...string) error {
+	if l.line == 0 || slices.Contains(words, l.text) {
 		return nil
 	}
-	return fmt.Errorf("line %d: repository.%s: it is %s or %s, not %q", l.line, name, a, b, l.text)
+	return fmt.Errorf("line %d: repository.%s: it is %s, not %q", l.line, name, strings.Join(words, " or "), l.text)
 }
 
 // sources gives the keys. Those in files must be there and in order: else nothing could be
@@ -141,11 +144,14 @@ func (s *section) open(ctx context.Context, id, folder string, b bank.Bank, o Op
 	if err != nil {
 		return nil, err
 	}
-	made := repository.Options{Bank: b, Keys: keys, Recovery: recovery, Compression: format.Zstd, Now: o.Now, Logger: o.Logger}
+	made := repository.Options{Bank: b, Keys: keys, Recovery: recovery, Compression: format.Auto, Now: o.Now, Logger: o.Logger}
 	if s.Domain.text == providerDomain {
 		made.Shared = id
 	}
-	if s.Compression.text == s2Compression {
+	switch s.Compression.text {
+	case zstdCompression:
+		made.Compression = format.Zstd
+	case s2Compression:
 		made.Compression = format.S2
 	}
 	if cache := cmp.Or(s.Cache.text, o.Cache); cache != "" {

@@ -49,7 +49,7 @@ func TestFaultsOfARepositoryNameTheirLine(t *testing.T) {
 		"repository:\n  keys:\n    - {fil: K}":                        "7 | ",
 		"repository:\n  keys:\n    - file: K\n  key: 1":               "8 | ",
 		"repository:\n  keys:\n    - file: K\n  domain: tenant":       "line 8: repository.domain: it is project or provider, not \"tenant\"",
-		"repository:\n  keys:\n    - file: K\n  compression: lz4":     "line 8: repository.compression: it is zstd or s2, not \"lz4\"",
+		"repository:\n  keys:\n    - file: K\n  compression: lz4":     "line 8: repository.compression: it is auto or zstd or s2, not \"lz4\"",
 		"repository:\n  keys:\n    - file: K\n  cache: x":             "line 8: repository.cache: \"x\" is no absolute path",
 		"repository:\n  keys:\n    - file: K\n  recovery_file: /none": "line 8: repository.recovery_file: ",
 		"repository:\n  keys:\n    - file: K\n    - file: /none":      "line 8: repository.keys[1]: ",

@@ -24,7 +24,7 @@ type Options struct {
 	Recovery *keyring.Source
 	// Shared is the one domain that all projects write to; "" for one of each project.
 	Shared string
-	// Compression of what is written; 0 is Zstandard.
+	// Compression of what is written; 0 is format.Auto.
 	Compression format.Compression
 	// Cache is the folder of the index caches, one below it for each domain. One process has
 	// it at a time. With "" they lie in a temporary folder until Close.
@@ -79,7 +79,7 @@ func NewDomains(o Options) (*Domains, error) {
 		return nil, karbor.Errorf(karbor.Invalid, "%q can't name a key domain", o.Shared)
 	}
 	if o.Compression == 0 {
-		o.Compression = format.Zstd
+		o.Compression = format.Auto
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

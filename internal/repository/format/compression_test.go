@@ -27,7 +27,7 @@ func TestGroupsOfEverySizeOpenAgain(t *testing.T) {
 			sizes = append(sizes, n)
 		}
 	}
-	for _, way := range []Compression{None, Zstd, S2} {
+	for _, way := range []Compression{None, Zstd, S2, Auto} {
 		c, err := NewCompressor(way)
 		if err != nil {
 			t.Fatal(err)
@@ -73,6 +73,38 @@ func TestDigitsAreCompressedAndRandomBytesAreNot(t *testing.T) {
 		body, used := c.compress(nil, x.text[:MaxGroup])
 		if len(body) > x.most || (used == None) != (name == "random") {
 			t.Errorf("%s: %d bytes, by compression %d", name, len(body), used)
+		}
+	}
+}
+
+// Text of few words is dense, records with noise in them are not.
+func TestAutoChoosesForEachGroup(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	random := make([]byte, MaxGroup)
+	for i := range random {
+		random[i] = byte(rnd.Uint32())
+	}
+	half := slices.Clone(random) // each kilobyte half of noise, half of what has been there
+	for at := 0; at < len(half); at += 1 << 10 {
+		copy(half[at+512:at+1<<10], half[:512])
+	}
+	texts := map[string]struct {
+		text []byte
+		want Compression
+	}{
+		"dense":       {bytes.Repeat([]byte("the quick brown fox jumps over the lazy dog; "), MaxGroup/45), Zstd},
+		"half noise":  {half, S2},
+		"hexadecimal": {[]byte(hex.EncodeToString(random[:MaxGroup/2])), Zstd},
+		"random":      {random, None},
+		"short":       {bytes.Repeat([]byte("short "), 100), Zstd},
+	}
+	c, err := NewCompressor(Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, x := range texts {
+		if _, used := c.compress(nil, x.text); used != x.want {
+			t.Errorf("%s: compression %d, not %d", name, used, x.want)
 		}
 	}
 }
