@@ -34,11 +34,16 @@ type RestoreChoices struct {
 	Mapping map[string]any `json:"mapping,omitempty"`
 	// Stages are put together one after the other; what is in none waits for nobody.
 	Stages []RestoreStage `json:"stages,omitempty"`
+	// InPlace overwrites the originals instead of making new resources (microversion 1.5).
+	// SafetyCheckpointID is the checkpoint that was made of them before: to restore that in
+	// place undoes it. The service sets it.
+	InPlace            bool   `json:"in_place,omitempty"`
+	SafetyCheckpointID string `json:"safety_checkpoint_id,omitempty"`
 }
 
 // IsZero reports whether all is restored, as it was.
 func (c RestoreChoices) IsZero() bool {
-	return len(c.Resources) == 0 && c.Dependents == "" && len(c.Mapping) == 0 && len(c.Stages) == 0
+	return len(c.Resources) == 0 && c.Dependents == "" && len(c.Mapping) == 0 && len(c.Stages) == 0 && !c.InPlace
 }
 
 // RestoreStage is a group of resources that are put together only when those of the

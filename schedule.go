@@ -60,12 +60,42 @@ type ScheduledRun struct {
 	CheckpointID string
 	// Reason says why it waits, was left out or failed, or what else it did.
 	Reason string
+	// Operations are those of a run that works on several checkpoints, in their order; nil
+	// for a run of one operation.
+	Operations []RunOperation
+}
+
+// RunOperation is one operation of a run that works on several checkpoints, one after
+// another.
+type RunOperation struct {
+	// Position counts from 0.
+	Position     int
+	CheckpointID string
+	// OperationID is "" before it has begun. The first one of a run that begins has the id
+	// of the run, the others have RunOperationID's.
+	OperationID string
+	// State is one of RunQueued, RunRunning, RunSuccess, RunError and RunSkipped: it could
+	// not be begun, or the run ended before.
+	State RunState
+	// Reason says why it failed or was left out.
+	Reason string
+}
+
+// RunOperationID gives the id of the operation at a position of a run that has begun
+// already: always the same UUID (RFC 9562, version 8).
+func RunOperationID(runID string, position int) string {
+	return hashID("karbor run operation\n" + runID + "\n" + strconv.Itoa(position))
 }
 
 // RunID gives the id of the run of a scheduled operation at an expected time: always
 // the same UUID (RFC 9562, version 8).
 func RunID(scheduledOperationID string, expected time.Time) string {
-	sum := sha256.Sum256([]byte("karbor run\n" + scheduledOperationID + "\n" + strconv.FormatInt(expected.UnixMicro(), 10)))
+	return hashID("karbor run\n" + scheduledOperationID + "\n" + strconv.FormatInt(expected.UnixMicro(), 10))
+}
+
+// hashID gives a UUID that is always the same for a text.
+func hashID(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	b := sum[:16]
 	b[6] = b[6]&0x0f | 0x80
 	b[8] = b[8]&0x3f | 0x80

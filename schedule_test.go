@@ -13,7 +13,7 @@ func TestARunHasOneIDForEachTime(t *testing.T) {
 	if !karbor.IsUUID(id) || id != karbor.RunID("op", at.In(time.FixedZone("", 3600))) {
 		t.Errorf("the id is %s", id)
 	}
-	for _, other := range []string{karbor.RunID("op", at.Add(time.Microsecond)), karbor.RunID("op2", at)} {
+	for _, other := range []string{karbor.RunID("op", at.Add(time.Microsecond)), karbor.RunID("op2", at), karbor.RunOperationID(id, 0), karbor.RunOperationID(id, 1)} {
 		if other == id {
 			t.Errorf("two runs have the id %s", id)
 		}

@@ -15,12 +15,42 @@ const (
 	// ScheduledRetention makes a checkpoint, and then deletes those of its plan
 	// that a schedule made and that are beyond the definition's limits.
 	ScheduledRetention ScheduledOperationType = "retention_protect"
+	// ScheduledVerify verifies some checkpoints, one after another. Microversion 1.5, as
+	// ScheduledCopy.
+	ScheduledVerify ScheduledOperationType = "verify"
+	// ScheduledCopy copies the checkpoints of the plan that are not copied yet.
+	ScheduledCopy ScheduledOperationType = "copy"
 )
+
+// SelectionOrder says which checkpoints a scheduled operation takes first.
+type SelectionOrder string
+
+// The orders.
+const (
+	// OldestVerified takes those first of which nobody has begun a verification for the
+	// longest time; those that never were verified before all. It is the default.
+	OldestVerified SelectionOrder = "longest_unverified"
+	// NewestFirst takes the newest first.
+	NewestFirst SelectionOrder = "newest"
+)
+
+// Selection says which checkpoints one run of a scheduled operation works on. One of
+// Share and Checkpoints is set, or neither, which stands for one checkpoint.
+type Selection struct {
+	// Order is OldestVerified if empty.
+	Order SelectionOrder
+	// Share is a part of those that there are, in per cent, rounded up.
+	Share int
+	// Checkpoints is how many.
+	Checkpoints int
+}
 
 // OperationDefinition says what a scheduled operation works on. As JSON it has
 // the form of the wire contract: numbers are written as texts, and read from
 // texts or numbers. What is zero is left out.
 type OperationDefinition struct {
+	// PlanID is "" for a verification of all checkpoints that the project has at the
+	// provider.
 	PlanID     string
 	ProviderID string
 	// MaxBackups is how many checkpoints are kept; 0 for any number.
@@ -30,21 +60,36 @@ type OperationDefinition struct {
 	// Keep and Manual are as in RetentionRules. Microversion 1.4.
 	Keep   KeepRules
 	Manual bool
+	// Selection says what a verification works on, and Depth how deep it looks: "quick",
+	// "stored" or "full", or "" for what the provider's plug-ins do by themselves.
+	// Microversion 1.5, as all below.
+	Selection Selection
+	Depth     string
+	// Targets are the copy targets to which a copy copies; none stands for all of them.
+	Targets []string
+	// CheckpointIDs, if any, are the only checkpoints that it copies.
+	CheckpointIDs []string
 }
 
 // definitionDocument is OperationDefinition as JSON.
 type definitionDocument struct {
-	PlanID            string `json:"plan_id"`
-	ProviderID        string `json:"provider_id"`
-	MaxBackups        number `json:"max_backups,omitempty"`
-	RetentionDuration number `json:"retention_duration,omitempty"`
-	KeepHourly        number `json:"keep_hourly,omitempty"`
-	KeepDaily         number `json:"keep_daily,omitempty"`
-	KeepWeekly        number `json:"keep_weekly,omitempty"`
-	KeepMonthly       number `json:"keep_monthly,omitempty"`
-	KeepYearly        number `json:"keep_yearly,omitempty"`
-	MinimumKeep       number `json:"minimum_keep,omitempty"`
-	IncludeManual     truth  `json:"include_manual,omitempty"`
+	PlanID            string         `json:"plan_id,omitempty"`
+	ProviderID        string         `json:"provider_id"`
+	MaxBackups        number         `json:"max_backups,omitempty"`
+	RetentionDuration number         `json:"retention_duration,omitempty"`
+	KeepHourly        number         `json:"keep_hourly,omitempty"`
+	KeepDaily         number         `json:"keep_daily,omitempty"`
+	KeepWeekly        number         `json:"keep_weekly,omitempty"`
+	KeepMonthly       number         `json:"keep_monthly,omitempty"`
+	KeepYearly        number         `json:"keep_yearly,omitempty"`
+	MinimumKeep       number         `json:"minimum_keep,omitempty"`
+	IncludeManual     truth          `json:"include_manual,omitempty"`
+	Order             SelectionOrder `json:"order,omitempty"`
+	Share             number         `json:"share,omitempty"`
+	Checkpoints       number         `json:"checkpoints,omitempty"`
+	Depth             string         `json:"depth,omitempty"`
+	Targets           []string       `json:"targets,omitempty"`
+	CheckpointIDs     []string       `json:"checkpoint_ids,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -53,6 +98,7 @@ func (d OperationDefinition) MarshalJSON() ([]byte, error) {
 	return json.Marshal(definitionDocument{
 		d.PlanID, d.ProviderID, number(d.MaxBackups), number(d.RetentionDuration),
 		number(k.Hourly), number(k.Daily), number(k.Weekly), number(k.Monthly), number(k.Yearly), number(k.Minimum), truth(d.Manual),
+		d.Selection.Order, number(d.Selection.Share), number(d.Selection.Checkpoints), d.Depth, d.Targets, d.CheckpointIDs,
 	})
 }
 
@@ -70,7 +116,9 @@ func (d *OperationDefinition) UnmarshalJSON(text []byte) error {
 			Hourly: int(doc.KeepHourly), Daily: int(doc.KeepDaily), Weekly: int(doc.KeepWeekly),
 			Monthly: int(doc.KeepMonthly), Yearly: int(doc.KeepYearly), Minimum: int(doc.MinimumKeep),
 		},
-		Manual: bool(doc.IncludeManual),
+		Manual:    bool(doc.IncludeManual),
+		Selection: Selection{Order: doc.Order, Share: int(doc.Share), Checkpoints: int(doc.Checkpoints)},
+		Depth:     doc.Depth, Targets: doc.Targets, CheckpointIDs: doc.CheckpointIDs,
 	}
 	return nil
 }

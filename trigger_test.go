@@ -57,12 +57,18 @@ func TestOperationDefinitionKeepsTheFormOfTheWire(t *testing.T) {
 		`{"plan_id":"p","provider_id":"b","keep_hourly":"1","keep_daily":"2","keep_weekly":"3","keep_monthly":"4","keep_yearly":"5","minimum_keep":"6","include_manual":"true"}`: {
 			PlanID: "p", ProviderID: "b", Keep: KeepRules{Hourly: 1, Daily: 2, Weekly: 3, Monthly: 4, Yearly: 5, Minimum: 6}, Manual: true,
 		},
+		`{"provider_id":"b","order":"newest","share":"10","depth":"full"}`: {
+			ProviderID: "b", Selection: Selection{Order: NewestFirst, Share: 10}, Depth: "full",
+		},
+		`{"plan_id":"p","provider_id":"b","checkpoints":"3","targets":["far"],"checkpoint_ids":["c"]}`: {
+			PlanID: "p", ProviderID: "b", Selection: Selection{Checkpoints: 3}, Targets: []string{"far"}, CheckpointIDs: []string{"c"},
+		},
 	} {
 		var d OperationDefinition
 		if err := json.Unmarshal([]byte(text), &d); err != nil {
 			t.Fatal(err)
 		}
-		if back, err := json.Marshal(d); d != want || err != nil || string(back) != text {
+		if back, err := json.Marshal(d); !cmp.Equal(d, want) || err != nil || string(back) != text {
 			t.Errorf("%s became %+v and %s, %v", text, d, back, err)
 		}
 	}

@@ -76,7 +76,10 @@ type Traits struct {
 	// ObjectLock: objects that are meant to last can be neither replaced nor
 	// deleted for a time; a Delete then fails with karbor.Conflict.
 	ObjectLock bool
-	// ReadOnly: Put, Create and Delete fail.
+	// LockAhead: the bank is a Locker, and was seen to keep what it locks; what somebody
+	// holds is to be locked for so long at a time. 0 for a bank that locks nothing when told.
+	LockAhead time.Duration
+	// ReadOnly: Put, Create, Delete and Lock fail.
 	ReadOnly bool
 	// ClockAhead is by how much the bank's clock was ahead of the host's when it was
 	// opened, to about a second; negative if it was behind, 0 if it is the same.

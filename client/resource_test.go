@@ -104,7 +104,7 @@ func TestCheckpointHasProgressAndGraph(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, _ := open(t, func(w http.ResponseWriter, r *http.Request) {
-		if got := r.Header.Get("OpenStack-API-Version"); got != "data-protect 1.4" {
+		if got := r.Header.Get("OpenStack-API-Version"); got != "data-protect "+client.Microversion {
 			t.Errorf("microversion %q", got)
 		}
 		if r.URL.Path != "/v1/p/providers/bank/checkpoints/1" {

@@ -35,6 +35,19 @@ type ScheduledRun struct {
 	EndedAt      Timestamp       `json:"ended_at"`
 	CheckpointID string          `json:"checkpoint_id"`
 	Reason       string          `json:"reason"`
+	// Operations are its operations, in their order: several of a run that verifies
+	// several checkpoints. Microversion 1.5.
+	Operations []RunOperation `json:"operations"`
+}
+
+// RunOperation is one operation of a run.
+type RunOperation struct {
+	// ID is that of the operation, and so of its verification or copy; "" before it has
+	// begun.
+	ID           string          `json:"id"`
+	CheckpointID string          `json:"checkpoint_id"`
+	State        karbor.RunState `json:"state"`
+	Reason       string          `json:"reason"`
 }
 
 // Update changes a scheduled operation. With another trigger or definition it runs as

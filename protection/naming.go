@@ -29,6 +29,18 @@ func (c *Call) Tags() map[string]string {
 	return map[string]string{CheckpointTag: c.Owner, ResourceTag: resource}
 }
 
+// TemporaryTags are the Tags of what goes before the operation ends, however it ends:
+// beside them, whose it is. Should all that knows of it be lost, the service may remove
+// it by them; so nothing that a checkpoint keeps, or that a restore is to leave, has them.
+func (c *Call) TemporaryTags() map[string]string {
+	tags := c.Tags()
+	if c.Installation != "" {
+		tags[TemporaryTag] = c.Installation
+		tags[ProviderTag] = c.ProviderID
+	}
+	return tags
+}
+
 // Tagged reports whether metadata holds the tags of this call's node.
 func (c *Call) Tagged(metadata map[string]string) bool {
 	for k, v := range c.Tags() {

@@ -72,6 +72,9 @@ type Hooks struct {
 	// which are empty. A node of the call's graph will be restored, and has no new id
 	// yet. Nil where nothing can be told.
 	Preflight func(ctx context.Context, call *Call) (*Forecast, error)
+	// Drill, in a restore, describes the resource for a restore drill, in which the hooks above
+	// run, and then Undo. It changes nothing, as Preflight. A type without it can't be drilled.
+	Drill func(ctx context.Context, call *Call) (Drilled, error)
 }
 
 // Metadata keys and properties that tag what a hook creates in the cloud, so
@@ -82,6 +85,10 @@ const (
 	CheckpointTag = "karbor_checkpoint_id"
 	// ResourceTag holds the id of the resource that it is made for.
 	ResourceTag = "karbor_resource_id"
+	// TemporaryTag holds the name of the Karbor whose thing it is, for what goes before
+	// the operation ends; ProviderTag the id of the provider that it works for.
+	TemporaryTag = "karbor_temporary"
+	ProviderTag  = "karbor_provider_id"
 )
 
 // Call is all that a hook gets. One call belongs to one run of one hook.
@@ -90,6 +97,9 @@ type Call struct {
 	// with: the checkpoint's for protect and delete, the restore's for restore.
 	OperationID string
 	Owner       string
+	// Installation names the Karbor that the call is of, and ProviderID the provider, for
+	// TemporaryTags; "" where nobody looks for what is left.
+	Installation, ProviderID string
 	// CheckpointID is the checkpoint that is made, restored or deleted.
 	CheckpointID string
 	// Graph is the checkpoint's, Node this resource's node in it.

@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) bank.Bank) {
 		{"StreamsBigObjects", streamsBigObjects},
 		{"ClockGoesForward", clockGoesForward},
 		{"BehavesAsASortedMap", behavesAsASortedMap},
+		{"LocksWhatItIsToldTo", locksWhatItIsToldTo},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -24,6 +24,8 @@ const (
 	List   Method = "list"
 	Delete Method = "delete"
 	Now    Method = "now"
+	// Lock stands for LockedUntil, too.
+	Lock Method = "lock"
 	// Any stands for each of them.
 	Any Method = "any"
 )
@@ -251,6 +253,24 @@ func (f *Faulty) Delete(ctx context.Context, key string) error {
 		return err
 	}
 	return fault.after(f.inner.Delete(ctx, key))
+}
+
+// Lock implements bank.Locker.
+func (f *Faulty) Lock(ctx context.Context, key string, until time.Time) (time.Time, error) {
+	fault := f.hit(Lock, key)
+	if err := fault.before(ctx); err != nil {
+		return time.Time{}, err
+	}
+	locked, err := bank.Lock(ctx, f.inner, key, until)
+	return locked, fault.after(err)
+}
+
+// LockedUntil implements bank.Locker.
+func (f *Faulty) LockedUntil(ctx context.Context, key string) (time.Time, error) {
+	if err := f.hit(Lock, key).before(ctx); err != nil {
+		return time.Time{}, err
+	}
+	return bank.LockedUntil(ctx, f.inner, key)
 }
 
 // Now implements bank.Bank.

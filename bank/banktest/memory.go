@@ -20,11 +20,15 @@ type Memory struct {
 	keys    []string // sorted
 	objects map[string]object
 	now     func() time.Time
+	// ahead is for how long at a time it locks; 0 if it locks nothing.
+	ahead time.Duration
 }
 
 type object struct {
 	data    []byte
 	modTime time.Time
+	// locked is until when it can't go; zero for one that never was locked.
+	locked time.Time
 }
 
 // NewMemory makes an empty bank in memory.
@@ -37,6 +41,48 @@ func (m *Memory) SetNow(now func() time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.now = now
+}
+
+// SetLocks has the bank lock what it is told to, for so long at a time.
+func (m *Memory) SetLocks(ahead time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ahead = ahead
+}
+
+// Lock implements bank.Locker.
+func (m *Memory) Lock(ctx context.Context, key string, until time.Time) (time.Time, error) {
+	if err := bank.CheckLock(ctx, key); err != nil {
+		return time.Time{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, there := m.objects[key]
+	switch {
+	case m.ahead == 0:
+		return time.Time{}, karbor.Errorf(karbor.NotImplemented, "locking %s: the bank can't lock objects", key)
+	case !there:
+		return time.Time{}, karbor.Errorf(karbor.NotFound, "there is no object %s", key)
+	case until.After(o.locked):
+		o.locked = until
+		m.objects[key] = o
+	}
+	return o.locked, nil
+}
+
+// LockedUntil implements bank.Locker.
+func (m *Memory) LockedUntil(ctx context.Context, key string) (time.Time, error) {
+	o, err := m.object(ctx, key)
+	return o.locked, err
+}
+
+// lockedBy is an error of kind karbor.Conflict for an object that is locked; the caller
+// holds mu.
+func (m *Memory) lockedBy(key string) error {
+	if o := m.objects[key]; m.now().Before(o.locked) {
+		return karbor.Errorf(karbor.Conflict, "the object %s is locked until %s", key, o.locked.UTC().Format(time.DateTime))
+	}
+	return nil
 }
 
 // Put implements bank.Bank.
@@ -62,6 +108,9 @@ func (m *Memory) write(ctx context.Context, key string, body io.Reader, size int
 	_, there := m.objects[key]
 	if there && exclusive {
 		return karbor.Errorf(karbor.Conflict, "the object %s exists already", key)
+	}
+	if err := m.lockedBy(key); err != nil {
+		return err
 	}
 	if !there {
 		at, _ := slices.BinarySearch(m.keys, key)
@@ -147,6 +196,9 @@ func (m *Memory) Delete(ctx context.Context, key string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.lockedBy(key); err != nil {
+		return err
+	}
 	if at, there := slices.BinarySearch(m.keys, key); there {
 		m.keys = slices.Delete(m.keys, at, at+1)
 		delete(m.objects, key)
@@ -163,7 +215,9 @@ func (m *Memory) Now(ctx context.Context) (time.Time, error) {
 
 // Traits implements bank.Bank.
 func (m *Memory) Traits() bank.Traits {
-	return bank.Traits{AtomicCreate: true, ConsistentList: true}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return bank.Traits{AtomicCreate: true, ConsistentList: true, ObjectLock: m.ahead > 0, LockAhead: m.ahead}
 }
 
 // Close implements bank.Bank.
@@ -185,7 +239,7 @@ func (m *Memory) Clone() *Memory {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	// The data of an object is never changed in place.
-	return &Memory{keys: slices.Clone(m.keys), objects: maps.Clone(m.objects), now: m.now}
+	return &Memory{keys: slices.Clone(m.keys), objects: maps.Clone(m.objects), now: m.now, ahead: m.ahead}
 }
 
 type memoryReader struct {

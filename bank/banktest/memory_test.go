@@ -2,6 +2,7 @@ package banktest_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/bank/banktest"
@@ -13,4 +14,12 @@ func TestMemoryIsABank(t *testing.T) {
 
 func TestFaultyWithoutFaultsIsABank(t *testing.T) {
 	banktest.Run(t, func(*testing.T) bank.Bank { return banktest.NewFaulty(banktest.NewMemory()) })
+}
+
+func TestMemoryThatLocksIsABank(t *testing.T) {
+	banktest.Run(t, func(*testing.T) bank.Bank {
+		b := banktest.NewMemory()
+		b.SetLocks(time.Hour)
+		return banktest.NewFaulty(b)
+	})
 }

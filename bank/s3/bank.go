@@ -88,6 +88,12 @@ func (b *Bank) prepare(ctx context.Context, o Options, h Host) error {
 	if err := b.probe(ctx, swift); err != nil {
 		return fmt.Errorf("trying what the bank's store guarantees: %w", err)
 	}
+	if b.lock != nil && b.lock.Held > 0 {
+		if err := b.tryLock(ctx, now); err != nil {
+			return fmt.Errorf("trying whether the bank's store keeps locks: %w", err)
+		}
+		b.traits.LockAhead = b.lock.Held
+	}
 	return b.sweep(ctx, now)
 }
 

@@ -32,6 +32,8 @@ type fake struct {
 	// What it can do.
 	versioned, ignoresConditions, ordersByFolder, ignoresRanges bool
 	lockRule                                                    string // "", "on" or "default"
+	// noRetention refuses to lock what is there, forgetsLocks does nothing about it.
+	noRetention, forgetsLocks bool
 	// hook may answer in its place.
 	hook func(w http.ResponseWriter, r *http.Request, body []byte) bool
 	// lag hides objects younger than so many requests from lists.
@@ -249,6 +251,8 @@ func (f *fake) object(w http.ResponseWriter, r *http.Request, name string, body 
 		_, _ = fmt.Fprintf(w, "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>", id)
 	case q.Has("uploadId"):
 		f.upload(w, r, name, q.Get("uploadId"), body)
+	case q.Has("retention"):
+		f.retain(w, name, q.Get("versionId"), body)
 	case r.Method == http.MethodPut:
 		until, _ := time.Parse(time.RFC3339, r.Header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 		if !until.IsZero() && r.Header.Get("Content-Md5") == "" {
@@ -308,6 +312,25 @@ func (f *fake) upload(w http.ResponseWriter, r *http.Request, name, id string, b
 		}
 	default:
 		_, _ = io.WriteString(w, "<ListPartsResult></ListPartsResult>")
+	}
+}
+
+// retain locks a version, or lengthens its lock.
+func (f *fake) retain(w http.ResponseWriter, name, id string, body []byte) {
+	var asked struct{ RetainUntilDate time.Time }
+	all := f.versions[name]
+	at := slices.IndexFunc(all, func(v stored) bool { return v.id == id })
+	switch err := xml.Unmarshal(body, &asked); {
+	case f.noRetention:
+		fail(w, 403, "AccessDenied")
+	case err != nil || at < 0:
+		fail(w, 404, "NoSuchVersion")
+	case asked.RetainUntilDate.Before(all[at].until):
+		fail(w, 403, "AccessDenied")
+	case f.forgetsLocks:
+	default:
+		f.versions[name] = slices.Clone(all)
+		f.versions[name][at].until = asked.RetainUntilDate
 	}
 }
 

@@ -2,47 +2,18 @@ package s3
 
 import (
 	"context"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/bank"
 )
 
-// passing are the beginnings of keys of objects that go before a retention ends: they
-// are never locked. A star stands for one part.
-func passing() []string {
-	return []string{
-		"v1/leases",
-		"v1/checkpoints/*/*/purging",
-		"v1/repositories/*/sessions",
-		"v1/repositories/*/epochs",
-		"v1/repositories/*/slots",
-		"v1/repositories/*/collectors",
-		"v1/repositories/*/damaged",
-		// An index that tells of packs that are gone must go; it is a help, and no loss.
-		"v1/repositories/*/index",
-	}
-}
-
-// locks reports whether a new object of a key is locked.
+// locks reports whether a new object of a key is locked when it is written.
 func (b *Bank) locks(key string) bool {
-	if b.lock == nil {
-		return false
-	}
-	parts := strings.Split(key, "/")
-	for _, pattern := range passing() {
-		n := strings.Count(pattern, "/") + 1
-		if len(parts) < n {
-			continue
-		}
-		if ok, err := path.Match(pattern, strings.Join(parts[:n], "/")); ok && err == nil {
-			return false
-		}
-	}
-	return true
+	return b.lock != nil && b.lock.Period > 0 && bank.Lockable(key)
 }
 
 // lockedUntil is until when an object is locked that was written with this bank's options.
@@ -76,6 +47,118 @@ func (b *Bank) checkLock(ctx context.Context) error {
 	}
 	b.traits.ObjectLock = true
 	return nil
+}
+
+// triedFor is how long what was written to try it stays locked; a later sweep removes it.
+const triedFor = time.Minute
+
+// tryLock looks whether the store refuses to remove what was locked after it was written.
+func (b *Bank) tryLock(ctx context.Context, now time.Time) error {
+	p := &prober{bank: b, folder: b.names.Prefix + probeFolder + karbor.NewID() + "/"}
+	const name = "lock!"
+	id, err := p.put(ctx, name, false)
+	if err != nil {
+		return explain(ctx, "writing", err)
+	}
+	mode, until := b.lock.mode(), now.Add(triedFor).UTC()
+	err = b.store.PutObjectRetention(ctx, b.bucket, p.folder+name, minio.PutObjectRetentionOptions{Mode: &mode, RetainUntilDate: &until, VersionID: id})
+	if err != nil {
+		err = explain(ctx, "locking", err)
+		if ctx.Err() != nil || karbor.IsTransient(err) {
+			return err
+		}
+		refused := karbor.Errorf(karbor.Invalid, "object_lock.held: the store refuses to lock what is written already; "+
+			"the credentials need the right to put and get the retention of objects")
+		refused.Cause = err
+		return refused
+	}
+	err = b.remove(ctx, "what was locked to try it", p.folder+name, id)
+	switch {
+	case err == nil:
+		return karbor.Errorf(karbor.Invalid, "object_lock.held: the store has removed what was locked; it does not keep locks")
+	case ctx.Err() != nil || karbor.IsTransient(err):
+		return err
+	}
+	return nil
+}
+
+// Lock implements bank.Locker, on the version that counts.
+func (b *Bank) Lock(ctx context.Context, key string, until time.Time) (time.Time, error) {
+	if err := bank.CheckLock(ctx, key); err != nil {
+		return time.Time{}, err
+	}
+	if b.traits.LockAhead == 0 {
+		return time.Time{}, karbor.Errorf(karbor.NotImplemented, "locking %s: the bank's options have no object_lock.held", key)
+	}
+	// Stores keep whole seconds.
+	if whole := until.Truncate(time.Second); whole.Before(until) {
+		until = whole.Add(time.Second)
+	}
+	id, err := b.counting(ctx, key)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if locked, err := b.retained(ctx, key, id); err != nil || !locked.Before(until) {
+		return locked, err
+	}
+	mode, until := b.lock.mode(), until.UTC()
+	err = b.store.PutObjectRetention(ctx, b.bucket, b.names.Name(key), minio.PutObjectRetentionOptions{
+		Mode: &mode, RetainUntilDate: &until, VersionID: id,
+	})
+	if err == nil {
+		return until, nil
+	}
+	// Somebody may have locked it for longer meanwhile: then it can't be shortened.
+	if locked, askErr := b.retained(ctx, key, id); askErr == nil && !locked.Before(until) {
+		return locked, nil
+	}
+	return time.Time{}, explain(ctx, "locking "+key, err)
+}
+
+// LockedUntil implements bank.Locker: it asks the store.
+func (b *Bank) LockedUntil(ctx context.Context, key string) (time.Time, error) {
+	if err := bank.CheckKey(key); err != nil {
+		return time.Time{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return time.Time{}, err
+	}
+	if !b.traits.ObjectLock || !b.versioned {
+		_, err := b.Stat(ctx, key)
+		return time.Time{}, err
+	}
+	id, err := b.counting(ctx, key)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return b.retained(ctx, key, id)
+}
+
+// counting gives the version of an object that counts.
+func (b *Bank) counting(ctx context.Context, key string) (string, error) {
+	if id, ok := b.firsts.get(key); ok {
+		return id, nil
+	}
+	v, err := b.first(ctx, key)
+	return v.id, err
+}
+
+// retained asks until when a version is locked; zero for one that never was.
+func (b *Bank) retained(ctx context.Context, key, id string) (time.Time, error) {
+	info, err := b.store.StatObject(ctx, b.bucket, b.names.Name(key), minio.StatObjectOptions{VersionID: id})
+	if err != nil {
+		b.firsts.forget(key)
+		return time.Time{}, explain(ctx, "asking until when "+key+" is locked", err)
+	}
+	text := info.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date")
+	if text == "" {
+		return time.Time{}, nil
+	}
+	until, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, karbor.Errorf(karbor.Unavailable, "asking until when %s is locked: the store's answer is no time", key)
+	}
+	return until.UTC(), nil
 }
 
 // lockedBy gives an error of kind karbor.Conflict if a version is locked.

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/bank/s3"
 )
 
@@ -139,3 +141,76 @@ func TestPutOverWhatAnotherHasLockedLeavesIt(t *testing.T) {
 type onlyReader struct{ *strings.Reader }
 
 func (r *onlyReader) Read(p []byte) (int, error) { return r.Reader.Read(p) }
+
+// holdingBank locks what it is told to, and nothing else.
+func holdingBank(t *testing.T, f *fake) *s3.Bank {
+	t.Helper()
+	f.versioned, f.lockRule = true, "on"
+	return openBank(t, f.URL, fakeBucket, func(o *s3.Options) {
+		o.ObjectLock = &s3.ObjectLock{Mode: "governance", Held: 720 * time.Hour}
+	})
+}
+
+func TestABankThatLocksWhatIsHeldIsABank(t *testing.T) {
+	banktest.Run(t, func(t *testing.T) bank.Bank {
+		b := holdingBank(t, newFake(t))
+		if traits := b.Traits(); traits.LockAhead != 720*time.Hour || !traits.ObjectLock {
+			t.Fatalf("traits are %+v", traits)
+		}
+		return b
+	})
+}
+
+func TestTheFirstVersionIsTheOneThatIsLocked(t *testing.T) {
+	f := newFake(t)
+	b := holdingBank(t, f)
+	put(t, b, "v1/x", "good")
+	if !f.versions["v1/x!"][0].until.IsZero() {
+		t.Error("a new object is locked")
+	}
+	steal(f, "v1/x!", "bad")
+	until := time.Now().Add(time.Hour)
+	locked, err := b.Lock(t.Context(), "v1/x", until)
+	if err != nil || locked.Before(until) || locked.Sub(until) > time.Second || !f.versions["v1/x!"][0].until.Equal(locked) {
+		t.Errorf("locked until %v, %v", locked, err)
+	}
+	if err := b.Delete(t.Context(), "v1/x"); karbor.KindOf(err) != karbor.Conflict || get(t, b, "v1/x") != "good" {
+		t.Errorf("removing it: %v", err)
+	}
+}
+
+func TestAStoreThatDoesNotKeepLocksIsFoundOut(t *testing.T) {
+	for want, change := range map[string]func(*fake){
+		"does not keep locks": func(f *fake) { f.forgetsLocks = true },
+		"right to put":        func(f *fake) { f.noRetention = true },
+		"can't lock objects":  func(f *fake) { f.lockRule = "" },
+	} {
+		f := newFake(t)
+		f.versioned, f.lockRule = true, "on"
+		change(f)
+		o := options(t, f.URL, fakeBucket)
+		o.ObjectLock = &s3.ObjectLock{Mode: "compliance", Held: time.Hour}
+		b, err := s3.Open(t.Context(), o, host())
+		if karbor.KindOf(err) != karbor.Invalid || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v", want, b, err)
+		}
+	}
+}
+
+func TestALockThatAnotherHasLengthenedMeanwhileStays(t *testing.T) {
+	f := newFake(t)
+	b := holdingBank(t, f)
+	put(t, b, "v1/x", "good")
+	longer := time.Now().Add(48 * time.Hour).Truncate(time.Second)
+	f.setHook(func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.Method == http.MethodPut && r.URL.Query().Has("retention") {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.versions["v1/x!"][0].until = longer
+		}
+		return false
+	})
+	if locked, err := b.Lock(t.Context(), "v1/x", time.Now().Add(time.Hour)); err != nil || !locked.Equal(longer) {
+		t.Errorf("locked until %v, %v", locked, err)
+	}
+}

@@ -70,13 +70,17 @@ type ApplicationCredential struct {
 	CAFile string `yaml:"ca_file"`
 }
 
-// ObjectLock is a retention that is put on each new object that is meant to last;
-// see docs/format/s3-bank.md for those that are not.
+// ObjectLock says which objects are locked, of those that are meant to last; see
+// docs/format/s3-bank.md for those that are not. Period and Held may go together.
 type ObjectLock struct {
 	// Mode is "governance" or "compliance".
 	Mode string `yaml:"mode"`
-	// Period is how long from its writing an object is locked, 1h to 100 years.
+	// Period is how long from its writing each new object is locked, 1h to 100 years; 0
+	// locks none.
 	Period time.Duration `yaml:"period"`
+	// Held is for how long at a time what a held checkpoint needs is locked, 1h to 100 years;
+	// the lock is lengthened as long as the checkpoint is held. 0 locks nothing.
+	Held time.Duration `yaml:"held"`
 }
 
 // Defaults gives the options without any setting.
@@ -119,8 +123,14 @@ func (o *Options) Validate() error {
 		if l.Mode != "governance" && l.Mode != "compliance" {
 			return karbor.Errorf(karbor.Invalid, "object_lock.mode: %q is none of governance and compliance", l.Mode)
 		}
-		if l.Period < time.Hour || l.Period > longestAge {
+		if l.Period == 0 && l.Held == 0 {
+			return karbor.Errorf(karbor.Invalid, "object_lock: it needs period, held, or both")
+		}
+		if l.Period != 0 && (l.Period < time.Hour || l.Period > longestAge) {
 			return karbor.Errorf(karbor.Invalid, "object_lock.period: %v is not from 1h to 100 years", l.Period)
+		}
+		if l.Held != 0 && (l.Held < time.Hour || l.Held > longestAge) {
+			return karbor.Errorf(karbor.Invalid, "object_lock.held: %v is not from 1h to 100 years", l.Held)
 		}
 	}
 	return o.Options.Validate()

@@ -108,6 +108,24 @@ func TestObjectLockOnVersitygwKeepsWhatLasts(t *testing.T) {
 	}
 }
 
+func TestVersitygwKeepsLocksOfWhatIsHeld(t *testing.T) {
+	endpoint := startServer(t)
+	for _, mode := range []string{"governance", "compliance"} {
+		t.Run(mode, func(t *testing.T) {
+			banktest.Run(t, func(t *testing.T) bank.Bank {
+				b := openBank(t, endpoint, newBucket(t, endpoint, true, true), func(o *s3.Options) {
+					o.ObjectLock = &s3.ObjectLock{Mode: mode, Held: 2 * time.Hour}
+				})
+				if traits := b.Traits(); traits.LockAhead != 2*time.Hour {
+					t.Fatalf("the store was seen to have %+v", traits)
+				}
+				retry := wrap.Defaults()
+				return retry.Around(b)
+			})
+		})
+	}
+}
+
 func TestWrongSecretIsRefusedByVersitygw(t *testing.T) {
 	endpoint := startServer(t)
 	o := options(t, endpoint, newBucket(t, endpoint, false, false))

@@ -11,7 +11,8 @@ import (
 
 // Call is what Measure tells of a call when it has ended.
 type Call struct {
-	// Method is "put", "create", "get", "stat", "list", "delete" or "now".
+	// Method is "put", "create", "get", "stat", "list", "delete", "now", "lock", or
+	// "locked" for LockedUntil.
 	Method string
 	// Took is how long it took. A Get takes until its body is closed.
 	Took time.Duration

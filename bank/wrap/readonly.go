@@ -33,6 +33,6 @@ func (r readOnly) Delete(_ context.Context, key string) error { return refusal("
 // Traits implements bank.Bank.
 func (r readOnly) Traits() bank.Traits {
 	t := r.Bank.Traits()
-	t.ReadOnly = true
+	t.ReadOnly, t.LockAhead = true, 0
 	return t
 }

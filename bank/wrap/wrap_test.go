@@ -35,6 +35,11 @@ func TestEachWrapperIsABank(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			banktest.Run(t, func(*testing.T) bank.Bank { return around(banktest.NewMemory()) })
+			banktest.Run(t, func(*testing.T) bank.Bank {
+				b := banktest.NewMemory()
+				b.SetLocks(time.Hour)
+				return around(b)
+			})
 		})
 	}
 }

@@ -123,6 +123,22 @@ func (s *Session) ProjectID() (string, error) {
 	return project.ID, nil
 }
 
+// ProjectName gives the name of the project that the token is for; "" where Keystone does
+// not tell it.
+func (s *Session) ProjectName() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	result, ok := s.provider.GetAuthResult().(tokens.CreateResult)
+	if !ok {
+		return ""
+	}
+	project, err := result.ExtractProject()
+	if err != nil || project == nil {
+		return "" // ProjectID says what is wrong
+	}
+	return project.Name
+}
+
 // Endpoint gives the service's URL with version and project: the override of
 // the credentials, or what the catalogue has. An override without a path gets
 // "/v1/PROJECT" added; so does one that ends in "/v1".

@@ -30,9 +30,10 @@ const coveragePage = "../../docs/coverage.md"
 // covered says which operations the functions of protectiontest try: those that run the
 // suite, or all of it that a real cloud bears.
 var covered = map[string][]karbor.OperationType{
-	"Run":  {karbor.Protect, karbor.RestoreOperation, karbor.Verify, karbor.Delete},
-	"Life": {karbor.Protect, karbor.RestoreOperation, karbor.Verify, karbor.Delete},
-	"Idle": {karbor.Protect, karbor.RestoreOperation, karbor.Verify, karbor.Delete},
+	"Run":   {karbor.Protect, karbor.RestoreOperation, karbor.Verify, karbor.Delete},
+	"Life":  {karbor.Protect, karbor.RestoreOperation, karbor.Verify, karbor.Delete},
+	"Quiet": {karbor.Protect, karbor.RestoreOperation, karbor.Verify, karbor.Delete},
+	"Idle":  {karbor.Protect, karbor.RestoreOperation, karbor.Verify, karbor.Delete},
 }
 
 // tried are the tests of a room that run the conformance suite, by operation.

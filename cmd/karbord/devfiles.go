@@ -40,7 +40,7 @@ plugins:
   - plugin: karbor-image-protection-plugin
   - plugin: karbor-network-protection-plugin
 `,
-	"services.yaml": `# Cinder and Manila keep what volumes and shares hold: backups, and snapshots of shares.
+	"services.yaml": `# Cinder, Manila and Trove keep what volumes, shares and databases hold.
 id: 6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b03
 name: services
 description: Keeps backups of volumes and snapshots of shares in the cloud's own services.
@@ -56,6 +56,7 @@ plugins:
   - plugin: karbor-server-protection-plugin
   - plugin: karbor-volume-protection-plugin
   - plugin: karbor-share-protection-plugin
+  - plugin: karbor-database-protection-plugin
   - plugin: karbor-image-protection-plugin
   - plugin: karbor-network-protection-plugin
 `,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
+	"github.com/karbor/karbor/internal/store"
 )
 
 func engineCommand() *cobra.Command {
@@ -41,6 +43,46 @@ repeated.`,
 		},
 	}
 	migrate.Flags().String(configFlag, defaultConfig, "configuration file")
-	cmd.AddCommand(migrate)
+	cmd.AddCommand(migrate, rebuildCommand())
+	return cmd
+}
+
+func rebuildCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "rebuild",
+		Short: "Have operations begin anew whose journal is damaged",
+		Long: `Have the unfinished operations begin anew whose journal the local engine refuses, since it
+is damaged: from what the database has of them beside the journal. Stop the processes with
+the role protection first. What the operations have made is found again, and is not made
+twice. What is in the bank stays.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := cmd.Flags().GetString(configFlag)
+			if err != nil {
+				return err
+			}
+			c, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			return onDatabase(cmd, func(ctx context.Context, s *store.Store) error {
+				rebuilt, err := daemon.Rebuild(ctx, daemon.Options{Config: c, Now: time.Now, Logger: newLogger(cmd.ErrOrStderr(), c.Log)}, s, all)
+				said := make([]error, 0, len(rebuilt)+1)
+				for _, r := range rebuilt {
+					why := "as asked"
+					if r.Why != nil {
+						why = r.Why.Error()
+					}
+					_, failed := fmt.Fprintf(cmd.OutOrStdout(), "%s begins anew: %s\n", r.Operation, why)
+					said = append(said, failed)
+				}
+				_, failed := fmt.Fprintf(cmd.OutOrStdout(), "operations that begin anew: %d\n", len(rebuilt))
+				return errors.Join(append(said, failed, err)...)
+			})
+		},
+	}
+	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
+	cmd.Flags().BoolVar(&all, "all", false, "all that are not over, damaged or not")
 	return cmd
 }

@@ -46,7 +46,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	}
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.AddCommand(append(roleCommands(), devCommand(), configCommand(), pluginsCommand(), policyCommand(), dbCommand(), engineCommand(), leftoversCommand(), operationCommand(), bankCommand())...)
+	root.AddCommand(append(roleCommands(), devCommand(), configCommand(), pluginsCommand(), policyCommand(), dbCommand(), engineCommand(), leftoversCommand(), janitorCommand(), operationCommand(), bankCommand())...)
 	return root
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/karbor/karbor/internal/cli/output"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
-	"github.com/karbor/karbor/internal/workflow/local"
 )
 
 func operationCommand() *cobra.Command {
@@ -54,10 +53,10 @@ func operationListCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var lines []operationLine
-			err := onDatabase(cmd, func(ctx context.Context, s *store.Store) error {
+			err := observed(cmd, func(ctx context.Context, s *store.Store, engine *observer) error {
 				found, err := s.OperationEntries(ctx, project, all, limit)
 				for _, o := range found {
-					line, failed := operationLineOf(ctx, s, o)
+					line, failed := operationLineOf(ctx, engine, o)
 					if failed != nil {
 						return failed
 					}
@@ -79,7 +78,7 @@ func operationListCommand() *cobra.Command {
 	return cmd
 }
 
-func operationLineOf(ctx context.Context, s *store.Store, o store.OperationEntry) (operationLine, error) {
+func operationLineOf(ctx context.Context, engine *observer, o store.OperationEntry) (operationLine, error) {
 	line := operationLine{
 		ID: o.ID, Type: o.Type, Project: o.ProjectID, Provider: o.ProviderID, Checkpoint: o.CheckpointID, Restore: o.RestoreID,
 		Status: o.Status, StartedAt: o.CreatedAt, Doing: o.ErrorInfo,
@@ -90,23 +89,9 @@ func operationLineOf(ctx context.Context, s *store.Store, o store.OperationEntry
 		return line, nil
 	}
 	line.Age = time.Since(o.CreatedAt).Round(time.Second).String()
-	d, err := describeOperation(ctx, s, o.ID)
-	line.Doing = doing(d)
+	d, err := engine.describe(ctx, o.ID)
+	line.Doing = engine.doing(d)
 	return line, err
-}
-
-// describeOperation tells what the engine has journalled of an operation. One that it
-// has not got yet, or has forgotten, has no state.
-func describeOperation(ctx context.Context, s *store.Store, id string) (workflow.Description, error) {
-	engine, err := local.New(local.Options{Journal: s.Journal(), Owner: "karbord operation", Now: time.Now})
-	if err != nil {
-		return workflow.Description{}, err
-	}
-	d, err := engine.Describe(ctx, id)
-	if err != nil && karbor.KindOf(err) == karbor.NotFound {
-		return workflow.Description{}, nil
-	}
-	return d, err
 }
 
 // doing says in a few words what an operation does.
@@ -167,17 +152,17 @@ that it makes or deletes. The engine forgets the steps an hour after the end.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var steps []operationStep
-			err := onDatabase(cmd, func(ctx context.Context, s *store.Store) error {
+			err := observed(cmd, func(ctx context.Context, s *store.Store, engine *observer) error {
 				op, err := s.FindOperation(ctx, "", args[0])
 				if err != nil {
 					return err
 				}
-				d, err := describeOperation(ctx, s, op.ID)
+				d, err := engine.describe(ctx, op.ID)
 				if err != nil {
 					return err
 				}
 				if format == "table" {
-					if err := writeOperation(ctx, cmd.OutOrStdout(), s, op, d); err != nil {
+					if err := writeOperation(ctx, cmd.OutOrStdout(), s, op, engine.doing(d)); err != nil {
 						return err
 					}
 				}
@@ -207,7 +192,7 @@ func stepsOf(d workflow.Description) []operationStep {
 }
 
 // writeOperation writes what is known of an operation as a whole.
-func writeOperation(ctx context.Context, out io.Writer, s *store.Store, op store.Operation, d workflow.Description) error {
+func writeOperation(ctx context.Context, out io.Writer, s *store.Store, op store.Operation, doing string) error {
 	line := func(name, value string) {
 		if value != "" {
 			_, _ = fmt.Fprintf(out, "%-12s %s\n", name, value) // a pipe that is closed shows with the table
@@ -231,7 +216,7 @@ func writeOperation(ctx context.Context, out io.Writer, s *store.Store, op store
 	line("status", string(log.Status))
 	line("error", log.ErrorInfo)
 	if op.EndedAt.IsZero() {
-		line("doing", doing(d))
+		line("doing", doing)
 	}
 	for _, kind := range []store.RequestKind{store.CancelRequest, store.FailRequest, store.RetryRequest} {
 		r, err := s.OperationRequest(ctx, op.ID, kind)

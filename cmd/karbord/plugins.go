@@ -15,6 +15,7 @@ import (
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
+	finddatabase "github.com/karbor/karbor/protectable/database"
 	findimage "github.com/karbor/karbor/protectable/image"
 	findnetwork "github.com/karbor/karbor/protectable/network"
 	findproject "github.com/karbor/karbor/protectable/project"
@@ -22,6 +23,7 @@ import (
 	findshare "github.com/karbor/karbor/protectable/share"
 	findvolume "github.com/karbor/karbor/protectable/volume"
 	"github.com/karbor/karbor/protection"
+	savedatabase "github.com/karbor/karbor/protection/database"
 	"github.com/karbor/karbor/protection/image"
 	"github.com/karbor/karbor/protection/network"
 	"github.com/karbor/karbor/protection/noop"
@@ -51,6 +53,7 @@ func setsWith(cloud func() (openstack.Options, error)) provider.Sets {
 			swiftbank.Plugin(swiftbank.Host{Now: time.Now, Cloud: cloud}),
 		},
 		Protections: plugin.Set[protection.Plugin]{
+			savedatabase.Plugin,
 			image.Plugin,
 			network.Plugin,
 			noop.Plugin,
@@ -85,6 +88,7 @@ func serviceCloud(k config.Keystone) (openstack.Options, error) {
 // protectables are the protectable plug-ins of this program, one for each type.
 func protectables() plugin.Set[protectable.Plugin] {
 	return plugin.Set[protectable.Plugin]{
+		finddatabase.Plugin,
 		findimage.Plugin,
 		findnetwork.Plugin,
 		findproject.Plugin,

@@ -27,7 +27,10 @@ const (
 	// ControlVersion adds what tells more of an operation what to do: the choices of a
 	// restore, cancels, holds, and what comes with them.
 	ControlVersion Version = 4
-	MaxVersion     Version = 4
+	// ProofVersion adds what shows that checkpoints can be brought back, and does so by
+	// itself.
+	ProofVersion Version = 5
+	MaxVersion   Version = 5
 )
 
 // String gives the version as the header has it, such as 1.1.

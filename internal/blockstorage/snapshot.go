@@ -11,13 +11,13 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
-// EnsureSnapshot gives the call's snapshot, and asks for it under this name if there is
-// none.
-func EnsureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name, description string) (string, error) {
+// EnsureSnapshot gives the call's snapshot, and asks for it if there is none. Of options,
+// Name, Description and Metadata count; the metadata holds the call's tags.
+func EnsureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, options snapshots.CreateOpts) (string, error) {
 	find := func(ctx context.Context) (string, error) { return First(FindSnapshots(ctx, client, call)) }
 	return openstack.Make(ctx, call, "snapshot", find, func(ctx context.Context) (string, error) {
 		s, err := snapshots.Create(ctx, client, snapshots.CreateOpts{
-			VolumeID: call.Node.ID, Name: name, Description: description, Metadata: call.Tags(),
+			VolumeID: call.Node.ID, Name: options.Name, Description: options.Description, Metadata: options.Metadata,
 			// Attached volumes need force; for others it changes nothing.
 			Force: true,
 		}).Extract()

@@ -34,6 +34,9 @@ func (c *Checkpoints) Documents(projectID, id string, key karbor.NodeKey) (*Docu
 	return &Documents{papers: c.papers, project: projectID, id: id, prefix: prefix + "/"}, nil
 }
 
+// Sealed reports whether CreateJSON seals what it writes.
+func (d *Documents) Sealed() bool { return d.papers.sealer != nil }
+
 // CreateJSON writes v as a document. One that is there already with the same text, as
 // encoding/json writes it, is no error, so that a hook that runs again does no harm;
 // one with another is karbor.Conflict. In the clear, an object whose first member is

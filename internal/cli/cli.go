@@ -124,7 +124,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.plan(), a.provider(), a.protectable(), a.checkpoint(), a.restore(), a.operationLog(),
 		a.applicationCredential(), a.verification(), a.copies(), a.quotas(), a.quotaClass(),
-		a.trigger(), a.scheduledOperation(), a.service(), completion(root), a.manual(root))
+		a.compliance(), a.trigger(), a.scheduledOperation(), a.service(), completion(root), a.manual(root))
 	explain(root)
 	a.complete(root, a.arguments())
 	return root

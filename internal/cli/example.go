@@ -52,13 +52,16 @@ karbor restore check c99ad067-e5e2-4770-8547-78fd54139b50 --resource server:web 
 	"copy create":         `karbor copy create shop --wait`,
 	"copy list":           `karbor copy list bank --plan shop`,
 	"copy show":           `karbor copy show bank 77a1c0de-5d4f-4e0f-8c2c-6a3c1d2e4f50`,
-	"quotas show":         `karbor quotas show`,
-	"quotas defaults":     `karbor quotas defaults`,
-	"quotas detail":       `karbor quotas detail -f csv`,
-	"quotas update":       `karbor quotas update demo --plans 100 --gigabytes=-1`,
-	"quotas delete":       `karbor quotas delete demo`,
-	"quotaclass show":     `karbor quotaclass show default`,
-	"quotaclass update":   `karbor quotaclass update default --checkpoints 100`,
+	"compliance show": `karbor compliance show
+karbor compliance show --verified-days 30 --html report.html
+karbor compliance show --fail-on late,unprotected -q`,
+	"quotas show":       `karbor quotas show`,
+	"quotas defaults":   `karbor quotas defaults`,
+	"quotas detail":     `karbor quotas detail -f csv`,
+	"quotas update":     `karbor quotas update demo --plans 100 --gigabytes=-1`,
+	"quotas delete":     `karbor quotas delete demo`,
+	"quotaclass show":   `karbor quotaclass show default`,
+	"quotaclass update": `karbor quotaclass update default --checkpoints 100`,
 	"trigger create": `karbor trigger create nightly --crontab "0 2 * * *"
 karbor trigger create workdays --calendar @workdays.ics --window 900
 karbor trigger create nightly time 'format=crontab,pattern=0 2 * * *'`,

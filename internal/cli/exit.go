@@ -17,6 +17,7 @@ const (
 	exitLogin       = 3   // no login, or not allowed
 	exitNotFound    = 4   // no such thing
 	exitUnreachable = 5   // the service or Keystone can't be reached
+	exitFindings    = 6   // a report has what --fail-on names
 	exitInterrupted = 130 // the user stopped the command
 )
 
@@ -27,6 +28,11 @@ func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// findingError says what a report has found on which the command is to fail.
+type findingError struct{ text string }
+
+func (e findingError) Error() string { return e.text }
 
 // advice says what to do about an error, or nothing.
 func advice(err error) string {
@@ -58,6 +64,9 @@ func exitCode(ctx context.Context, err error) int {
 	}
 	if isUsage(err) {
 		return exitUsage
+	}
+	if _, found := errors.AsType[findingError](err); found {
+		return exitFindings
 	}
 	switch karbor.KindOf(err) {
 	case karbor.Unauthorized, karbor.Forbidden:

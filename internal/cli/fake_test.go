@@ -92,6 +92,7 @@ func newFake(t testing.TB) *fake {
 	v1("DELETE /application_credential", func(http.ResponseWriter, *http.Request) { f.registered = "" })
 	f.operations(v1)
 	f.keepings(v1)
+	f.compliance(v1)
 	f.quotas(v1)
 	f.schedules(v1)
 	f.server = httptest.NewServer(mux)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/client"
 )
 
 func providers() []map[string]any {
@@ -131,8 +132,8 @@ func (f *fake) stage(item map[string]any, done, good, failed string) {
 
 func (f *fake) checkpoint(w http.ResponseWriter, r *http.Request) {
 	if cp := f.byID(r.PathValue("id"), f.checkpoints); cp != nil && r.PathValue("provider") == bankID {
-		if r.Header.Get("OpenStack-API-Version") != "data-protect 1.4" {
-			refuse(w, http.StatusNotAcceptable, "notAcceptable", "the story needs 1.4")
+		if r.Header.Get("OpenStack-API-Version") != "data-protect "+client.Microversion {
+			refuse(w, http.StatusNotAcceptable, "notAcceptable", "the story needs "+client.Microversion)
 			return
 		}
 		if cp["status"] == "protecting" {

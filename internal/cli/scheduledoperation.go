@@ -26,6 +26,19 @@ type definitionFlags struct {
 	plan                string
 	maxBackups, keepFor int
 	keep                keepFlags
+	proof               proofFlags
+}
+
+// add adds the flags.
+func (d *definitionFlags) add(a *app, cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&d.plan, "plan", "", "plan, by name or id")
+	f.IntVar(&d.maxBackups, "max-backups", 0, "retention_protect: how many checkpoints to keep")
+	f.IntVar(&d.keepFor, "retention-duration", 0, "retention_protect: for how many days to keep checkpoints")
+	d.keep.add(f, "retention_protect: ")
+	d.proof.add(f)
+	a.flag(cmd, "plan", planNames)
+	a.flag(cmd, "provider", providerNames)
 }
 
 // read gives the definition of the flags over that of the text key=value,…. The
@@ -33,9 +46,9 @@ type definitionFlags struct {
 func (d *definitionFlags) read(ctx context.Context, a *app, c *client.Client, text string) (karbor.OperationDefinition, error) {
 	var out karbor.OperationDefinition
 	members := map[string]string{}
+	var err error
 	if text != "" {
-		var err error
-		if members, err = parseMembers(text, append(keepMembers(), "plan_id", "provider_id", "max_backups", "retention_duration")...); err != nil {
+		if members, err = parseMembers(text, append(keepMembers(), "plan_id", "provider_id", "max_backups", "retention_duration", "order", "share", "checkpoints", "depth")...); err != nil {
 			return out, err
 		}
 	}
@@ -50,10 +63,17 @@ func (d *definitionFlags) read(ctx context.Context, a *app, c *client.Client, te
 	if ref == "" {
 		ref = members["plan_id"]
 	}
-	if ref == "" {
-		return out, usagef("a scheduled operation needs a plan: --plan")
-	}
-	if d.plan != "" || members["provider_id"] == "" {
+	d.proof.read(members)
+	switch {
+	case ref == "" && d.proof.provider == "":
+		return out, usagef("a scheduled operation needs a plan: --plan (a verify may have --provider instead)")
+	case ref == "":
+		provider, err := a.findProvider(ctx, c, d.proof.provider)
+		if err != nil {
+			return out, err
+		}
+		members["provider_id"] = provider.ID
+	case d.plan != "" || members["provider_id"] == "":
 		plan, err := a.findPlan(ctx, c, ref)
 		if err != nil {
 			return out, err
@@ -67,13 +87,14 @@ func (d *definitionFlags) read(ctx context.Context, a *app, c *client.Client, te
 	if err := json.Unmarshal(document, &out); err != nil {
 		return out, usageError{err}
 	}
+	out.Targets, out.CheckpointIDs = d.proof.targets, d.proof.checkpointIDs
 	return out, nil
 }
 
 func (a *app) scheduledOperationCreate() *cobra.Command {
 	var d definitionFlags
 	var description, overlap string
-	cmd := a.command("create NAME TYPE TRIGGER [DEFINITION]", "Create a scheduled operation; TYPE is protect or retention_protect",
+	cmd := a.command("create NAME TYPE TRIGGER [DEFINITION]", "Create a scheduled operation; TYPE is protect, retention_protect, verify or copy",
 		cobra.RangeArgs(3, 4), func(ctx context.Context, args []string) error {
 			c, err := a.connect(ctx)
 			if err != nil {
@@ -102,11 +123,7 @@ func (a *app) scheduledOperationCreate() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&description, "description", "", "description")
 	f.StringVar(&overlap, "overlap", "", "what becomes of a run while an earlier one goes on: skip (it is left out) or queue (one waits)")
-	f.StringVar(&d.plan, "plan", "", "plan to protect, by name or id")
-	f.IntVar(&d.maxBackups, "max-backups", 0, "retention_protect: how many checkpoints to keep")
-	f.IntVar(&d.keepFor, "retention-duration", 0, "retention_protect: for how many days to keep checkpoints")
-	d.keep.add(f, "retention_protect: ")
-	a.flag(cmd, "plan", planNames)
+	d.add(a, cmd)
 	return creating(cmd)
 }
 
@@ -135,7 +152,7 @@ func (a *app) scheduledOperationList() *cobra.Command {
 	l.add(cmd.Flags())
 	f := cmd.Flags()
 	f.StringVar(&name, "name", "", "those with this in their name")
-	f.StringVar(&kind, "operation-type", "", "protect or retention_protect")
+	f.StringVar(&kind, "operation-type", "", "protect, retention_protect, verify or copy")
 	f.StringVar(&trigger, "trigger", "", "those of a trigger, by name or id")
 	f.StringVar(&definition, "operation-definition", "", "those with these members (key=value,… or JSON), or this in them")
 	return cmd

@@ -54,7 +54,7 @@ func (a *app) scheduledOperationUpdate() *cobra.Command {
 		}
 		if definition != "" || d.given() {
 			if d.plan == "" && definition == "" {
-				d.plan = o.OperationDefinition.PlanID
+				d.plan, d.proof.provider = o.OperationDefinition.PlanID, o.OperationDefinition.ProviderID
 			}
 			read, err := d.read(ctx, a, c, definition)
 			if err != nil {
@@ -76,11 +76,7 @@ func (a *app) scheduledOperationUpdate() *cobra.Command {
 	f.StringVar(&definition, "definition", "", "definition: key=value,… or JSON")
 	f.StringVar(&overlap, "overlap", "", "skip or queue: what becomes of a run while an earlier one goes on")
 	f.BoolVar(&renew, "renew", false, "run it as you from now on")
-	f.StringVar(&d.plan, "plan", "", "plan to protect, by name or id")
-	f.IntVar(&d.maxBackups, "max-backups", 0, "retention_protect: how many checkpoints to keep")
-	f.IntVar(&d.keepFor, "retention-duration", 0, "retention_protect: for how many days to keep checkpoints")
-	d.keep.add(f, "retention_protect: ")
-	a.flag(cmd, "plan", planNames)
+	d.add(a, cmd)
 	a.flag(cmd, "trigger", triggerNames)
 	return cmd
 }
@@ -89,7 +85,8 @@ func (a *app) scheduledOperationUpdate() *cobra.Command {
 func (d *definitionFlags) given() bool {
 	members := map[string]string{}
 	d.keep.read(members)
-	return d.plan != "" || d.maxBackups != 0 || d.keepFor != 0 || len(members) > 0
+	d.proof.read(members)
+	return d.plan != "" || d.maxBackups != 0 || d.keepFor != 0 || len(members)+len(d.proof.targets)+len(d.proof.checkpointIDs) > 0
 }
 
 func (a *app) scheduledOperationSwitch(verb string, on bool) *cobra.Command {

@@ -42,6 +42,8 @@ type Config struct {
 	Schedules      Schedules  `yaml:"schedules"`
 	Services       Services   `yaml:"services"`
 	Upkeep         Upkeep     `yaml:"upkeep"`
+	Janitor        Janitor    `yaml:"janitor"`
+	Drills         Drills     `yaml:"drills"`
 	Log            Log        `yaml:"log"`
 	Policy         Policy     `yaml:"policy"`
 }
@@ -172,6 +174,8 @@ func Default() Config {
 		Schedules:  defaultSchedules(),
 		Services:   defaultServices(),
 		Upkeep:     defaultUpkeep(),
+		Janitor:    defaultJanitor(),
+		Drills:     defaultDrills(),
 		Log:        Log{Level: "info", Format: "text"},
 		Policy:     defaultPolicy(),
 	}
@@ -240,6 +244,8 @@ func (c Config) Check() error {
 	c.Schedules.check(fault)
 	c.Services.check(fault)
 	c.Upkeep.check(fault)
+	c.Janitor.check(fault)
+	c.Drills.check(fault)
 	c.Log.check(fault)
 	return errors.Join(faults...)
 }

@@ -24,6 +24,10 @@ import (
 	"github.com/karbor/karbor/internal/operationengine"
 	"github.com/karbor/karbor/internal/policy"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/custody"
+	"github.com/karbor/karbor/internal/protectionservice/delegation"
+	"github.com/karbor/karbor/internal/protectionservice/inventory"
+	"github.com/karbor/karbor/internal/protectionservice/janitor"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/quota"
 	"github.com/karbor/karbor/internal/store"
@@ -55,23 +59,30 @@ type Options struct {
 
 // Daemon is a process with the parts of its roles.
 type Daemon struct {
-	roles     Roles
-	log       *slog.Logger
-	lock      io.Closer
-	listener  net.Listener
-	front     *front
-	store     *store.Store
-	providers []*provider.Provider
-	quotas    *quota.Quotas
-	reporter  *reporter
-	service   *protectionservice.Service
-	engine    engine
+	roles       Roles
+	log         *slog.Logger
+	lock        io.Closer
+	listener    net.Listener
+	front       *front
+	store       *store.Store
+	providers   []*provider.Provider
+	quotas      *quota.Quotas
+	reporter    *reporter
+	delegations *delegation.Registry
+	custody     *custody.Keeper
+	service     *protectionservice.Service
+	// protectables are the plug-ins that find resources.
+	protectables []protectable.Plugin
+	inventory    *inventory.Finder
+	engine       engine
 	// closeEngine lets go of the engine; nil where there is nothing to let go of.
 	closeEngine func() error
 	schedules   *operationengine.Engine
 	authority   *openstack.Authority
-	policy      *policy.Enforcer
-	hangups     <-chan os.Signal
+	// janitor looks for what is left in the cloud; nil where it may not.
+	janitor *janitor.Janitor
+	policy  *policy.Enforcer
+	hangups <-chan os.Signal
 	// running says that the engine runs.
 	running atomic.Bool
 }
@@ -138,6 +149,9 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	if err := d.openEngine(ctx, o, owner); err != nil {
 		return err
 	}
+	if err := d.openJanitor(o, key); err != nil {
+		return err
+	}
 	d.openSchedules(o)
 	if !o.Roles.API {
 		return nil
@@ -168,26 +182,44 @@ func newAuthority(ctx context.Context, o Options) (*openstack.Authority, error) 
 }
 
 func (d *Daemon) openService(ctx context.Context, o Options, key []byte) error {
-	protectables := make([]protectable.Plugin, 0, len(o.Protectables))
 	for _, definition := range o.Protectables {
 		p, err := definition.Open(ctx, nil)
 		if err != nil {
 			return err
 		}
-		protectables = append(protectables, p)
+		d.protectables = append(d.protectables, p)
 	}
 	var adminReads karbor.Cloud
 	if o.Config.Operations.AdminReads {
 		adminReads = d.authority.Service()
 	}
 	var err error
+	d.delegations, err = delegation.New(delegation.Options{
+		Store: d.store, Authority: d.authority, Key: key, Lifetime: o.Config.Operations.DelegationLifetime, Lending: lending(o),
+		Front: !o.Roles.Protection, Now: o.Now, Logger: o.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	found, err := inventory.New(d.protectables)
+	if err != nil {
+		return err
+	}
+	d.inventory = found
+	d.custody = custody.New(custody.Options{
+		Store: d.store, Providers: d.providers, Front: !o.Roles.Protection, Now: o.Now, Logger: o.Logger,
+		Upkeep: custody.Upkeep{Interval: o.Config.Upkeep.Interval, Tombstones: o.Config.Upkeep.Tombstones},
+	})
+	drills, err := d.drills(o)
+	if err != nil {
+		return err
+	}
 	d.service, err = protectionservice.New(protectionservice.Options{
-		Store: d.store, Providers: d.providers, Protectables: protectables, Authority: d.authority, Key: key,
-		DelegationLifetime: o.Config.Operations.DelegationLifetime, Lending: lending(o), AdminReads: adminReads,
-		Settle: o.Config.Operations.Settle, LeftoverTime: o.Config.Operations.LeftoverTime, Deadline: o.Config.Operations.Deadline,
+		Store: d.store, Providers: d.providers, Inventory: d.inventory, Delegations: d.delegations, Installation: janitor.Installation(key),
+		AdminReads: adminReads,
+		Settle:     o.Config.Operations.Settle, LeftoverTime: o.Config.Operations.LeftoverTime, Deadline: o.Config.Operations.Deadline,
 		Targets: o.Config.Operations.RestoreTargets, Limits: limits(o.Config.Quotas), Now: o.Now, Logger: o.Logger,
-		Front:  !o.Roles.Protection,
-		Upkeep: protectionservice.Upkeep{Interval: o.Config.Upkeep.Interval, Tombstones: o.Config.Upkeep.Tombstones},
+		Custody: d.custody, Drills: drills,
 	})
 	return err
 }
@@ -196,8 +228,8 @@ func (d *Daemon) openAPI(o Options, owner string, key []byte) error {
 	var err error
 	d.front, err = openFront(o, api.Options{
 		Routes: v1.Routes(v1.Deps{
-			Store: d.store, Service: d.service, Session: d.authority.Session, Now: o.Now,
-			Quotas: d.quotas, Limits: limits(o.Config.Quotas),
+			Store: d.store, Service: d.service, Delegations: d.delegations, Inventory: d.inventory, Session: d.authority.Session, Now: o.Now,
+			Quotas: d.quotas, Limits: limits(o.Config.Quotas), Compliance: d.reports(o),
 			Wake: d.schedules.Wake, Triggers: trigger.Limits(o.Config.Triggers), ServiceDownTime: o.Config.Services.DownTime,
 		}),
 		Authenticator: d.authority, Policy: d.policy, AuthURL: d.authority.AuthURL(), Replays: d.store, Owner: owner, ReplayKey: key,
@@ -259,7 +291,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	if d.roles.Protection {
 		// One bank that is full, or does not answer, must not keep the others waiting.
 		opening, opened := context.WithTimeout(ctx, bankPatience)
-		d.service.Open(opening)
+		d.custody.Open(opening)
 		opened()
 	}
 	if err := d.quotas.Sync(ctx); err != nil {
@@ -296,7 +328,10 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 func (d *Daemon) parts() []func(context.Context) error {
 	out := []func(context.Context) error{d.quotas.Run, d.reporter.run, d.policy.Run, d.reloadPolicy}
 	if d.roles.Protection {
-		out = append(out, d.runEngine, d.service.Run, d.service.Keep)
+		out = append(out, d.runEngine, d.service.Run, d.custody.Keep)
+	}
+	if d.janitor != nil {
+		out = append(out, d.janitor.Run)
 	}
 	if d.roles.Schedules {
 		out = append(out, d.runSchedules)

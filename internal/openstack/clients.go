@@ -33,6 +33,7 @@ var (
 	imageService        = service{name: "image", types: []string{"image"}, kind: "image", base: "v2/"}
 	networkService      = service{name: "network", types: []string{"network"}, kind: "network", base: "v2.0/"}
 	shareService        = service{name: "shared file systems", types: []string{"shared-file-system", "sharev2"}, kind: "shared-file-system", wanted: "2.63"}
+	databaseService     = service{name: "database", types: []string{"database"}, kind: "database"}
 	objectService       = service{name: "object storage", types: []string{"object-store"}, kind: "object-store"}
 	keyService          = service{name: "key manager", types: []string{"key-manager"}, kind: "key-manager", base: "v1/"}
 )
@@ -54,6 +55,18 @@ func BlockStorage(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClie
 	return client(ctx, c, blockStorageService)
 }
 
+// BlockStorageFrom gives a client of Cinder at a microversion; karbor.NotImplemented if the
+// cloud offers none as new.
+func BlockStorageFrom(ctx context.Context, c karbor.Cloud, microversion string) (*gophercloud.ServiceClient, error) {
+	wanted := blockStorageService
+	wanted.wanted = microversion
+	out, err := client(ctx, c, wanted)
+	if err == nil && parseMicroversion(out.Microversion).less(parseMicroversion(microversion)) {
+		return nil, karbor.Errorf(karbor.NotImplemented, "the cloud's %s service is older than microversion %s", wanted.name, microversion)
+	}
+	return out, err
+}
+
 // Image gives a client of Glance.
 func Image(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
 	return client(ctx, c, imageService)
@@ -68,6 +81,11 @@ func Network(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, e
 // that the cloud offers below it.
 func SharedFileSystems(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
 	return client(ctx, c, shareService)
+}
+
+// Database gives a client of Trove.
+func Database(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
+	return client(ctx, c, databaseService)
 }
 
 // ObjectStorage gives a client of Swift.

@@ -81,6 +81,16 @@ const refusedTrust = "Keystone gives no trust to this token; use a token got wit
 // The error is karbor.Forbidden when Keystone gives no trust to such a token; it
 // says what to do instead.
 func (a *Authority) Delegate(ctx context.Context, identity *karbor.Identity, lifetime time.Duration) (Delegation, error) {
+	end := time.Time{}
+	if lifetime > 0 {
+		end = a.site.now().Add(lifetime)
+	}
+	return a.DelegateUntil(ctx, identity, end)
+}
+
+// DelegateUntil is Delegate with the end of the trust, in whole seconds; the zero time
+// stands for none.
+func (a *Authority) DelegateUntil(ctx context.Context, identity *karbor.Identity, end time.Time) (Delegation, error) {
 	if !identity.CanDelegate {
 		return Delegation{}, karbor.Errorf(karbor.Forbidden, refusedTrust)
 	}
@@ -97,8 +107,8 @@ func (a *Authority) Delegate(ctx context.Context, identity *karbor.Identity, lif
 		"project_id": identity.ProjectID, "impersonation": true, "roles": roles,
 	}
 	d := Delegation{ProjectID: identity.ProjectID, UserID: identity.UserID}
-	if lifetime > 0 {
-		d.ExpiresAt = a.site.now().Add(lifetime).UTC().Truncate(time.Second)
+	if !end.IsZero() {
+		d.ExpiresAt = end.UTC().Truncate(time.Second)
 		trust["expires_at"] = d.ExpiresAt.Format("2006-01-02T15:04:05.000000Z")
 	}
 	var out struct {

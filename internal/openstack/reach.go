@@ -188,6 +188,10 @@ func newGuard(reach *Reach, base *http.Transport, resolver *net.Resolver) *guard
 	return &guard{reach, way}
 }
 
+// Guard gives a way that goes where r says, and is else as base: for what is not a cloud,
+// but whose address a tenant chose.
+func (r *Reach) Guard(base *http.Transport) http.RoundTripper { return newGuard(r, base, nil) }
+
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := g.reach.host(req.URL); err != nil {

@@ -65,7 +65,7 @@ func TestWhatComesAfterARunKeepsNoTimeWaiting(t *testing.T) {
 // unfinished is a store that ends no runs.
 type unfinished struct{ Store }
 
-func (unfinished) FinishRuns(context.Context, store.Lease, int, func(karbor.ScheduledOperationType) bool) ([]store.ClaimedRun, int, error) {
+func (unfinished) FinishRuns(context.Context, store.Lease, int, func(karbor.ScheduledOperationType, karbor.RunState) bool) ([]store.ClaimedRun, int, error) {
 	return nil, 0, errors.New("a row can't be read")
 }
 

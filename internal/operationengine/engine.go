@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/delegation"
 	"github.com/karbor/karbor/internal/store"
 )
 
@@ -29,7 +29,7 @@ type Store interface {
 	ClaimRuns(ctx context.Context, l store.Lease, limit int) ([]store.ClaimedRun, int, error)
 	EndRun(ctx context.Context, c store.RunClaim, scheduledOperationID string, state karbor.RunState, reason string, at time.Time) error
 	PostponeRun(ctx context.Context, c store.RunClaim, again time.Time, reason string) error
-	FinishRuns(ctx context.Context, l store.Lease, limit int, after func(karbor.ScheduledOperationType) bool) ([]store.ClaimedRun, int, error)
+	FinishRuns(ctx context.Context, l store.Lease, limit int, after func(karbor.ScheduledOperationType, karbor.RunState) bool) ([]store.ClaimedRun, int, error)
 	EndLostRuns(ctx context.Context) (int64, error)
 	ReleaseRuns(ctx context.Context, owner string) error
 	DueProbes(ctx context.Context, now, again time.Time, limit int) ([]store.LentDelegation, error)
@@ -37,19 +37,22 @@ type Store interface {
 	ProbeAgain(ctx context.Context, d store.LentDelegation, at time.Time) error
 	ReturnedDelegations(ctx context.Context, now time.Time, limit int) ([]store.ReturnedDelegation, error)
 	GaveBack(ctx context.Context, id string, again time.Time) error
+	LeftLendings(ctx context.Context, now time.Time, limit int) ([]store.Lending, error)
+	EndLending(ctx context.Context, id string, again time.Time) error
 }
 
 var _ Store = (*store.Store)(nil)
 
 // Lender gives the rights that users have lent to scheduled operations;
-// protectionservice.Service is one.
+// delegation.Registry does.
 type Lender interface {
-	Borrow(ctx context.Context, scheduledOperationID string, sealed []byte) (protectionservice.Caller, error)
+	Borrow(ctx context.Context, scheduledOperationID string, sealed []byte) (delegation.Borrowed, error)
 	ProbeLent(ctx context.Context, scheduledOperationID string, sealed []byte) error
 	ReturnLent(ctx context.Context, scheduledOperationID string, sealed []byte) error
+	Reclaim(ctx context.Context, l store.Lending) error
 }
 
-var _ Lender = (*protectionservice.Service)(nil)
+var _ Lender = (*delegation.Registry)(nil)
 
 // Options of New. Store, Lender, Runners, Node, Now and Logger are needed.
 type Options struct {

@@ -72,35 +72,59 @@ func (e *Engine) finishAll(ctx context.Context, do func(store.ClaimedRun)) error
 	}
 }
 
-// hasMore reports whether there is something to do after operations of a type.
-func (e *Engine) hasMore(t karbor.ScheduledOperationType) bool { return e.o.Runners[t].After != nil }
+// hasMore reports whether there is something to do after an operation of a type that has
+// ended so.
+func (e *Engine) hasMore(t karbor.ScheduledOperationType, s karbor.RunState) bool {
+	r := e.o.Runners[t]
+	return r.Next != nil || r.After != nil && s == karbor.RunSuccess
+}
 
-// after does what is to be done after a successful operation, and ends its run.
+// after does what is to be done after an operation, and ends its run if that was all.
 func (e *Engine) after(ctx context.Context, r store.ClaimedRun) error {
 	if e.now().Add(e.o.StartTimeout).After(r.Claim.Until) {
 		return nil // somebody claims it again
 	}
 	call, cancel := context.WithTimeout(ctx, e.o.StartTimeout)
 	defer cancel()
-	note := ""
-	c, err := e.borrowAnew(call, r)
-	if err == nil {
-		note, err = e.o.Runners[r.Operation.OperationType].After(call, c, r)
-	}
+	end, err := e.more(call, r)
 	now := e.now()
 	switch {
-	case ctx.Err() != nil:
-		return nil // it goes on when the claim has ended
+	case ctx.Err() != nil, errors.Is(err, store.ErrRunLost):
+		return nil // it goes on when the claim has ended, or elsewhere
 	case err != nil && waits(err):
 		return e.o.Store.PostponeRun(ctx, r.Claim, now.Add(pauseAfter(r.Claim.Number)), karbor.Sentence(err))
 	case err != nil:
 		if err := e.noteBroken(ctx, r, err, now); err != nil {
 			return err
 		}
-		return e.o.Store.EndRun(ctx, r.Claim, r.ScheduledOperationID, karbor.RunError,
-			"the checkpoint is available, but what comes after it failed: "+karbor.Sentence(err), now)
+		return e.o.Store.EndRun(ctx, r.Claim, r.ScheduledOperationID, karbor.RunError, e.cut(r)+karbor.Sentence(err), now)
+	case end == nil:
+		return nil // its next operation goes on
 	}
-	return e.o.Store.EndRun(ctx, r.Claim, r.ScheduledOperationID, karbor.RunSuccess, note, now)
+	return e.o.Store.EndRun(ctx, r.Claim, r.ScheduledOperationID, end.State, end.Reason, now)
+}
+
+// cut says where a run was cut short.
+func (e *Engine) cut(r store.ClaimedRun) string {
+	if e.o.Runners[r.Operation.OperationType].Next != nil {
+		return "not all of it was done: "
+	}
+	return "the checkpoint is available, but what comes after it failed: "
+}
+
+// more does what is to be done after an operation, and gives how the run ends, or nil if
+// it goes on.
+func (e *Engine) more(ctx context.Context, r store.ClaimedRun) (*RunEnd, error) {
+	c, err := e.borrowAnew(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	runner := e.o.Runners[r.Operation.OperationType]
+	if runner.Next != nil {
+		return runner.Next(ctx, c, r)
+	}
+	note, err := runner.After(ctx, c, r)
+	return &RunEnd{State: karbor.RunSuccess, Reason: note}, err
 }
 
 // borrowAnew gives the user of a run that is over. The operation may have taken long, and

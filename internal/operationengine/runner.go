@@ -2,7 +2,9 @@ package operationengine
 
 import (
 	"context"
+	"errors"
 	"strconv"
+	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
@@ -19,6 +21,17 @@ type Runner struct {
 	// After, if any, is called when the operation was successful, perhaps more than once.
 	// It gives a sentence for the log of runs, or "".
 	After func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun) (string, error)
+	// Next, if any, is called instead, and of whatever end, of a type whose runs may have
+	// several operations. It has the next one accepted, as Start does, or gives how the run
+	// ends.
+	Next func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun) (*RunEnd, error)
+}
+
+// RunEnd is how a run ends.
+type RunEnd struct {
+	State karbor.RunState
+	// Reason is a sentence for the log of runs, or "".
+	Reason string
 }
 
 // Runners are those of all types.
@@ -28,17 +41,23 @@ type Runners map[karbor.ScheduledOperationType]Runner
 type Service interface {
 	Protect(ctx context.Context, c protectionservice.Caller, r protectionservice.ProtectRequest) (karbor.Checkpoint, error)
 	ApplyRetention(ctx context.Context, c protectionservice.Caller, r protectionservice.RetentionRequest) (protectionservice.RetentionResult, error)
+	Verify(ctx context.Context, c protectionservice.Caller, r protectionservice.VerifyRequest) (karbor.Verification, error)
+	Copy(ctx context.Context, c protectionservice.Caller, r protectionservice.CopyRequest) (karbor.Copy, error)
 }
 
 var _ Service = (*protectionservice.Service)(nil)
 
-// Triggers gives triggers; store.Store is one.
-type Triggers interface {
+// Shelf gives what runs need to know of what is kept; store.Store is one.
+type Shelf interface {
+	Plans
 	Trigger(ctx context.Context, projectID, id string) (karbor.Trigger, error)
+	ToVerify(ctx context.Context, v store.Verifiable) ([]string, error)
 }
 
+var _ Shelf = (*store.Store)(nil)
+
 // NewRunners gives the runners of all types that there are.
-func NewRunners(s Service, t Triggers) Runners {
+func NewRunners(s Service, t Shelf, now func() time.Time) Runners {
 	protect := func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun) error {
 		d := r.Operation.Definition
 		_, err := s.Protect(ctx, c, protectionservice.ProtectRequest{ProviderID: d.ProviderID, PlanID: d.PlanID})
@@ -50,12 +69,48 @@ func NewRunners(s Service, t Triggers) Runners {
 	return Runners{
 		karbor.ScheduledProtect:   {Start: protect},
 		karbor.ScheduledRetention: {Start: protect, After: retain},
+		karbor.ScheduledVerify:    verifying(s, t, now).runner(),
+		karbor.ScheduledCopy: {Start: func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun) error {
+			return startCopy(ctx, s, c, r)
+		}},
 	}
+}
+
+// verifying does scheduled verifications.
+func verifying(s Service, t Shelf, now func() time.Time) several {
+	return several{
+		plans: t, now: now,
+		nothing: "there is no available checkpoint to verify",
+		done:    "%d of %d checkpoints were verified and found good",
+		choose: func(ctx context.Context, r store.ClaimedRun) ([]string, error) {
+			d := r.Operation.Definition
+			return t.ToVerify(ctx, store.Verifiable{
+				ProjectID: r.ProjectID, ProviderID: d.ProviderID, PlanID: d.PlanID, Selection: d.Selection, Most: mostOperations,
+			})
+		},
+		begin: func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun, checkpointID string) error {
+			d := r.Operation.Definition
+			_, err := s.Verify(ctx, c, protectionservice.VerifyRequest{ProviderID: d.ProviderID, CheckpointID: checkpointID, Depth: d.Depth})
+			return err
+		},
+	}
+}
+
+// startCopy has the copies of a plan's checkpoints accepted that are not there yet.
+func startCopy(ctx context.Context, s Service, c protectionservice.Caller, r store.ClaimedRun) error {
+	d := r.Operation.Definition
+	_, err := s.Copy(ctx, c, protectionservice.CopyRequest{
+		ProviderID: d.ProviderID, PlanID: d.PlanID, Targets: d.Targets, Checkpoints: d.CheckpointIDs,
+	})
+	if errors.Is(err, store.ErrNothingToCopy) {
+		return &nothingToDo{karbor.Sentence(err)}
+	}
+	return err
 }
 
 // retain removes the checkpoints that a scheduled operation does not keep any more. It
 // counts days and the like by the clock of the trigger.
-func retain(ctx context.Context, s Service, t Triggers, c protectionservice.Caller, r store.ClaimedRun) (string, error) {
+func retain(ctx context.Context, s Service, t Shelf, c protectionservice.Caller, r store.ClaimedRun) (string, error) {
 	g, err := t.Trigger(ctx, r.ProjectID, r.Operation.TriggerID)
 	if err != nil {
 		return "", err

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/delegation"
 	"github.com/karbor/karbor/internal/store"
 )
 
@@ -32,6 +34,13 @@ type site struct {
 	total  int
 	// double has it accept operations whatever the claim says.
 	double bool
+	// kinds are the types of operations that make no checkpoint; damaged are the
+	// operations that find a checkpoint so; copied says that there is nothing to copy.
+	kinds  map[string]karbor.OperationType
+	copied bool
+	// projects are those of scheduled operations.
+	projects map[string]string
+	damaged  map[string]bool
 	// away is until when Keystone does not answer, in nanoseconds.
 	away atomic.Int64
 	// broken are the delegations that Keystone refuses; returned those that it has back.
@@ -39,6 +48,8 @@ type site struct {
 	// cached has Keystone let what it has given out before go on.
 	cached   bool
 	returned []string
+	// reclaimed are the lendings that were looked for.
+	reclaimed []string
 	// refuse is what an operation is refused with.
 	refuse error
 	// retained are the scheduled operations after whose runs something was done, retain what that gives.
@@ -48,7 +59,8 @@ type site struct {
 
 func newSite(t testing.TB, start time.Time) *site {
 	t.Helper()
-	s := &site{clock: start, counts: map[string]int{}, broken: map[string]bool{}, path: filepath.Join(t.TempDir(), "karbor.db")}
+	s := &site{clock: start, counts: map[string]int{}, broken: map[string]bool{}, kinds: map[string]karbor.OperationType{},
+		damaged: map[string]bool{}, projects: map[string]string{}, path: filepath.Join(t.TempDir(), "karbor.db")}
 	db, err := store.Open(t.Context(), s.path, store.Options{Now: s.now, Runs: 1000})
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +102,12 @@ func (s *site) exec(t testing.TB, query string) {
 // schedule keeps a scheduled operation with its plan and its trigger.
 func (s *site) schedule(t testing.TB, project string, p karbor.TriggerProperties) karbor.ScheduledOperation {
 	t.Helper()
+	return s.scheduleAs(t, project, p, func(*karbor.ScheduledOperation) {})
+}
+
+// scheduleAs is schedule, with a change.
+func (s *site) scheduleAs(t testing.TB, project string, p karbor.TriggerProperties, change func(*karbor.ScheduledOperation)) karbor.ScheduledOperation {
+	t.Helper()
 	p.StartTime = s.now().Truncate(time.Second).Add(-time.Hour)
 	plan := karbor.Plan{ID: karbor.NewID(), ProjectID: project, Name: "p", ProviderID: "provider", Status: karbor.PlanSuspended}
 	g := karbor.Trigger{ID: karbor.NewID(), ProjectID: project, Name: "t", Type: karbor.TimeTrigger, Properties: p}
@@ -97,6 +115,10 @@ func (s *site) schedule(t testing.TB, project string, p karbor.TriggerProperties
 		ID: karbor.NewID(), ProjectID: project, UserID: "u", Name: "o", OperationType: karbor.ScheduledProtect, TriggerID: g.ID,
 		Definition: karbor.OperationDefinition{PlanID: plan.ID, ProviderID: "provider", MaxBackups: 1}, Enabled: true,
 	}
+	change(&o)
+	s.mu.Lock()
+	s.projects[o.ID] = project
+	s.mu.Unlock()
 	if err := errors.Join(s.store.CreatePlan(t.Context(), plan, -1), s.store.CreateTrigger(t.Context(), g),
 		s.store.CreateSchedule(t.Context(), o, karbor.OverlapSkip, &store.Lent{Sealed: []byte(o.ID), Kind: karbor.DelegationTrust})); err != nil {
 		t.Fatal(err)
@@ -117,7 +139,10 @@ func (s *site) accept(ctx context.Context, c protectionservice.Caller, r store.C
 		Log:       karbor.OperationLog{ID: r.ID, ProjectID: r.ProjectID, OperationType: karbor.Protect, ScheduledOperationID: r.ScheduledOperationID, Status: "protecting"},
 		Run:       &c.Run.Claim,
 	}
-	a.Checkpoint = &karbor.Checkpoint{ID: a.Operation.CheckpointID, ProjectID: r.ProjectID, ProviderID: "provider", Status: karbor.CheckpointProtecting}
+	a.Checkpoint = &karbor.Checkpoint{
+		ID: a.Operation.CheckpointID, ProjectID: r.ProjectID, ProviderID: "provider", Status: karbor.CheckpointProtecting,
+		Plan: karbor.PlanRecord{ID: r.Operation.Definition.PlanID}, CreatedAt: s.now(),
+	}
 	if double {
 		a.Operation.ID, a.Run = karbor.NewID(), nil
 		a.Log.ID = a.Operation.ID
@@ -160,11 +185,26 @@ func (s *site) finish(t testing.TB, random *rand.Rand) {
 	s.open = open
 	s.mu.Unlock()
 	for _, id := range over {
-		err := s.store.EndOperation(t.Context(), id, store.Outcome{CheckpointStatus: karbor.CheckpointAvailable, LogStatus: "available"})
+		err := s.store.EndOperation(t.Context(), id, s.outcome(id))
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// outcome gives how an operation ends.
+func (s *site) outcome(id string) store.Outcome {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch kind := s.kinds[id]; {
+	case kind == karbor.Verify && s.damaged[id]:
+		return store.Outcome{VerificationStatus: karbor.VerificationError, LogStatus: karbor.LogError, ErrorInfo: "a byte is wrong"}
+	case kind == karbor.Verify:
+		return store.Outcome{VerificationStatus: karbor.VerificationSuccess, LogStatus: karbor.LogSuccess}
+	case kind == karbor.CopyOperation:
+		return store.Outcome{CopyStatus: karbor.CopyFinished, LogStatus: karbor.LogSuccess}
+	}
+	return store.Outcome{CheckpointStatus: karbor.CheckpointAvailable, LogStatus: "available"}
 }
 
 // keystone is why Keystone gives nothing now, if it does not.
@@ -181,9 +221,9 @@ func (s *site) keystone(sealed []byte) error {
 }
 
 // Borrow implements Lender.
-func (s *site) Borrow(_ context.Context, _ string, sealed []byte) (protectionservice.Caller, error) {
-	c := protectionservice.Caller{Identity: &karbor.Identity{UserID: "u"}}
+func (s *site) Borrow(_ context.Context, id string, sealed []byte) (delegation.Borrowed, error) {
 	s.mu.Lock()
+	c := delegation.Borrowed{Identity: &karbor.Identity{UserID: "u", ProjectID: s.projects[id]}}
 	cached := s.cached
 	s.mu.Unlock()
 	if cached {
@@ -203,6 +243,17 @@ func (s *site) ReturnLent(_ context.Context, _ string, sealed []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.returned = append(s.returned, string(sealed))
+	return nil
+}
+
+// Reclaim implements Lender.
+func (s *site) Reclaim(_ context.Context, l store.Lending) error {
+	if err := s.keystone(nil); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reclaimed = append(s.reclaimed, l.ID)
 	return nil
 }
 
@@ -232,12 +283,14 @@ func (n *node) start(calls int, effect bool) {
 	n.starts++
 	n.mortal = &mortal{Store: n.site.store, effect: effect}
 	n.mortal.left.Store(int64(calls))
+	runners := n.site.runners(func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun) error {
+		return n.mortal.call(func() error { return n.site.accept(ctx, c, r) })
+	})
+	maps.Copy(runners, proofs{n.site, n.mortal}.runners())
 	n.engine = New(Options{
 		Store: n.mortal, Lender: n.site, Node: n.name, Now: func() time.Time { return n.site.now().Add(n.skew) },
 		Workers: 4, Logger: slog.New(slog.DiscardHandler),
-		Runners: n.site.runners(func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun) error {
-			return n.mortal.call(func() error { return n.site.accept(ctx, c, r) })
-		}),
+		Runners: runners,
 	})
 	_ = n.engine.recover(context.Background()) // one that dies in it is dead
 }
@@ -300,7 +353,7 @@ func (m *mortal) PostponeRun(ctx context.Context, c store.RunClaim, again time.T
 	return m.call(func() error { return m.Store.PostponeRun(ctx, c, again, reason) })
 }
 
-func (m *mortal) FinishRuns(ctx context.Context, l store.Lease, limit int, after func(karbor.ScheduledOperationType) bool) (r []store.ClaimedRun, n int, err error) {
+func (m *mortal) FinishRuns(ctx context.Context, l store.Lease, limit int, after func(karbor.ScheduledOperationType, karbor.RunState) bool) (r []store.ClaimedRun, n int, err error) {
 	err = m.call(func() error { r, n, err = m.Store.FinishRuns(ctx, l, limit, after); return err })
 	return r, n, err
 }

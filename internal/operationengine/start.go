@@ -129,8 +129,8 @@ func (e *Engine) borrow(ctx context.Context, r store.ClaimedRun) (protectionserv
 	if r.Delegation == nil {
 		return protectionservice.Caller{}, &karbor.Error{Kind: karbor.Forbidden, Message: missingDelegation}
 	}
-	c, err := e.o.Lender.Borrow(ctx, r.ScheduledOperationID, r.Delegation)
-	return c, lendable(err)
+	b, err := e.o.Lender.Borrow(ctx, r.ScheduledOperationID, r.Delegation)
+	return protectionservice.Caller{Identity: b.Identity, Cloud: b.Cloud, Borrowed: &b.Delegation}, lendable(err)
 }
 
 // lendable says of an error of a Lender whether it means that the delegation is broken.
@@ -180,7 +180,10 @@ func pauseAfter(tries int64) time.Duration {
 func (e *Engine) settle(ctx context.Context, r store.ClaimedRun, why error, stopping bool) error {
 	now := e.now()
 	reason := karbor.Sentence(why)
+	nothing := (*nothingToDo)(nil)
 	switch {
+	case errors.As(why, &nothing):
+		return e.o.Store.EndRun(ctx, r.Claim, r.ScheduledOperationID, karbor.RunSuccess, nothing.why, now)
 	case stopping:
 		return e.o.Store.PostponeRun(ctx, r.Claim, now, r.Reason)
 	case waits(why):

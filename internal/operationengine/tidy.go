@@ -35,7 +35,7 @@ func (e *Engine) runTidier(ctx context.Context) {
 }
 
 // Tidy tries some delegations whether they still work, and gives those back that
-// nobody uses any more.
+// nobody uses any more, or that a process has left which died while it made them.
 func (e *Engine) Tidy(ctx context.Context) error {
 	now := e.now()
 	due, err := e.o.Store.DueProbes(ctx, now, now.Add(e.o.ProbeInterval), tidyBatch)
@@ -56,7 +56,31 @@ func (e *Engine) Tidy(ctx context.Context) error {
 			return err
 		}
 	}
+	left, err := e.o.Store.LeftLendings(ctx, now, tidyBatch)
+	if err != nil {
+		return err
+	}
+	for _, l := range left {
+		if err := e.reclaim(ctx, l); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// reclaim gives back what a process has left that died while it made it.
+func (e *Engine) reclaim(ctx context.Context, l store.Lending) error {
+	call, cancel := context.WithTimeout(ctx, e.o.StartTimeout)
+	err := e.o.Lender.Reclaim(call, l)
+	cancel()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		return e.o.Store.EndLending(ctx, l.ID, time.Time{})
+	}
+	e.o.Logger.WarnContext(ctx, "it can't be told whether a trust was left; it is tried again", "user", l.UserID, "project", l.ProjectID, "error", err)
+	return e.o.Store.EndLending(ctx, l.ID, e.now().Add(doubtPause))
 }
 
 // probe finds out whether a delegation works, before it is needed.

@@ -44,6 +44,8 @@ func protectionRules() []Rule {
 		newRule("protectable:instance_get_all", "List the instances of a protectable type.", Read,
 			"GET /protectables/{type}/instances").formerly("protectable:get_instances"),
 
+		newRule("compliance:get", "Report whether a project's resources are protected as was promised.", Read, "GET /compliance"),
+
 		newRule("restore:create", "Restore a checkpoint.", Write, "POST /restores"),
 		newRule("restore:get", "Show a restore.", Read, "GET /restores/{id}"),
 		newRule("restore:get_all", "List restores.", Read, "GET /restores"),
@@ -51,6 +53,11 @@ func protectionRules() []Rule {
 		newRule("verification:create", "Verify a checkpoint.", Write, "POST /verifications"),
 		newRule("verification:get", "Show a verification.", Read, "GET /verifications/{id}"),
 		newRule("verification:get_all", "List verifications.", Read, "GET /verifications"),
+		newRule("drill:create", "Drill a checkpoint: restore it for a while, and look.", Write, "POST /drills"),
+		newRule("drill:get", "Show a drill and its record.", Read, "GET /drills/{id}", "GET /drills/{id}/evidence"),
+		newRule("drill:get_all", "List drills.", Read, "GET /drills"),
+		newRule("drill:delete", "Delete a drill with its record.", Manage, "DELETE /drills/{id}"),
+		newRule("drill:get_keys", "List the keys that records of drills are checked with.", Read, "GET /evidence_keys"),
 
 		newRule("copy:create", "Copy the checkpoints of a plan.", Write, "POST "+checkpointsPath+"/action"),
 		newRule("copy:get", "Show a request for copies.", Read, "GET /providers/{provider_id}/copies/{id}"),

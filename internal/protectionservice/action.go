@@ -6,6 +6,10 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/protectionservice/drill"
+	"github.com/karbor/karbor/internal/protectionservice/flow"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
+	"github.com/karbor/karbor/internal/protectionservice/record"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
@@ -46,7 +50,7 @@ func (s *Service) begin(ctx context.Context, task *workflow.Task) error {
 	case karbor.Delete:
 		return beginDelete(ctx, w)
 	case karbor.RestoreOperation, karbor.Verify:
-		return s.beginReading(ctx, w, task)
+		return s.standIns.BeginReading(ctx, w.op, w.provider, task)
 	default:
 		return nil
 	}
@@ -74,36 +78,10 @@ func beginDelete(ctx context.Context, w work) error {
 
 // step takes the input of a hook's step apart: the hook's word and the node.
 func (w work) step(input string) (hook string, node *karbor.Node, err error) {
-	if hook, node = nodeOf(w.op.Graph, input); node == nil {
+	if hook, node = flow.NodeOf(w.op.Graph, input); node == nil {
 		return "", nil, fmt.Errorf("operation %s has no resource %q", w.op.ID, input)
 	}
 	return hook, node, nil
-}
-
-// running is the state of a resource that an operation works on, and done the one
-// that it ends in.
-func running(op karbor.OperationType) karbor.ResourceState {
-	switch op {
-	case karbor.RestoreOperation:
-		return karbor.ResourceRestoring
-	case karbor.Delete:
-		return karbor.ResourceDeleting
-	case karbor.Verify:
-		return karbor.ResourceVerifying
-	default:
-		return karbor.ResourceProtecting
-	}
-}
-
-func done(op karbor.OperationType) karbor.ResourceState {
-	switch op {
-	case karbor.Delete:
-		return karbor.ResourceDeleted
-	case karbor.Verify:
-		return karbor.ResourceVerified
-	default:
-		return karbor.ResourceAvailable
-	}
 }
 
 // hook runs one hook of one resource.
@@ -116,39 +94,33 @@ func (s *Service) hook(ctx context.Context, task *workflow.Task) error {
 	if err != nil {
 		return err
 	}
-	hooks := hooksOf(w.provider, w.op.Type, node.Type)
-	var hook protection.Hook
-	last := ""
-	for p := range phases {
-		if h := hookOf(hooks, p); h != nil {
-			if last = phaseNames[p]; last == word {
-				hook = h
-			}
-		}
-	}
+	hook, last := flow.Find(hooksOf(w.provider, kindOf(w.op), node.Type), word)
 	if hook == nil {
 		return karbor.Errorf(karbor.Unavailable, "the plug-in for %s of provider %s was changed while the operation ran", node.Type, w.provider.Name)
 	}
 	if keepsOnly(w.provider, w.op.Type, node.Type) {
 		hook = s.verifyKept(w, node)
 	}
+	if w.op.Type == karbor.DrillOperation && drill.IsSite(node) {
+		hook = s.isolate(w)
+	}
 	if ctx, err = s.store.Claim(ctx, w.op.ID, task.Step, task.Attempt); err != nil {
 		return err
 	}
-	return s.runHook(ctx, w, node, task, hook, word, word == last)
+	return s.timed(ctx, w, node, word, func() error { return s.runHook(ctx, w, node, task, hook, word, last) })
 }
 
 func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *workflow.Task, hook protection.Hook, word string, last bool) error {
-	record := s.record(w, node)
+	row := s.record(w, node)
 	faulty := false
-	if err := record.update(ctx, func(r *store.ResourceRecord) {
+	if err := row.Update(ctx, func(r *store.ResourceRecord) {
 		if faulty = w.op.Type == karbor.Verify && r.State == karbor.ResourceError; faulty {
 			return
 		}
 		if r.Phase != word {
 			r.Reason = ""
 		}
-		r.Started, r.State, r.Phase = true, running(w.op.Type), word
+		r.Started, r.State, r.Phase = true, outcome.Working(w.op.Type), word
 	}); err != nil || faulty {
 		return err // an earlier hook has found that it is not good
 	}
@@ -157,7 +129,7 @@ func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *
 			return err
 		}
 	}
-	call, moved, err := s.newCall(ctx, w, node, task, record)
+	call, moved, err := s.newCall(ctx, w, node, task, row)
 	if err != nil {
 		return err
 	}
@@ -166,23 +138,23 @@ func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *
 			err = plain(err)
 		}
 		if err = explain(err, node); isFinding(ctx, w.op, err) {
-			return s.found(ctx, w.op, record, err)
+			return s.found(ctx, w.op, row, err)
 		}
-		return s.tell(ctx, record, err)
+		return s.tell(ctx, row, err)
 	}
-	if word != phaseNames[mainPhase] && !last {
+	if word != flow.Main && !last {
 		return nil
 	}
-	return record.update(ctx, func(r *store.ResourceRecord) {
+	return row.Update(ctx, func(r *store.ResourceRecord) {
 		r.Reason = ""
 		if d, t := moved.get(); d > 0 || t > 0 {
 			r.Done, r.Total = d, t
 		}
-		if sum, ok := moved.tally.sum(); ok {
+		if sum, ok := moved.tally.Sum(); ok {
 			r.New, r.Stored = sum.New, sum.Stored
 		}
 		if last {
-			r.State, r.Phase = done(w.op.Type), ""
+			r.State, r.Phase = outcome.Done(w.op.Type), ""
 		}
 	})
 }
@@ -212,27 +184,28 @@ func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 	if ctx, err = s.store.Claim(ctx, w.op.ID, task.Step, task.Attempt); err != nil {
 		return err
 	}
-	record := s.record(w, node)
+	row := s.record(w, node)
 	if stays, err := s.stays(ctx, w.op, node); err != nil || stays {
 		return err
 	}
 	started := false
-	if err := record.update(ctx, func(r *store.ResourceRecord) {
+	if err := row.Update(ctx, func(r *store.ResourceRecord) {
 		if started = r.Started; started {
-			r.Phase = actionUndo
+			r.Phase = flow.Undo
 		}
 	}); err != nil || !started {
 		return err
 	}
-	call, _, err := s.newCall(ctx, w, node, task, record)
+	call, _, err := s.newCall(ctx, w, node, task, row)
 	if err != nil {
 		return err
 	}
-	hook := w.provider.Hooks(w.op.Type, node.Type).Undo
+	hook := undoOf(w.provider, kindOf(w.op), node.Type)
 	if hook == nil {
 		return nil
 	}
-	if err := s.undoNow(ctx, hook, call, task); err != nil {
+	err = s.timed(ctx, w, node, drill.RemovalEvent, func() error { return s.undoNow(ctx, hook, call, task) })
+	if err != nil {
 		return explain(err, node)
 	}
 	return nil
@@ -240,11 +213,11 @@ func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 
 // tell lets the tenant see why a hook failed while it is tried again, or while what
 // was made is removed. It gives the hook's error back.
-func (s *Service) tell(ctx context.Context, record record, failure error) error {
+func (s *Service) tell(ctx context.Context, row record.Record, failure error) error {
 	if ctx.Err() != nil {
 		return failure
 	}
-	if err := record.update(ctx, func(r *store.ResourceRecord) { r.Reason = karbor.Sentence(failure) }); err != nil {
+	if err := row.Update(ctx, func(r *store.ResourceRecord) { r.Reason = karbor.Sentence(failure) }); err != nil {
 		s.log.ErrorContext(ctx, "the reason of a failure can't be recorded yet", "error", err)
 	}
 	return failure

@@ -95,6 +95,10 @@ func (s *Service) cancelStarted(ctx context.Context, id string) error {
 	return nil
 }
 
+// undoPatience is how long an undo takes errors that may pass before its attempt is
+// over: it will be tried again, and the operation must come to an end.
+const undoPatience = time.Minute
+
 const (
 	// cancelUndo bounds one try to remove what a cancelled operation made, and
 	// cancelTries their number: what is in transition in the cloud then goes to the

@@ -1,14 +1,9 @@
 package protectionservice
 
 import (
-	"context"
-	"slices"
-
-	"golang.org/x/sync/errgroup"
-
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/provider"
-	"github.com/karbor/karbor/protectable"
+	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -40,11 +35,7 @@ func (s *Service) Provider(id string) (Provider, error) {
 }
 
 func describe(p *provider.Provider) Provider {
-	targets := []string{}
-	for _, t := range p.Targets() {
-		targets = append(targets, t.Target)
-	}
-	return Provider{ID: p.ID, Name: p.Name, Description: p.Description, Schemas: p.Schemas(), Targets: targets}
+	return Provider{ID: p.ID, Name: p.Name, Description: p.Description, Schemas: p.Schemas(), Targets: targetNames(p)}
 }
 
 func (s *Service) provider(id string) (*provider.Provider, error) {
@@ -56,106 +47,11 @@ func (s *Service) provider(id string) (*provider.Provider, error) {
 	return nil, karbor.Errorf(karbor.NotFound, "there is no provider %s", id)
 }
 
-// ProtectableTypes gives the types that can be found in the cloud, parents before
-// children.
-func (s *Service) ProtectableTypes() []karbor.ResourceType {
-	var out []karbor.ResourceType
-	for _, t := range karbor.ResourceTypes() {
-		if s.protectables[t] != nil {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
-func (s *Service) protectable(t karbor.ResourceType) (protectable.Plugin, error) {
-	if p := s.protectables[t]; p != nil {
-		return p, nil
-	}
-	return nil, karbor.Errorf(karbor.Invalid, "%q is not a protectable type", t)
-}
-
-// protectablesUnder gives the plug-ins whose resources one of type t may depend
-// on, in the order of the types.
-func (s *Service) protectablesUnder(t karbor.ResourceType) []protectable.Plugin {
-	var out []protectable.Plugin
-	for _, child := range karbor.ResourceTypes() {
-		if p := s.protectables[child]; p != nil && slices.Contains(p.Parents(), t) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// DependentTypes gives the types whose resources one of type t may depend on;
-// karbor.Invalid for a type that is not protectable.
-func (s *Service) DependentTypes(t karbor.ResourceType) ([]karbor.ResourceType, error) {
-	if _, err := s.protectable(t); err != nil {
-		return nil, err
-	}
-	out := []karbor.ResourceType{}
-	for _, p := range s.protectablesUnder(t) {
-		out = append(out, p.Type())
-	}
-	return out, nil
-}
-
-// Instance is a resource of the cloud with those that it depends on directly.
-type Instance struct {
-	karbor.Resource
-	Dependents []karbor.Resource
-}
-
-// Instances lists the caller's resources of a type.
-func (s *Service) Instances(ctx context.Context, c Caller, t karbor.ResourceType, q protectable.Query) ([]Instance, error) {
-	plugin, err := s.protectable(t)
+// place gives the provider with the bank in which an operation works.
+func (s *Service) place(op store.Operation) (*provider.Provider, error) {
+	p, err := s.provider(op.ProviderID)
 	if err != nil {
 		return nil, err
 	}
-	resources, err := plugin.List(ctx, c.Cloud, q)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]Instance, len(resources))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(askAtOnce)
-	for i, r := range resources {
-		group.Go(func() error {
-			var err error
-			out[i], err = s.withDependents(ctx, c.Cloud, r)
-			if karbor.KindOf(err) == karbor.NotFound {
-				// It went while we looked: it is listed without what it had.
-				out[i], err = Instance{Resource: r}, nil
-			}
-			return err
-		})
-	}
-	return out, group.Wait()
-}
-
-// Instance shows one of the caller's resources.
-func (s *Service) Instance(ctx context.Context, c Caller, t karbor.ResourceType, id string, parameters map[string]any) (Instance, error) {
-	plugin, err := s.protectable(t)
-	if err != nil {
-		return Instance{}, err
-	}
-	r, err := plugin.Show(ctx, c.Cloud, id, parameters)
-	if err != nil {
-		return Instance{}, err
-	}
-	return s.withDependents(ctx, c.Cloud, r)
-}
-
-func (s *Service) withDependents(ctx context.Context, cloud karbor.Cloud, r karbor.Resource) (Instance, error) {
-	in := Instance{Resource: r}
-	for _, plugin := range s.protectablesUnder(r.Type) {
-		ds, err := plugin.Dependents(ctx, cloud, r)
-		if err != nil {
-			return in, err
-		}
-		for _, d := range ds {
-			in.Dependents = append(in.Dependents, d.Resource)
-		}
-	}
-	return in, nil
+	return p.At(op.Bank)
 }

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice/custody"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/workflow"
 )
 
 // CopyRequest asks to copy the checkpoints of a plan that are not copied yet.
@@ -29,12 +31,8 @@ type CopyRequest struct {
 // mostCopies is how many copies one request makes; the next one makes those that are left.
 const mostCopies = 1000
 
-// CopyOf is the member of a copy's extra information that names the checkpoint that it was
-// copied from, and Copied what its member CreatedBy says.
-const (
-	CopyOf = "copy_of"
-	Copied = "copy"
-)
+// Copied is what the member CreatedBy of a copy's extra information says.
+const Copied = "copy"
 
 // Copy accepts a copy: when it returns, each checkpoint of the plan that is available, and that
 // a target does not have yet, has a copy there that is durable as wait_copying. Where there is
@@ -48,7 +46,7 @@ func (s *Service) Copy(ctx context.Context, c Caller, r CopyRequest) (karbor.Cop
 	}
 	now := s.now()
 	made := karbor.Copy{
-		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, PlanID: r.PlanID,
+		ID: c.operationID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, PlanID: r.PlanID,
 		Parameters: r.Parameters, Status: karbor.CopyWaiting, CreatedAt: now, UpdatedAt: now,
 	}
 	err = s.accept(ctx, c, p, acceptance{
@@ -59,7 +57,7 @@ func (s *Service) Copy(ctx context.Context, c Caller, r CopyRequest) (karbor.Cop
 			Copying: store.Copying{Targets: targets, Checkpoints: r.Checkpoints, Make: s.copyMaker(p), Most: mostCopies},
 		},
 		logStatus: karbor.LogInProgress,
-		extra:     r.ExtraInfo,
+		extra:     runInfo(c, r.ExtraInfo),
 	})
 	return made, err
 }
@@ -90,7 +88,7 @@ func (s *Service) checkCopy(ctx context.Context, c Caller, r CopyRequest) (*prov
 		return nil, nil, err
 	}
 	if len(found) == 0 {
-		return nil, nil, karbor.Errorf(karbor.Conflict, "plan %s has no available checkpoint to copy", plan.ID)
+		return nil, nil, &karbor.Error{Kind: karbor.Conflict, Message: "plan " + plan.ID + " has no available checkpoint to copy", Cause: store.ErrNothingToCopy}
 	}
 	targets, err := s.copyTargets(ctx, p, r.Targets)
 	if err != nil {
@@ -113,7 +111,7 @@ func (s *Service) copyTargets(ctx context.Context, p *provider.Provider, names [
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(all, func(t *provider.Provider) bool { return t.Target == name }) {
-			return nil, karbor.Errorf(karbor.Invalid, "targets: provider %s has no copy target %q; it has %s", p.Name, name, targetNames(all))
+			return nil, karbor.Errorf(karbor.Invalid, "targets: provider %s has no copy target %q; it has %s", p.Name, name, strings.Join(targetNames(p), ", "))
 		}
 	}
 	var out []store.CopyTarget
@@ -126,7 +124,7 @@ func (s *Service) copyTargets(ctx context.Context, p *provider.Provider, names [
 			return nil, err
 		}
 		if !filled {
-			if err := s.usable(t); err != nil {
+			if err := s.custody.Usable(t); err != nil {
 				return nil, err
 			}
 		}
@@ -137,14 +135,6 @@ func (s *Service) copyTargets(ctx context.Context, p *provider.Provider, names [
 		out = append(out, store.CopyTarget{Name: t.Target, Newest: keep.Newest, Since: since})
 	}
 	return out, nil
-}
-
-func targetNames(targets []*provider.Provider) string {
-	names := make([]string, len(targets))
-	for i, t := range targets {
-		names[i] = t.Target
-	}
-	return strings.Join(names, ", ")
 }
 
 // checkCopied makes sure that a checkpoint that a request names can be one that it copies.
@@ -191,21 +181,8 @@ func copyOf(original karbor.Checkpoint, id string) karbor.Checkpoint {
 		made.ExtraInfo = map[string]json.RawMessage{}
 	}
 	made.ExtraInfo[CreatedBy] = json.RawMessage(`"` + Copied + `"`)
-	made.ExtraInfo[CopyOf] = json.RawMessage(`"` + original.ID + `"`)
+	made.ExtraInfo[custody.CopyOf] = json.RawMessage(`"` + original.ID + `"`)
 	return made
-}
-
-// located says of a checkpoint that was found in a bank which bank that is, and what it is a
-// copy of.
-func located(p *provider.Provider, cp karbor.Checkpoint) karbor.Checkpoint {
-	if cp.Bank = p.Target; cp.Bank == "" {
-		return cp
-	}
-	var of string
-	if err := json.Unmarshal(cp.ExtraInfo[CopyOf], &of); err == nil && karbor.IsUUID(of) {
-		cp.CopyOf = of
-	}
-	return cp
 }
 
 // CopyProgress tells how far a request for copies is, checkpoint by checkpoint.
@@ -219,4 +196,40 @@ func (s *Service) CopyProgress(ctx context.Context, c karbor.Copy) ([]karbor.Cop
 		out[i] = one.CopyProgress
 	}
 	return out, nil
+}
+
+// targetNames gives the names of a provider's copy targets.
+func targetNames(p *provider.Provider) []string {
+	names := []string{}
+	for _, t := range p.Targets() {
+		names = append(names, t.Target)
+	}
+	return names
+}
+
+// copyLane copies what a request copies to a target.
+func (s *Service) copyLane(ctx context.Context, task *workflow.Task) error {
+	w, err := s.work(ctx, task)
+	if err != nil {
+		return err
+	}
+	return s.copier.Lane(ctx, w.op, w.provider, task)
+}
+
+// expireCopy deletes a copy that its target is not to keep any more.
+func (s *Service) expireCopy(ctx context.Context, projectID, providerID, id, reason string) error {
+	caller := Caller{Identity: &karbor.Identity{ProjectID: projectID}}
+	return s.delete(ctx, caller, deletion{providerID: providerID, id: id, by: ByRetention, reason: reason})
+}
+
+// standInInfo says in an operation log that a copy stands in.
+func standInInfo(standIn *karbor.StandIn) map[string]json.RawMessage {
+	if standIn == nil {
+		return nil
+	}
+	text, err := json.Marshal(standIn)
+	if err != nil {
+		return nil // three texts can't fail
+	}
+	return map[string]json.RawMessage{"stand_in": text}
 }

@@ -35,7 +35,7 @@ func (s *Service) delete(ctx context.Context, c Caller, d deletion) error {
 	if p, err = p.At(cp.Bank); err != nil {
 		return err
 	}
-	if err := s.usable(p); err != nil {
+	if err := s.custody.Usable(p); err != nil {
 		return err
 	}
 	// Before anything is accepted: one that is locked stays whole, and as it is.
@@ -87,7 +87,7 @@ func (s *Service) ResetCheckpoint(ctx context.Context, c Caller, providerID, id 
 	if p, err = p.At(cp.Bank); err != nil {
 		return err
 	}
-	if err := s.usable(p); err != nil {
+	if err := s.custody.Usable(p); err != nil {
 		return err
 	}
 	// The bank first: it is the truth, and may refuse.

@@ -1,31 +1,18 @@
 package protectionservice
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 )
-
-// failedOutcome is how an operation of a kind ends when it failed.
-func failedOutcome(op karbor.OperationType) store.Outcome {
-	switch op {
-	case karbor.Protect:
-		return store.Outcome{CheckpointStatus: karbor.CheckpointError, LogStatus: karbor.LogStatus(karbor.CheckpointError)}
-	case karbor.Delete:
-		return store.Outcome{CheckpointStatus: karbor.CheckpointErrorDeleting, LogStatus: karbor.LogStatus(karbor.CheckpointErrorDeleting)}
-	case karbor.Verify:
-		return store.Outcome{VerificationStatus: karbor.VerificationError, LogStatus: karbor.LogError}
-	default:
-		return store.Outcome{RestoreStatus: karbor.RestoreFail, LogStatus: karbor.LogError}
-	}
-}
 
 // fail makes a failure visible, with the reason of each resource. Without it the
 // operation would never end: so whatever goes wrong here is tried again.
@@ -62,28 +49,34 @@ type ending struct {
 // endFailed ends an operation that failed.
 func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow.Failure, how ending) error {
 	if op.Type == karbor.CopyOperation {
-		return s.endFailedCopy(ctx, op, f, how)
+		return s.endFailedCopy(ctx, op, f)
 	}
 	rows, err := s.store.Resources(ctx, op.ID)
 	if err != nil {
 		return err
 	}
-	why := sortFailures(op.Graph, f)
-	if why.kept, err = s.kept(ctx, op, rows); err != nil {
+	why := outcome.Sort(op.Graph, f)
+	if why.Kept, err = s.kept(ctx, op, rows); err != nil {
 		return err
 	}
 	if how.abandoned {
 		s.noteAbandoned(op, rows, &why)
 	}
+	seen := slices.Clone(rows)
 	if err := s.forgetUndone(ctx, op, rows, why); err != nil {
 		return err
 	}
-	o := failedOutcome(op.Type)
-	o.ErrorInfo = why.text()
-	why.explain(&o, op.Graph, rows)
-	o.Reasons, o.Left = o.ResourcesReason, why.left()
+	o := outcome.Failed(op.Type)
+	o.ErrorInfo = why.Text()
+	why.Explain(&o, op.Graph, rows)
+	o.Reasons, o.Left = o.ResourcesReason, why.Left()
 	if len(o.Reasons) == 0 {
 		o.Reasons = map[string]string{"": o.ErrorInfo}
+	}
+	if op.Type == karbor.DrillOperation {
+		if err := s.endDrill(ctx, op, seen, why, &o); err != nil {
+			return err
+		}
 	}
 	if op.Type == karbor.Protect {
 		if o.Size, err = s.discard(ctx, op, rows, how.patient); err != nil {
@@ -139,114 +132,9 @@ func (s *Service) failInBank(ctx context.Context, op store.Operation, o store.Ou
 	return nil
 }
 
-// failures are those of an operation's steps.
-type failures struct {
-	cancelled string
-	// general are of steps of no resource; hooks and undo are by resource, in the
-	// order in which they happened.
-	general     []string
-	hooks, undo map[karbor.NodeKey][]string
-	// all has each text once, in that order.
-	all []string
-	// kept are the resources that stay.
-	kept map[karbor.NodeKey]bool
-}
-
-func sortFailures(g *karbor.Graph, f *workflow.Failure) failures {
-	out := failures{hooks: map[karbor.NodeKey][]string{}, undo: map[karbor.NodeKey][]string{}}
-	if f == nil {
-		return out
-	}
-	out.cancelled = f.Cancelled
-	for _, e := range f.Steps {
-		hook, n := nodeOf(g, e.Step)
-		text := e.Sentence
-		switch {
-		case n == nil:
-			out.general = append(out.general, text)
-		case hook == actionUndo:
-			out.undo[n.Key()] = append(out.undo[n.Key()], text)
-			text = notUndone + text
-		default:
-			out.hooks[n.Key()] = append(out.hooks[n.Key()], text)
-		}
-		if !slices.Contains(out.all, text) {
-			out.all = append(out.all, text)
-		}
-	}
-	return out
-}
-
-const (
-	// stopped is the reason of a resource that did not fail itself.
-	stopped = "stopped, as the operation failed elsewhere"
-	// notUndone begins what an undo failed with.
-	notUndone = "what was made could not be removed: "
-)
-
-// text says in one text why the operation failed.
-func (f failures) text() string {
-	parts := f.all
-	if f.cancelled != "" {
-		parts = append([]string{f.cancelled}, parts...)
-	}
-	return strings.Join(parts, "; ")
-}
-
-// reason says why a resource failed, and what of it is left.
-func (f failures) reason(n *karbor.Node, r store.ResourceRecord) string {
-	var parts []string
-	switch {
-	case len(f.hooks[r.Key]) > 0:
-		parts = slices.Clone(f.hooks[r.Key])
-	case len(f.general) > 0:
-		parts = slices.Clone(f.general)
-	case f.cancelled != "":
-		parts = []string{f.cancelled}
-	default:
-		parts = []string{stopped}
-	}
-	for _, text := range f.undo[r.Key] {
-		parts = append(parts, notUndone+text)
-	}
-	if f.kept[r.Key] {
-		parts = append(parts, keptPart)
-	}
-	if r.NewID != "" {
-		parts = append(parts, fmt.Sprintf("the new %s %s is left", n.Type.Word(), r.NewID))
-	}
-	return strings.Join(slices.Compact(parts), "; ")
-}
-
-// explain fills in the state and reason of each resource, by its original id.
-func (f failures) explain(o *store.Outcome, g *karbor.Graph, rows []store.ResourceRecord) {
-	o.ResourcesStatus = make(map[string]karbor.ResourceState, len(rows))
-	o.ResourcesReason = make(map[string]string, len(rows))
-	o.Records = make(map[karbor.NodeKey]store.RecordOutcome, len(rows))
-	for _, r := range rows {
-		n := g.Node(r.Key)
-		key, reason := originalKey(n), f.reason(n, r)
-		if f.kept[r.Key] && r.State == karbor.ResourceAvailable {
-			key = resultKey(g, r)
-			o.ResourcesStatus[key], o.ResourcesReason[key] = r.State, keptWhole
-			o.Records[r.Key] = store.RecordOutcome{State: r.State, Reason: keptWhole}
-			continue
-		}
-		if o.VerificationStatus != "" && r.State == karbor.ResourceVerified {
-			o.ResourcesStatus[key], o.Records[r.Key] = r.State, store.RecordOutcome{State: r.State}
-			continue
-		}
-		if o.VerificationStatus != "" && r.State == karbor.ResourceError {
-			reason = r.Reason // what was found before
-		}
-		o.ResourcesStatus[key], o.ResourcesReason[key] = karbor.ResourceError, reason
-		o.Records[r.Key] = store.RecordOutcome{State: karbor.ResourceError, Reason: reason}
-	}
-}
-
 // forgetUndone takes the new ids out of the records of the resources that were
 // undone: what they named is gone.
-func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []store.ResourceRecord, f failures) error {
+func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []store.ResourceRecord, f outcome.Failures) error {
 	p, err := s.place(op)
 	if err != nil {
 		return nil // nobody has undone anything
@@ -254,10 +142,10 @@ func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []s
 	for i := range rows {
 		r := &rows[i]
 		n := op.Graph.Node(r.Key)
-		if len(f.undo[r.Key]) > 0 || f.kept[r.Key] || p.Hooks(op.Type, n.Type).Undo == nil || r.NewID == "" && len(r.Parts) == 0 && len(r.NotKept) == 0 {
+		if len(f.Undo[r.Key]) > 0 || f.Kept[r.Key] || undoOf(p, kindOf(op), n.Type) == nil || r.NewID == "" && len(r.Parts) == 0 && len(r.NotKept) == 0 {
 			continue
 		}
-		err := s.record(work{op: op}, n).update(ctx, func(row *store.ResourceRecord) {
+		err := s.record(work{op: op}, n).Update(ctx, func(row *store.ResourceRecord) {
 			row.NewID, row.Parts, row.NotKept = "", nil, nil
 		})
 		if err != nil {
@@ -266,4 +154,18 @@ func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []s
 		r.NewID = ""
 	}
 	return nil
+}
+
+// endFailedCopy ends a request that was cancelled, or that nobody can carry out.
+func (s *Service) endFailedCopy(ctx context.Context, op store.Operation, f *workflow.Failure) error {
+	reason := cmp.Or(outcome.Sort(op.Graph, f).Text(), vanished)
+	p, err := s.place(op)
+	if err != nil {
+		p = nil // its file has gone, and with it the way to its banks
+	}
+	o, err := s.copier.Fail(ctx, op, p, reason)
+	if err != nil {
+		return err
+	}
+	return s.finish(ctx, op, o)
 }

@@ -3,10 +3,12 @@ package protectionservice
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/protectionservice/copies"
+	"github.com/karbor/karbor/internal/protectionservice/flow"
+	"github.com/karbor/karbor/internal/protectionservice/record"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/repository"
 	"github.com/karbor/karbor/internal/repository/verification"
@@ -17,6 +19,9 @@ import (
 // hooksOf gives what a provider does in an operation for a type. What has no hooks of its own
 // for a verification, but keeps something, is verified by what lies in the bank.
 func hooksOf(p *provider.Provider, op karbor.OperationType, t karbor.ResourceType) protection.Hooks {
+	if op == karbor.DrillOperation {
+		return drillHooks(p, t)
+	}
 	if p.Target != "" && op == karbor.Delete {
 		return protection.Hooks{} // what a copy has is all in its bank
 	}
@@ -29,7 +34,7 @@ func hooksOf(p *provider.Provider, op karbor.OperationType, t karbor.ResourceTyp
 
 // keepsOnly reports whether a plug-in keeps something of a type and does not verify it.
 func keepsOnly(p *provider.Provider, op karbor.OperationType, t karbor.ResourceType) bool {
-	return op == karbor.Verify && idle(p.Hooks(op, t)) && !idle(p.Hooks(karbor.Protect, t))
+	return op == karbor.Verify && flow.Idle(p.Hooks(op, t)) && !flow.Idle(p.Hooks(karbor.Protect, t))
 }
 
 // verifyNothing stands for verifyKept where no node is known yet.
@@ -40,7 +45,7 @@ func verifyNothing(context.Context, *protection.Call) error { return nil }
 // knows.
 func (s *Service) verifyKept(w work, node *karbor.Node) protection.Hook {
 	return func(ctx context.Context, call *protection.Call) error {
-		if err := readDocuments(ctx, w.provider, w.op.ProjectID, w.op.CheckpointID, node.Key()); err != nil {
+		if err := copies.ReadDocuments(ctx, w.provider, w.op.ProjectID, w.op.CheckpointID, node.Key()); err != nil {
 			return err
 		}
 		streams, err := s.streams(w, node)
@@ -100,59 +105,9 @@ func plain(err error) error {
 }
 
 // found keeps what was found of a resource. The others are verified all the same.
-func (s *Service) found(ctx context.Context, op store.Operation, r record, finding error) error {
-	s.log.WarnContext(ctx, "a verification has found a fault", "operation", op.ID, "checkpoint", op.CheckpointID, "resource", r.key, "error", finding)
-	return r.update(ctx, func(row *store.ResourceRecord) {
+func (s *Service) found(ctx context.Context, op store.Operation, r record.Record, finding error) error {
+	s.log.WarnContext(ctx, "a verification has found a fault", "operation", op.ID, "checkpoint", op.CheckpointID, "resource", r.Key(), "error", finding)
+	return r.Update(ctx, func(row *store.ResourceRecord) {
 		row.State, row.Reason, row.Phase = karbor.ResourceError, karbor.Sentence(finding), ""
 	})
-}
-
-// verifiedOutcome is how a verification ends whose hooks are all over.
-func verifiedOutcome(g *karbor.Graph, rows []store.ResourceRecord) store.Outcome {
-	o := store.Outcome{VerificationStatus: karbor.VerificationSuccess, LogStatus: karbor.LogSuccess}
-	o.ResourcesStatus, o.ResourcesReason = map[string]karbor.ResourceState{}, map[string]string{}
-	o.Records = make(map[karbor.NodeKey]store.RecordOutcome, len(rows))
-	reasons := findings(g, rows)
-	for _, r := range rows {
-		key, state := originalKey(g.Node(r.Key)), karbor.ResourceVerified
-		if reason := reasons[r.Key]; reason != "" {
-			state, o.ResourcesReason[key] = karbor.ResourceError, reason
-			if o.ErrorInfo == "" || r.State == karbor.ResourceError {
-				o.ErrorInfo = reason // one that was found, rather than one that follows
-			}
-			o.VerificationStatus, o.LogStatus = karbor.VerificationError, karbor.LogError
-		}
-		o.ResourcesStatus[key] = state
-		o.Records[r.Key] = store.RecordOutcome{State: state, Reason: reasons[r.Key]}
-	}
-	return o
-}
-
-// findings gives the reason of each resource that is not good: what was found of it, or that
-// it needs another one that is not good. A project needs none of what is in it.
-func findings(g *karbor.Graph, rows []store.ResourceRecord) map[karbor.NodeKey]string {
-	reasons := map[karbor.NodeKey]string{}
-	for _, r := range rows {
-		if r.State == karbor.ResourceError {
-			reasons[r.Key] = r.Reason
-		}
-	}
-	for more := len(reasons) > 0; more; {
-		more = false
-		for _, n := range g.Nodes() {
-			if n.Type == karbor.ProjectType || reasons[n.Key()] != "" {
-				continue
-			}
-			for _, child := range n.Children {
-				if reasons[child] == "" {
-					continue
-				}
-				c := g.Node(child)
-				reasons[n.Key()] = fmt.Sprintf("it needs the %s %s, which is not good", c.Type.Word(), c.ID)
-				more = true
-				break
-			}
-		}
-	}
-	return reasons
 }

@@ -17,6 +17,9 @@ import (
 	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/custody"
+	"github.com/karbor/karbor/internal/protectionservice/delegation"
+	"github.com/karbor/karbor/internal/protectionservice/inventory"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
@@ -45,7 +48,7 @@ func (s *script) Bound(t karbor.ResourceType) string { return s.bound[t] }
 
 func (s *script) Types() []karbor.ResourceType { return karbor.ResourceTypes() }
 func (s *script) Schemas(karbor.ResourceType) protection.Schemas {
-	schema := []byte(`{"type":"object","properties":{"backup_name":{"type":"string"}},"additionalProperties":false}`)
+	schema := []byte(`{"type":"object","properties":{"backup_name":{"type":"string"},"absent_services":{"enum":["fail","report"]}},"additionalProperties":false}`)
 	verify := []byte(`{"type":"object","properties":{"deep":{"type":"boolean"}},"additionalProperties":false}`)
 	restore := []byte(`{"type":"object","properties":{"backup_name":{"type":"string"},"restore_networks":{"type":"object"},
 		"restore_power":{"enum":["running","stopped"]}},"additionalProperties":false}`)
@@ -113,6 +116,8 @@ type site struct {
 	keeps atomic.Int64
 	// stuck has the bank refuse to delete what belongs to nodes.
 	stuck atomic.Bool
+	// mute has the engine not say how far anything is.
+	mute atomic.Bool
 	// locked has the bank keep what it has, for so long from when it was written.
 	locked atomic.Int64
 	// deaf has the bank not answer, and reads, if positive, fail all but so many reads
@@ -135,12 +140,14 @@ type site struct {
 	finders   []protectable.Plugin
 	authority *authority
 
-	store   *store.Store
-	service *protectionservice.Service
-	engine  workflow.Engine
-	stop    func()
-	ahead   time.Duration // of the service's clock
-	settle  time.Duration
+	store       *store.Store
+	delegations *delegation.Registry
+	keeper      *custody.Keeper
+	service     *protectionservice.Service
+	engine      workflow.Engine
+	stop        func()
+	ahead       time.Duration // of the service's clock
+	settle      time.Duration
 	// deadline is how old an operation may become.
 	deadline time.Duration
 }
@@ -191,10 +198,24 @@ func (s *site) start() {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.delegations, err = delegation.New(delegation.Options{
+		Store: s.store, Authority: s.authority, Key: bytes.Repeat([]byte{7}, 32), Lifetime: time.Hour,
+		Lending: delegation.Lending{Withheld: []string{"admin"}}, Now: s.now, Logger: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.keeper = custody.New(custody.Options{
+		Store: s.store, Providers: loaded, Upkeep: custody.Upkeep{Retry: 20 * time.Millisecond, Interval: 50 * time.Millisecond},
+		Now: s.now, Logger: log,
+	})
+	found, err := inventory.New(s.finders)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.service, err = protectionservice.New(protectionservice.Options{
-		Store: s.store, Providers: loaded, Protectables: s.finders, Authority: s.authority,
-		Key: bytes.Repeat([]byte{7}, 32), AdminReads: cloud{}, Targets: []string{otherCloud}, DelegationLifetime: time.Hour, Lending: protectionservice.Lending{Withheld: []string{"admin"}}, Settle: s.settle, LeftoverTime: time.Hour, Deadline: s.deadline, Now: s.now, Logger: log,
-		Upkeep: protectionservice.Upkeep{Retry: 20 * time.Millisecond, Interval: 50 * time.Millisecond},
+		Store: s.store, Providers: loaded, Inventory: found, Delegations: s.delegations, Installation: "here",
+		AdminReads: cloud{}, Targets: []string{otherCloud}, Settle: s.settle, LeftoverTime: time.Hour, Deadline: s.deadline, Now: s.now, Logger: log, Custody: s.keeper,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +229,7 @@ func (s *site) start() {
 	}
 	s.engine = s.mishap(engine, log)
 	s.service.SetEngine(s.engine)
-	s.service.Open(ctx)
+	s.keeper.Open(ctx)
 	run, cancel := context.WithCancel(ctx)
 	var parts sync.WaitGroup
 	if !s.lost && s.over == "" {
@@ -216,7 +237,7 @@ func (s *site) start() {
 	}
 	parts.Go(func() { _ = s.service.Run(run) })
 	parts.Go(func() {
-		if err := s.service.Keep(run); err != nil {
+		if err := s.keeper.Keep(run); err != nil {
 			t.Error(err)
 		}
 	})

@@ -104,7 +104,7 @@ const (
 
 // sweepExpired deletes checkpoints whose date has come, until ctx ends.
 func (s *Service) sweepExpired(ctx context.Context) {
-	ticker := time.NewTicker(min(expiryPause, s.upkeep.Interval))
+	ticker := time.NewTicker(min(expiryPause, s.custody.Interval()))
 	defer ticker.Stop()
 	waiting := map[string]string{}
 	for {

@@ -11,6 +11,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/custody"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/protection"
 )
@@ -212,7 +213,7 @@ func TestOldTombstonesGo(t *testing.T) {
 	if !holds() {
 		t.Error("there is no tombstone")
 	}
-	s.bank.SetNow(func() time.Time { return time.Now().Add(protectionservice.DefaultTombstones + time.Minute) })
+	s.bank.SetNow(func() time.Time { return time.Now().Add(custody.DefaultTombstones + time.Minute) })
 	s.poll(func() bool { return !holds() })
 }
 

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice/flow"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
 	"github.com/karbor/karbor/internal/repository/verification"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -18,7 +20,7 @@ func (s *Service) verifiedBy(w work, o store.Outcome) *store.Verified {
 	rank := []string{string(verification.Quick), string(verification.Stored), string(verification.Full)}
 	for key, record := range o.Records {
 		n := w.op.Graph.Node(key)
-		if idle(hooksOf(w.provider, karbor.Verify, n.Type)) {
+		if flow.Idle(hooksOf(w.provider, karbor.Verify, n.Type)) {
 			continue
 		}
 		word, _ := w.op.Parameters.For(n.Resource)["depth"].(string)
@@ -26,7 +28,7 @@ func (s *Service) verifiedBy(w work, o store.Outcome) *store.Verified {
 		if depth < 0 {
 			depth = len(rank) - 1 // which is the default
 		}
-		v.Resources[originalKey(n)] = store.VerifiedResource{Depth: rank[depth], Good: record.State == karbor.ResourceVerified}
+		v.Resources[outcome.Key(n)] = store.VerifiedResource{Depth: rank[depth], Good: record.State == karbor.ResourceVerified}
 		v.Depth = rank[min(depth, slices.Index(rank, v.Depth))]
 	}
 	return v

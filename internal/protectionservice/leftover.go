@@ -2,14 +2,13 @@ package protectionservice
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/protection"
@@ -33,22 +32,13 @@ const neverUndone = "the operation ended before it was removed"
 
 // noteAbandoned notes, in an operation whose steps did not run to their end, that
 // nothing was undone.
-func (s *Service) noteAbandoned(op store.Operation, rows []store.ResourceRecord, why *failures) {
+func (s *Service) noteAbandoned(op store.Operation, rows []store.ResourceRecord, why *outcome.Failures) {
 	p, err := s.place(op)
 	for _, r := range rows {
-		if r.Started && !why.kept[r.Key] && (err != nil || p.Hooks(op.Type, op.Graph.Node(r.Key).Type).Undo != nil) {
-			why.undo[r.Key] = append(why.undo[r.Key], neverUndone)
+		if r.Started && !why.Kept[r.Key] && (err != nil || undoOf(p, kindOf(op), op.Graph.Node(r.Key).Type) != nil) {
+			why.Undo[r.Key] = append(why.Undo[r.Key], neverUndone)
 		}
 	}
-}
-
-// left gives the resources that were not undone, with the reasons.
-func (f failures) left() map[karbor.NodeKey]string {
-	left := make(map[karbor.NodeKey]string, len(f.undo))
-	for key, reasons := range f.undo {
-		left[key] = strings.Join(reasons, "; ")
-	}
-	return left
 }
 
 // sweepLeftovers tries to remove, until ctx ends, what operations have left in the
@@ -116,14 +106,14 @@ func (s *Service) sweepOne(ctx context.Context, l store.Leftover) error {
 	attrs := []any{"operation", l.OperationID, "resource", l.Key, "project", l.ProjectID, "checkpoint", l.CheckpointID}
 	if failure == nil {
 		s.log.InfoContext(ctx, "what an operation had left in the cloud is removed", attrs...)
-		err = s.store.RemoveLeftover(ctx, l, s.revocable(ctx, op))
+		err = s.store.RemoveLeftover(ctx, l, s.delegations.Revocable(ctx, op))
 	} else {
 		l.Reason = karbor.Sentence(failure)
 		l.GivenUp = lasting || s.now().Sub(l.CreatedAt) >= s.leftoverTime
 		s.log.WarnContext(ctx, "what an operation has left in the cloud could not be removed", append(attrs, "error", failure, "given_up", l.GivenUp)...)
-		err = s.store.KeepLeftover(ctx, l, s.revocable(ctx, op))
+		err = s.store.KeepLeftover(ctx, l, s.delegations.Revocable(ctx, op))
 	}
-	s.revocations.call()
+	s.delegations.Wake()
 	return err
 }
 
@@ -140,18 +130,18 @@ func (s *Service) undoLeft(ctx context.Context, op store.Operation, key karbor.N
 	if node == nil {
 		return true, karbor.Errorf(karbor.NotFound, "the operation has no such resource")
 	}
-	hook := p.Hooks(op.Type, node.Type).Undo
+	hook := undoOf(p, kindOf(op), node.Type)
 	if hook == nil || op.Delegation == nil {
 		return true, karbor.Errorf(karbor.Unauthorized, "nobody may remove it in the tenant's name any more")
 	}
-	if op.Type == karbor.RestoreOperation {
+	if op.Type == karbor.RestoreOperation || op.Type == karbor.DrillOperation {
 		// Without its documents a hook would not know what it has made.
 		_, err := s.store.Checkpoint(ctx, op.ProjectID, op.ProviderID, op.CheckpointID)
 		if err != nil {
 			return karbor.KindOf(err) == karbor.NotFound, fmt.Errorf("reading the checkpoint: %w", err)
 		}
 	}
-	if _, err := s.session(ctx, op); err != nil {
+	if _, err := s.delegations.Session(ctx, op); err != nil {
 		return !karbor.IsTransient(err), err
 	}
 	w := work{op, p}
@@ -163,7 +153,7 @@ func (s *Service) undoLeft(ctx context.Context, op store.Operation, key karbor.N
 	if err := protection.Undo(openstack.WithPatience(ctx, undoPatience), hook, call); err != nil {
 		return karbor.KindOf(err) == karbor.Unauthorized, err
 	}
-	return false, s.record(w, node).update(ctx, func(row *store.ResourceRecord) { row.NewID, row.Parts = "", nil })
+	return false, s.record(w, node).Update(ctx, func(row *store.ResourceRecord) { row.NewID, row.Parts = "", nil })
 }
 
 // renewLeftovers has what is left of a checkpoint that its tenant deletes be removed
@@ -189,13 +179,10 @@ func (s *Service) renewOne(ctx context.Context, c Caller, operationID string) er
 	if err != nil {
 		return err
 	}
-	var old authorization
-	if op.Delegation != nil {
-		if old, err = s.authorization(op); err != nil {
-			return err
-		}
+	elsewhere, err := s.delegations.Elsewhere(op)
+	if err != nil {
+		return err
 	}
-	elsewhere := old.Target != nil
 	if op.Type == karbor.RestoreOperation && !elsewhere {
 		r, err := s.store.Restore(ctx, op.ProjectID, op.RestoreID)
 		if err != nil {
@@ -206,24 +193,9 @@ func (s *Service) renewOne(ctx context.Context, c Caller, operationID string) er
 	if elsewhere {
 		return nil
 	}
-	d, err := s.delegate(ctx, c.Identity)
-	if err != nil {
+	if err := s.delegations.Renew(ctx, c.Identity, op); err != nil {
 		return err
 	}
-	text, err := json.Marshal(authorization{Delegation: d.Encode()})
-	if err == nil {
-		err = s.store.RenewLeftovers(ctx, op.ID, s.seal.seal(op.ID, text))
-	}
-	if err != nil {
-		s.revoke(ctx, d)
-		return fmt.Errorf("keeping the delegation of operation %s: %w", op.ID, err)
-	}
 	s.drop(op.ID)
-	if old.Lent || len(old.Delegation) == 0 {
-		return nil // a scheduled operation's stays
-	}
-	if previous, err := openstack.DecodeDelegation(old.Delegation); err == nil {
-		s.revoke(ctx, previous)
-	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (s *site) scheduled(plan string) store.ClaimedRun {
 	}
 	g := karbor.Trigger{ID: o.TriggerID, ProjectID: projectID, Name: "t", Type: karbor.TimeTrigger,
 		Properties: karbor.TriggerProperties{Format: karbor.Crontab, Pattern: "* * * * *", StartTime: time.Now().Add(-time.Hour)}}
-	lent, err := s.service.Lend(ctx, s.caller(), o.ID)
+	lent, err := s.delegations.Lend(ctx, s.caller().Identity, projectID, o.ID)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -48,10 +48,11 @@ func TestAScheduledRunBorrowsAndGivesNothingBack(t *testing.T) {
 	s := newSite(t)
 	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{Main: s.script.note("main")})
 	r := s.scheduled(s.plan(karbor.Resource{Type: karbor.VolumeType, ID: "v", Name: "v"}))
-	c, err := s.service.Borrow(t.Context(), r.ScheduledOperationID, r.Delegation)
+	b, err := s.delegations.Borrow(t.Context(), r.ScheduledOperationID, r.Delegation)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := protectionservice.Caller{Identity: b.Identity, Cloud: b.Cloud, Borrowed: &b.Delegation}
 	c.Run = &protectionservice.ScheduledRun{Claim: r.Claim, ScheduledOperationID: r.ScheduledOperationID, TriggerID: r.Operation.TriggerID}
 	request := protectionservice.ProtectRequest{ProviderID: providerID, PlanID: r.Operation.Definition.PlanID}
 	cp, err := s.service.Protect(t.Context(), c, request)
@@ -76,7 +77,7 @@ func TestAScheduledRunBorrowsAndGivesNothingBack(t *testing.T) {
 	if granted, revoked := s.authority.counts(); granted != 1 || revoked != 0 {
 		t.Errorf("%d delegations were granted, %d revoked; the one of the schedule stays", granted, revoked)
 	}
-	if err := s.service.ReturnLent(t.Context(), r.ScheduledOperationID, r.Delegation); err != nil {
+	if err := s.delegations.ReturnLent(t.Context(), r.ScheduledOperationID, r.Delegation); err != nil {
 		t.Error(err)
 	}
 	s.revoked(0)
@@ -84,19 +85,17 @@ func TestAScheduledRunBorrowsAndGivesNothingBack(t *testing.T) {
 
 func TestALentDelegationIsForItsScheduledOperationOnly(t *testing.T) {
 	s := newSite(t)
-	lent, err := s.service.Lend(t.Context(), s.caller(), "one")
+	lent, err := s.delegations.Lend(t.Context(), s.caller().Identity, projectID, "one")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(lent.Sealed), "trust") {
 		t.Error("it lies in the clear")
 	}
-	if _, err := s.service.Borrow(t.Context(), "another", lent.Sealed); err == nil {
+	if _, err := s.delegations.Borrow(t.Context(), "another", lent.Sealed); err == nil {
 		t.Error("another scheduled operation can use it")
 	}
-	c := s.caller()
-	c.Project = "elsewhere"
-	if _, err := s.service.Lend(t.Context(), c, "one"); karbor.KindOf(err) != karbor.Forbidden {
+	if _, err := s.delegations.Lend(t.Context(), s.caller().Identity, "elsewhere", "one"); karbor.KindOf(err) != karbor.Forbidden {
 		t.Errorf("lending for another project: %v", err)
 	}
 }
@@ -111,7 +110,7 @@ func TestRolesOfAdministratorsAreNotLent(t *testing.T) {
 	} {
 		c := s.caller()
 		c.Identity.Roles = test.has
-		if _, err := s.service.Lend(t.Context(), c, "one"); err != nil {
+		if _, err := s.delegations.Lend(t.Context(), c.Identity, c.Identity.ProjectID, "one"); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.authority.lastRoles(); !slices.Equal(got, test.want) {

@@ -12,10 +12,11 @@ func TestRemovingWhatAScheduledRunLeftDoesNotRevokeItsSchedulesTrust(t *testing.
 	thing := &stubborn{remove: refusal()}
 	s.script.set(karbor.Protect, karbor.VolumeType, thing.hooks())
 	r := s.scheduled(s.plan(volume("v1")))
-	c, err := s.service.Borrow(t.Context(), r.ScheduledOperationID, r.Delegation)
+	b, err := s.delegations.Borrow(t.Context(), r.ScheduledOperationID, r.Delegation)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := protectionservice.Caller{Identity: b.Identity, Cloud: b.Cloud, Borrowed: &b.Delegation}
 	c.Run = &protectionservice.ScheduledRun{Claim: r.Claim, ScheduledOperationID: r.ScheduledOperationID, TriggerID: r.Operation.TriggerID}
 	cp, err := s.service.Protect(t.Context(), c, protectionservice.ProtectRequest{ProviderID: providerID, PlanID: r.Operation.Definition.PlanID})
 	if err != nil {
@@ -31,7 +32,7 @@ func TestRemovingWhatAScheduledRunLeftDoesNotRevokeItsSchedulesTrust(t *testing.
 	}
 	s.poll(func() bool { return len(s.leftovers(cp.ID)) == 0 })
 	s.revoked(1)
-	if err := s.service.ReturnLent(t.Context(), r.ScheduledOperationID, r.Delegation); err != nil {
+	if err := s.delegations.ReturnLent(t.Context(), r.ScheduledOperationID, r.Delegation); err != nil {
 		t.Error(err)
 	}
 	s.revoked(0)

@@ -50,7 +50,7 @@ func (s *site) mishap(engine workflow.Engine, log *slog.Logger) workflow.Engine 
 		})
 		return empty
 	}
-	return engine
+	return muted{engine, s}
 }
 
 // ended is an engine that takes one operation for over, and does nothing for it.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice/flow"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 )
@@ -62,7 +63,7 @@ func (s *Service) Operation(ctx context.Context, projectID, id string) (Operatio
 	if o.Cancelled, err = s.cancelled(ctx, op.ID); err != nil {
 		return Operation{}, err
 	}
-	if o.Progress, err = s.progressOf(ctx, op); err != nil {
+	if o.Progress, err = s.progress.Resources(ctx, op); err != nil {
 		return Operation{}, err
 	}
 	// The log of an operation that is long over may have been removed.
@@ -79,19 +80,17 @@ func (s *Service) operationState(ctx context.Context, op store.Operation) (Opera
 	if !op.EndedAt.IsZero() {
 		return OperationOver, nil
 	}
-	d, err := s.engine.Describe(ctx, op.ID)
+	d, err := s.describe(ctx, op)
 	switch {
-	case err != nil && karbor.KindOf(err) == karbor.NotFound:
-		return OperationWaiting, nil // in the outbox
 	case err != nil:
 		return "", err
-	case d.State == workflow.Pending:
+	case d.State == workflow.Pending, d.State == "" && !op.Dispatched:
 		return OperationWaiting, nil
 	case d.Cancelled != "":
 		return OperationStopping, nil
 	}
 	for _, step := range d.Steps {
-		if step.State == workflow.Failed || step.Action == actionFail && step.State == workflow.Running {
+		if step.State == workflow.Failed || step.Action == flow.Fail && step.State == workflow.Running {
 			return OperationStopping, nil
 		}
 	}

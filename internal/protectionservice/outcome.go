@@ -6,6 +6,8 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/protectionservice/flow"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 )
@@ -17,14 +19,18 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 	if err != nil || !w.op.EndedAt.IsZero() {
 		return err
 	}
-	whole := task.Input == actionBegin
+	whole := task.Input == flow.Begin
 	if whole && w.op.Type != karbor.Protect {
 		if err := s.begin(ctx, task); err != nil {
 			return err
 		}
 	}
 	if w.op.Type == karbor.CopyOperation {
-		return s.endCopy(ctx, w.op)
+		o, err := s.copier.End(ctx, w.op)
+		if err != nil {
+			return err
+		}
+		return s.finish(ctx, w.op, o)
 	}
 	rows, err := s.store.Resources(ctx, w.op.ID)
 	if err != nil {
@@ -36,7 +42,7 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 		for _, r := range rows {
 			o.Size += r.Total
 		}
-		o.Figures = w.figures(rows)
+		o.Figures = outcome.Figures(w.op.Graph, rows, w.provider.SharesData())
 		o.CheckpointStatus, o.LogStatus = karbor.CheckpointAvailable, karbor.LogStatus(karbor.CheckpointAvailable)
 		err = s.publish(ctx, w, whole, checkpoint.Change{
 			From: []karbor.CheckpointStatus{karbor.CheckpointProtecting}, Size: o.Size, Figures: o.Figures,
@@ -47,10 +53,10 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 			return err
 		}
 		if err = w.provider.Checkpoints().Purge(ctx, w.op.ProjectID, w.op.CheckpointID); err == nil {
-			s.care.freed(w.provider, w.op.ProjectID)
+			s.custody.Freed(w.provider, w.op.ProjectID)
 		}
 	case karbor.Verify:
-		o = verifiedOutcome(w.op.Graph, rows)
+		o = outcome.Verified(w.op.Graph, rows)
 		o.Verified = s.verifiedBy(w, o)
 		return s.finish(ctx, w.op, o)
 	default:
@@ -62,8 +68,8 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 	o.ResourcesStatus, o.ResourcesReason = map[string]karbor.ResourceState{}, map[string]string{}
 	o.Records = make(map[karbor.NodeKey]store.RecordOutcome, len(rows))
 	for _, r := range rows {
-		o.ResourcesStatus[resultKey(w.op.Graph, r)] = done(w.op.Type)
-		o.Records[r.Key] = store.RecordOutcome{State: done(w.op.Type)}
+		o.ResourcesStatus[outcome.NewKey(w.op.Graph, r)] = outcome.Done(w.op.Type)
+		o.Records[r.Key] = store.RecordOutcome{State: outcome.Done(w.op.Type)}
 	}
 	return s.finish(ctx, w.op, o)
 }
@@ -84,7 +90,7 @@ func (s *Service) publish(ctx context.Context, w work, whole bool, change checkp
 // finish ends the operation in the store, and has what it was authorized with given
 // back.
 func (s *Service) finish(ctx context.Context, op store.Operation, o store.Outcome) error {
-	o.Revoke = s.revocable(ctx, op)
+	o.Revoke = s.delegations.Revocable(ctx, op)
 	if err := s.store.EndOperation(ctx, op.ID, o); err != nil {
 		return fmt.Errorf("recording the end of operation %s: %w", op.ID, err)
 	}
@@ -92,26 +98,7 @@ func (s *Service) finish(ctx context.Context, op store.Operation, o store.Outcom
 		"checkpoint", op.CheckpointID, "status", o.LogStatus, "reason", o.ErrorInfo)
 	s.drop(op.ID)
 	if o.Revoke {
-		s.revocations.call()
+		s.delegations.Wake()
 	}
 	return nil
-}
-
-// originalKey names a resource in results by its original id. Two nodes of one
-// resource in different roles are told apart by the role.
-func originalKey(n *karbor.Node) string {
-	if n.Role != "" {
-		return n.Resource.Key() + "@" + n.Role
-	}
-	return n.Resource.Key()
-}
-
-// resultKey names a resource in results: TYPE#new id once there is one, before
-// that as originalKey does.
-func resultKey(g *karbor.Graph, r store.ResourceRecord) string {
-	n := g.Node(r.Key)
-	if r.NewID != "" {
-		return string(n.Type) + "#" + r.NewID
-	}
-	return originalKey(n)
 }

@@ -9,10 +9,11 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/preflight"
 	"github.com/karbor/karbor/protection"
 )
 
-func (s *shop) look(c karbor.RestoreChoices) (protectionservice.Preflight, error) {
+func (s *shop) look(c karbor.RestoreChoices) (preflight.Report, error) {
 	return s.service.Preflight(s.t.Context(), s.caller(), protectionservice.RestoreRequest{
 		ProviderID: providerID, CheckpointID: s.checkpoint, Choices: c,
 	})

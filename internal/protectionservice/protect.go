@@ -10,6 +10,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/protectionservice/delegation"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
@@ -73,10 +74,10 @@ func (s *Service) Protect(ctx context.Context, c Caller, r ProtectRequest) (karb
 	if err := p.CheckOptions(plan.Parameters); err != nil {
 		return none, err
 	}
-	if err := s.usable(p); err != nil {
+	if err := s.custody.Usable(p); err != nil {
 		return none, err
 	}
-	g, err := s.buildGraph(ctx, c.Cloud, p, plan.Resources)
+	g, err := s.inventory.Graph(ctx, c.Cloud, p, plan.Resources, plan.Parameters)
 	if err != nil {
 		return none, err
 	}
@@ -129,7 +130,7 @@ type acceptance struct {
 	store.Acceptance
 	logStatus karbor.LogStatus
 	extra     map[string]json.RawMessage
-	target    *target
+	target    *delegation.Target
 	// scheduledOperationID is the scheduled operation after whose run it is, whose
 	// delegation it uses, or "".
 	scheduledOperationID string
@@ -151,13 +152,13 @@ func (s *Service) accept(ctx context.Context, c Caller, p *provider.Provider, a 
 	if c.Run != nil {
 		c.Run.begin(&a)
 	}
-	granted, err := s.authorize(ctx, c, op, hooksFor(p, op.Type), a.target)
+	granted, err := s.authorize(ctx, c, op, hooksFor(p, kindOf(*op)), a.target)
 	if err != nil {
 		return err
 	}
 	handed, err := s.persist(ctx, &a.Acceptance)
 	if err != nil {
-		s.withdraw(ctx, op.ID, granted)
+		s.delegations.Withdraw(ctx, op.ID, granted)
 		return err
 	}
 	s.log.InfoContext(ctx, "operation accepted", "operation", op.ID, "type", op.Type, "project", op.ProjectID,
@@ -200,4 +201,14 @@ func (s *Service) persist(ctx context.Context, a *store.Acceptance) (handed bool
 // hooksFor gives what a provider does in an operation, by type.
 func hooksFor(p *provider.Provider, op karbor.OperationType) func(karbor.ResourceType) protection.Hooks {
 	return func(t karbor.ResourceType) protection.Hooks { return hooksOf(p, op, t) }
+}
+
+// estimate gives the gigabytes to set aside for a checkpoint. A project without a limit
+// needs none, and the cloud is not asked.
+func (s *Service) estimate(ctx context.Context, c Caller, g *karbor.Graph) (int64, error) {
+	l, err := s.store.Limits(ctx, c.Identity.ProjectID, s.limits)
+	if err != nil || l.Of(store.QuotaGigabytes) == store.Unlimited {
+		return 0, err
+	}
+	return s.inventory.Gigabytes(ctx, c.Cloud, g)
 }

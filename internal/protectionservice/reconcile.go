@@ -29,7 +29,7 @@ func (s *Service) reconcile(ctx context.Context) error {
 		d, err := s.engine.Describe(ctx, id)
 		switch {
 		case karbor.KindOf(err) == karbor.NotFound && err != nil:
-			errs = append(errs, s.start(ctx, id))
+			errs = append(errs, s.restart(ctx, id))
 		case err != nil:
 			errs = append(errs, fmt.Errorf("looking for operation %s in the engine: %w", id, err))
 		case d.State.Ended():
@@ -37,6 +37,14 @@ func (s *Service) reconcile(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// restart hands an operation over anew that the engine has lost, or has not got yet.
+func (s *Service) restart(ctx context.Context, id string) error {
+	if err := s.store.Restart(ctx, id); err != nil {
+		return err
+	}
+	return s.start(ctx, id)
 }
 
 const (

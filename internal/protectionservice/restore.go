@@ -7,6 +7,10 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/protectionservice/copies"
+	"github.com/karbor/karbor/internal/protectionservice/delegation"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
+	"github.com/karbor/karbor/internal/protectionservice/restoration"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -25,12 +29,6 @@ type RestoreRequest struct {
 	Choices karbor.RestoreChoices
 }
 
-// target is another cloud, and who to be there.
-type target struct {
-	url  string
-	auth openstack.PasswordAuth
-}
-
 // Restore accepts a restore: when it returns, the restore is durable as
 // in_progress. A checkpoint that is not available is karbor.Conflict.
 func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karbor.Restore, error) {
@@ -47,15 +45,20 @@ func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karb
 	if err != nil {
 		return none, err
 	}
+	if r.Choices.InPlace {
+		if r.Choices.SafetyCheckpointID, err = s.safeguard(ctx, c, p, cp, graph); err != nil {
+			return none, err
+		}
+	}
 	now := s.now()
 	restore := karbor.Restore{
-		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: asked(cp, standIn), StandIn: standIn,
+		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: copies.Asked(cp, standIn), StandIn: standIn,
 		RestoreTarget: r.Target, Parameters: r.Parameters, Status: karbor.RestoreInProgress,
 		ResourcesStatus: map[string]karbor.ResourceState{}, ResourcesReason: map[string]string{},
 		KeepOnFailure: r.KeepOnFailure, Choices: r.Choices, CreatedAt: now, UpdatedAt: now,
 	}
 	for _, n := range graph.Nodes() {
-		restore.ResourcesStatus[originalKey(n)] = karbor.ResourcePending
+		restore.ResourcesStatus[outcome.Key(n)] = karbor.ResourcePending
 	}
 	return restore, s.accept(ctx, c, p, acceptance{
 		Acceptance: store.Acceptance{
@@ -81,14 +84,14 @@ func (s *Service) restorable(ctx context.Context, c Caller, r RestoreRequest) (*
 	if err != nil {
 		return nil, none, nil, karbor.Errorf(karbor.Invalid, "provider_id: %s", karbor.Sentence(err))
 	}
-	cp, standIn, err := s.origin(ctx, c.Identity.ProjectID, p, r.CheckpointID, evenDamaged)
+	cp, standIn, err := s.standIns.Origin(ctx, c.Identity.ProjectID, p, r.CheckpointID, copies.EvenDamaged)
 	if err != nil {
 		return nil, none, nil, err
 	}
 	if p, err = p.At(cp.Bank); err != nil {
 		return nil, none, nil, err
 	}
-	if err := s.readable(p); err != nil {
+	if err := s.custody.Readable(p); err != nil {
 		return nil, none, nil, err
 	}
 	if cp.Status != karbor.CheckpointAvailable {
@@ -106,14 +109,17 @@ func (s *Service) choose(ctx context.Context, c Caller, p *provider.Provider, cp
 	if err := checkRestoreParameters(p, cp.Graph, r.Parameters); err != nil {
 		return nil, nil, err
 	}
-	g, err := chosen(cp.Graph, r.Choices)
+	g, err := restoration.Choose(cp.Graph, r.Choices)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := checkStages(g, r.Choices.Stages); err != nil {
+	if err := checkInPlace(r); err != nil {
 		return nil, nil, err
 	}
-	parameters, err := withMapping(p, g, r.Parameters, r.Choices.Mapping)
+	if err := restoration.CheckStages(g, r.Choices.Stages); err != nil {
+		return nil, nil, err
+	}
+	parameters, err := restoration.Mapped(p, g, r.Parameters, r.Choices.Mapping)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -124,7 +130,7 @@ func (s *Service) choose(ctx context.Context, c Caller, p *provider.Provider, cp
 }
 
 // restoreTarget checks where a restore goes; nil is the caller's own cloud.
-func (s *Service) restoreTarget(ctx context.Context, r RestoreRequest) (*target, error) {
+func (s *Service) restoreTarget(ctx context.Context, r RestoreRequest) (*delegation.Target, error) {
 	switch {
 	case r.Target == "" && r.Auth == nil:
 		return nil, nil
@@ -137,10 +143,11 @@ func (s *Service) restoreTarget(ctx context.Context, r RestoreRequest) (*target,
 		return nil, karbor.Errorf(karbor.Invalid, "restore_auth: it is needed with restore_target")
 	}
 	// Who can't log in there gets told now.
-	if _, err := s.authority.Password(ctx, r.Target, *r.Auth); err != nil {
+	to := delegation.Target{URL: r.Target, Auth: *r.Auth}
+	if _, err := s.delegations.LogIn(ctx, to); err != nil {
 		return nil, karbor.Errorf(karbor.Invalid, "restore_target: %s", karbor.Sentence(err))
 	}
-	return &target{r.Target, *r.Auth}, nil
+	return &to, nil
 }
 
 // checkRestoreParameters checks the parameters against the provider's schemas,
@@ -149,19 +156,17 @@ func checkRestoreParameters(p *provider.Provider, g *karbor.Graph, parameters ka
 	if err := p.CheckRestore(parameters); err != nil {
 		return err
 	}
-	return checkResources(g, parameters)
+	return restoration.CheckParameters(g, parameters)
 }
 
-// checkResources makes sure that parameters for one resource are for one of the
-// checkpoint.
-func checkResources(g *karbor.Graph, parameters karbor.Parameters) error {
-	for key := range parameters {
-		if !strings.Contains(key, "#") {
-			continue
-		}
-		if !slices.ContainsFunc(g.Nodes(), func(n *karbor.Node) bool { return n.Resource.Key() == key }) {
-			return karbor.Errorf(karbor.Invalid, "parameters[%q]: there is no such resource in the checkpoint", key)
-		}
+// stillThere makes sure that the originals exist which a restore takes in the place of
+// dependents that it does not restore.
+func (s *Service) stillThere(ctx context.Context, c Caller, whole, wanted *karbor.Graph, r RestoreRequest) error {
+	if r.Choices.Dependents != karbor.DependentsExisting {
+		return nil
 	}
-	return nil
+	if r.Target != "" {
+		return karbor.Errorf(karbor.Invalid, "dependents: the originals are not in another cloud or project; have them restored, or map them")
+	}
+	return s.inventory.StillThere(ctx, c.Cloud, restoration.Missing(whole, wanted))
 }

@@ -71,11 +71,11 @@ func (s *Service) made(ctx context.Context, op store.Operation) (karbor.Checkpoi
 
 // drop forgets what is kept of an operation that has ended, or was not accepted.
 func (s *Service) drop(operation string) {
+	s.delegations.Drop(operation)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.sessions, operation)
 	delete(s.running, operation)
 	delete(s.making, operation)
 	delete(s.verified, operation)
-	s.paces.forget(operation)
+	s.paces.Forget(operation)
 }

@@ -7,7 +7,6 @@
 package protectionservice
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -17,58 +16,29 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/protectionservice/copies"
+	"github.com/karbor/karbor/internal/protectionservice/custody"
+	"github.com/karbor/karbor/internal/protectionservice/delegation"
+	"github.com/karbor/karbor/internal/protectionservice/flow"
+	"github.com/karbor/karbor/internal/protectionservice/inventory"
+	"github.com/karbor/karbor/internal/protectionservice/progress"
+	"github.com/karbor/karbor/internal/protectionservice/transfer"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/repository/verification"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
-	"github.com/karbor/karbor/protectable"
 )
-
-// Caller is who asks, with a session in the cloud that acts as them.
-type Caller struct {
-	Identity *karbor.Identity
-	Cloud    karbor.Cloud
-	// Project is the project whose checkpoint an administrator acts on; "" stands for
-	// the caller's own. Whether the caller may is asked before.
-	Project string
-	// Run is the scheduled run that the caller acts for; nil for a request of their own.
-	Run *ScheduledRun
-
-	// lent is the delegation that the caller acts through, which stays theirs: see
-	// Borrow.
-	lent *openstack.Delegation
-}
-
-// project gives the project whose things the caller acts on.
-func (c Caller) project() string { return cmp.Or(c.Project, c.Identity.ProjectID) }
-
-// crosses reports whether this is another project than the caller's.
-func (c Caller) crosses() bool { return c.project() != c.Identity.ProjectID }
-
-// Authority makes sessions that outlive a request; openstack.Authority is it.
-type Authority interface {
-	Delegate(ctx context.Context, who *karbor.Identity, lifetime time.Duration) (openstack.Delegation, error)
-	Resume(ctx context.Context, d openstack.Delegation) (karbor.Cloud, error)
-	// Probe gets a new token through a delegation.
-	Probe(ctx context.Context, d openstack.Delegation) error
-	Prefer(d openstack.Delegation, who *karbor.Identity) karbor.Cloud
-	Revoke(ctx context.Context, d openstack.Delegation) error
-	Password(ctx context.Context, authURL string, p openstack.PasswordAuth) (karbor.Cloud, error)
-}
 
 // Options of New. All but Settle, LeftoverTime, Deadline, Limits, AdminReads and Targets are needed.
 type Options struct {
-	Store        *store.Store
-	Providers    []*provider.Provider
-	Protectables []protectable.Plugin
-	Authority    Authority
-	// Key seals delegations and restore_auth in the database; 32 bytes.
-	Key []byte
-	// DelegationLifetime bounds how long an operation can go on after it was
-	// accepted.
-	DelegationLifetime time.Duration
-	// Lending says how users lend their rights to what runs by itself.
-	Lending Lending
+	Store     *store.Store
+	Providers []*provider.Provider
+	// Inventory finds what plans protect.
+	Inventory *inventory.Finder
+	// Delegations let the operations act as their tenants.
+	Delegations *delegation.Registry
+	// Installation names this Karbor in the tags of temporary things in the cloud.
+	Installation string
 	// Settle is how long a cloud may take to carry out what it did not answer.
 	Settle time.Duration
 	// LeftoverTime is how long it is tried to remove what an operation could not
@@ -84,91 +54,72 @@ type Options struct {
 	// Targets are the addresses of the Keystones of other clouds that tenants may
 	// restore into.
 	Targets []string
-	// Front says that this process only accepts operations: it opens no bank, and others
-	// carry the operations out. Neither Open, Run nor Keep is called then.
-	Front bool
-	// Upkeep says how the banks are looked after; zero members have defaults.
-	Upkeep Upkeep
+	// Custody looks after the banks.
+	Custody *custody.Keeper
+	// Drills says how restore drills run.
+	Drills Drills
 	Now    func() time.Time
 	Logger *slog.Logger
 }
 
 // Service is the protection service. It is safe for concurrent use.
 type Service struct {
-	store        *store.Store
-	providers    []*provider.Provider
-	protectables map[karbor.ResourceType]protectable.Plugin
-	authority    Authority
-	seal         sealer
-	lifetime     time.Duration
-	lending      Lending
+	store       *store.Store
+	providers   []*provider.Provider
+	inventory   *inventory.Finder
+	delegations *delegation.Registry
+	custody     *custody.Keeper
+	// installation names this Karbor in the tags of temporary things.
+	installation string
 	settle       time.Duration
 	leftoverTime time.Duration
 	deadline     time.Duration
 	limits       store.Limits
 	adminReads   karbor.Cloud
 	targets      []string
-	transfers    *transfers
-	paces        *paces
+	drills       Drills
+	transfers    *transfer.Places
+	paces        *transfer.Paces
+	progress     *progress.Reader
+	copier       *copies.Copier
+	standIns     *copies.StandIns
 	now          func() time.Time
 	log          *slog.Logger
 
 	engine workflow.Engine
-	// wake tells Run that the outbox has something, revocations that an operation
-	// has ended.
-	wake, revocations bell
+	// wake tells Run that the outbox has something.
+	wake bell
 	// handed are operations in the outbox that the engine has: Run's own.
 	handed map[string]bool
 
 	mu sync.Mutex
-	// sessions are those of operations that run, by operation.
-	sessions map[string]karbor.Cloud
 	// running are operations that run, as they were accepted: see operation.
 	running map[string]store.Operation
 	// making are the checkpoints that some of them make, by operation.
 	making map[string]*karbor.Checkpoint
 	// verified is what verifications that run have found good, by operation.
 	verified map[string]*verification.State
-	// arrived is what is known of the packs at copy targets, by placeKey.
-	arrived map[string]*verification.State
-	// banks tell how far the service is with each provider's, by its id.
-	banks  map[string]bankState
-	upkeep Upkeep
-	front  bool
-	// care looks after what lies in the banks.
-	care caretakers
 }
 
 // New makes the service. It needs an engine (SetEngine) before Run.
 func New(o Options) (*Service, error) {
-	seal, err := newSealer(o.Key)
-	if err != nil {
-		return nil, err
-	}
 	s := &Service{
-		store: o.Store, providers: o.Providers, authority: o.Authority, seal: seal,
-		lifetime: o.DelegationLifetime, settle: o.Settle, leftoverTime: o.LeftoverTime, deadline: o.Deadline, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, now: o.Now, log: o.Logger,
-		transfers:    newTransfers(sharedTransfers, mostTransfers),
-		paces:        newPaces(),
-		lending:      o.Lending,
-		protectables: map[karbor.ResourceType]protectable.Plugin{},
-		wake:         newBell(), revocations: newBell(),
-		handed:   map[string]bool{},
-		sessions: map[string]karbor.Cloud{},
-		running:  map[string]store.Operation{},
-		making:   map[string]*karbor.Checkpoint{},
-		verified: map[string]*verification.State{},
-		arrived:  map[string]*verification.State{},
-		banks:    map[string]bankState{},
-		upkeep:   o.Upkeep.filled(),
-		front:    o.Front,
+		store: o.Store, providers: o.Providers, delegations: o.Delegations, custody: o.Custody, installation: o.Installation,
+		settle: o.Settle, leftoverTime: o.LeftoverTime, deadline: o.Deadline, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, drills: o.Drills, now: o.Now, log: o.Logger,
+		transfers: transfer.New(),
+		paces:     transfer.NewPaces(),
+		inventory: o.Inventory,
+		wake:      newBell(),
+		handed:    map[string]bool{},
+		running:   map[string]store.Operation{},
+		making:    map[string]*karbor.Checkpoint{},
+		verified:  map[string]*verification.State{},
 	}
-	for _, p := range o.Protectables {
-		if s.protectables[p.Type()] != nil {
-			return nil, karbor.Errorf(karbor.Invalid, "two protectable plug-ins find %s", p.Type())
-		}
-		s.protectables[p.Type()] = p
-	}
+	s.progress = progress.New(progress.Options{Store: o.Store, Describe: s.describe, Transfers: s.transfers, Paces: s.paces, Now: o.Now})
+	s.standIns = copies.NewStandIns(o.Store, o.Custody, o.Logger)
+	s.copier = copies.New(copies.Options{
+		Store: o.Store, Banks: o.Custody, Transfers: s.transfers, As: copyOf, Delete: s.expireCopy, Now: o.Now, Logger: o.Logger,
+	})
 	return s, nil
 }
 
@@ -179,13 +130,16 @@ func New(o Options) (*Service, error) {
 // Actions gives the work of the steps, for the engine's options.
 func (s *Service) Actions() map[string]workflow.Action {
 	return map[string]workflow.Action{
-		actionBegin: s.begin,
-		actionHook:  s.hook,
-		actionCopy:  s.copyLane,
-		actionUndo:  s.undo,
-		actionPause: s.pause,
-		actionEnd:   s.end,
-		actionFail:  s.fail,
+		flow.Begin:    s.begin,
+		flow.Hook:     s.hook,
+		flow.Copy:     s.copyLane,
+		flow.Undo:     s.undo,
+		flow.Pause:    s.pause,
+		flow.Safety:   s.awaitSafety,
+		flow.End:      s.end,
+		flow.Fail:     s.fail,
+		flow.Probe:    s.probe,
+		flow.Conclude: s.conclude,
 	}
 }
 
@@ -219,11 +173,11 @@ const outboxPoll = 2 * time.Second
 // Run hands accepted operations to the engine until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	var tidying sync.WaitGroup
-	tidying.Go(func() { s.revokeAll(ctx) })
+	tidying.Go(func() { s.delegations.Run(ctx) })
 	tidying.Go(func() { s.sweepLeftovers(ctx) })
 	tidying.Go(func() { s.sweepExpired(ctx) })
 	tidying.Go(func() { s.honourRequests(ctx) })
-	tidying.Go(func() { s.buryForsaken(ctx) })
+	tidying.Go(func() { s.custody.Run(ctx) })
 	defer tidying.Wait()
 	ticker := time.NewTicker(outboxPoll)
 	defer ticker.Stop()
@@ -333,9 +287,15 @@ func (s *Service) steps(op store.Operation) (workflow.Steps, error) {
 		return nil, err
 	}
 	if op.Type == karbor.CopyOperation {
-		return copyFlow(op.ProjectID, p.Targets()), nil
+		return flow.Copies(op.ProjectID, targetNames(p)), nil
 	}
-	return flow(op.ProjectID, op.Graph, hooksFor(p, op.Type), op.Choices.Stages...), nil
+	if op.Type == karbor.DrillOperation {
+		return s.drillFlow(op, hooksFor(p, op.Type)), nil
+	}
+	if op.Choices.InPlace {
+		return flow.InPlace(op.ProjectID, op.Graph, hooksFor(p, kindOf(op))), nil
+	}
+	return flow.Steps(op.ProjectID, op.Graph, hooksFor(p, op.Type), op.Choices.Stages...), nil
 }
 
 // abandon ends an operation that nobody can carry out.

@@ -373,7 +373,7 @@ func TestRegisteredCredentialDoesTheWorkWhereKeystoneGivesNoTrust(t *testing.T) 
 	if karbor.KindOf(err) != karbor.Forbidden {
 		t.Fatalf("without a credential the error is %v, want Forbidden", err)
 	}
-	kept, err := s.service.RegisterCredential(t.Context(), s.caller(), "ac", "hunter2")
+	kept, err := s.delegations.RegisterCredential(t.Context(), s.caller().Identity, "ac", "hunter2")
 	if err != nil {
 		t.Fatal(err)
 	}

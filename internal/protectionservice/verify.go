@@ -4,6 +4,9 @@ import (
 	"context"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice/copies"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
+	"github.com/karbor/karbor/internal/protectionservice/restoration"
 	"github.com/karbor/karbor/internal/store"
 )
 
@@ -11,6 +14,8 @@ import (
 type VerifyRequest struct {
 	ProviderID, CheckpointID string
 	Parameters               karbor.Parameters
+	// Depth, if any, is how deep is looked at what Parameters say nothing of.
+	Depth string
 }
 
 // Verify accepts a verification: when it returns, it is durable as verifying. A checkpoint
@@ -22,14 +27,14 @@ func (s *Service) Verify(ctx context.Context, c Caller, r VerifyRequest) (karbor
 	if err != nil {
 		return none, karbor.Errorf(karbor.Invalid, "provider_id: %s", karbor.Sentence(err))
 	}
-	cp, standIn, err := s.origin(ctx, c.Identity.ProjectID, p, r.CheckpointID, !evenDamaged)
+	cp, standIn, err := s.standIns.Origin(ctx, c.Identity.ProjectID, p, r.CheckpointID, !copies.EvenDamaged)
 	if err != nil {
 		return none, err
 	}
 	if p, err = p.At(cp.Bank); err != nil {
 		return none, err
 	}
-	if err := s.readable(p); err != nil {
+	if err := s.custody.Readable(p); err != nil {
 		return none, err
 	}
 	if cp.Status != karbor.CheckpointAvailable {
@@ -38,21 +43,24 @@ func (s *Service) Verify(ctx context.Context, c Caller, r VerifyRequest) (karbor
 	if len(cp.Graph.Nodes()) == 0 {
 		return none, karbor.Errorf(karbor.Conflict, "nothing is known of what is in checkpoint %s, so it can't be verified", cp.ID)
 	}
+	if r.Parameters, err = withDepth(p, cp.Graph, r.Parameters, r.Depth); err != nil {
+		return none, err
+	}
 	if err := p.CheckVerify(r.Parameters); err != nil {
 		return none, err
 	}
-	if err := checkResources(cp.Graph, r.Parameters); err != nil {
+	if err := restoration.CheckParameters(cp.Graph, r.Parameters); err != nil {
 		return none, err
 	}
 	now := s.now()
 	v := karbor.Verification{
-		ID: karbor.NewID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: asked(cp, standIn), StandIn: standIn,
+		ID: c.operationID(), ProjectID: c.Identity.ProjectID, ProviderID: p.ID, CheckpointID: copies.Asked(cp, standIn), StandIn: standIn,
 		Parameters: r.Parameters, Status: karbor.VerificationVerifying,
 		ResourcesStatus: map[string]karbor.VerificationStatus{}, ResourcesReason: map[string]string{},
 		CreatedAt: now, UpdatedAt: now,
 	}
 	for _, n := range cp.Graph.Nodes() {
-		v.ResourcesStatus[originalKey(n)] = karbor.VerificationVerifying
+		v.ResourcesStatus[outcome.Key(n)] = karbor.VerificationVerifying
 	}
 	return v, s.accept(ctx, c, p, acceptance{
 		Acceptance: store.Acceptance{
@@ -65,7 +73,7 @@ func (s *Service) Verify(ctx context.Context, c Caller, r VerifyRequest) (karbor
 			CheckpointFrom: []karbor.CheckpointStatus{karbor.CheckpointAvailable},
 		},
 		logStatus: karbor.LogInProgress,
-		extra:     standInInfo(standIn),
+		extra:     runInfo(c, standInInfo(standIn)),
 	})
 }
 
@@ -82,32 +90,27 @@ func (s *Service) LiveVerification(ctx context.Context, v karbor.Verification) (
 	if err != nil {
 		return v, err
 	}
-	rows, err := s.store.Resources(ctx, op.ID)
+	states, err := s.progress.States(ctx, op)
 	if err != nil {
 		return v, err
 	}
-	moved, err := s.moved(ctx, op)
-	if err != nil {
-		return v, err
-	}
-	v.ResourcesStatus = make(map[string]karbor.VerificationStatus, len(rows))
+	v.ResourcesStatus = make(map[string]karbor.VerificationStatus, len(states))
 	v.ResourcesReason = map[string]string{}
-	for _, row := range rows {
-		n := op.Graph.Node(row.Key)
+	for _, now := range states {
+		n := op.Graph.Node(now.Row.Key)
 		if n == nil {
 			continue
 		}
 		status := karbor.VerificationVerifying
-		state, reason := moved[row.Key].state(row)
-		switch state {
+		switch now.State {
 		case karbor.ResourceVerified:
 			status = karbor.VerificationSuccess
 		case karbor.ResourceError:
 			status = karbor.VerificationError
 		default: // it is not over
 		}
-		if v.ResourcesStatus[originalKey(n)] = status; reason != "" {
-			v.ResourcesReason[originalKey(n)] = reason
+		if v.ResourcesStatus[outcome.Key(n)] = status; now.Reason != "" {
+			v.ResourcesReason[outcome.Key(n)] = now.Reason
 		}
 	}
 	return v, nil
@@ -126,5 +129,5 @@ func (s *Service) VerificationProgress(ctx context.Context, c Caller, id string)
 	if err != nil {
 		return nil, err
 	}
-	return s.progressOf(ctx, op)
+	return s.progress.Resources(ctx, op)
 }

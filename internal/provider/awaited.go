@@ -72,6 +72,24 @@ func (a *awaited) Create(ctx context.Context, key string, body io.Reader, size i
 	return b.Create(ctx, key, body, size)
 }
 
+// Lock implements bank.Locker.
+func (a *awaited) Lock(ctx context.Context, key string, until time.Time) (time.Time, error) {
+	b, err := a.get(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return bank.Lock(ctx, b, key, until)
+}
+
+// LockedUntil implements bank.Locker.
+func (a *awaited) LockedUntil(ctx context.Context, key string) (time.Time, error) {
+	b, err := a.get(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return bank.LockedUntil(ctx, b, key)
+}
+
 // Get implements bank.Bank.
 func (a *awaited) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	b, err := a.get(ctx)

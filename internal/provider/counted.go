@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"time"
 
 	"github.com/karbor/karbor/bank"
@@ -11,6 +12,16 @@ import (
 type counted struct {
 	bank.Bank
 	tally *wrap.Tally
+}
+
+// Lock implements bank.Locker.
+func (c *counted) Lock(ctx context.Context, key string, until time.Time) (time.Time, error) {
+	return bank.Lock(ctx, c.Bank, key, until)
+}
+
+// LockedUntil implements bank.Locker.
+func (c *counted) LockedUntil(ctx context.Context, key string) (time.Time, error) {
+	return bank.LockedUntil(ctx, c.Bank, key)
 }
 
 func count(b bank.Bank, now func() time.Time) bank.Bank {

@@ -25,6 +25,10 @@ type Acceptance struct {
 	Restore      *karbor.Restore
 	Verification *karbor.Verification
 	Copy         *karbor.Copy
+	// Drill is a new drill, of which DrillLimit may run in the project at a time; a negative
+	// limit is none.
+	Drill      *karbor.Drill
+	DrillLimit int64
 	// Copying says what Copy copies; it gets the list of it.
 	Copying Copying
 	// CheckpointFrom are the states, one of which an existing checkpoint must be
@@ -41,6 +45,9 @@ type Acceptance struct {
 	// Run, if any, is the claim of the scheduled run that this operation is of; it begins
 	// with it. With a claim that has ended nothing is kept, and the error is ErrRunLost.
 	Run *RunClaim
+	// Step, if any, says which operation of that run it is, of a run that has a plan:
+	// see PlanRun.
+	Step *RunStep
 }
 
 // Accept keeps an operation with its log, what it makes and one record per resource,
@@ -59,7 +66,7 @@ func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 	doing := "accepting the operation " + a.Operation.ID
 	return s.write(ctx, doing, func(t *transaction) error {
 		if a.Run != nil {
-			if err := beginRun(ctx, t, *a.Run, a.Operation.CheckpointID, now); err != nil {
+			if err := beginRun(ctx, t, *a.Run, a.Step, a.Operation.CheckpointID, now); err != nil {
 				return err
 			}
 		}
@@ -151,6 +158,13 @@ func (s *Store) insertTargets(ctx context.Context, t *transaction, a *Acceptance
 		row := *v
 		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
 		if err := insertVerification(ctx, t, &row); err != nil {
+			return err
+		}
+	}
+	if d := a.Drill; d != nil {
+		row := *d
+		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
+		if err := s.insertDrill(ctx, t, &row, a.DrillLimit); err != nil {
 			return err
 		}
 	}

@@ -198,6 +198,8 @@ func (i involved) doing() string {
 		return "verified"
 	case karbor.CopyOperation:
 		return "copied"
+	case karbor.DrillOperation:
+		return "restored by a drill"
 	default:
 		return "restored"
 	}
@@ -209,7 +211,7 @@ const copiedTo karbor.OperationType = "copied_to"
 // onlyReads reports whether operations of a type leave the checkpoint as it is, so
 // that any number of them may run on it at once.
 func onlyReads(t karbor.OperationType) bool {
-	return t == karbor.RestoreOperation || t == karbor.Verify || t == karbor.CopyOperation
+	return t == karbor.RestoreOperation || t == karbor.Verify || t == karbor.CopyOperation || t == karbor.DrillOperation
 }
 
 // runningOn gives what runs on a checkpoint.

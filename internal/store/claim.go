@@ -11,8 +11,12 @@ import (
 // claim is an attempt of a step.
 type claim struct {
 	operation, step string
-	attempt         int
+	// attempt counts within the operation's epoch, which is in the upper half.
+	attempt int64
 }
+
+// epochBits is where the epoch begins in the number of an attempt.
+const epochBits = 32
 
 type claimKey struct{}
 
@@ -21,30 +25,31 @@ type claimKey struct{}
 // karbor.Conflict, and so does Claimed. An attempt that comes too late for its claim is
 // refused at once.
 func (s *Store) Claim(ctx context.Context, operationID, step string, attempt int) (context.Context, error) {
-	c := claim{operationID, step, attempt}
+	c := claim{operationID, step, int64(attempt)}
 	err := s.write(ctx, "claiming the step "+step+" of the operation "+operationID, func(t *transaction) error {
-		running, err := one(ctx, t, scanText, "SELECT id FROM operations WHERE id = ? AND ended_at IS NULL", operationID)
+		epoch, err := one(ctx, t, scanInt, "SELECT epoch FROM operations WHERE id = ? AND ended_at IS NULL", operationID)
 		if errors.Is(err, sql.ErrNoRows) {
 			return c.lost()
 		}
 		if err != nil {
 			return err
 		}
+		c.attempt = int64(attempt) + epoch<<epochBits
 		// An attempt that is repeated under its number is the same claim.
 		n, err := t.changed(ctx, "UPDATE step_claims SET attempt = ? WHERE operation_id = ? AND step = ? AND attempt <= ?",
-			attempt, running, step, attempt)
+			c.attempt, operationID, step, c.attempt)
 		if err != nil || n > 0 {
 			return err
 		}
 		_, err = one(ctx, t, scanText, "SELECT step FROM step_claims WHERE operation_id = ? AND step = ? AND attempt >= ?",
-			running, step, attempt)
+			operationID, step, c.attempt)
 		switch {
 		case err == nil:
 			return c.holds(ctx, t)
 		case !errors.Is(err, sql.ErrNoRows):
 			return err
 		}
-		return t.exec(ctx, "INSERT INTO step_claims (operation_id, step, attempt) VALUES (?, ?, ?)", running, step, attempt)
+		return t.exec(ctx, "INSERT INTO step_claims (operation_id, step, attempt) VALUES (?, ?, ?)", operationID, step, c.attempt)
 	})
 	return context.WithValue(ctx, claimKey{}, c), err
 }

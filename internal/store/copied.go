@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -29,6 +30,9 @@ type CopyTarget struct {
 	// Since is the time before which checkpoints are too old for it.
 	Since time.Time
 }
+
+// ErrNothingToCopy says that a request for copies has nothing to do.
+var ErrNothingToCopy = errors.New("there is nothing to copy")
 
 // Copied is how far the copy of one checkpoint to one target is.
 type Copied struct {
@@ -100,7 +104,7 @@ func (s *Store) insertCopied(ctx context.Context, t *transaction, a *Acceptance,
 		if refusal != "" {
 			return karbor.Errorf(karbor.Conflict, "no checkpoint of plan %s can be copied: %s", c.PlanID, refusal)
 		}
-		return karbor.Errorf(karbor.Conflict, "plan %s has no available checkpoint that is not copied yet", c.PlanID)
+		return &karbor.Error{Kind: karbor.Conflict, Message: "plan " + c.PlanID + " has no available checkpoint that is not copied yet", Cause: ErrNothingToCopy}
 	}
 	return s.insertCopyCheckpoints(ctx, t, a, made)
 }

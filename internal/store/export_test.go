@@ -47,7 +47,7 @@ func (s *Store) Insert(ctx context.Context, query string, args []any, then strin
 }
 
 var allListings = []*listing{
-	&plans, &checkpoints, &restores, &operationLogs, &triggers, &scheduledOperations, &verifications, &copies,
+	&plans, &checkpoints, &restores, &operationLogs, &triggers, &scheduledOperations, &verifications, &copies, &drills,
 }
 
 // ListedTables names the tables that are read in pages.

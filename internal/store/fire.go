@@ -211,6 +211,9 @@ func (s *Store) prune(ctx context.Context, t *transaction, id string) error {
 		ORDER BY expected_at DESC LIMIT 1000 OFFSET ?`, id, s.runs)
 	for _, run := range old {
 		if err == nil {
+			err = t.exec(ctx, "DELETE FROM scheduled_run_operations WHERE run_id = ?", run)
+		}
+		if err == nil {
 			err = t.exec(ctx, "DELETE FROM scheduled_runs WHERE id = ?", run)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -116,28 +117,50 @@ func (j journal) Load(ctx context.Context, id string) (local.Recorded, error) {
 	}
 	found := local.Recorded{OperationRecord: op}
 	pages, err := all(ctx, j.s.reader, scanSteps,
-		"SELECT steps FROM journal_pages WHERE operation_id = ? ORDER BY page", id)
+		"SELECT page, steps FROM journal_pages WHERE operation_id = ? ORDER BY page", id)
 	if err != nil {
 		return local.Recorded{}, failed("reading the steps of the operation "+id, err)
 	}
-	found.Steps = slices.Concat(pages...)
+	for n, p := range pages {
+		if p.number != int64(n) {
+			return local.Recorded{}, fmt.Errorf("reading the steps of the operation %s: %w: page %d is missing", id, workflow.ErrDamaged, n)
+		}
+		found.Steps = append(found.Steps, p.steps...)
+	}
 	found.Records, err = all(ctx, j.s.reader, scanStepRecord, `SELECT operation_id, position, state, attempts, failures,
 		done, total, error, due_at, ended_at, fail_order FROM journal_steps WHERE operation_id = ?
 		ORDER BY position`, id)
+	if err == nil {
+		err = found.Check()
+	}
 	return found, failed("reading the steps of the operation "+id, err)
 }
 
-func scanSteps(rows *sql.Rows) ([]workflow.Step, error) {
-	var steps []workflow.Step
-	err := rows.Scan(document{&steps})
-	return steps, err
+// journalPage is a page of the steps of an operation.
+type journalPage struct {
+	number int64
+	steps  []workflow.Step
+}
+
+func scanSteps(rows *sql.Rows) (journalPage, error) {
+	var p journalPage
+	err := rows.Scan(&p.number, document{&p.steps})
+	return p, damaged(err)
+}
+
+// damaged marks an error of what is kept in a row, and not of reading it.
+func damaged(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", workflow.ErrDamaged, err)
 }
 
 func scanStepRecord(rows *sql.Rows) (local.StepRecord, error) {
 	var r local.StepRecord
 	err := rows.Scan(&r.Operation, &r.Position, (*string)(&r.State), &r.Attempts, &r.Failures, &r.Done, &r.Total,
 		&r.Error, timeColumn{&r.Due}, timeColumn{&r.EndedAt}, &r.Order)
-	return r, err
+	return r, damaged(err)
 }
 
 // Unfinished implements local.Journal.
@@ -179,11 +202,7 @@ func (j journal) Forget(ctx context.Context, id string) error {
 		case !workflow.State(state).Ended():
 			return karbor.Errorf(karbor.Conflict, "the operation %s is not over", id)
 		}
-		for _, query := range []string{
-			"DELETE FROM journal_steps WHERE operation_id = ?",
-			"DELETE FROM journal_pages WHERE operation_id = ?",
-			"DELETE FROM journal_operations WHERE id = ?",
-		} {
+		for _, query := range forgetJournal() {
 			if err := t.exec(ctx, query, id); err != nil {
 				return err
 			}

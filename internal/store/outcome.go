@@ -16,7 +16,9 @@ type Outcome struct {
 	VerificationStatus karbor.VerificationStatus
 	// CopyStatus is that of the request for copies, which has the id of its operation.
 	CopyStatus karbor.CopyStatus
-	LogStatus  karbor.LogStatus
+	// Drilled is how the drill ended, which has the id of its operation.
+	Drilled   *Drilled
+	LogStatus karbor.LogStatus
 	// ErrorInfo is for the operation log.
 	ErrorInfo string
 	// Size is the checkpoint's, in logical bytes; 0 leaves it as it is.
@@ -105,6 +107,9 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 
 // endResult keeps the outcome of the restore or the verification.
 func endResult(ctx context.Context, t *transaction, id string, o *ending, outcome *Outcome, now int64) error {
+	if outcome.Drilled != nil {
+		return endDrill(ctx, t, id, outcome.Drilled, now)
+	}
 	if outcome.CopyStatus != "" {
 		return t.exec(ctx, "UPDATE copies SET status = ?, updated_at = ? WHERE id = ?", string(outcome.CopyStatus), now, id)
 	}

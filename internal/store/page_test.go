@@ -93,7 +93,8 @@ func column(name string, integer bool) func(n int) any {
 		return func(int) any { return 0 }
 	}
 	switch name {
-	case "resources", "parameters", "plan", "graph", "extra_info", "reasons", "figures", "resources_status", "resources_reason", "checkpoints":
+	case "resources", "parameters", "plan", "graph", "extra_info", "reasons", "figures", "resources_status", "resources_reason", "checkpoints",
+		"probes", "mapping":
 		return func(int) any { return "null" }
 	}
 	return func(n int) any { return fmt.Sprintf("%s%d", name, n/2%10) }
@@ -110,6 +111,7 @@ var indexed = map[string][]string{
 	"triggers":             {"created_at", "id", "name", "project_id", "updated_at"},
 	"scheduled_operations": {"created_at", "id", "name", "project_id", "updated_at"},
 	"verifications":        {"created_at", "id", "project_id", "status", "updated_at"},
+	"drills":               {"created_at", "id", "project_id", "status", "updated_at"},
 	"copies":               {"created_at", "id", "project_id", "provider_id", "status", "updated_at"},
 }
 

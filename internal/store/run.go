@@ -21,6 +21,9 @@ var scheduledRuns = listing{
 func (s *Store) ScheduledRuns(ctx context.Context, scheduledOperationID string) ([]karbor.ScheduledRun, error) {
 	found, err := all(ctx, s.reader, scanRun, "SELECT "+scheduledRuns.columns+` FROM scheduled_runs WHERE scheduled_operation_id = ?
 		ORDER BY expected_at DESC LIMIT ?`, scheduledOperationID, MaxLimit)
+	if err == nil {
+		err = s.withOperations(ctx, scheduledOperationID, found)
+	}
 	return found, failed("listing the runs of the scheduled operation "+scheduledOperationID, err)
 }
 
@@ -151,6 +154,8 @@ type ClaimedRun struct {
 
 	overlap karbor.OverlapPolicy
 	enabled bool
+	// unreadable is why what lies in its row can't be understood.
+	unreadable error
 }
 
 const claimedColumns = `r.id, r.scheduled_operation_id, r.project_id, r.expected_at, r.manual, r.state, r.triggered_at, r.started_at,
@@ -161,16 +166,29 @@ func scanClaimed(rows *sql.Rows, more ...any) (ClaimedRun, error) {
 	var r ClaimedRun
 	var manual, enabled int64
 	var delegation sql.NullString
+	var definition string
 	err := rows.Scan(append([]any{&r.ID, &r.ScheduledOperationID, &r.ProjectID, timeColumn{&r.ExpectedAt}, &manual, (*string)(&r.State),
 		timeColumn{&r.TriggeredAt}, timeColumn{&r.StartedAt}, timeColumn{&r.EndedAt}, &r.CheckpointID, &r.Reason, &r.Claim.Number,
 		timeColumn{&r.DropAt}, (*string)(&r.overlap), &delegation, &r.Operation.Name, (*string)(&r.Operation.OperationType),
-		&r.Operation.UserID, &r.Operation.TriggerID, document{&r.Operation.Definition}, &enabled}, more...)...)
+		&r.Operation.UserID, &r.Operation.TriggerID, &definition, &enabled}, more...)...)
 	r.Manual, r.enabled, r.Operation.Enabled = manual != 0, enabled != 0, enabled != 0
 	r.Operation.ID, r.Operation.ProjectID = r.ScheduledOperationID, r.ProjectID
-	if err == nil && delegation.Valid {
-		r.Delegation, err = base64.StdEncoding.DecodeString(delegation.String)
+	if err != nil {
+		return r, err
 	}
-	return r, err
+	// A row that can't be understood does not keep the others from being run.
+	r.unreadable = (document{&r.Operation.Definition}).Scan(definition)
+	if r.unreadable == nil && delegation.Valid {
+		r.Delegation, r.unreadable = base64.StdEncoding.DecodeString(delegation.String)
+	}
+	return r, nil
+}
+
+// setAside ends a run whose row can't be understood.
+func (s *Store) setAside(ctx context.Context, t *transaction, r *ClaimedRun, now time.Time) error {
+	s.logger.ErrorContext(ctx, "a run has ended in error, as its scheduled operation can't be read; it has to be made anew",
+		"scheduled_operation", r.ScheduledOperationID, "run", r.ID, "error", r.unreadable)
+	return s.endRun(ctx, t, r, karbor.RunError, "its scheduled operation can't be read; make it anew", now)
 }
 
 // Lease is a claim that is asked for.
@@ -199,6 +217,12 @@ func (s *Store) ClaimRuns(ctx context.Context, l Lease, limit int) (claimed []Cl
 		}
 		claimed, looked = claimed[:0], len(found)
 		for _, r := range found {
+			if r.unreadable != nil {
+				if err := s.setAside(ctx, t, &r, l.Now); err != nil {
+					return err
+				}
+				continue
+			}
 			ok, err := s.admit(ctx, t, &r, l.Now)
 			if err != nil {
 				return err

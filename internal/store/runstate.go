@@ -31,8 +31,9 @@ func (s *Store) admit(ctx context.Context, t *transaction, r *ClaimedRun, now ti
 	}
 	// One that was asked for may have begun with a later expected time. One whose
 	// operation is over disturbs nothing, even if its end is not noted yet.
-	others, err := all(ctx, t, scanRun, "SELECT "+scheduledRuns.columns+` FROM scheduled_runs WHERE scheduled_operation_id = ? AND id <> ?
-		AND (state = ? AND NOT EXISTS (SELECT 1 FROM operations p WHERE p.id = scheduled_runs.id AND p.ended_at IS NOT NULL)
+	others, err := all(ctx, t, scanRun, "SELECT "+scheduledRuns.columns+` FROM scheduled_runs r WHERE scheduled_operation_id = ? AND id <> ?
+		AND (state = ? AND (NOT EXISTS (SELECT 1 FROM operations p WHERE p.id = `+currentOperation+` AND p.ended_at IS NOT NULL)
+		OR EXISTS (SELECT 1 FROM scheduled_run_operations w WHERE w.run_id = r.id AND w.state = 'queued'))
 		OR state = ? AND (expected_at < ? OR leased_until > ?)) ORDER BY expected_at`, r.ScheduledOperationID, r.ID,
 		string(karbor.RunRunning), string(karbor.RunQueued), micros(r.ExpectedAt), micros(now))
 	if err != nil || len(others) == 0 {
@@ -76,12 +77,15 @@ func holdRun(ctx context.Context, t *transaction, c RunClaim) (bool, error) {
 
 // beginRun notes that the operation of a run is accepted, within the transaction that
 // accepts it. The error is ErrRunLost if the claim has ended.
-func beginRun(ctx context.Context, t *transaction, c RunClaim, checkpointID string, at time.Time) error {
+func beginRun(ctx context.Context, t *transaction, c RunClaim, step *RunStep, checkpointID string, at time.Time) error {
+	if step != nil {
+		return takeStep(ctx, t, c, *step, micros(at))
+	}
 	n, err := t.changed(ctx, `UPDATE scheduled_runs SET state = ?, started_at = ?, checkpoint_id = ?, reason = '', owner = '',
 		leased_until = 0 WHERE id = ? AND state = ? AND owner = ? AND claim = ?`, string(karbor.RunRunning), micros(at),
 		checkpointID, c.RunID, string(karbor.RunQueued), c.Owner, c.Number)
 	if err == nil && n == 0 {
-		err = &karbor.Error{Kind: karbor.Conflict, Message: "the run " + c.RunID + " is another node's now, or is over", Cause: ErrRunLost}
+		err = runLost(c)
 	}
 	return err
 }
@@ -107,11 +111,12 @@ func (s *Store) PostponeRun(ctx context.Context, c RunClaim, again time.Time, re
 }
 
 // FinishRuns ends runs whose operations are over, or claims those for which there is
-// still something to do, as after says of their type when they were successful.
-// looked is how many it has looked at.
-func (s *Store) FinishRuns(ctx context.Context, l Lease, limit int, after func(karbor.ScheduledOperationType) bool) (claimed []ClaimedRun, looked int, err error) {
-	over, err := all(ctx, s.reader, scanOver, "SELECT "+claimedColumns+`, l.status, l.error_info, p.ended_at FROM scheduled_runs r
-		JOIN operations p ON p.id = r.id JOIN operation_logs l ON l.id = p.log_id
+// still something to do, as after says of their type and of how their operation ended.
+// looked is how many it has looked at. What was found of an operation of a run that has
+// several is kept with it.
+func (s *Store) FinishRuns(ctx context.Context, l Lease, limit int, after func(karbor.ScheduledOperationType, karbor.RunState) bool) (claimed []ClaimedRun, looked int, err error) {
+	over, err := all(ctx, s.reader, scanOver, "SELECT "+claimedColumns+`, l.status, l.error_info, p.ended_at, `+plannedOperations+` FROM scheduled_runs r
+		JOIN operations p ON p.id = `+currentOperation+` JOIN operation_logs l ON l.id = p.log_id
 		JOIN schedules s ON s.scheduled_operation_id = r.scheduled_operation_id
 		JOIN scheduled_operations o ON o.id = r.scheduled_operation_id
 		WHERE r.state = ? AND r.leased_until <= ? AND r.try_at <= ? AND p.ended_at IS NOT NULL ORDER BY r.turn, r.expected_at, r.id LIMIT ?`,
@@ -127,15 +132,15 @@ func (s *Store) FinishRuns(ctx context.Context, l Lease, limit int, after func(k
 			if err != nil {
 				return err
 			}
-			state := stateOf(r.Status)
-			switch {
-			case !ours:
-			case state == karbor.RunSuccess && after(r.Operation.OperationType):
+			if !ours {
+				continue
+			}
+			goesOn, err := s.finishRun(ctx, t, &r, after)
+			if err != nil {
+				return err
+			}
+			if goesOn {
 				claimed = append(claimed, r.ClaimedRun)
-			default:
-				if err := s.endRun(ctx, t, &r.ClaimedRun, state, r.ErrorInfo, r.endedAt); err != nil {
-					return err
-				}
 			}
 		}
 		return nil
@@ -143,17 +148,41 @@ func (s *Store) FinishRuns(ctx context.Context, l Lease, limit int, after func(k
 	return claimed, len(over), err
 }
 
+// finishRun ends a run whose operation is over, or reports that there is more to do.
+func (s *Store) finishRun(ctx context.Context, t *transaction, r *overRun, after func(karbor.ScheduledOperationType, karbor.RunState) bool) (goesOn bool, err error) {
+	state := stateOf(r.Status)
+	if r.planned > 0 {
+		err := t.exec(ctx, "UPDATE scheduled_run_operations SET state = ?, reason = ? WHERE run_id = ? AND state = ?",
+			string(state), r.ErrorInfo, r.ID, string(karbor.RunRunning))
+		if err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case !after(r.Operation.OperationType, state):
+		return false, s.endRun(ctx, t, &r.ClaimedRun, state, r.ErrorInfo, r.endedAt)
+	case r.unreadable != nil:
+		return false, s.setAside(ctx, t, &r.ClaimedRun, r.endedAt)
+	}
+	return true, nil
+}
+
+// plannedOperations is, in a query of the runs r, of how many operations a run is, for
+// which PlanRun was called.
+const plannedOperations = "(SELECT COUNT(*) FROM scheduled_run_operations w WHERE w.run_id = r.id)"
+
 // overRun is a run whose operation ended at a time.
 type overRun struct {
 	ClaimedRun
 	endedAt time.Time
+	planned int64
 }
 
 func scanOver(rows *sql.Rows) (overRun, error) {
 	var o overRun
 	var err error
 	var status, info string
-	o.ClaimedRun, err = scanClaimed(rows, &status, &info, timeColumn{&o.endedAt})
+	o.ClaimedRun, err = scanClaimed(rows, &status, &info, timeColumn{&o.endedAt}, &o.planned)
 	o.Status, o.ErrorInfo = karbor.LogStatus(status), info
 	return o, err
 }
@@ -171,7 +200,8 @@ func stateOf(status karbor.LogStatus) karbor.RunState {
 func (s *Store) EndLostRuns(ctx context.Context) (n int64, err error) {
 	err = s.write(ctx, "ending the runs without an operation", func(t *transaction) (err error) {
 		n, err = t.changed(ctx, `UPDATE scheduled_runs SET state = ?, reason = ?, ended_at = ? WHERE state = ?
-			AND NOT EXISTS (SELECT 1 FROM operations WHERE operations.id = scheduled_runs.id)`, string(karbor.RunError),
+			AND NOT EXISTS (SELECT 1 FROM operations WHERE operations.id = COALESCE((SELECT q.operation_id
+			FROM scheduled_run_operations q WHERE q.run_id = scheduled_runs.id AND q.state = 'running'), scheduled_runs.id))`, string(karbor.RunError),
 			"its operation is not known any more", micros(s.now()), string(karbor.RunRunning))
 		return err
 	})
@@ -181,7 +211,19 @@ func (s *Store) EndLostRuns(ctx context.Context) (n int64, err error) {
 // LentDelegation is the delegation of a scheduled operation.
 type LentDelegation struct {
 	ScheduledOperationID string
-	Sealed               []byte
+	// Sealed is nil of one that can't be read any more.
+	Sealed []byte
+
+	// kept is as it lies in its column; "" of one that was read elsewhere.
+	kept string
+}
+
+// column gives what the delegation's column holds.
+func (d LentDelegation) column() any {
+	if d.kept != "" {
+		return d.kept
+	}
+	return sealed(d.Sealed)
 }
 
 // DueProbes gives delegations that are to be tried now; they are due again at a time.
@@ -207,18 +249,25 @@ func (s *Store) DueProbes(ctx context.Context, now, again time.Time, limit int) 
 func (s *Store) ProbeAgain(ctx context.Context, d LentDelegation, at time.Time) error {
 	return s.write(ctx, "choosing when a delegation is tried again", func(t *transaction) error {
 		return t.exec(ctx, "UPDATE schedules SET probe_at = ? WHERE scheduled_operation_id = ? AND delegation = ?",
-			micros(at), d.ScheduledOperationID, sealed(d.Sealed))
+			micros(at), d.ScheduledOperationID, d.column())
 	})
 }
 
 func scanLent(rows *sql.Rows) (LentDelegation, error) {
 	var v LentDelegation
-	var text string
-	err := rows.Scan(&v.ScheduledOperationID, &text)
-	if err == nil {
-		v.Sealed, err = base64.StdEncoding.DecodeString(text)
-	}
+	err := rows.Scan(&v.ScheduledOperationID, &v.kept)
+	v.Sealed = unsealable(v.kept)
 	return v, err
+}
+
+// unsealable decodes a sealed text; nil stands for one that can't be read, which then
+// can't be opened either.
+func unsealable(text string) []byte {
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	return raw
 }
 
 // NoteDelegation keeps what was found out about a delegation, unless there is another
@@ -226,7 +275,7 @@ func scanLent(rows *sql.Rows) (LentDelegation, error) {
 func (s *Store) NoteDelegation(ctx context.Context, d LentDelegation, state karbor.DelegationState, reason string, at time.Time) error {
 	return s.write(ctx, "noting the state of a delegation", func(t *transaction) error {
 		return t.exec(ctx, `UPDATE schedules SET delegation_state = ?, delegation_reason = ?, probed_at = ?
-			WHERE scheduled_operation_id = ? AND delegation = ?`, string(state), reason, micros(at), d.ScheduledOperationID, sealed(d.Sealed))
+			WHERE scheduled_operation_id = ? AND delegation = ?`, string(state), reason, micros(at), d.ScheduledOperationID, d.column())
 	})
 }
 

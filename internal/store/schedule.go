@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
 	"strings"
 	"time"
 
@@ -18,6 +17,9 @@ type Lent struct {
 	Kind string
 	// End is when it ends by itself; zero for never.
 	End time.Time
+	// Lending is that of BeginLending, which is over when the delegation is kept; "" for
+	// none.
+	Lending string
 }
 
 // timing is the row of a schedule.
@@ -91,6 +93,16 @@ func (s *Store) CreateSchedule(ctx context.Context, o karbor.ScheduledOperation,
 
 // lend keeps a delegation, which has just been seen to work.
 func (s *Store) lend(ctx context.Context, t *transaction, id string, l Lent) error {
+	if l.Lending != "" {
+		// One that was given up meanwhile may be looked for now: then the delegation is lost.
+		n, err := t.changed(ctx, "DELETE FROM lendings WHERE id = ?", l.Lending)
+		if err == nil && n == 0 {
+			err = karbor.Transientf("the trust took too long to be made")
+		}
+		if err != nil {
+			return err
+		}
+	}
 	now := micros(s.now())
 	return t.exec(ctx, `UPDATE schedules SET delegation = ?, delegation_kind = ?, delegation_state = ?, delegation_reason = '',
 		delegation_end = ?, probed_at = ?, probe_at = ? WHERE scheduled_operation_id = ?`, sealed(l.Sealed), l.Kind,
@@ -312,7 +324,8 @@ func giveBack(ctx context.Context, t *transaction, id string, now int64) error {
 // ReturnedDelegation is one that no scheduled operation uses any more.
 type ReturnedDelegation struct {
 	ID, ScheduledOperationID string
-	Sealed                   []byte
+	// Sealed is nil of one that can't be read any more.
+	Sealed []byte
 }
 
 // ReturnedDelegations gives some of those that are to be given back now: no run that
@@ -344,8 +357,6 @@ func scanReturned(rows *sql.Rows) (ReturnedDelegation, error) {
 	var v ReturnedDelegation
 	var text string
 	err := rows.Scan(&v.ID, &v.ScheduledOperationID, &text)
-	if err == nil {
-		v.Sealed, err = base64.StdEncoding.DecodeString(text)
-	}
+	v.Sealed = unsealable(text)
 	return v, err
 }

@@ -49,6 +49,9 @@ func checkUse(ctx context.Context, t *transaction, o karbor.ScheduledOperation) 
 	if err != nil {
 		return g, err
 	}
+	if o.Definition.PlanID == "" {
+		return g, nil // it works on checkpoints, whatever plans there are
+	}
 	provider, err := one(ctx, t, scanText, "SELECT provider_id FROM plans WHERE id = ? AND project_id = ? AND deleted = 0"+forUpdate,
 		o.Definition.PlanID, o.ProjectID)
 	if err != nil {

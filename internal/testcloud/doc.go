@@ -1,5 +1,5 @@
 // Package testcloud is a small simulated OpenStack: Keystone, Glance, Cinder,
-// Nova, Neutron and Manila behind one real HTTP listener, with state and real bytes in
+// Nova, Neutron, Manila and Trove behind one real HTTP listener, with state and real bytes in
 // a folder. It answers openstackclient and gophercloud as the real services
 // do, takes time over state changes, and goes wrong on request.
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/karbor/karbor/internal/testcloud/barbican"
 	"github.com/karbor/karbor/internal/testcloud/cinder"
 	"github.com/karbor/karbor/internal/testcloud/fabric"
 	"github.com/karbor/karbor/internal/testcloud/glance"
@@ -12,6 +13,7 @@ import (
 	"github.com/karbor/karbor/internal/testcloud/manila"
 	"github.com/karbor/karbor/internal/testcloud/neutron"
 	"github.com/karbor/karbor/internal/testcloud/nova"
+	"github.com/karbor/karbor/internal/testcloud/trove"
 )
 
 // build makes the services and seeds what is new.
@@ -23,16 +25,20 @@ func (c *Cloud) build(ctx context.Context, o Options) error {
 	if c.projects, err = c.keystone.Seed(); err != nil {
 		return err
 	}
-	images := glance.New(c.fab)
-	volumes := cinder.New(c.fab, images)
+	keys := barbican.New(c.fab)
+	images := glance.New(c.fab, keys)
+	volumes := cinder.New(c.fab, images, keys)
 	networks := neutron.New(c.fab)
+	servers := nova.New(c.fab, images, volumes, networks)
 	c.services = map[string]http.Handler{
-		"image":     images,
-		"volume":    volumes,
-		"network":   networks,
-		"compute":   nova.New(c.fab, images, volumes, networks),
-		"share":     manila.New(c.fab),
-		"testcloud": fabric.NewControl(c.fab),
+		"image":       images,
+		"key-manager": keys,
+		"volume":      volumes,
+		"network":     networks,
+		"compute":     servers,
+		"share":       manila.New(c.fab),
+		"database":    trove.New(c.fab, servers.Flavor),
+		"testcloud":   fabric.NewControl(c.fab),
 	}
 	return c.seed(ctx)
 }

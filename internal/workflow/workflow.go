@@ -7,6 +7,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -133,6 +134,10 @@ type StepError struct {
 	Sentence string
 }
 
+// ErrDamaged says that what an engine keeps of an operation can't be what it has written. The
+// operation is not gone on with.
+var ErrDamaged = errors.New("what the engine keeps of it is damaged")
+
 // State is the state of an operation or of a step.
 type State string
 
@@ -148,6 +153,15 @@ const (
 
 // Ended reports whether no other state can follow.
 func (s State) Ended() bool { return s != Pending && s != Running }
+
+// Known reports whether it is one of the states.
+func (s State) Known() bool {
+	switch s {
+	case Pending, Running, Succeeded, Failed, Cancelled, Skipped:
+		return true
+	}
+	return false
+}
 
 // Description is what the engine knows of an operation.
 type Description struct {

@@ -116,7 +116,7 @@ func (finder) Size(ctx context.Context, cloud karbor.Cloud, r karbor.Resource) (
 }
 
 // Dependents implements protectable.Plugin: a project has all its shares. In a cloud
-// without shared file systems it has none.
+// without shared file systems the error is karbor.NotImplemented.
 func (f finder) Dependents(ctx context.Context, cloud karbor.Cloud, parent karbor.Resource) ([]protectable.Dependent, error) {
 	if parent.Type != karbor.ProjectType {
 		return nil, nil
@@ -125,9 +125,6 @@ func (f finder) Dependents(ctx context.Context, cloud karbor.Cloud, parent karbo
 		return nil, karbor.Errorf(karbor.NotFound, "there is no project %s", parent.ID)
 	}
 	list, err := f.List(ctx, cloud, protectable.Query{})
-	if err != nil && karbor.KindOf(err) == karbor.NotImplemented {
-		return nil, nil
-	}
 	out := make([]protectable.Dependent, 0, len(list))
 	for _, r := range list {
 		out = append(out, protectable.Dependent{Resource: r})

@@ -10,6 +10,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/kubernetes"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
@@ -19,12 +20,25 @@ import (
 type Options struct{}
 
 // Plugin finds volumes (OS::Cinder::Volume).
-var Plugin = plugin.Define("karbor-volume-protectable-plugin",
-	"Finds the volumes of the caller's project, and those attached to a server.",
-	func() Options { return Options{} },
-	func(context.Context, Options) (protectable.Plugin, error) { return finder{}, nil })
+var Plugin = PluginWith(kubernetes.Options{})
 
-type finder struct{}
+// PluginWith finds, beside others, the volumes that pods use in the clusters that k lets be
+// reached.
+func PluginWith(k kubernetes.Options) plugin.Definition[protectable.Plugin] {
+	return plugin.Define("karbor-volume-protectable-plugin",
+		"Finds the volumes of the caller's project, and those attached to a server.",
+		func() Options { return Options{} },
+		func(context.Context, Options) (protectable.Plugin, error) {
+			if len(k.Servers) == 0 {
+				return finder{}, nil
+			}
+			clusters, err := kubernetes.New(k)
+			return finder{clusters}, err
+		})
+}
+
+// finder finds volumes; clusters is nil where no clusters are reached.
+type finder struct{ clusters *kubernetes.Clusters }
 
 var _ protectable.Sizer = finder{}
 
@@ -32,8 +46,11 @@ var _ protectable.Sizer = finder{}
 func (finder) Type() karbor.ResourceType { return karbor.VolumeType }
 
 // Parents implements protectable.Plugin.
-func (finder) Parents() []karbor.ResourceType {
-	return []karbor.ResourceType{karbor.ServerType, karbor.ProjectType}
+func (f finder) Parents() []karbor.ResourceType {
+	if f.clusters == nil {
+		return []karbor.ResourceType{karbor.ServerType, karbor.ProjectType}
+	}
+	return []karbor.ResourceType{karbor.ServerType, karbor.PodType, karbor.ProjectType}
 }
 
 // List implements protectable.Plugin. The volumes come in the order of their ids.
@@ -109,13 +126,17 @@ func (finder) Size(ctx context.Context, cloud karbor.Cloud, r karbor.Resource) (
 }
 
 // Dependents implements protectable.Plugin: a server has the volumes attached to it,
-// whatever their state; a project has all its volumes.
+// whatever their state; a pod those that its claims are bound to; a project has all its volumes.
 func (f finder) Dependents(ctx context.Context, cloud karbor.Cloud, parent karbor.Resource) ([]protectable.Dependent, error) {
 	var list []karbor.Resource
 	var err error
 	switch parent.Type {
 	case karbor.ServerType:
 		list, err = attached(ctx, cloud, parent.ID)
+	case karbor.PodType:
+		if f.clusters != nil {
+			list, err = f.claimed(ctx, cloud, parent.ID)
+		}
 	case karbor.ProjectType:
 		if parent.ID != cloud.ProjectID() {
 			return nil, karbor.Errorf(karbor.NotFound, "there is no project %s", parent.ID)
@@ -143,9 +164,32 @@ func attached(ctx context.Context, cloud karbor.Cloud, serverID string) ([]karbo
 	if err != nil {
 		return nil, err
 	}
-	var out []karbor.Resource
+	ids := make([]string, 0, len(s.AttachedVolumes))
 	for _, a := range s.AttachedVolumes {
-		v, err := get(ctx, client, cloud, a.ID)
+		ids = append(ids, a.ID)
+	}
+	return there(ctx, client, cloud, ids)
+}
+
+// claimed gives a pod's volumes in the order of their ids. What the cluster names and the
+// project has not is left out: the pod's own protection tells.
+func (f finder) claimed(ctx context.Context, cloud karbor.Cloud, podID string) ([]karbor.Resource, error) {
+	ids, err := f.clusters.VolumesOf(ctx, cloud, podID)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	client, err := openstack.BlockStorage(ctx, cloud)
+	if err != nil {
+		return nil, err
+	}
+	return there(ctx, client, cloud, ids)
+}
+
+// there gives those of some volumes that the project has, in the order of their ids.
+func there(ctx context.Context, client *gophercloud.ServiceClient, cloud karbor.Cloud, ids []string) ([]karbor.Resource, error) {
+	var out []karbor.Resource
+	for _, id := range ids {
+		v, err := get(ctx, client, cloud, id)
 		if karbor.KindOf(err) == karbor.NotFound {
 			continue
 		}

@@ -81,7 +81,7 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 	case op == karbor.Protect:
 		return protection.Hooks{Main: r.protect}
 	case op == karbor.RestoreOperation:
-		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Preflight: r.preflight}
+		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Drill: protection.DrilledAlone, Preflight: r.preflight}
 	case op == karbor.Verify:
 		return protection.Verified(documentKey, sound, dataName)
 	default:

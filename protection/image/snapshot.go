@@ -58,7 +58,7 @@ func createSnapshot(ctx context.Context, call *protection.Call) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	opts := servers.CreateImageOpts{Name: call.Name(), Metadata: call.Tags()}
+	opts := servers.CreateImageOpts{Name: call.Name(), Metadata: call.TemporaryTags()}
 	id, err := servers.CreateImage(ctx, client, call.Node.Role, opts).ExtractImageID()
 	if err == nil {
 		return id, nil

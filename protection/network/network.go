@@ -80,7 +80,7 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 	case op == karbor.Protect:
 		return protection.Hooks{Main: r.protect}
 	case op == karbor.RestoreOperation:
-		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Preflight: r.preflight}
+		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Preflight: r.preflight, Drill: drilled}
 	case op == karbor.Verify:
 		return protection.Verified(documentKey, sound)
 	default:

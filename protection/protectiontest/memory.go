@@ -51,6 +51,9 @@ func (c checkpoint) lock() (unlock func(), err error) {
 	return c.bank.mu.Unlock, nil
 }
 
+// Sealed implements protection.Sealable: memory is as good as sealed.
+func (checkpoint) Sealed() bool { return true }
+
 // CreateJSON implements protection.Documents.
 func (c checkpoint) CreateJSON(_ context.Context, key string, v any) error {
 	unlock, err := c.lock()

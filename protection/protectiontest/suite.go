@@ -47,10 +47,18 @@ func RoundTrip(t *testing.T, c Case) { newBench(t, c).testRoundTrip(t) }
 // Refused protects and destroys a source, has its restore fail, undoes that, and gives
 // the error. What is left behind fails the test.
 func Refused(t *testing.T, c Case) error {
-	b := newBench(t, c)
+	return newBench(t, c).refused(t, true)
+}
+
+// RefusedUnforeseen is Refused for what no look ahead can find.
+func RefusedUnforeseen(t *testing.T, c Case) error {
+	return newBench(t, c).refused(t, false)
+}
+
+func (b *bench) refused(t *testing.T, foreseen bool) error {
 	source, kept := b.protected(t, life{dies: -1})
-	if !b.preflight(t, source, kept) {
-		t.Error("looking ahead does not find that the restore fails")
+	if found := b.preflight(t, source, kept); found != foreseen {
+		t.Errorf("looking ahead finds that the restore fails: %v; want %v", found, foreseen)
 	}
 	_, call, remove := b.restore(t, source, kept)
 	defer remove()
@@ -246,4 +254,25 @@ func Idle(t *testing.T, p protection.Plugin, r karbor.ResourceType) {
 			t.Errorf("%s of a %s has hooks", op, r)
 		}
 	}
+}
+
+// Quiet checks a plug-in that only tells something of a node, and needs no cloud for it:
+// its hooks are told the node, and no more, and give the sentences for the tenant.
+func Quiet(t *testing.T, p protection.Plugin, node *karbor.Node) (sentences []string) {
+	t.Helper()
+	testSchemas(t, Case{Plugin: p, Type: node.Type})
+	for _, op := range []karbor.OperationType{karbor.Protect, karbor.RestoreOperation, karbor.Verify, karbor.Delete} {
+		h := p.Hooks(op, node.Type)
+		if h.PrepareBegin != nil || h.PrepareFinish != nil || h.Complete != nil || h.Undo != nil || h.Main != nil && !h.Offline {
+			t.Errorf("%s of a %s does more than to tell", op, node.Type)
+		}
+		if h.Main == nil {
+			continue
+		}
+		tell := func(sentence string) { sentences = append(sentences, sentence) }
+		if err := h.Main(t.Context(), &protection.Call{Node: node, NotKept: tell}); err != nil {
+			t.Errorf("%s of a %s: %v", op, node.Type, err)
+		}
+	}
+	return sentences
 }

@@ -2,6 +2,7 @@ package protectiontest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -137,7 +138,7 @@ func connect(t *testing.T, cloud karbor.Cloud, service string) *gophercloud.Serv
 	t.Helper()
 	open := map[string]func(context.Context, karbor.Cloud) (*gophercloud.ServiceClient, error){
 		"compute": openstack.Compute, "volume": openstack.BlockStorage, "image": openstack.Image, "network": openstack.Network,
-		"share": openstack.SharedFileSystems,
+		"share": openstack.SharedFileSystems, "key": openstack.KeyManager, "database": openstack.Database,
 	}[service]
 	// Cleaning up happens when the test's own context has ended.
 	client, err := open(context.WithoutCancel(t.Context()), cloud)
@@ -147,7 +148,7 @@ func connect(t *testing.T, cloud karbor.Cloud, service string) *gophercloud.Serv
 	return client
 }
 
-// Do sends a request to a service ("compute", "volume", "image", "network", "share") and
+// Do sends a request to a service ("compute", "volume", "image", "network", "share", "key", "database") and
 // gives the answer. A refusal ends the test.
 func (n *Tenant) Do(t *testing.T, service, method, path string, body any) map[string]any {
 	t.Helper()
@@ -164,6 +165,9 @@ func (n *Tenant) try(t *testing.T, service, method, path string, body any) (map[
 	options := &gophercloud.RequestOpts{KeepResponseBody: true, OkCodes: []int{200, 201, 202, 203, 204}, MoreHeaders: map[string]string{}}
 	switch b := body.(type) {
 	case nil:
+		if strings.HasSuffix(path, "/payload") { // a secret's bytes
+			options.MoreHeaders["Accept"] = "application/octet-stream"
+		}
 	case []byte:
 		options.RawBody = bytes.NewReader(b)
 		options.MoreHeaders["Content-Type"] = "application/octet-stream"
@@ -255,18 +259,30 @@ var lists = []struct{ service, path, member string }{
 	{"volume", "volumes/detail", "volumes"}, {"volume", "snapshots/detail", "snapshots"}, {"volume", "backups/detail", "backups"},
 	{"image", "images", "images"}, {"image", "images?os_hidden=true", "images"}, {"compute", "servers/detail", "servers"}, {"compute", "os-keypairs", "keypairs"},
 	{"share", "shares/detail", "shares"}, {"share", "snapshots/detail", "snapshots"},
+	{"key", "secrets?limit=100", "secrets"},
 	{"network", "networks", "networks"}, {"network", "subnets", "subnets"}, {"network", "routers", "routers"},
 	{"network", "ports", "ports"}, {"network", "security-groups", "security_groups"}, {"network", "floatingips", "floatingips"},
+}
+
+// absent gives the services that the cloud does not have, or that the tenant may not use.
+func (n *Tenant) absent(t *testing.T) map[string]bool {
+	t.Helper()
+	_, err := openstack.SharedFileSystems(context.WithoutCancel(t.Context()), n.Cloud)
+	absent := map[string]bool{"share": karbor.KindOf(err) == karbor.NotImplemented, "key": true}
+	if _, err := openstack.KeyManager(context.WithoutCancel(t.Context()), n.Cloud); err == nil {
+		_, err := n.try(t, "key", http.MethodGet, "secrets?limit=1", nil)
+		absent["key"] = karbor.KindOf(openstack.Explain(err, "listing the secrets")) == karbor.Forbidden
+	}
+	return absent
 }
 
 // Inventory lists all that the project has, a line for each thing.
 func (n *Tenant) Inventory(t *testing.T) []string {
 	t.Helper()
 	var lines []string
-	_, err := openstack.SharedFileSystems(context.WithoutCancel(t.Context()), n.Cloud)
-	noShares := karbor.KindOf(err) == karbor.NotImplemented
+	absent := n.absent(t)
 	for _, l := range lists {
-		if l.service == "share" && noShares {
+		if absent[l.service] {
 			continue
 		}
 		answer := n.Do(t, l.service, http.MethodGet, l.path, nil)
@@ -291,7 +307,7 @@ func (n *Tenant) line(kind string, thing any) string {
 			return ""
 		}
 	}
-	line := fmt.Sprintf("%s %v %v", kind, members["id"], members["name"])
+	line := fmt.Sprintf("%s %v %v", kind, cmp.Or(members["id"], members["secret_ref"]), members["name"])
 	if rules, ok := members["security_group_rules"].([]any); ok {
 		line += fmt.Sprintf(", %d rules", len(rules))
 	}

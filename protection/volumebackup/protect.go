@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/snapshots"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/blockstorage"
@@ -70,7 +71,8 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 		}
 	}
 	if record.Snapshot == "" {
-		if record.Snapshot, err = blockstorage.EnsureSnapshot(ctx, client, call, call.Name(), ""); err != nil {
+		options := snapshots.CreateOpts{Name: call.Name(), Metadata: call.TemporaryTags()}
+		if record.Snapshot, err = blockstorage.EnsureSnapshot(ctx, client, call, options); err != nil {
 			return err
 		}
 		if err := call.Scratch.Save(ctx, record); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 
+	"github.com/karbor/karbor/internal/keymanager"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -13,6 +14,8 @@ const (
 	documentKey = "metadata"
 	// dataName is the name of the volume's bytes.
 	dataName = "data"
+	// keyKey is the key of the document with the key of an encrypted volume's bytes.
+	keyKey = "encryption_key"
 )
 
 // document is what is kept of a volume beside its bytes. It lies in the bank:
@@ -26,6 +29,7 @@ type document struct {
 	Bootable         bool              `json:"bootable"`
 	ReadOnly         bool              `json:"read_only"`
 	Encrypted        bool              `json:"encrypted"`
+	Multiattach      bool              `json:"multiattach,omitempty"`
 	Metadata         map[string]string `json:"metadata"`
 	ImageMetadata    map[string]string `json:"volume_image_metadata"`
 	Image            imageRecord       `json:"image"`
@@ -49,11 +53,15 @@ func describe(v *volumes.Volume, call *protection.Call) *document {
 		Name: v.Name, Description: v.Description, Size: v.Size, VolumeType: v.VolumeType,
 		AvailabilityZone: v.AvailabilityZone, Bootable: v.Bootable == "true", Encrypted: v.Encrypted,
 		Metadata: protection.Untagged(v.Metadata), ImageMetadata: protection.Untagged(v.VolumeImageMetadata),
-		BackupName: call.Text("backup_name"), BackupDescription: call.Text("description"),
+		Multiattach: v.Multiattach, BackupName: call.Text("backup_name"), BackupDescription: call.Text("description"),
 	}
 	// Cinder shows two facts of its own among the tenant's metadata.
 	d.ReadOnly = strings.EqualFold(d.Metadata["readonly"], "true")
 	delete(d.Metadata, "readonly")
 	delete(d.Metadata, "attached_mode")
+	// What was made of the image of an encrypted volume says so; it is of the image.
+	for _, own := range []string{keymanager.Property, keymanager.PolicyProperty} {
+		delete(d.ImageMetadata, own)
+	}
 	return d
 }

@@ -53,6 +53,9 @@ func finish(ctx context.Context, client *gophercloud.ServiceClient, call *protec
 			return openstack.Explain(err, "making volume %s read-only", v.ID)
 		}
 	}
+	if doc.Multiattach && !v.Multiattach {
+		call.NotKept("The volume can be attached to one server only: its volume type does not let it be attached to several.")
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -23,6 +24,15 @@ import (
 // findImages gives the ids of the images that the call's hooks made. An upload
 // can't be tagged, so the name, which holds the owner's random id, has to do.
 func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
+	made, err := madeImages(ctx, client, call)
+	var ids []string
+	for _, i := range made {
+		ids = append(ids, i.ID)
+	}
+	return ids, err
+}
+
+func madeImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]images.Image, error) {
 	page, err := images.List(client, images.ListOpts{Name: call.Name()}).AllPages(ctx)
 	if err != nil {
 		return nil, openstack.Explain(err, "looking for the images made for volume %s", call.Node.ID)
@@ -31,13 +41,9 @@ func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *pr
 	if err != nil {
 		return nil, openstack.Explain(err, "looking for the images made for volume %s", call.Node.ID)
 	}
-	var ids []string
-	for _, i := range all {
-		if i.Name == call.Name() && i.Owner == call.Cloud.ProjectID() {
-			ids = append(ids, i.ID)
-		}
-	}
-	return ids, nil
+	return slices.DeleteFunc(all, func(i images.Image) bool {
+		return i.Name != call.Name() || i.Owner != call.Cloud.ProjectID()
+	}), nil
 }
 
 // ensureUpload gives the image of the temporary volume. If there is none it

@@ -16,7 +16,8 @@ import (
 
 // usableType gives the type to ask for: the one that was asked for in the place of the
 // original's, or the original's if the cloud has it.
-func usableType(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) (string, error) {
+func usableType(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, doc document) (string, error) {
+	name := doc.VolumeType
 	other := call.Instead(protection.MapVolumeTypes, name)
 	if name == "" && other == "" {
 		return "", nil
@@ -40,6 +41,9 @@ func usableType(ctx context.Context, client *gophercloud.ServiceClient, call *pr
 		return other, nil
 	case there(name):
 		return name, nil
+	case doc.Encrypted:
+		return "", karbor.Errorf(karbor.FailedDependency, "the volume is encrypted, and there is no volume type %q: "+
+			"map the volume type (volume_types) to one that encrypts", name)
 	}
 	call.NotKept(fmt.Sprintf("The volume has the default type: there is no volume type %q.", name))
 	return "", nil

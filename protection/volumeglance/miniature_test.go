@@ -3,12 +3,14 @@ package volumeglance_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"strings"
 	"sync"
@@ -39,13 +41,15 @@ type thing struct {
 	next  string
 	looks int
 	then  func()
+	// key is the secret of an encrypted one.
+	key string
 }
 
 func newMiniature() *miniature {
 	return &miniature{base: http.DefaultTransport, volumes: map[string]*thing{}, snapshots: map[string]*thing{}}
 }
 
-var miniaturePath = regexp.MustCompile(`/(volumes|snapshots)(/[^/]+)?(/action)?$`)
+var miniaturePath = regexp.MustCompile(`/(volumes|snapshots)(/[^/]+)?(/action|/encryption)?$`)
 
 // RoundTrip implements http.RoundTripper.
 func (m *miniature) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -74,10 +78,12 @@ func (m *miniature) RoundTrip(r *http.Request) (*http.Response, error) {
 		answer = map[string]any{parts[1]: m.list(things, r.URL.Query())}
 	case found == nil:
 		status, answer = refuse(http.StatusNotFound, "could not be found")
+	case parts[3] == "/encryption":
+		answer = map[string]any{"encryption_key_id": found.key}
 	case parts[3] != "":
 		status, answer = m.act(r, found, body)
 	case r.Method == http.MethodDelete:
-		status, answer = m.remove(things, found)
+		status, answer = m.remove(r, things, found)
 	default:
 		found.look()
 		answer = map[string]any{one: found.members}
@@ -138,6 +144,11 @@ func (m *miniature) create(r *http.Request, kind string, ask map[string]any) (in
 		return http.StatusNotFound, map[string]any{}
 	}
 	x.bytes = bytes.Clone(from.bytes)
+	key := ""
+	if from.members != nil {
+		x.members["encrypted"], x.members["volume_type"] = from.members["encrypted"], from.members["volume_type"]
+		key = from.key
+	}
 	if from.members == nil {
 		gibs, _ := ask["size"].(float64)
 		x.bytes = make([]byte, int(gibs)*unit)
@@ -147,7 +158,14 @@ func (m *miniature) create(r *http.Request, kind string, ask map[string]any) (in
 			var shown map[string]any
 			_ = json.Unmarshal(m.glance(r, http.MethodGet, image, "", nil), &shown)
 			x.members["volume_image_metadata"] = imageMetadata(shown)
+			key, _ = shown["cinder_encryption_key_id"].(string)
 		}
+	}
+	switch {
+	case kind == "snapshot":
+		x.key = key
+	case x.members["volume_type"] == "luks":
+		x.members["encrypted"], x.key = true, m.clone(r, key)
 	}
 	x.change("creating", "available", nil)
 	things[id] = x
@@ -165,11 +183,14 @@ func imageMetadata(image map[string]any) map[string]any {
 }
 
 // remove deletes as Cinder does: not what is in transition.
-func (m *miniature) remove(things map[string]*thing, x *thing) (int, any) {
+func (m *miniature) remove(r *http.Request, things map[string]*thing, x *thing) (int, any) {
 	if x.members["status"] != "available" {
 		return refuse(http.StatusBadRequest, "Invalid volume: Volume status must be available or error")
 	}
 	x.change("deleting", "deleted", func() { delete(things, fmt.Sprint(x.members["id"])) })
+	if x.key != "" && x.members["volume_id"] == nil {
+		m.ask(r, http.MethodDelete, "key-manager/v1/secrets/"+x.key, "", nil)
+	}
 	return http.StatusAccepted, nil
 }
 
@@ -179,6 +200,20 @@ func (m *miniature) act(r *http.Request, x *thing, body map[string]map[string]an
 		switch action {
 		case "os-volume_upload_image":
 			return m.upload(r, x, ask)
+		case "os-reimage":
+			if x.members["status"] != "available" {
+				return refuse(http.StatusBadRequest, "Invalid volume: status must be available/error")
+			}
+			fresh := make([]byte, len(x.bytes))
+			copy(fresh, m.glance(r, http.MethodGet, fmt.Sprint(ask["image_id"])+"/file", "", nil))
+			x.members["bootable"], x.members["volume_image_metadata"] = "true", map[string]any{"image_id": ask["image_id"]}
+			x.change("downloading", "available", func() { x.bytes = fresh })
+		case "revert":
+			from := m.snapshots[fmt.Sprint(ask["snapshot_id"])]
+			if from == nil || x.members["status"] != "available" {
+				return refuse(http.StatusBadRequest, "Invalid volume: status must be available")
+			}
+			x.change("reverting", "available", func() { x.bytes = bytes.Clone(from.bytes) })
 		case "os-set_bootable":
 			x.members["bootable"] = fmt.Sprint(ask["bootable"])
 		case "os-unset_image_metadata":
@@ -202,6 +237,10 @@ func (m *miniature) upload(r *http.Request, x *thing, ask map[string]any) (int, 
 		return refuse(http.StatusBadRequest, "Invalid volume: Volume status must be available/in-use")
 	}
 	spec := fmt.Sprintf(`{"name":%q,"disk_format":"raw","container_format":"bare"}`, ask["image_name"])
+	if x.key != "" {
+		spec = fmt.Sprintf(`{"name":%q,"disk_format":"raw","container_format":"bare","cinder_encryption_key_id":%q,`+
+			`"cinder_encryption_key_deletion_policy":"on_image_deletion"}`, ask["image_name"], m.clone(r, x.key))
+	}
 	var image struct{ ID string }
 	_ = json.Unmarshal(m.glance(r, http.MethodPost, "", "application/json", []byte(spec)), &image)
 	token := r.Clone(context.WithoutCancel(r.Context()))
@@ -212,7 +251,27 @@ func (m *miniature) upload(r *http.Request, x *thing, ask map[string]any) (int, 
 
 // glance asks the cloud's image service in the name of who sent r.
 func (m *miniature) glance(r *http.Request, method, path, kind string, body []byte) []byte {
-	address := strings.TrimSuffix(fmt.Sprintf("%s://%s/image/v2/images/%s", r.URL.Scheme, r.URL.Host, path), "/")
+	return m.ask(r, method, strings.TrimSuffix("image/v2/images/"+path, "/"), kind, body)
+}
+
+// clone keeps a key in another secret; a new key if there is none.
+func (m *miniature) clone(r *http.Request, key string) string {
+	payload := []byte(karbor.NewID())
+	if key != "" {
+		payload = m.ask(r, http.MethodGet, "key-manager/v1/secrets/"+key+"/payload", "", nil)
+	}
+	body := fmt.Sprintf(`{"secret_type":"symmetric","algorithm":"aes","bit_length":256,"payload":%q,"payload_content_type":"application/octet-stream",`+
+		`"payload_content_encoding":"base64"}`, base64.StdEncoding.EncodeToString(payload))
+	var made struct {
+		Ref string `json:"secret_ref"`
+	}
+	_ = json.Unmarshal(m.ask(r, http.MethodPost, "key-manager/v1/secrets", "application/json", []byte(body)), &made)
+	return path.Base(made.Ref)
+}
+
+// ask asks the cloud in the name of who sent r.
+func (m *miniature) ask(r *http.Request, method, path, kind string, body []byte) []byte {
+	address := fmt.Sprintf("%s://%s/%s", r.URL.Scheme, r.URL.Host, path)
 	ask, err := http.NewRequestWithContext(context.WithoutCancel(r.Context()), method, address, bytes.NewReader(body))
 	if err != nil {
 		panic(err)

@@ -2,6 +2,7 @@ package volumeglance
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/protection"
@@ -25,12 +26,18 @@ func (r *room) preflight(ctx context.Context, call *protection.Call) (*protectio
 		look   func(context.Context) error
 	}{
 		{"Map the volume type (volume_types).", func(ctx context.Context) error {
-			_, err := usableType(ctx, c.volume, call, doc.VolumeType)
+			_, err := usableType(ctx, c.volume, call, doc)
 			return err
 		}},
 		{"Map the availability zone (availability_zones).", func(ctx context.Context) error {
 			_, err := usableZone(ctx, c.volume, call, doc.AvailabilityZone)
 			return err
+		}},
+		{"Use a cloud and a bank that keep keys.", func(ctx context.Context) error {
+			if !doc.Encrypted {
+				return nil
+			}
+			return lookAtKey(ctx, call)
 		}},
 		{"Verify the checkpoint, and restore another one.", func(ctx context.Context) error {
 			_, err := call.Data.Stat(ctx, dataName)
@@ -45,4 +52,28 @@ func (r *room) preflight(ctx context.Context, call *protection.Call) (*protectio
 		}
 	}
 	return f, nil
+}
+
+// preflightInPlace is the Preflight hook of a restore in place.
+func (r *room) preflightInPlace(ctx context.Context, call *protection.Call) (*protection.Forecast, error) {
+	c, err := connect(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	var doc document
+	if err := call.Documents.GetJSON(ctx, documentKey, &doc); err != nil {
+		return nil, err
+	}
+	f := protection.NewForecast(call)
+	// The safety checkpoint's temporary volume and snapshot, and later the snapshot.
+	f.Need(protection.NeedVolumes, 1)
+	f.Need(protection.NeedGigabytes, 2*int64(doc.Size))
+	err = f.Look(ctx, "Restore to a new volume, or do what the message says.", func(ctx context.Context) error {
+		place, err := overwritable(ctx, c, call, doc)
+		if err == nil && place.Attachment != nil && place.Attachment.Running {
+			f.Warn(fmt.Sprintf("The server %s is stopped for it, and started again.", place.Attachment.Server))
+		}
+		return err
+	})
+	return f, err
 }

@@ -80,6 +80,9 @@ func (r *room) stage(ctx context.Context, c clients, call *protection.Call, reco
 		if err := call.Scratch.Save(ctx, record); err != nil {
 			return err
 		}
+		if err := mark(ctx, c.image, call, record.Image); err != nil {
+			return err
+		}
 	}
 	digest, err := r.awaitImage(ctx, c.image, call, record.Image)
 	if openstack.IsNotFound(err) || karbor.KindOf(err) == karbor.NotFound {
@@ -94,6 +97,12 @@ func (r *room) stage(ctx context.Context, c clients, call *protection.Call, reco
 	if err != nil {
 		return err
 	}
+	if record.Source.Encrypted {
+		// Before the bytes, so that whoever finds them finds the key, too.
+		if err := keepKey(ctx, c.image, call, record.Image); err != nil {
+			return err
+		}
+	}
 	record.Digest = digest
 	return call.Scratch.Save(ctx, record)
 }
@@ -104,7 +113,7 @@ func ensureVolume(ctx context.Context, client *gophercloud.ServiceClient, call *
 	find := func(ctx context.Context) (string, error) { return first(findVolumes(ctx, client, call)) }
 	return openstack.Make(ctx, call, "temporary volume", find, func(ctx context.Context) (string, error) {
 		v, err := volumes.Create(ctx, client, volumes.CreateOpts{
-			Name: call.Name(), SnapshotID: record.Snapshot, Size: record.Source.Size, Metadata: call.Tags(),
+			Name: call.Name(), SnapshotID: record.Snapshot, Size: record.Source.Size, Metadata: call.TemporaryTags(),
 		}, nil).Extract()
 		if err != nil {
 			return "", openstack.Explain(err, "creating a temporary volume from snapshot %s of volume %s", record.Snapshot, call.Node.ID)

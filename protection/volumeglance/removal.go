@@ -11,6 +11,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/keymanager"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/protection"
 )
@@ -41,7 +42,10 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 	if err := r.removeVolumes(ctx, c.volume, call, record.Volume); err != nil {
 		return err
 	}
-	return r.removeImages(ctx, c.image, call, record.Image)
+	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil || !record.Keyed {
+		return err
+	}
+	return keymanager.Remove(ctx, call)
 }
 
 // removeTemporary removes all that protect made in the cloud: what the record
@@ -75,14 +79,29 @@ func with(ids []string, id string) []string {
 }
 
 func (r *room) removeImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, recorded string) error {
-	ids, err := findImages(ctx, client, call)
+	made, err := madeImages(ctx, client, call)
 	if err != nil {
 		return err
+	}
+	var ids []string
+	keys := map[string]string{}
+	for _, i := range made {
+		ids = append(ids, i.ID)
+		if i.Properties[keymanager.PolicyProperty] == keymanager.GoesAlong {
+			keys[i.ID], _ = i.Properties[keymanager.Property].(string)
+		}
 	}
 	for _, id := range with(ids, recorded) {
 		err := images.Delete(ctx, client, id).ExtractErr()
 		if err != nil && !openstack.IsNotFound(err) {
 			return openstack.Explain(err, "deleting image %s, made for volume %s", id, call.Node.ID)
+		}
+		if keys[id] == "" {
+			continue
+		}
+		// A Glance that has no key manager leaves it.
+		if err := keymanager.Drop(ctx, call.Cloud, keys[id]); err != nil {
+			return err
 		}
 	}
 	return nil

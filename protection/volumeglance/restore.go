@@ -11,6 +11,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/keymanager"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/protection"
 )
@@ -19,8 +20,12 @@ import (
 type restoreRecord struct {
 	Image string `json:"image,omitempty"`
 	// Uploaded says that the image has all its bytes, and the right ones.
-	Uploaded bool   `json:"uploaded,omitempty"`
-	Volume   string `json:"volume,omitempty"`
+	Uploaded bool `json:"uploaded,omitempty"`
+	// Keyed says that a secret may have been made.
+	Keyed  bool   `json:"keyed,omitempty"`
+	Volume string `json:"volume,omitempty"`
+	// Place is there in a restore in place.
+	Place *placeRecord `json:"place,omitempty"`
 }
 
 // restore is the Main hook of restore: bank, image, volume.
@@ -51,6 +56,11 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 			return err
 		}
 	}
+	if doc.Encrypted {
+		if err := encryptedAgain(ctx, c.volume, call, record.Volume); err != nil {
+			return err
+		}
+	}
 	volume, err := r.awaitVolume(ctx, c.volume, call, record.Volume)
 	if err != nil {
 		return err
@@ -61,24 +71,18 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
 		return err
 	}
+	if record.Keyed {
+		if err := keymanager.Remove(ctx, call); err != nil {
+			return err
+		}
+	}
 	return call.NewResources.Set(ctx, record.Volume)
 }
 
 // build makes the image, and asks for the volume of it.
 func (r *room) build(ctx context.Context, c clients, call *protection.Call, doc document, record *restoreRecord) error {
-	if !record.Uploaded {
-		// What an interrupted run left half uploaded can't be gone on with.
-		if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
-			return err
-		}
-		id, err := r.upload(ctx, c.image, call, doc, record)
-		if err != nil {
-			return err
-		}
-		record.Image, record.Uploaded = id, true
-		if err := call.Scratch.Save(ctx, record); err != nil {
-			return err
-		}
+	if err := r.bring(ctx, c, call, doc, record); err != nil {
+		return err
 	}
 	opts := volumes.CreateOpts{
 		Name: call.RestoredName(doc.Name), Description: doc.Description,
@@ -93,7 +97,7 @@ func (r *room) build(ctx context.Context, c clients, call *protection.Call, doc 
 		return err
 	}
 	opts.Size = max(doc.Size, int((summary.Size+gib-1)/gib), 1)
-	if opts.VolumeType, err = usableType(ctx, c.volume, call, doc.VolumeType); err != nil {
+	if opts.VolumeType, err = usableType(ctx, c.volume, call, doc); err != nil {
 		return err
 	}
 	if opts.AvailabilityZone, err = usableZone(ctx, c.volume, call, doc.AvailabilityZone); err != nil {
@@ -110,6 +114,23 @@ func (r *room) build(ctx context.Context, c clients, call *protection.Call, doc 
 	return err
 }
 
+// bring makes the temporary image, if it is not there with all its bytes.
+func (r *room) bring(ctx context.Context, c clients, call *protection.Call, doc document, record *restoreRecord) error {
+	if record.Uploaded {
+		return nil
+	}
+	// What an interrupted run left half uploaded can't be gone on with.
+	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
+		return err
+	}
+	id, err := r.upload(ctx, c.image, call, doc, record)
+	if err != nil {
+		return err
+	}
+	record.Image, record.Uploaded = id, true
+	return call.Scratch.Save(ctx, record)
+}
+
 // upload makes the temporary image from the bank's bytes, and compares Glance's
 // digest with the one that Glance gave when they were protected.
 func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, doc document, record *restoreRecord) (string, error) {
@@ -118,7 +139,13 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 		return "", err
 	}
 	defer func() { _ = reader.Close() }()
-	if record.Image, err = ensureImage(ctx, client, call); err != nil {
+	properties := map[string]string{}
+	if doc.Encrypted {
+		if properties, err = bringKey(ctx, call, record); err != nil {
+			return "", err
+		}
+	}
+	if record.Image, err = ensureImage(ctx, client, call, properties); err != nil {
 		return "", err
 	}
 	if err := call.Scratch.Save(ctx, record); err != nil {
@@ -146,12 +173,13 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 
 // ensureImage gives an image without bytes: a new one, or one that the cloud has made
 // belatedly for an earlier run.
-func ensureImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (string, error) {
+func ensureImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, properties map[string]string) (string, error) {
+	maps.Copy(properties, call.TemporaryTags())
 	find := func(ctx context.Context) (string, error) { return first(findImages(ctx, client, call)) }
 	return openstack.Make(ctx, call, "temporary image", find, func(ctx context.Context) (string, error) {
 		private := images.ImageVisibilityPrivate
 		i, err := images.Create(ctx, client, images.CreateOpts{
-			Name: call.Name(), DiskFormat: "raw", ContainerFormat: "bare", Visibility: &private, Properties: call.Tags(),
+			Name: call.Name(), DiskFormat: "raw", ContainerFormat: "bare", Visibility: &private, Properties: properties,
 		}).Extract()
 		if err != nil {
 			return "", openstack.Explain(err, "creating a temporary image for volume %s", call.Node.ID)

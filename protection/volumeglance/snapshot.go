@@ -63,8 +63,9 @@ func inspect(ctx context.Context, client *gophercloud.ServiceClient, call *prote
 		return nil, openstack.Explain(err, "reading volume %s", call.Node.ID)
 	}
 	if v.Encrypted {
-		return nil, karbor.Errorf(karbor.Invalid, "volume %s is encrypted: its image would be ciphertext whose key is lost with it, "+
-			"so that it can't be protected through images", v.ID)
+		if err := mayKeepKey(ctx, client, call); err != nil {
+			return nil, err
+		}
 	}
 	switch v.Status {
 	case "available", "in-use":
@@ -81,7 +82,7 @@ func ensureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call
 	find := func(ctx context.Context) (string, error) { return first(findSnapshots(ctx, client, call)) }
 	return openstack.Make(ctx, call, "snapshot", find, func(ctx context.Context) (string, error) {
 		s, err := snapshots.Create(ctx, client, snapshots.CreateOpts{
-			VolumeID: call.Node.ID, Name: call.Name(), Metadata: call.Tags(),
+			VolumeID: call.Node.ID, Name: call.Name(), Metadata: call.TemporaryTags(),
 			// Attached volumes need force; for others it changes nothing.
 			Force: true,
 		}).Extract()

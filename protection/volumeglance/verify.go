@@ -19,5 +19,9 @@ func sound(ctx context.Context, call *protection.Call, d *document) error {
 	if d.Size <= 0 {
 		return karbor.Errorf(karbor.Internal, "its document tells no size of the volume")
 	}
+	if d.Encrypted {
+		_, err := keptKey(ctx, call)
+		return err
+	}
 	return nil
 }

@@ -74,7 +74,12 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 	case op == karbor.Protect:
 		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect}
 	case op == karbor.RestoreOperation:
-		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Preflight: r.preflight}
+		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Preflight: r.preflight, Drill: drilled}
+	case op == protection.InPlace:
+		return protection.Hooks{
+			PrepareBegin: r.halt, PrepareFinish: r.safeguard, Main: r.overwrite, Complete: r.settle,
+			Undo: r.undoOverwrite, Preflight: r.preflightInPlace,
+		}
 	case op == karbor.Verify:
 		return protection.Verified(documentKey, sound, dataName)
 	default:

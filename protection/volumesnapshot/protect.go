@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/snapshots"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/blockstorage"
 	"github.com/karbor/karbor/internal/openstack"
@@ -51,8 +53,10 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 		}
 	}
 	if record.Snapshot == "" {
-		name := protection.First(call.Text("snapshot_name"), call.Name())
-		if record.Snapshot, err = blockstorage.EnsureSnapshot(ctx, client, call, name, call.Text("description")); err != nil {
+		options := snapshots.CreateOpts{
+			Name: protection.First(call.Text("snapshot_name"), call.Name()), Description: call.Text("description"), Metadata: call.Tags(),
+		}
+		if record.Snapshot, err = blockstorage.EnsureSnapshot(ctx, client, call, options); err != nil {
 			return err
 		}
 		if err := call.Scratch.Save(ctx, record); err != nil {

@@ -45,6 +45,8 @@ type orders struct {
 	Disks map[string]int64
 	// Doom, if given, is what the process dies of.
 	Doom *doom
+	// Sweeping has the janitor, and who buries what nobody works on, look all the time.
+	Sweeping bool
 }
 
 const ordersVariable = "KARBOR_FAILURE_ORDERS"
@@ -84,6 +86,9 @@ func serve(text string) error {
 	c.Listen, c.State, c.Providers = "127.0.0.1:0", o.State, o.Providers
 	c.Keystone.AuthURL, c.Keystone.Timeout = o.AuthURL, o.Timeout
 	c.Operations.AdminReads = true
+	if o.Sweeping {
+		c.Upkeep.Interval, c.Janitor = time.Second, config.Janitor{Interval: 200 * time.Millisecond, Age: time.Millisecond, Remove: true}
+	}
 	linked := sets()
 	if o.Doom != nil {
 		linked = doomed(linked, *o.Doom)

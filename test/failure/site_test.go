@@ -70,6 +70,8 @@ type site struct {
 	api string
 	// doom is what the next process dies of; nil for none.
 	doom *doom
+	// sweeping has the next process look for orphans all the time, however young.
+	sweeping bool
 
 	mu      sync.Mutex
 	log     bytes.Buffer
@@ -144,7 +146,7 @@ func (s *site) launch() (p *process, ready chan string) {
 	user, _ := s.cloud.User("karbor")
 	text, err := json.Marshal(orders{
 		State: filepath.Join(s.dir, "state"), Providers: filepath.Join(s.dir, "providers.d"), AuthURL: s.cloud.URL(),
-		Password: user.Password, Timeout: time.Second, Disks: s.disks, Doom: s.doom,
+		Password: user.Password, Timeout: time.Second, Disks: s.disks, Doom: s.doom, Sweeping: s.sweeping,
 	})
 	if err != nil {
 		s.t.Fatal(err)

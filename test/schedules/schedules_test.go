@@ -30,6 +30,7 @@ import (
 	findvolume "github.com/karbor/karbor/protectable/volume"
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/volumebackup"
+	"github.com/karbor/karbor/protection/volumeglance"
 )
 
 const providerID = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b09"
@@ -60,7 +61,11 @@ type site struct {
 	token string
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T) *site { return openSite(t, "karbor-volume-protection-plugin", "") }
+
+// openSite is newSite with the plug-in that protects volumes, and with more in the
+// provider's file, in which DIR is the folder of the test.
+func openSite(t *testing.T, volumes, more string) *site {
 	t.Helper()
 	s := &site{t: t, clock: &clock{}}
 	s.cloud = testcloudtest.Start(t, func(o *testcloud.Options) { o.Now, o.TokenTTL = s.clock.now, tokenLife })
@@ -69,7 +74,7 @@ func newSite(t *testing.T) *site {
 	c.State, c.Providers, c.Policy.Folder, c.Listen = filepath.Join(dir, "state"), filepath.Join(dir, "providers.d"), dir, "127.0.0.1:0"
 	c.Keystone.AuthURL, c.Triggers.MinInterval, c.API.ShutdownDelay, c.API.AccessLog = s.cloud.URL(), time.Minute, 0, false
 	file := fmt.Sprintf("id: %s\nname: bank\nbank: {plugin: karbor-file-bank, options: {path: %s/bank}}\nplugins:\n"+
-		"  - {plugin: karbor-volume-protection-plugin, options: {poll_interval: 50ms}}\n", providerID, dir)
+		"  - {plugin: %s, options: {poll_interval: 50ms}}\n", providerID, dir, volumes) + strings.ReplaceAll(more, "DIR", dir)
 	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +86,7 @@ func newSite(t *testing.T) *site {
 		Config: c, Password: karbor.Secret(user.Password), Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Sets: provider.Sets{
 			Banks:       plugin.Set[bank.Bank]{filebank.Plugin},
-			Protections: plugin.Set[protection.Plugin]{volumebackup.Plugin},
+			Protections: plugin.Set[protection.Plugin]{volumebackup.Plugin, volumeglance.Plugin},
 		},
 		Protectables: plugin.Set[protectable.Plugin]{findvolume.Plugin},
 	})
@@ -123,7 +128,7 @@ func (s *site) call(method, path string, body any) map[string]any {
 	}
 	r.Header.Set("X-Auth-Token", s.token)
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("OpenStack-API-Version", "data-protect 1.4")
+	r.Header.Set("OpenStack-API-Version", "data-protect 1.5")
 	resp, err := (&http.Client{Timeout: patience}).Do(r)
 	if err != nil {
 		s.t.Fatal(err)
@@ -169,19 +174,25 @@ func (s *site) until(id string, after time.Time, state string) string {
 	return ""
 }
 
-func TestASchedulesRunsGoOnWhenTheUsersTokenIsGone(t *testing.T) {
-	s := newSite(t)
-	volumes := s.cloud.Volumes(t, "demo")
+// plan makes a plan of a new volume of the tenant.
+func (s *site) plan() string {
+	s.t.Helper()
+	volumes := s.cloud.Volumes(s.t, "demo")
 	var created struct{ Volume struct{ ID string } }
-	_, err := volumes.Post(t.Context(), volumes.ServiceURL("volumes"), map[string]any{"volume": map[string]any{"size": 1, "name": "data"}},
+	_, err := volumes.Post(s.t.Context(), volumes.ServiceURL("volumes"), map[string]any{"volume": map[string]any{"size": 1, "name": "data"}},
 		&created, &gophercloud.RequestOpts{OkCodes: []int{http.StatusAccepted}})
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	plan := made(s.call("POST", "/plans", map[string]any{"plan": map[string]any{
+	return made(s.call("POST", "/plans", map[string]any{"plan": map[string]any{
 		"name": "p", "provider_id": providerID, "parameters": map[string]any{},
 		"resources": []any{map[string]any{"type": "OS::Cinder::Volume", "id": created.Volume.ID, "name": "data"}},
 	}}), "plan")
+}
+
+func TestASchedulesRunsGoOnWhenTheUsersTokenIsGone(t *testing.T) {
+	s := newSite(t)
+	plan := s.plan()
 	trigger := made(s.call("POST", "/triggers", map[string]any{"trigger_info": map[string]any{
 		"name": "t", "type": "time", "properties": in(time.Hour),
 	}}), "trigger_info")

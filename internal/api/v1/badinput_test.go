@@ -218,6 +218,8 @@ var badQueries = map[string][]string{
 	"sort": {"no_such_key", "id:sideways", "id,,", ":"}, "sort_key": {"no_such_key"}, "sort_dir": {"sideways"},
 	"marker": {"no-such-marker", "'; DROP TABLE plans; --"}, "all_tenants": {"perhaps"},
 	"start_date": {"2026-13-01", "yesterday", "0000-00-00"}, "end_date": {"2026-02-30", "2026-11-21T00:00:00Z"},
+	"verdict": {"good"}, "finding": {"kept,late"},
+	"verified_days": {"0", "-1", "many", "1.5", "99999"}, "drilled_days": {"0", "often"}, "unmade_days": {"-7"},
 	"parameters": {"[1]", "{'a': open('x')}", "{"},
 }
 

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/store"
 )
 
@@ -16,17 +15,17 @@ type lending struct {
 	unwilling error
 }
 
-func (s *service) Lend(_ context.Context, c protectionservice.Caller, id string) (store.Lent, error) {
+func (s *service) Lend(_ context.Context, from *karbor.Identity, projectID, id string) (store.Lent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unwilling != nil {
 		return store.Lent{}, s.unwilling
 	}
-	if c.Project != "" && c.Project != c.Identity.ProjectID {
+	if projectID != from.ProjectID {
 		return store.Lent{}, karbor.Errorf(karbor.Forbidden, "only people of the project itself")
 	}
-	s.lent = append(s.lent, c.Identity.UserID+" "+id)
-	return store.Lent{Sealed: []byte(c.Identity.UserID), Kind: karbor.DelegationTrust}, nil
+	s.lent = append(s.lent, from.UserID+" "+id)
+	return store.Lent{Sealed: []byte(from.UserID), Kind: karbor.DelegationTrust}, nil
 }
 
 func (s *service) ReturnLent(_ context.Context, id string, sealed []byte) error {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
-	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/preflight"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -74,7 +74,7 @@ func TestADryRunTellsWhatARestoreWouldComeAcross(t *testing.T) {
 	if d := cmp.Diff(want, a.body); d != "" {
 		t.Error(d)
 	}
-	w.service.findings = []protectionservice.PreflightFinding{{
+	w.service.findings = []preflight.Finding{{
 		Resource: "OS::Nova::Server#s1",
 		Finding:  protection.Finding{Severity: protection.SeverityError, Message: "There is no flavor.", Remedy: "Map it."},
 	}}

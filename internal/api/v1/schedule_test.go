@@ -136,6 +136,10 @@ func TestAScheduledOperationIsPausedRunAndSkipped(t *testing.T) {
 	if n := len(a.get("runs").([]any)); n != 2 {
 		t.Errorf("there are %d runs: %s", n, a.text)
 	}
+	if contains(a.text, `"operations"`) {
+		t.Errorf("version 1.4 shows operations: %s", a.text)
+	}
+	w.call(t, "reader", "GET", "/scheduled_operations/"+id+"/runs", "", v15).want(t, 200, `"operations":[]`)
 }
 
 func TestARunThatNobodyMadeShowsAsMissed(t *testing.T) {

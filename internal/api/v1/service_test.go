@@ -11,6 +11,8 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/inventory"
+	"github.com/karbor/karbor/internal/protectionservice/preflight"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/protectable"
 	"github.com/karbor/karbor/protection"
@@ -25,7 +27,7 @@ type service struct {
 	callers    []protectionservice.Caller
 	protects   []protectionservice.ProtectRequest
 	restores   []protectionservice.RestoreRequest
-	findings   []protectionservice.PreflightFinding
+	findings   []preflight.Finding
 	verifies   []protectionservice.VerifyRequest
 	copies     []protectionservice.CopyRequest
 	retentions []protectionservice.RetentionRequest
@@ -67,7 +69,7 @@ func (s *service) Provider(id string) (protectionservice.Provider, error) {
 	return protectionservice.Provider{}, karbor.Errorf(karbor.NotFound, "there is no provider %s", id)
 }
 
-func (s *service) ProtectableTypes() []karbor.ResourceType {
+func (s *service) Types() []karbor.ResourceType {
 	return []karbor.ResourceType{karbor.ServerType, karbor.VolumeType}
 }
 
@@ -82,26 +84,26 @@ func (s *service) DependentTypes(t karbor.ResourceType) ([]karbor.ResourceType, 
 	}
 }
 
-func (s *service) Instances(_ context.Context, c protectionservice.Caller, t karbor.ResourceType, q protectable.Query) ([]protectionservice.Instance, error) {
+func (s *service) Instances(_ context.Context, as karbor.Cloud, t karbor.ResourceType, q protectable.Query) ([]inventory.Instance, error) {
 	if _, err := s.DependentTypes(t); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	s.queries = append(s.queries, q)
 	s.mu.Unlock()
-	if err := s.called(c); err != nil {
+	if err := s.called(protectionservice.Caller{Cloud: as}); err != nil {
 		return nil, err
 	}
-	var out []protectionservice.Instance
+	var out []inventory.Instance
 	for _, id := range []string{"a", "b", "c", "d", "e"} {
-		in := protectionservice.Instance{Resource: karbor.Resource{Type: t, ID: id, Name: "name " + string('z'-id[0]+'a')}}
+		in := inventory.Instance{Resource: karbor.Resource{Type: t, ID: id, Name: "name " + string('z'-id[0]+'a')}}
 		if t == karbor.ServerType {
 			in.Dependents = []karbor.Resource{{Type: karbor.VolumeType, ID: "v" + id, Name: "disk", ExtraInfo: map[string]string{"device": "vda"}}}
 		}
 		out = append(out, in)
 	}
 	if q.Marker != "" {
-		at := slices.IndexFunc(out, func(in protectionservice.Instance) bool { return in.ID == q.Marker })
+		at := slices.IndexFunc(out, func(in inventory.Instance) bool { return in.ID == q.Marker })
 		if at < 0 {
 			return nil, karbor.Errorf(karbor.Invalid, "the marker %q is no known instance", q.Marker)
 		}
@@ -113,8 +115,8 @@ func (s *service) Instances(_ context.Context, c protectionservice.Caller, t kar
 	return out, nil
 }
 
-func (s *service) Instance(ctx context.Context, c protectionservice.Caller, t karbor.ResourceType, id string, parameters map[string]any) (protectionservice.Instance, error) {
-	all, err := s.Instances(ctx, c, t, protectable.Query{Parameters: parameters})
+func (s *service) Instance(ctx context.Context, as karbor.Cloud, t karbor.ResourceType, id string, parameters map[string]any) (inventory.Instance, error) {
+	all, err := s.Instances(ctx, as, t, protectable.Query{Parameters: parameters})
 	for _, in := range all {
 		if in.ID == id {
 			return in, nil
@@ -123,7 +125,7 @@ func (s *service) Instance(ctx context.Context, c protectionservice.Caller, t ka
 	if err == nil {
 		err = karbor.Errorf(karbor.NotFound, "there is no %s %s", t, id)
 	}
-	return protectionservice.Instance{}, err
+	return inventory.Instance{}, err
 }
 
 func (s *service) CheckPlan(providerID string, p *karbor.Plan) error {
@@ -168,17 +170,17 @@ func (s *service) Protect(ctx context.Context, c protectionservice.Caller, r pro
 	return cp, s.store.PutCheckpoint(ctx, cp)
 }
 
-func (s *service) RegisterCredential(_ context.Context, c protectionservice.Caller, id string, secret karbor.Secret) (store.ApplicationCredential, error) {
+func (s *service) RegisterCredential(_ context.Context, who *karbor.Identity, id string, secret karbor.Secret) (store.ApplicationCredential, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if secret.Reveal() == "wrong" {
 		return store.ApplicationCredential{}, karbor.Errorf(karbor.Invalid, "the application credential does not log in")
 	}
-	s.credential = &store.ApplicationCredential{ProjectID: c.Identity.ProjectID, UserID: c.Identity.UserID, ID: id, CreatedAt: s.now()}
+	s.credential = &store.ApplicationCredential{ProjectID: who.ProjectID, UserID: who.UserID, ID: id, CreatedAt: s.now()}
 	return *s.credential, nil
 }
 
-func (s *service) Credential(context.Context, protectionservice.Caller) (store.ApplicationCredential, error) {
+func (s *service) Credential(context.Context, *karbor.Identity) (store.ApplicationCredential, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.credential == nil {
@@ -187,7 +189,7 @@ func (s *service) Credential(context.Context, protectionservice.Caller) (store.A
 	return *s.credential, nil
 }
 
-func (s *service) ForgetCredential(context.Context, protectionservice.Caller) error {
+func (s *service) ForgetCredential(context.Context, *karbor.Identity) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.credential = nil
@@ -285,11 +287,11 @@ func (s *service) Restore(ctx context.Context, c protectionservice.Caller, r pro
 	})
 }
 
-func (s *service) Preflight(_ context.Context, _ protectionservice.Caller, r protectionservice.RestoreRequest) (protectionservice.Preflight, error) {
+func (s *service) Preflight(_ context.Context, _ protectionservice.Caller, r protectionservice.RestoreRequest) (preflight.Report, error) {
 	if s.refuse != nil {
-		return protectionservice.Preflight{}, s.refuse
+		return preflight.Report{}, s.refuse
 	}
-	return protectionservice.Preflight{ProviderID: r.ProviderID, CheckpointID: r.CheckpointID, Findings: s.findings}, nil
+	return preflight.Report{ProviderID: r.ProviderID, CheckpointID: r.CheckpointID, Findings: s.findings}, nil
 }
 
 func (s *service) LiveRestore(_ context.Context, r karbor.Restore) (karbor.Restore, error) {

@@ -74,11 +74,11 @@ func deps(t testing.TB) (v1.Deps, *service) {
 	s := &service{store: db, now: now}
 	configured := store.Limits{store.QuotaPlans: 50, store.QuotaGigabytes: 1000}
 	return v1.Deps{
-		Store: db, Service: s, Now: now,
+		Store: db, Service: s, Delegations: s, Inventory: s, Now: now,
 		Quotas: quota.New(quota.Options{Store: db, Configured: configured, Logger: slog.New(slog.DiscardHandler)}), Limits: configured,
 		Session:         func(id *karbor.Identity) karbor.Cloud { return cloud{id.ProjectID, id.UserID} },
 		Triggers:        trigger.Limits{MinWindow: 900 * time.Second, MaxWindow: 1800 * time.Second, MinInterval: time.Hour},
-		ServiceDownTime: time.Minute,
+		ServiceDownTime: time.Minute, Compliance: reporter(db),
 	}, s
 }
 

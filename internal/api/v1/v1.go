@@ -9,7 +9,9 @@ import (
 	"github.com/karbor/karbor/internal/api"
 	"github.com/karbor/karbor/internal/api/v1/applicationcredentials"
 	"github.com/karbor/karbor/internal/api/v1/checkpoints"
+	"github.com/karbor/karbor/internal/api/v1/compliance"
 	"github.com/karbor/karbor/internal/api/v1/copies"
+	"github.com/karbor/karbor/internal/api/v1/drills"
 	"github.com/karbor/karbor/internal/api/v1/operationlogs"
 	"github.com/karbor/karbor/internal/api/v1/operations"
 	"github.com/karbor/karbor/internal/api/v1/plans"
@@ -24,6 +26,8 @@ import (
 	"github.com/karbor/karbor/internal/api/v1/triggers"
 	"github.com/karbor/karbor/internal/api/v1/verifications"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/delegation"
+	"github.com/karbor/karbor/internal/protectionservice/inventory"
 	"github.com/karbor/karbor/internal/quota"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/trigger"
@@ -36,6 +40,7 @@ type Store interface {
 	restores.Store
 	operationlogs.Store
 	verifications.Store
+	drills.Store
 	copies.Store
 	triggers.Store
 	scheduledoperations.Store
@@ -47,15 +52,20 @@ type Store interface {
 type Service interface {
 	plans.Checker
 	providers.Service
-	protectables.Service
 	checkpoints.Service
 	restores.Service
-	applicationcredentials.Service
 	verifications.Service
+	drills.Service
 	operations.Service
 	copies.Service
-	scheduledoperations.Service
 	retentions.Service
+	scheduledoperations.Service
+}
+
+// Delegations is all that the rooms ask of what users lend; delegation.Registry is one.
+type Delegations interface {
+	applicationcredentials.Delegations
+	scheduledoperations.Delegations
 }
 
 // Quotas is all that the rooms ask of the quotas; quota.Quotas is one.
@@ -65,15 +75,20 @@ type Quotas interface {
 }
 
 var (
-	_ Store   = (*store.Store)(nil)
-	_ Service = (*protectionservice.Service)(nil)
-	_ Quotas  = (*quota.Quotas)(nil)
+	_ Store                  = (*store.Store)(nil)
+	_ Service                = (*protectionservice.Service)(nil)
+	_ Delegations            = (*delegation.Registry)(nil)
+	_ protectables.Inventory = (*inventory.Finder)(nil)
+	_ Quotas                 = (*quota.Quotas)(nil)
 )
 
 // Deps are what the rooms need.
 type Deps struct {
-	Store   Store
-	Service Service
+	Store       Store
+	Service     Service
+	Delegations Delegations
+	// Inventory finds what can be protected.
+	Inventory protectables.Inventory
 	// Session opens the cloud as the caller.
 	Session func(*karbor.Identity) karbor.Cloud
 	Quotas  Quotas
@@ -83,6 +98,8 @@ type Deps struct {
 	Triggers trigger.Limits
 	// ServiceDownTime is how long after its last report a service counts as down.
 	ServiceDownTime time.Duration
+	// Compliance makes reports on what is protected.
+	Compliance compliance.Reporter
 	// Wake tells the operation engine of this process that schedules have changed; nil
 	// for none.
 	Wake func()
@@ -93,22 +110,24 @@ type Deps struct {
 func Routes(d Deps) []api.Route {
 	return slices.Concat(
 		providers.Routes(providers.Deps{Service: d.Service}),
-		protectables.Routes(protectables.Deps{Service: d.Service, Session: d.Session}),
+		protectables.Routes(protectables.Deps{Inventory: d.Inventory, Session: d.Session}),
 		plans.Routes(plans.Deps{Store: d.Store, Checker: d.Service, Limits: d.Limits, Now: d.Now}),
 		retentions.Routes(retentions.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		checkpoints.Routes(checkpoints.Deps{Store: d.Store, Service: d.Service, Session: d.Session, Now: d.Now}),
 		restores.Routes(restores.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		operationlogs.Routes(operationlogs.Deps{Store: d.Store}),
 		operations.Routes(operations.Deps{Service: d.Service}),
-		applicationcredentials.Routes(applicationcredentials.Deps{Service: d.Service}),
+		applicationcredentials.Routes(applicationcredentials.Deps{Delegations: d.Delegations}),
 		verifications.Routes(verifications.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
+		drills.Routes(drills.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		copies.Routes(copies.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		quotas.Routes(quotas.Deps{Quotas: d.Quotas}),
 		quotaclasses.Routes(quotaclasses.Deps{Quotas: d.Quotas}),
 		triggers.Routes(triggers.Deps{Store: d.Store, Limits: d.Triggers, Wake: d.Wake, Now: d.Now}),
 		scheduledoperations.Routes(scheduledoperations.Deps{
-			Store: d.Store, Service: d.Service, Session: d.Session, Wake: d.Wake, Now: d.Now,
+			Store: d.Store, Delegations: d.Delegations, Service: d.Service, Wake: d.Wake, Now: d.Now,
 		}),
+		compliance.Routes(compliance.Deps{Reporter: d.Compliance, Session: d.Session}),
 		services.Routes(services.Deps{Store: d.Store, DownTime: d.ServiceDownTime, Now: d.Now}),
 	)
 }

@@ -71,6 +71,7 @@ func items(plan, checkpoint, restore, log string) []item {
 		{method: "GET", path: "/providers/" + provider},
 		{method: "GET", path: "/protectables"},
 		{method: "GET", path: "/protectables/OS::Nova::Server"},
+		{method: "GET", path: "/compliance", header: v15},
 		{method: "GET", path: "/protectables/OS::Nova::Server/instances"},
 		{method: "GET", path: "/protectables/OS::Nova::Server/instances/a"},
 		{method: "GET", path: "/plans"},

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/karbor/karbor"
@@ -33,6 +34,17 @@ func testClaims(t *testing.T, s *store.Store) {
 	must(t, s.SaveScratch(second, id, key, 1))
 	must(t, s.SaveScratch(other, id, key, 1))
 	must(t, s.SaveScratch(ctx, id, key, 1))
+
+	// An engine that has lost the operation counts from the first attempt again.
+	must(t, s.Dispatched(ctx, id))
+	must(t, s.Restart(ctx, id))
+	if ids, err := s.Undispatched(ctx, 10); err != nil || !slices.Contains(ids, id) {
+		t.Errorf("the outbox holds %v, %v", ids, err)
+	}
+	anew, err := s.Claim(ctx, id, "main", 1)
+	must(t, err)
+	must(t, s.SaveScratch(anew, id, key, 1))
+	wantKind(t, s.SaveScratch(second, id, key, 1), karbor.Conflict)
 
 	must(t, s.EndOperation(ctx, id, store.Outcome{CheckpointStatus: karbor.CheckpointError, LogStatus: "error"}))
 	wantKind(t, s.UpdateResource(second, id, key, same), karbor.Conflict)

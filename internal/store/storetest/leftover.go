@@ -18,6 +18,14 @@ func testLeftovers(t *testing.T, s *store.Store) {
 	a.Operation.Delegation = []byte("sealed")
 	must(t, s.Accept(ctx, a))
 	id := a.Operation.ID
+	owned := func(want bool) {
+		t.Helper()
+		owners, err := s.LiveOwners(ctx)
+		if err != nil || owners[id] != want || owners[a.Operation.CheckpointID] != want || owners[""] {
+			t.Errorf("the ids in use are %v, %v; want the operation's: %t", owners, err, want)
+		}
+	}
+	owned(true)
 	left := map[karbor.NodeKey]string{}
 	for _, n := range a.Operation.Graph.Nodes() {
 		must(t, s.SaveScratch(ctx, id, n.Key(), map[string]string{"made": n.ID}))
@@ -60,6 +68,7 @@ func testLeftovers(t *testing.T, s *store.Store) {
 	if due, err := s.Revocations(ctx, 10); err != nil || len(due) != 1 || string(due[0].Delegation) != "sealed" {
 		t.Errorf("to revoke are %+v, %v", due, err)
 	}
+	owned(true) // what is given up is known, too
 	must(t, s.RenewLeftovers(ctx, id, []byte("new")))
 	due, err := s.DueLeftovers(ctx, time.Now().Add(time.Hour), 10)
 	if err != nil || len(due) != len(left)-1 {
@@ -68,6 +77,7 @@ func testLeftovers(t *testing.T, s *store.Store) {
 	for _, l := range due {
 		must(t, s.RemoveLeftover(ctx, l, false))
 	}
+	owned(false)
 }
 
 // testLedger looks at the ledger as an operator does.

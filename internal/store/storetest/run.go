@@ -97,7 +97,7 @@ func end(t *testing.T, s *store.Store, id string, status karbor.CheckpointStatus
 	must(t, s.EndOperation(t.Context(), id, store.Outcome{CheckpointStatus: status, LogStatus: karbor.LogStatus(status), ErrorInfo: info}))
 }
 
-func never(karbor.ScheduledOperationType) bool { return false }
+func never(karbor.ScheduledOperationType, karbor.RunState) bool { return false }
 
 func testFire(t *testing.T, s *store.Store) {
 	o := hourly(t, s, "project")
@@ -215,7 +215,7 @@ func testRunLife(t *testing.T, s *store.Store) {
 	if l.ScheduledOperationID != o.ID {
 		t.Errorf("the log is of %q", l.ScheduledOperationID)
 	}
-	finish := func(after func(karbor.ScheduledOperationType) bool) []store.ClaimedRun {
+	finish := func(after func(karbor.ScheduledOperationType, karbor.RunState) bool) []store.ClaimedRun {
 		found, _, err := s.FinishRuns(t.Context(), lease("node", ahead), 10, after)
 		must(t, err)
 		return found
@@ -223,7 +223,7 @@ func testRunLife(t *testing.T, s *store.Store) {
 	finish(never)
 	wantRuns(t, s, o.ID, "00:00:00 running")
 	end(t, s, r.ID, karbor.CheckpointAvailable, "")
-	more := finish(func(ty karbor.ScheduledOperationType) bool { return ty == karbor.ScheduledRetention })
+	more := finish(func(ty karbor.ScheduledOperationType, _ karbor.RunState) bool { return ty == karbor.ScheduledRetention })
 	if len(more) != 1 || more[0].CheckpointID == "" {
 		t.Fatalf("claimed for more are %v", more)
 	}
@@ -244,7 +244,7 @@ func testFailedRun(t *testing.T, s *store.Store) {
 	r := claim(t, s, "node", ahead)[0]
 	must(t, begin(t, s, r))
 	end(t, s, r.ID, karbor.CheckpointError, "the disk is broken")
-	more, _, err := s.FinishRuns(t.Context(), lease("node", ahead), 10, func(karbor.ScheduledOperationType) bool { return true })
+	more, _, err := s.FinishRuns(t.Context(), lease("node", ahead), 10, func(_ karbor.ScheduledOperationType, s karbor.RunState) bool { return s == karbor.RunSuccess })
 	must(t, err)
 	found, err := s.ScheduledRuns(t.Context(), o.ID)
 	must(t, err)

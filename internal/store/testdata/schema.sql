@@ -97,6 +97,51 @@ CREATE INDEX copies_of_provider_by_id ON copies (provider_id, deleted, id);
 
 CREATE INDEX copies_of_provider_by_project_id ON copies (provider_id, deleted, project_id, id);
 
+CREATE TABLE drill_events (
+    drill_id VARCHAR(36) NOT NULL,
+    position BIGINT NOT NULL,
+    name VARCHAR(64) NOT NULL,
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    result VARCHAR(64) NOT NULL,
+    target TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (drill_id, position, name)
+);
+
+CREATE TABLE drills (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    project_id VARCHAR(255) NOT NULL,
+    provider_id VARCHAR(36) NOT NULL,
+    checkpoint_id VARCHAR(36) NOT NULL,
+    plan_id VARCHAR(36) NOT NULL,
+    probes TEXT NOT NULL,
+    mapping TEXT NOT NULL,
+    status VARCHAR(64) NOT NULL,
+    verdict VARCHAR(64) NOT NULL,
+    reason TEXT NOT NULL,
+    recovery BIGINT NOT NULL,
+    resources TEXT NOT NULL,
+    evidence TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    deleted SMALLINT NOT NULL
+);
+
+CREATE INDEX drills_of_all ON drills (deleted, created_at, id);
+
+CREATE INDEX drills_of_all_by_id ON drills (deleted, id);
+
+CREATE INDEX drills_of_all_by_project_id ON drills (deleted, project_id, id);
+
+CREATE INDEX drills_of_project ON drills (project_id, deleted, created_at, id);
+
+CREATE INDEX drills_of_project_by_status ON drills (project_id, deleted, status, id);
+
+CREATE INDEX drills_of_project_by_updated_at ON drills (project_id, deleted, updated_at, id);
+
 CREATE TABLE journal_lease (
     id BIGINT NOT NULL PRIMARY KEY,
     token BIGINT NOT NULL,
@@ -256,7 +301,7 @@ CREATE TABLE operations (
     dispatched SMALLINT NOT NULL,
     created_at BIGINT NOT NULL,
     ended_at BIGINT
-, request_id VARCHAR(64) NOT NULL DEFAULT '', bank VARCHAR(64) NOT NULL DEFAULT '', choices TEXT);
+, request_id VARCHAR(64) NOT NULL DEFAULT '', bank VARCHAR(64) NOT NULL DEFAULT '', choices TEXT, epoch BIGINT NOT NULL DEFAULT 0);
 
 CREATE INDEX operations_of_checkpoint ON operations (checkpoint_id, created_at);
 
@@ -463,6 +508,16 @@ CREATE INDEX scheduled_operations_of_project_by_updated_at ON scheduled_operatio
 
 CREATE INDEX scheduled_operations_of_trigger ON scheduled_operations (trigger_id, deleted);
 
+CREATE TABLE scheduled_run_operations (
+    run_id VARCHAR(36) NOT NULL,
+    position BIGINT NOT NULL,
+    checkpoint_id VARCHAR(36) NOT NULL,
+    operation_id VARCHAR(36) NOT NULL,
+    state VARCHAR(32) NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (run_id, position)
+);
+
 CREATE TABLE scheduled_runs (
     id VARCHAR(36) NOT NULL PRIMARY KEY,
     scheduled_operation_id VARCHAR(36) NOT NULL,
@@ -596,6 +651,8 @@ CREATE INDEX verifications_of_all ON verifications (deleted, created_at, id);
 CREATE INDEX verifications_of_all_by_id ON verifications (deleted, id);
 
 CREATE INDEX verifications_of_all_by_project_id ON verifications (deleted, project_id, id);
+
+CREATE INDEX verifications_of_checkpoint ON verifications (checkpoint_id, provider_id, created_at);
 
 CREATE INDEX verifications_of_project ON verifications (project_id, deleted, created_at, id);
 

@@ -131,6 +131,18 @@ func (c *Cinder) upload(r *fabric.Request, v volume, arg json.RawMessage) error 
 	for _, own := range []string{"image_id", "image_name", "disk_format", "container_format", "min_disk", "min_ram", "size", "checksum"} {
 		delete(properties, own)
 	}
+	if v.KeyID != "" {
+		// As there: first the key, whatever comes of the rest.
+		key, err := c.keys.CloneKey(r.Identity, v.KeyID)
+		if err != nil {
+			return err
+		}
+		properties = maps.Clone(properties)
+		if properties == nil {
+			properties = map[string]string{}
+		}
+		properties[keyProperty], properties[keyPolicy] = key, "on_image_deletion"
+	}
 	_, err := c.change(v.ID, func(v *volume) error {
 		if v.Status != available && !(v.Status == inUse && ask.Force) {
 			return fabric.BadRequest("Invalid volume: Volume %s status must be available", v.ID)

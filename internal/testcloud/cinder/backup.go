@@ -37,6 +37,7 @@ type backup struct {
 	UpdatedAt     time.Time         `json:"updated_at"`
 	DataAt        time.Time         `json:"data_at"`
 	RestoreTo     string            `json:"restore_to"` // the volume, while restoring
+	KeyID         string            `json:"key_id"`     // a secret of its own, of an encrypted volume
 	// What the volume was like: a restore gives it to the volume.
 	VolumeName        string            `json:"volume_name"`
 	VolumeDescription string            `json:"volume_description"`
@@ -171,7 +172,13 @@ func (c *Cinder) createBackup(r *fabric.Request) error {
 			return err
 		}
 	}
+	if v.KeyID != "" {
+		if b.KeyID, err = c.keys.CloneKey(r.Identity, v.KeyID); err != nil {
+			return err
+		}
+	}
 	if err := c.keepBackup(b, bool(body.Backup.Force)); err != nil {
+		c.keys.DropKey(b.KeyID)
 		return err
 	}
 	c.save(b)
@@ -295,6 +302,7 @@ func (c *Cinder) discard(b backup) {
 			return
 		}
 		c.report("removing a backup's bytes failed", b.ID, c.fab.Blobs.Remove(b.blob()))
+		c.keys.DropKey(b.KeyID)
 		c.backups.Delete(b.ID)
 	})
 }

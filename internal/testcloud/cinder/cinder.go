@@ -23,6 +23,7 @@ type Cinder struct {
 	*fabric.Service
 	fab    *fabric.Fabric
 	images fabric.Images
+	keys   fabric.Keys
 
 	volumes     *fabric.Collection[volume]
 	snapshots   *fabric.Collection[snapshot]
@@ -33,11 +34,11 @@ type Cinder struct {
 
 // New makes the service. State changes that the last run left unfinished are
 // begun again.
-func New(f *fabric.Fabric, images fabric.Images) *Cinder {
+func New(f *fabric.Fabric, images fabric.Images, keys fabric.Keys) *Cinder {
 	c := &Cinder{
 		Service: fabric.NewService(f, serviceName, fabric.ComputeStyle, &fabric.Microversions{
 			Type: "volume", Min: fabric.Version{Major: 3, Minor: 0}, Max: fabric.Version{Major: 3, Minor: 70}}),
-		fab: f, images: images,
+		fab: f, images: images, keys: keys,
 		volumes:     fabric.NewCollection[volume](f.Store, "cinder-volumes"),
 		snapshots:   fabric.NewCollection[snapshot](f.Store, "cinder-snapshots"),
 		backups:     fabric.NewCollection[backup](f.Store, "cinder-backups"),
@@ -52,6 +53,7 @@ func New(f *fabric.Fabric, images fabric.Images) *Cinder {
 	c.attachmentRoutes()
 	c.metadataRoutes()
 	c.typeRoutes()
+	c.encryptionRoutes()
 	c.limitRoutes()
 	c.resume()
 	return c

@@ -16,12 +16,15 @@ type volumeType struct {
 	Name        string            `json:"name"`
 	Description string            `json:"description"`
 	ExtraSpecs  map[string]string `json:"extra_specs"`
+	Encryption  *encryption       `json:"encryption"` // nil: its volumes are not encrypted
 }
 
 func (c *Cinder) seedTypes() {
 	for _, t := range []volumeType{
 		{Name: defaultType, Description: "Sparse files"},
 		{Name: "multiattach", Description: "Sparse files, for several servers at once", ExtraSpecs: map[string]string{"multiattach": "<is> True"}},
+		{Name: "luks", Description: "Sparse files, encrypted", Encryption: &encryption{
+			ID: fabric.NewID(), Provider: "luks", Cipher: "aes-xts-plain64", KeySize: 256, Location: "front-end"}},
 	} {
 		if _, ok := c.findType(t.Name); !ok {
 			t.ID = fabric.NewID()

@@ -68,6 +68,7 @@ func (c *Cinder) volumeFromBackup(who fabric.Identity, id string, v volume, stat
 	if err := v.atLeast("backup", b.SizeGiB); err != nil {
 		return v, err
 	}
+	v.keyFrom = b.KeyID
 	if err := c.keep(who, &v, status); err != nil {
 		return v, err
 	}

@@ -25,6 +25,7 @@ type snapshot struct {
 	Bootable      bool              `json:"bootable"`
 	Metadata      map[string]string `json:"metadata"`
 	ImageMetadata map[string]string `json:"image_metadata"`
+	KeyID         string            `json:"key_id"` // the volume's own
 	CreatedAt     time.Time         `json:"created_at"`
 	UpdatedAt     time.Time         `json:"updated_at"`
 }
@@ -144,7 +145,7 @@ func (c *Cinder) insertSnapshot(who fabric.Identity, s snapshot, force bool) (sn
 		return s, fabric.BadRequest("Invalid volume: Volume %s status must be available, but current status is: %s.", v.ID, v.Status)
 	}
 	s.ID, s.Project, s.User, s.SizeGiB, s.Type, s.Status = fabric.NewID(), v.Project, who.UserID, v.SizeGiB, v.Type, creating
-	s.Bootable, s.ImageMetadata, s.CreatedAt = v.Bootable, v.ImageMetadata, c.fab.Clock.Now()
+	s.Bootable, s.ImageMetadata, s.KeyID, s.CreatedAt = v.Bootable, v.ImageMetadata, v.KeyID, c.fab.Clock.Now()
 	err = c.fab.Atomic(func() error {
 		used := c.usage(v.Project)
 		if e := c.fab.Quotas.Check(v.Project, "snapshots", used["snapshots"], 1); e != nil {

@@ -109,7 +109,10 @@ func (c *Cinder) keep(who fabric.Identity, v *volume, status string) error {
 	v.ID, v.Project, v.User, v.Status, v.Type = fabric.NewID(), who.ProjectID, who.UserID, status, kind.Name
 	v.Multiattach = v.Multiattach || kind.ExtraSpecs["multiattach"] == "<is> True"
 	v.CreatedAt = c.fab.Clock.Now()
-	return c.fab.Atomic(func() error {
+	if err := c.encrypt(who, v, kind); err != nil {
+		return err
+	}
+	err := c.fab.Atomic(func() error {
 		used := c.usage(who.ProjectID)
 		for _, want := range []struct {
 			resource string
@@ -125,6 +128,10 @@ func (c *Cinder) keep(who fabric.Identity, v *volume, status string) error {
 		c.volumes.Put(v.ID, *v)
 		return nil
 	})
+	if err != nil {
+		c.keys.DropKey(v.KeyID)
+	}
+	return err
 }
 
 // derive checks a new volume's source and takes over what comes from it.
@@ -147,7 +154,7 @@ func (c *Cinder) derive(who fabric.Identity, v *volume) error {
 			return err
 		}
 		v.Bootable, v.ImageMetadata = s.Bootable, maps.Clone(s.ImageMetadata)
-		v.Type = firstText(v.Type, s.Type)
+		v.Type, v.keyFrom = firstText(v.Type, s.Type), s.KeyID
 	case v.SourceVolume != "":
 		from, err := c.volume(who, v.SourceVolume)
 		if err != nil {
@@ -160,7 +167,7 @@ func (c *Cinder) derive(who fabric.Identity, v *volume) error {
 			return err
 		}
 		v.Bootable, v.ImageMetadata = from.Bootable, maps.Clone(from.ImageMetadata)
-		v.Type = firstText(v.Type, from.Type)
+		v.Type, v.keyFrom = firstText(v.Type, from.Type), from.KeyID
 	case v.ImageID != "":
 		return c.deriveFromImage(who, v)
 	}
@@ -209,6 +216,9 @@ func (c *Cinder) deriveFromImage(who fabric.Identity, v *volume) error {
 		"container_format": i.Container, "min_disk": strconv.Itoa(i.MinDisk), "min_ram": strconv.Itoa(i.MinRAM),
 		"size": strconv.FormatInt(i.Size, 10)}
 	maps.Copy(v.ImageMetadata, i.Properties)
+	// Cinder takes the key out of an image's properties, but not what becomes of it.
+	delete(v.ImageMetadata, keyProperty)
+	v.keyFrom = i.Properties[keyProperty]
 	return nil
 }
 
@@ -265,6 +275,7 @@ func (c *Cinder) erase(v volume) {
 			c.report("removing a volume's bytes failed", v.ID, err)
 		}
 		c.attachments.Drop(func(a attachment) bool { return a.VolumeID == v.ID })
+		c.keys.DropKey(v.KeyID)
 		c.volumes.Delete(v.ID)
 	})
 }

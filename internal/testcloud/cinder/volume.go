@@ -47,6 +47,7 @@ type volume struct {
 	ReadOnly      bool              `json:"read_only"`
 	Metadata      map[string]string `json:"metadata"`
 	ImageMetadata map[string]string `json:"image_metadata"`
+	KeyID         string            `json:"key_id"` // the secret of an encrypted one
 	CreatedAt     time.Time         `json:"created_at"`
 	UpdatedAt     time.Time         `json:"updated_at"`
 
@@ -54,6 +55,8 @@ type volume struct {
 	UploadTo string `json:"upload_to"` // the image that it is uploaded to
 	GrowTo   int    `json:"grow_to"`   // the size that it is extended to
 	RevertTo string `json:"revert_to"` // the snapshot that it is reverted to
+
+	keyFrom string // the secret of what a new volume is made of; not kept
 }
 
 func (v volume) blob() fabric.Blob { return fabric.Blob{Kind: fabric.VolumeBlob, ID: v.ID} }
@@ -70,12 +73,7 @@ func (c *Cinder) volumeRoutes() {
 		}
 		return r.JSON(http.StatusOK, map[string]any{"volume": c.showVolume(r, v)})
 	})
-	c.handle("GET", "/volumes/{id}/encryption", func(r *fabric.Request) error {
-		if _, err := c.volume(r.Identity, r.PathValue("id")); err != nil {
-			return err
-		}
-		return r.JSON(http.StatusOK, map[string]any{})
-	})
+	c.handle("GET", "/volumes/{id}/encryption", c.showVolumeEncryption)
 	c.handle("PUT", "/volumes/{id}", c.updateVolume)
 	c.handle("DELETE", "/volumes/{id}", c.deleteVolume)
 	c.handle("POST", "/volumes/{id}/action", c.actOnVolume)
@@ -127,12 +125,15 @@ func (c *Cinder) showVolume(r *fabric.Request, v volume) map[string]any {
 		"availability_zone": zone, "created_at": fabric.Micros(v.CreatedAt), "updated_at": optional(v.UpdatedAt),
 		"volume_type": v.Type, "snapshot_id": textOrNull(v.SnapshotID), "source_volid": textOrNull(v.SourceVolume),
 		"metadata": metadata, "links": links(r, "volumes/"+v.ID), "user_id": v.User,
-		"bootable": strconv.FormatBool(v.Bootable), "encrypted": false, "replication_status": nil,
+		"bootable": strconv.FormatBool(v.Bootable), "encrypted": v.KeyID != "", "replication_status": nil,
 		"consistencygroup_id": nil, "multiattach": v.Multiattach, "attachments": attached,
 		"os-vol-tenant-attr:tenant_id": v.Project, "migration_status": nil,
 	}
 	if len(v.ImageMetadata) > 0 {
 		body["volume_image_metadata"] = v.ImageMetadata
+	}
+	if r.Version.AtLeast(3, 64) && v.KeyID != "" {
+		body["encryption_key_id"] = v.KeyID
 	}
 	if r.Admin() {
 		body["os-vol-host-attr:host"] = "testcloud@file#file"

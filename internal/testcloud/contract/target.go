@@ -66,6 +66,7 @@ func Run(t *testing.T, target Target) {
 		{"network", testNetwork},
 		{"compute", testCompute},
 		{"share", testShare},
+		{"database", testDatabase},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, newCloud(t, target)) })
 	}

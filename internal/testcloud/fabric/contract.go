@@ -84,6 +84,16 @@ type Volumes interface {
 	VolumeBlob(id string) Blob
 }
 
+// Keys is the key manager as the other services use it, in the name of a user.
+type Keys interface {
+	// CreateKey makes a new symmetric key and gives its secret's id.
+	CreateKey(who Identity, algorithm string, bits int) (id string)
+	// CloneKey keeps the same key in a second secret. The error is an *Error.
+	CloneKey(who Identity, id string) (clone string, err error)
+	// DropKey removes a secret; one that is gone is no error.
+	DropKey(id string)
+}
+
 // Projects are the ids that seeded content belongs to.
 type Projects struct {
 	Admin, Demo, Other, Service string

@@ -14,7 +14,7 @@ import (
 // Transition: a rule that has it is about state changes only.
 type Fault struct {
 	ID      string `json:"id"`
-	Service string `json:"service,omitempty"` // keystone, glance, cinder, nova, neutron, manila
+	Service string `json:"service,omitempty"` // keystone, glance, cinder, nova, neutron, manila, trove
 	Method  string `json:"method,omitempty"`
 	Path    string `json:"path,omitempty"`    // regexp, found anywhere in the URL's path
 	Project string `json:"project,omitempty"` // id of the token's project

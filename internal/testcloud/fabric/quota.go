@@ -20,6 +20,8 @@ var defaultQuotas = map[string]int{
 	"backup_gigabytes": 10000, "per_volume_gigabytes": -1, "groups": 10,
 	// Manila
 	"shares": 50, "share_gigabytes": 1000, "share_snapshots": 50, "share_snapshot_gigabytes": 1000, "share_networks": 10,
+	// Trove; volumes in GiB
+	"database_instances": 50, "database_volumes": 1000, "database_backups": 50,
 	// Nova
 	"instances": 100, "cores": 200, "ram": 512000, "key_pairs": 100,
 	"metadata_items": 128, "server_groups": 10, "server_group_members": 10,

@@ -27,6 +27,13 @@ const (
 	community = "community"
 )
 
+// The properties of the image of an encrypted volume: the secret of its key, and whether
+// that goes along with the image.
+const (
+	keyProperty = "cinder_encryption_key_id"
+	keyPolicy   = "cinder_encryption_key_deletion_policy"
+)
+
 // image is an image as it is kept. Empty text and nil stand for null.
 type image struct {
 	ID              string            `json:"id"`
@@ -63,15 +70,16 @@ func (i image) visible(who fabric.Identity) bool {
 type Glance struct {
 	*fabric.Service
 	fab    *fabric.Fabric
+	keys   fabric.Keys
 	images *fabric.Collection[image]
 	sums   *fabric.Collection[known] // by fingerprint
 }
 
 // New makes the service. An upload that the last run left unfinished is
 // undone: its image is queued again.
-func New(f *fabric.Fabric) *Glance {
+func New(f *fabric.Fabric, keys fabric.Keys) *Glance {
 	g := &Glance{
-		Service: fabric.NewService(f, "glance", fabric.GlanceStyle, nil), fab: f,
+		Service: fabric.NewService(f, "glance", fabric.GlanceStyle, nil), fab: f, keys: keys,
 		images: fabric.NewCollection[image](f.Store, "glance-images"),
 		sums:   fabric.NewCollection[known](f.Store, "glance-sums"),
 	}
@@ -169,6 +177,9 @@ func (g *Glance) remove(r *fabric.Request) error {
 		g.images.Delete(i.ID)
 		return nil
 	})
+	if err == nil && i.Properties[keyPolicy] == "on_image_deletion" {
+		g.keys.DropKey(i.Properties[keyProperty])
+	}
 	if err == nil {
 		err = g.fab.Blobs.Remove(i.blob())
 	}

@@ -23,7 +23,7 @@ func TestFamiliarSumsAreThoseOfTheirBytes(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	g := New(f)
+	g := New(f, nil)
 	empty, full := fabric.Blob{Kind: fabric.VolumeBlob, ID: "empty"}, fabric.Blob{Kind: fabric.VolumeBlob, ID: "full"}
 	if err := f.Blobs.Create(empty, 1<<30); err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func TestFingerprintTellsContentsApart(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	g, seen := New(f), map[string]string{}
+	g, seen := New(f, nil), map[string]string{}
 	for name, c := range map[string]struct {
 		size int64
 		at   int64

@@ -20,6 +20,8 @@ var endpoints = []endpoint{
 	{"network", "neutron", "/network"},
 	{"sharev2", "manilav2", "/share/v2"},
 	{"shared-file-system", "manila", "/share/v2"},
+	{"database", "trove", "/database/v1.0/%(project_id)s"},
+	{"key-manager", "barbican", "/key-manager"},
 }
 
 const projectPattern = "%(project_id)s"

@@ -18,6 +18,12 @@ type Flavor struct {
 	ExtraSpecs       map[string]string
 }
 
+// Flavor tells another service of a flavor by its id: its name and its memory in MiB.
+func (n *Nova) Flavor(id string) (name string, memory int, ok bool) {
+	f, ok := n.flavors.Get(id)
+	return f.Name, f.RAM, ok
+}
+
 func (n *Nova) flavorRoutes() {
 	path := root + "/flavors"
 	n.Handle("GET "+path, n.flavorList(false))

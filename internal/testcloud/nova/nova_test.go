@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/karbor/karbor/internal/testcloud/barbican"
 	"github.com/karbor/karbor/internal/testcloud/cinder"
 	"github.com/karbor/karbor/internal/testcloud/fabric"
 	"github.com/karbor/karbor/internal/testcloud/glance"
@@ -56,8 +57,9 @@ func open(t *testing.T, dir string, change time.Duration) *site {
 		t.Fatal(err)
 	}
 	f.UseAuthenticator(tokens{})
-	images := glance.New(f)
-	volumes := cinder.New(f, images)
+	keys := barbican.New(f)
+	images := glance.New(f, keys)
+	volumes := cinder.New(f, images, keys)
 	networks := neutron.New(f)
 	n := New(f, images, volumes, networks)
 	for _, s := range []any{volumes, networks, n} {

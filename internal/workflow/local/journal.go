@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/karbor/karbor/internal/workflow"
@@ -103,4 +104,36 @@ type Recorded struct {
 	OperationRecord
 	Steps   []workflow.Step
 	Records []StepRecord
+}
+
+// Check finds out, as workflow.ErrDamaged, whether an engine can have written this: each
+// record is of a step, each step waits for earlier ones alone, and all states are known.
+func (r *Recorded) Check() error {
+	wrong := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", workflow.ErrDamaged, fmt.Sprintf(format, args...))
+	}
+	if !r.State.Known() {
+		return wrong("it is in the unknown state %q", r.State)
+	}
+	known := make(map[string]bool, len(r.Steps))
+	for i := range r.Steps {
+		for _, before := range r.Steps[i].After {
+			if !known[before] {
+				return wrong("the step %q waits for %q, which is missing", r.Steps[i].ID, before)
+			}
+		}
+		known[r.Steps[i].ID] = true
+	}
+	if len(known) < len(r.Steps) {
+		return wrong("a step is there twice")
+	}
+	for i := range r.Records {
+		switch record := &r.Records[i]; {
+		case record.Position < 0 || record.Position >= len(r.Steps):
+			return wrong("step %d is missing", record.Position)
+		case !record.State.Known():
+			return wrong("step %d is in the unknown state %q", record.Position, record.State)
+		}
+	}
+	return nil
 }

@@ -38,6 +38,8 @@ type run struct {
 	cancels  map[string]string
 	finished []*attempt
 	running  map[*attempt]struct{}
+	// refused are operations that are damaged in the journal.
+	refused map[string]bool
 
 	// The loop's own.
 	pools   map[string]*pool
@@ -95,7 +97,7 @@ func (e *Engine) newRun(ctx context.Context, token int64) *run {
 	r := &run{
 		e: e, token: token, wake: make(chan struct{}, 1),
 		loaded: map[string]*operation{}, known: map[string]bool{}, cancels: map[string]string{},
-		running: map[*attempt]struct{}{}, pools: map[string]*pool{},
+		running: map[*attempt]struct{}{}, refused: map[string]bool{}, pools: map[string]*pool{},
 	}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	r.writing, r.lose = context.WithCancelCause(context.WithoutCancel(ctx))

@@ -3,6 +3,7 @@ package local
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -233,7 +234,8 @@ func (r *run) load() bool {
 	for _, id := range ids {
 		found, err := r.e.journal.Load(r.ctx, id)
 		if err != nil || found.State.Ended() {
-			if err != nil && r.ctx.Err() == nil && karbor.KindOf(err) != karbor.NotFound {
+			if err != nil && r.ctx.Err() == nil && karbor.KindOf(err) != karbor.NotFound && !r.refused[id] {
+				r.refused[id] = errors.Is(err, workflow.ErrDamaged) // it is told once
 				r.e.log.LogAttrs(r.ctx, slog.LevelError, "an operation can't be read from the journal",
 					slog.String("operation", id), slog.Any("error", err))
 			}

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
+	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -52,22 +55,22 @@ func (c Cluster) dial(ctx context.Context, identity string, log *slog.Logger) (c
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the Temporal cluster at %s: %w", c.Address, err)
 	}
-	if err := c.look(ctx, connection); err != nil {
+	if err := c.look(ctx, connection, log); err != nil {
 		connection.Close()
 		return nil, err
 	}
 	return connection, nil
 }
 
-// look makes sure that the cluster answers and has the namespace.
-func (c Cluster) look(ctx context.Context, connection client.Client) error {
+// look makes sure that the cluster answers, is new enough, and has the namespace.
+func (c Cluster) look(ctx context.Context, connection client.Client, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	// The SDK hides why a connection can't be made: so it is made once here.
 	if err := c.touch(ctx); err != nil {
 		return fmt.Errorf("connecting to the Temporal cluster at %s: %w", c.Address, err)
 	}
-	_, err := connection.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.Namespace})
+	found, err := connection.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.Namespace})
 	missing, _ := errors.AsType[*serviceerror.NamespaceNotFound](err)
 	denied, _ := errors.AsType[*serviceerror.PermissionDenied](err)
 	switch {
@@ -77,6 +80,33 @@ func (c Cluster) look(ctx context.Context, connection client.Client) error {
 		return fmt.Errorf("the Temporal cluster at %s does not let this process use the namespace %q: %w", c.Address, c.Namespace, err)
 	case err != nil:
 		return fmt.Errorf("the Temporal cluster at %s does not answer as one: %w", c.Address, err)
+	case found.GetNamespaceInfo().GetState() != enums.NAMESPACE_STATE_REGISTERED:
+		return fmt.Errorf("the namespace %q of the Temporal cluster at %s is %s: make another, as docs/operators/scale-out.md says",
+			c.Namespace, c.Address, strings.ToLower(found.GetNamespaceInfo().GetState().String()))
+	}
+	return c.inspect(ctx, connection, log)
+}
+
+// oldest is the oldest release of the cluster that is tested, major and minor.
+var oldest = [2]int{1, 29}
+
+// inspect looks what the cluster is. One that does not tell this process is used as it is.
+func (c Cluster) inspect(ctx context.Context, connection client.Client, log *slog.Logger) error {
+	info, err := connection.WorkflowService().GetClusterInfo(ctx, &workflowservice.GetClusterInfoRequest{})
+	if err != nil {
+		log.WarnContext(ctx, "the Temporal cluster does not say what it is", "address", c.Address, "error", err)
+		return nil
+	}
+	var release [2]int
+	n, _ := fmt.Sscanf(info.GetServerVersion(), "%d.%d", &release[0], &release[1])
+	if n == len(release) && slices.Compare(release[:], oldest[:]) < 0 {
+		return fmt.Errorf("the Temporal cluster at %s has the release %s; Karbor needs %d.%d or newer", c.Address, info.GetServerVersion(), oldest[0], oldest[1])
+	}
+	attrs := []any{"address", c.Address, "namespace", c.Namespace, "release", info.GetServerVersion(), "store", info.GetPersistenceStore()}
+	if strings.Contains(info.GetPersistenceStore(), "sqlite") {
+		log.WarnContext(ctx, "the Temporal cluster is a development server: what it holds is lost when it ends", attrs...)
+	} else {
+		log.InfoContext(ctx, "connected to the Temporal cluster", attrs...)
 	}
 	return nil
 }
@@ -97,7 +127,29 @@ func (c Cluster) touch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return connection.Close()
+	if security != nil {
+		err = refusal(ctx, connection)
+	}
+	return errors.Join(err, connection.Close())
+}
+
+// refusalTime is how long it is waited for a refusal.
+const refusalTime = 2 * time.Second
+
+// refusal gives the reason where a server does not take this process's certificate: by TLS
+// 1.3 it says so after its own part is done. A server that takes it speaks first, or waits.
+func refusal(ctx context.Context, connection net.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, refusalTime)
+	defer cancel()
+	until, _ := ctx.Deadline()
+	if err := connection.SetReadDeadline(until); err != nil {
+		return err
+	}
+	_, err := connection.Read(make([]byte, 1))
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return nil
+	}
+	return err
 }
 
 // security gives the settings of TLS; nil for none.

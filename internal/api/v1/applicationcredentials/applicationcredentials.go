@@ -8,20 +8,19 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
-	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/store"
 )
 
-// Service keeps credentials; protectionservice.Service is one.
-type Service interface {
-	RegisterCredential(ctx context.Context, c protectionservice.Caller, id string, secret karbor.Secret) (store.ApplicationCredential, error)
-	Credential(ctx context.Context, c protectionservice.Caller) (store.ApplicationCredential, error)
-	ForgetCredential(ctx context.Context, c protectionservice.Caller) error
+// Delegations keeps credentials; delegation.Registry does.
+type Delegations interface {
+	RegisterCredential(ctx context.Context, who *karbor.Identity, id string, secret karbor.Secret) (store.ApplicationCredential, error)
+	Credential(ctx context.Context, who *karbor.Identity) (store.ApplicationCredential, error)
+	ForgetCredential(ctx context.Context, who *karbor.Identity) error
 }
 
 // Deps are what the room needs.
 type Deps struct {
-	Service Service
+	Delegations Delegations
 }
 
 //go:embed register.json
@@ -62,10 +61,6 @@ func answerOf(c store.ApplicationCredential) answer {
 	return answer{view{ID: c.ID, CreatedAt: api.Time(c.CreatedAt)}}
 }
 
-func caller(r *api.Request) protectionservice.Caller {
-	return protectionservice.Caller{Identity: r.Identity}
-}
-
 func (d Deps) register(ctx context.Context, r *api.Request) (any, error) {
 	var body struct {
 		ApplicationCredential struct {
@@ -76,7 +71,7 @@ func (d Deps) register(ctx context.Context, r *api.Request) (any, error) {
 	if err := r.Decode(&body); err != nil {
 		return nil, err
 	}
-	c, err := d.Service.RegisterCredential(ctx, caller(r), body.ApplicationCredential.ID, karbor.Secret(body.ApplicationCredential.Secret))
+	c, err := d.Delegations.RegisterCredential(ctx, r.Identity, body.ApplicationCredential.ID, karbor.Secret(body.ApplicationCredential.Secret))
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +79,7 @@ func (d Deps) register(ctx context.Context, r *api.Request) (any, error) {
 }
 
 func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
-	c, err := d.Service.Credential(ctx, caller(r))
+	c, err := d.Delegations.Credential(ctx, r.Identity)
 	if karbor.KindOf(err) == karbor.NotFound {
 		return nil, karbor.Errorf(karbor.NotFound, "You have registered no application credential in this project.")
 	}
@@ -95,5 +90,5 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 }
 
 func (d Deps) remove(ctx context.Context, r *api.Request) (any, error) {
-	return nil, d.Service.ForgetCredential(ctx, caller(r))
+	return nil, d.Delegations.ForgetCredential(ctx, r.Identity)
 }

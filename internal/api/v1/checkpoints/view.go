@@ -22,11 +22,12 @@ type view struct {
 	CreatedAt string `json:"created_at" format:"date"`
 	ExtraInfo string `json:"extra_info" doc:"A text that holds JSON: created_by, and the caller's own members."`
 	// Size is there from api.ProgressVersion on, the others in a show only.
-	Size     *int64                  `json:"size,omitempty" doc:"From 1.1: logical bytes that it holds."`
-	Progress *[]progress.View        `json:"progress,omitempty" doc:"From 1.1, in a show: how far the newest operation is, by resource."`
-	Reasons  *map[string]string      `json:"reasons,omitempty" doc:"From 1.1, in a show: by TYPE#id, what failed."`
-	NotKept  *map[string][]string    `json:"not_kept,omitempty" doc:"From 1.3, in a show: by TYPE#id, what of the resource a restore can't bring back."`
-	Figures  *map[string]figuresView `json:"figures,omitempty" doc:"From 1.3, in a show: by TYPE#id, how many bytes it holds and has added to the bank."`
+	Size      *int64                  `json:"size,omitempty" doc:"From 1.1: logical bytes that it holds."`
+	Progress  *[]progress.View        `json:"progress,omitempty" doc:"From 1.1, in a show: how far the newest operation is, by resource."`
+	Reasons   *map[string]string      `json:"reasons,omitempty" doc:"From 1.1, in a show: by TYPE#id, what failed."`
+	NotKept   *map[string][]string    `json:"not_kept,omitempty" doc:"From 1.3, in a show: by TYPE#id, what of the resource a restore can't bring back."`
+	Figures   *map[string]figuresView `json:"figures,omitempty" doc:"From 1.3, in a show: by TYPE#id, how many bytes it holds and has added to the bank."`
+	LastDrill *lastDrillView          `json:"last_drill,omitempty" doc:"From 1.5, in a show: its newest drill that is over."`
 	keepingView
 	copyView
 }

@@ -9,22 +9,22 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
-	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/inventory"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/protectable"
 )
 
-// Service finds what can be protected; protectionservice.Service is one.
-type Service interface {
-	ProtectableTypes() []karbor.ResourceType
+// Inventory finds what can be protected; inventory.Finder does.
+type Inventory interface {
+	Types() []karbor.ResourceType
 	DependentTypes(t karbor.ResourceType) ([]karbor.ResourceType, error)
-	Instances(ctx context.Context, c protectionservice.Caller, t karbor.ResourceType, q protectable.Query) ([]protectionservice.Instance, error)
-	Instance(ctx context.Context, c protectionservice.Caller, t karbor.ResourceType, id string, parameters map[string]any) (protectionservice.Instance, error)
+	Instances(ctx context.Context, cloud karbor.Cloud, t karbor.ResourceType, q protectable.Query) ([]inventory.Instance, error)
+	Instance(ctx context.Context, cloud karbor.Cloud, t karbor.ResourceType, id string, parameters map[string]any) (inventory.Instance, error)
 }
 
 // Deps are what the room needs.
 type Deps struct {
-	Service Service
+	Inventory Inventory
 	// Session opens the cloud as the caller.
 	Session func(*karbor.Identity) karbor.Cloud
 }
@@ -65,7 +65,7 @@ func Routes(d Deps) []api.Route {
 }
 
 func (d Deps) list(context.Context, *api.Request) (any, error) {
-	types := d.Service.ProtectableTypes()
+	types := d.Inventory.Types()
 	if types == nil {
 		types = []karbor.ResourceType{}
 	}
@@ -74,7 +74,7 @@ func (d Deps) list(context.Context, *api.Request) (any, error) {
 
 func (d Deps) show(_ context.Context, r *api.Request) (any, error) {
 	t := karbor.ResourceType(r.Path("type"))
-	dependents, err := d.Service.DependentTypes(t)
+	dependents, err := d.Inventory.DependentTypes(t)
 	if err != nil {
 		return nil, err
 	}
@@ -106,16 +106,12 @@ type view struct {
 	Dependents []resource `json:"dependent_resources" doc:"What is protected with it: a server's volumes, say."`
 }
 
-func viewOf(in protectionservice.Instance) view {
+func viewOf(in inventory.Instance) view {
 	v := view{resource: resourceOf(in.Resource), Dependents: []resource{}}
 	for _, r := range in.Dependents {
 		v.Dependents = append(v.Dependents, resourceOf(r))
 	}
 	return v
-}
-
-func (d Deps) caller(r *api.Request) protectionservice.Caller {
-	return protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity)}
 }
 
 func (d Deps) listInstances(ctx context.Context, r *api.Request) (any, error) {
@@ -140,26 +136,26 @@ func (d Deps) listInstances(ctx context.Context, r *api.Request) (any, error) {
 
 // instances gives a page. The plug-in has its own order; another one, or an
 // offset, needs the whole list.
-func (d Deps) instances(ctx context.Context, r *api.Request, page store.Page, parameters map[string]any) ([]protectionservice.Instance, error) {
+func (d Deps) instances(ctx context.Context, r *api.Request, page store.Page, parameters map[string]any) ([]inventory.Instance, error) {
 	t := karbor.ResourceType(r.Path("type"))
 	q := protectable.Query{Parameters: parameters}
 	if len(page.Sort) == 0 && page.Offset == 0 {
 		q.Limit, q.Marker = page.Limit, page.Marker
-		return d.Service.Instances(ctx, d.caller(r), t, q)
+		return d.Inventory.Instances(ctx, d.Session(r.Identity), t, q)
 	}
-	all, err := d.Service.Instances(ctx, d.caller(r), t, q)
+	all, err := d.Inventory.Instances(ctx, d.Session(r.Identity), t, q)
 	if err != nil {
 		return nil, err
 	}
 	if len(page.Sort) > 0 {
-		slices.SortStableFunc(all, func(a, b protectionservice.Instance) int {
+		slices.SortStableFunc(all, func(a, b inventory.Instance) int {
 			return compare(a, b, page.Sort)
 		})
 	}
-	return api.Window(page, all, func(in protectionservice.Instance) string { return in.ID })
+	return api.Window(page, all, func(in inventory.Instance) string { return in.ID })
 }
 
-func compare(a, b protectionservice.Instance, keys []store.Sort) int {
+func compare(a, b inventory.Instance, keys []store.Sort) int {
 	for _, k := range keys {
 		var c int
 		switch k.Key {
@@ -189,7 +185,7 @@ func (d Deps) showInstance(ctx context.Context, r *api.Request) (any, error) {
 	if !karbor.IsResourceID(id) {
 		return nil, karbor.Errorf(karbor.Invalid, "Invalid instance id provided: %.80q can't be the id of a resource.", id)
 	}
-	in, err := d.Service.Instance(ctx, d.caller(r), karbor.ResourceType(r.Path("type")), id, parameters)
+	in, err := d.Inventory.Instance(ctx, d.Session(r.Identity), karbor.ResourceType(r.Path("type")), id, parameters)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/preflight"
 	"github.com/karbor/karbor/internal/store"
 )
 
@@ -20,7 +21,7 @@ type Store interface {
 // Service restores checkpoints; protectionservice.Service is one.
 type Service interface {
 	Restore(ctx context.Context, c protectionservice.Caller, r protectionservice.RestoreRequest) (karbor.Restore, error)
-	Preflight(ctx context.Context, c protectionservice.Caller, r protectionservice.RestoreRequest) (protectionservice.Preflight, error)
+	Preflight(ctx context.Context, c protectionservice.Caller, r protectionservice.RestoreRequest) (preflight.Report, error)
 	RestoreProgress(ctx context.Context, c protectionservice.Caller, id string) ([]karbor.ResourceProgress, error)
 	LiveRestore(ctx context.Context, r karbor.Restore) (karbor.Restore, error)
 }

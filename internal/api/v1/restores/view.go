@@ -7,7 +7,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
 	"github.com/karbor/karbor/internal/api/v1/progress"
-	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/preflight"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -67,7 +67,7 @@ type findingView struct {
 	Remedy   string              `json:"remedy" doc:"What can be done about it; empty if nothing can or must."`
 }
 
-func preflightOf(p protectionservice.Preflight) *preflightView {
+func preflightOf(p preflight.Report) *preflightView {
 	v := &preflightView{ProviderID: p.ProviderID, CheckpointID: p.CheckpointID, Ready: p.Ready(), Findings: []findingView{}}
 	for _, f := range p.Findings {
 		v.Findings = append(v.Findings, findingView{f.Severity, f.Resource, f.Message, f.Remedy})

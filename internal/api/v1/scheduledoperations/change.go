@@ -52,7 +52,10 @@ func (d Deps) update(ctx context.Context, r *api.Request) (any, error) {
 	}
 	defined := o.Definition
 	if c.Definition != nil {
-		if defined, err = definitionFor(o.OperationType, c.Definition); err != nil {
+		if defined, err = definitionFor(r.Version, o.OperationType, c.Definition); err != nil {
+			return nil, err
+		}
+		if err := d.Service.CheckSchedule(ctx, o.OperationType, defined); err != nil {
 			return nil, err
 		}
 	}
@@ -105,7 +108,7 @@ func (d Deps) relend(ctx context.Context, r *api.Request, o karbor.ScheduledOper
 	if c.TriggerID == nil && c.Definition == nil && !c.Renew && (works || !ours) {
 		return nil, nil
 	}
-	lent, err := d.Service.Lend(ctx, d.caller(r, o.ProjectID), o.ID)
+	lent, err := d.Delegations.Lend(ctx, r.Identity, o.ProjectID, o.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +135,11 @@ func (d Deps) act(ctx context.Context, r *api.Request) (any, error) {
 	for action, asked := range body {
 		switch action {
 		case "run":
-			return d.ran(d.Store.RunNow(ctx, r.ItemProject(), id))
+			run, err := d.Store.RunNow(ctx, r.ItemProject(), id)
+			return d.ran(r, run, err)
 		case "skip":
-			return d.ran(d.Store.SkipNext(ctx, r.ItemProject(), id, "it was skipped by "+cmp.Or(r.Identity.UserName, r.Identity.UserID)))
+			run, err := d.Store.SkipNext(ctx, r.ItemProject(), id, "it was skipped by "+cmp.Or(r.Identity.UserName, r.Identity.UserID))
+			return d.ran(r, run, err)
 		case "pause":
 			if !asked.Until.After(d.Now()) {
 				return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute pause.until. It is not in the future.")
@@ -146,14 +151,14 @@ func (d Deps) act(ctx context.Context, r *api.Request) (any, error) {
 }
 
 // ran answers with a run.
-func (d Deps) ran(run karbor.ScheduledRun, err error) (any, error) {
+func (d Deps) ran(r *api.Request, run karbor.ScheduledRun, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
 	if d.Wake != nil {
 		d.Wake()
 	}
-	v := runViewOf(run)
+	v := runViewOf(r.Version, run)
 	return actionAnswer{Run: &v}, nil
 }
 
@@ -171,7 +176,7 @@ func (d Deps) pause(ctx context.Context, r *api.Request, id string, until time.T
 
 // runView is a run on the wire.
 type runView struct {
-	ID           string          `json:"id" doc:"The operation log that belongs to it has the same."`
+	ID           string          `json:"id" doc:"The operation that it started, the first of several, and its log have the same."`
 	ExpectedAt   *string         `json:"expected_at" doc:"The time of the trigger, or that of the request." format:"date-time"`
 	Manual       bool            `json:"manual" doc:"Whether somebody asked for it."`
 	State        karbor.RunState `json:"state" enum:"queued|running|success|error|skipped|dropped_out_of_window"`
@@ -180,13 +185,39 @@ type runView struct {
 	EndedAt      *string         `json:"ended_at" format:"date-time"`
 	CheckpointID *string         `json:"checkpoint_id"`
 	Reason       *string         `json:"reason" doc:"Why it waits, was left out or failed, or what else it did."`
+	// Operations are there from api.ProofVersion on.
+	Operations *[]runOperation `json:"operations,omitempty" doc:"From 1.5: its operations, in their order. A verification and a copy have the id of their operation."`
 }
 
-func runViewOf(r karbor.ScheduledRun) runView {
-	return runView{
+// runOperation is an operation of a run on the wire.
+type runOperation struct {
+	ID           *string         `json:"id" doc:"Null before it has begun."`
+	CheckpointID *string         `json:"checkpoint_id"`
+	State        karbor.RunState `json:"state" enum:"queued|running|success|error|skipped"`
+	Reason       *string         `json:"reason"`
+}
+
+// operationsOf gives the operations of a run.
+func operationsOf(r karbor.ScheduledRun) *[]runOperation {
+	out := []runOperation{}
+	for _, o := range r.Operations {
+		out = append(out, runOperation{ID: api.Text(o.OperationID), CheckpointID: api.Text(o.CheckpointID), State: o.State, Reason: api.Text(o.Reason)})
+	}
+	if len(out) == 0 && !r.StartedAt.IsZero() {
+		out = append(out, runOperation{ID: &r.ID, CheckpointID: api.Text(r.CheckpointID), State: r.State, Reason: api.Text(r.Reason)})
+	}
+	return &out
+}
+
+func runViewOf(v api.Version, r karbor.ScheduledRun) runView {
+	out := runView{
 		ID: r.ID, ExpectedAt: api.Time(r.ExpectedAt), Manual: r.Manual, State: r.State, TriggeredAt: api.Time(r.TriggeredAt),
 		StartedAt: api.Time(r.StartedAt), EndedAt: api.Time(r.EndedAt), CheckpointID: api.Text(r.CheckpointID), Reason: api.Text(r.Reason),
 	}
+	if v >= api.ProofVersion {
+		out.Operations = operationsOf(r)
+	}
+	return out
 }
 
 type runsAnswer struct {
@@ -207,7 +238,7 @@ func (d Deps) runs(ctx context.Context, r *api.Request) (any, error) {
 	}
 	out := runsAnswer{Runs: make([]runView, len(found))}
 	for i, run := range found {
-		out.Runs[i] = runViewOf(run)
+		out.Runs[i] = runViewOf(r.Version, run)
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package scheduledoperations
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/karbor/karbor"
@@ -9,7 +10,7 @@ import (
 )
 
 // definitionNames are the members of an operation_definition.
-var definitionNames = append([]string{"plan_id", "provider_id", "max_backups", "retention_duration"}, keepNames()...)
+var definitionNames = slices.Concat([]string{"plan_id", "provider_id", "max_backups", "retention_duration"}, keepNames(), verifyNames(), copyNames())
 
 // The most of the numbers.
 const (
@@ -18,8 +19,11 @@ const (
 )
 
 // definitionFor reads the operation_definition of an operation of a type.
-func definitionFor(t karbor.ScheduledOperationType, raw json.RawMessage) (karbor.OperationDefinition, error) {
-	d, err := parseDefinition(raw)
+func definitionFor(v api.Version, t karbor.ScheduledOperationType, raw json.RawMessage) (karbor.OperationDefinition, error) {
+	if err := knownIn(v, t, raw); err != nil {
+		return karbor.OperationDefinition{}, err
+	}
+	d, err := parseDefinition(t, raw)
 	if err == nil && t == karbor.ScheduledRetention && !d.Retention("").Limited() {
 		err = karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute operation_definition: a %s needs max_backups, retention_duration or both, or a keep rule.", t)
 	}
@@ -28,7 +32,7 @@ func definitionFor(t karbor.ScheduledOperationType, raw json.RawMessage) (karbor
 
 // parseDefinition reads an operation_definition: an object, which has passed its
 // schema, or a text in which the original's client writes one.
-func parseDefinition(raw json.RawMessage) (karbor.OperationDefinition, error) {
+func parseDefinition(t karbor.ScheduledOperationType, raw json.RawMessage) (karbor.OperationDefinition, error) {
 	var d karbor.OperationDefinition
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -44,11 +48,14 @@ func parseDefinition(raw json.RawMessage) (karbor.OperationDefinition, error) {
 		return d, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute operation_definition: %s.", karbor.Sentence(err))
 	}
 	d.PlanID, d.ProviderID = strings.ToLower(d.PlanID), strings.ToLower(d.ProviderID)
-	return d, checkDefinition(raw, d)
+	for i, id := range d.CheckpointIDs {
+		d.CheckpointIDs[i] = strings.ToLower(id)
+	}
+	return d, checkDefinition(t, raw, d)
 }
 
 // checkDefinition checks what no schema has seen where the definition was a text.
-func checkDefinition(raw json.RawMessage, d karbor.OperationDefinition) error {
+func checkDefinition(t karbor.ScheduledOperationType, raw json.RawMessage, d karbor.OperationDefinition) error {
 	fault := func(member string, value any, why string) error {
 		return karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute operation_definition.%s. Value: %#v. %s", member, value, why)
 	}
@@ -56,13 +63,14 @@ func checkDefinition(raw json.RawMessage, d karbor.OperationDefinition) error {
 	if err := json.Unmarshal(raw, &given); err != nil {
 		return err
 	}
+	anyPlan := given["plan_id"] == nil && t == karbor.ScheduledVerify
 	for _, name := range []string{"plan_id", "provider_id"} {
-		if given[name] == nil {
+		if given[name] == nil && !(name == "plan_id" && anyPlan) {
 			return karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute operation_definition.%s. It is required.", name)
 		}
 	}
 	switch {
-	case !karbor.IsUUID(d.PlanID):
+	case !anyPlan && !karbor.IsUUID(d.PlanID):
 		return fault("plan_id", d.PlanID, "It is not a valid uuid.")
 	case !karbor.IsUUID(d.ProviderID):
 		return fault("provider_id", d.ProviderID, "It is not a valid uuid.")
@@ -76,5 +84,5 @@ func checkDefinition(raw json.RawMessage, d karbor.OperationDefinition) error {
 			return fault(name, value, "It is not from 1 to 1000000.")
 		}
 	}
-	return nil
+	return checkProof(given, d, fault)
 }

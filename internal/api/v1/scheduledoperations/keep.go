@@ -1,11 +1,6 @@
 package scheduledoperations
 
-import (
-	"encoding/json"
-
-	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/internal/api"
-)
+import "github.com/karbor/karbor"
 
 // keepNames are the members of an operation_definition that came with
 // api.ControlVersion.
@@ -32,32 +27,4 @@ type keepView struct {
 	KeepYearly    string `json:"keep_yearly,omitempty" doc:"From 1.4: of how many years."`
 	MinimumKeep   string `json:"minimum_keep,omitempty" doc:"From 1.4: how many of the newest are kept in any case."`
 	IncludeManual string `json:"include_manual,omitempty" doc:"From 1.4: true if the rules hold for checkpoints that were made by hand, too."`
-}
-
-// knownIn refuses members of a definition that are not known in a version.
-func knownIn(v api.Version, raw json.RawMessage) error {
-	if v >= api.ControlVersion {
-		return nil
-	}
-	var given map[string]any
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		pairs, err := api.Pairs(text, definitionNames...)
-		if err != nil {
-			return nil // which is found later, and told better
-		}
-		given = map[string]any{}
-		for name := range pairs {
-			given[name] = true
-		}
-	} else if err := json.Unmarshal(raw, &given); err != nil {
-		return nil
-	}
-	for _, name := range keepNames() {
-		if _, there := given[name]; there {
-			return karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute operation_definition.%s. This member is not known in version %s; it came with %s.",
-				name, v, api.ControlVersion)
-		}
-	}
-	return nil
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
-	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/store"
 )
 
@@ -33,19 +32,24 @@ type Store interface {
 	DeleteScheduledOperation(ctx context.Context, projectID, id string) error
 }
 
-// Service takes the rights of callers for their scheduled operations;
-// protectionservice.Service is it.
-type Service interface {
-	Lend(ctx context.Context, c protectionservice.Caller, scheduledOperationID string) (store.Lent, error)
+// Delegations takes the rights of callers for their scheduled operations;
+// delegation.Registry does.
+type Delegations interface {
+	Lend(ctx context.Context, from *karbor.Identity, projectID, scheduledOperationID string) (store.Lent, error)
 	ReturnLent(ctx context.Context, scheduledOperationID string, sealed []byte) error
+}
+
+// Service checks what of a scheduled operation depends on its provider;
+// protectionservice.Service is one.
+type Service interface {
+	CheckSchedule(ctx context.Context, t karbor.ScheduledOperationType, d karbor.OperationDefinition) error
 }
 
 // Deps are what the room needs.
 type Deps struct {
-	Store   Store
-	Service Service
-	// Session opens the cloud as the caller.
-	Session func(*karbor.Identity) karbor.Cloud
+	Store       Store
+	Delegations Delegations
+	Service     Service
 	// Wake tells the operation engine that something has changed; nil for none here.
 	Wake func()
 	Now  func() time.Time
@@ -65,6 +69,11 @@ var sortKeys = []string{
 	"id", "name", "description", "operation_type", "trigger_id", "project_id", "enabled", "created_at", "updated_at",
 }
 
+// types are those of scheduled operations.
+var types = []string{
+	string(karbor.ScheduledProtect), string(karbor.ScheduledRetention), string(karbor.ScheduledVerify), string(karbor.ScheduledCopy),
+}
+
 // Routes gives what the room serves.
 func Routes(d Deps) []api.Route {
 	const one = "/scheduled_operations/{id}"
@@ -77,7 +86,7 @@ func Routes(d Deps) []api.Route {
 			Method: "GET", Pattern: "/scheduled_operations", Rule: "scheduled_operation:get_all", Handle: d.list,
 			Summary: "List the scheduled operations",
 			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.PartQuery("name"),
-				api.FilterQuery("operation_type", string(karbor.ScheduledProtect), string(karbor.ScheduledRetention)), api.FilterQuery("trigger_id"),
+				api.FilterQuery("operation_type", types...), api.FilterQuery("trigger_id"),
 				api.Parameter{Name: "operation_definition", Description: "Only items whose definition has these members, as `key=value,key=value` or JSON, or this text."}),
 			Answer: api.ListShape("operations", view{}),
 		},
@@ -127,11 +136,14 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 	if strings.TrimSpace(asked.Name) == "" {
 		return nil, karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute scheduled_operation.name. Value: %q. It must have more than spaces.", asked.Name)
 	}
-	if err := knownIn(r.Version, asked.Definition); err != nil {
+	if err := checkType(r.Version, asked.OperationType); err != nil {
 		return nil, err
 	}
-	defined, err := definitionFor(asked.OperationType, asked.Definition)
+	defined, err := definitionFor(r.Version, asked.OperationType, asked.Definition)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.Service.CheckSchedule(ctx, asked.OperationType, defined); err != nil {
 		return nil, err
 	}
 	if err := checkSince(r.Version, map[string]bool{"overlap": asked.Overlap != "", "enabled": asked.Enabled != nil}); err != nil {
@@ -143,7 +155,7 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 		Description: asked.Description, OperationType: asked.OperationType, TriggerID: strings.ToLower(asked.TriggerID),
 		Definition: defined, Enabled: asked.Enabled == nil || *asked.Enabled, CreatedAt: now, UpdatedAt: now,
 	}
-	lent, err := d.Service.Lend(ctx, d.caller(r, ""), o.ID)
+	lent, err := d.Delegations.Lend(ctx, r.Identity, o.ProjectID, o.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -165,11 +177,6 @@ func checkSince(v api.Version, given map[string]bool) error {
 	return nil
 }
 
-// caller gives who asks, acting on a thing of a project.
-func (d Deps) caller(r *api.Request, project string) protectionservice.Caller {
-	return protectionservice.Caller{Identity: r.Identity, Cloud: d.Session(r.Identity), Project: project}
-}
-
 // takeBack gives a delegation back that nobody will use, and gives the error because of
 // which that is so. A delegation that can't be given back now ends with its user's
 // other trusts; the tenant is better told why there is no scheduled operation. Where it is
@@ -178,7 +185,7 @@ func (d Deps) takeBack(ctx context.Context, id string, lent *store.Lent, why err
 	if lent == nil || errors.Is(why, store.ErrUncertain) {
 		return why
 	}
-	if err := d.Service.ReturnLent(context.WithoutCancel(ctx), id, lent.Sealed); err != nil {
+	if err := d.Delegations.ReturnLent(context.WithoutCancel(ctx), id, lent.Sealed); err != nil {
 		return fmt.Errorf("%w (its delegation can't be given back: %s)", why, karbor.Sentence(err))
 	}
 	return why

@@ -7,14 +7,13 @@ import (
 	"testing"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/store"
 )
 
 // lender counts what it gets back.
 type lender struct{ returned int }
 
-func (*lender) Lend(context.Context, protectionservice.Caller, string) (store.Lent, error) {
+func (*lender) Lend(context.Context, *karbor.Identity, string, string) (store.Lent, error) {
 	return store.Lent{}, nil
 }
 
@@ -36,7 +35,7 @@ func TestADelegationIsTakenBackOnlyFromWhatWasSurelyNotKept(t *testing.T) {
 		"nothing was lent":       {nil, karbor.Errorf(karbor.NotFound, "no plan"), 0},
 	} {
 		l := &lender{}
-		err := Deps{Service: l}.takeBack(t.Context(), "one", test.lent, test.why)
+		err := Deps{Delegations: l}.takeBack(t.Context(), "one", test.lent, test.why)
 		if l.returned != test.want || !errors.Is(err, test.why) {
 			t.Errorf("%s: given back %d times, with %v", name, l.returned, err)
 		}

@@ -14,7 +14,7 @@ type view struct {
 	ID            string                        `json:"id"`
 	Name          string                        `json:"name"`
 	Description   *string                       `json:"description"`
-	OperationType karbor.ScheduledOperationType `json:"operation_type" enum:"protect|retention_protect"`
+	OperationType karbor.ScheduledOperationType `json:"operation_type" enum:"protect|retention_protect|verify|copy" doc:"verify and copy from 1.5."`
 	TriggerID     string                        `json:"trigger_id"`
 	Definition    definition                    `json:"operation_definition"`
 	Enabled       bool                          `json:"enabled"`
@@ -89,6 +89,11 @@ func (d Deps) views(ctx context.Context, r *api.Request, found []karbor.Schedule
 		}
 		ids[i] = o.ID
 	}
+	if r.Version < api.ProofVersion {
+		for i := range views {
+			views[i].Definition.proofView = proofView{}
+		}
+	}
 	if r.Version < api.ControlVersion {
 		for i := range views {
 			views[i].Definition.keepView = keepView{}
@@ -117,11 +122,12 @@ func (d Deps) views(ctx context.Context, r *api.Request, found []karbor.Schedule
 // definition is an operation_definition on the wire: all texts, and without what
 // the tenant has left out.
 type definition struct {
-	PlanID            string `json:"plan_id"`
+	PlanID            string `json:"plan_id,omitempty" doc:"Missing of a verify of all checkpoints that the project has at the provider."`
 	ProviderID        string `json:"provider_id"`
 	MaxBackups        string `json:"max_backups,omitempty"`
 	RetentionDuration string `json:"retention_duration,omitempty" doc:"Days."`
 	keepView
+	proofView
 }
 
 type answer struct {

@@ -1,0 +1,150 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/karbor/karbor"
+)
+
+// namespacePattern is an RFC 1123 label.
+var namespacePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// namePattern is an RFC 1123 subdomain, which pods are named by.
+var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+// IsNamespace reports whether text can be the name of a namespace.
+func IsNamespace(text string) bool { return namespacePattern.MatchString(text) }
+
+// IsName reports whether text can be the name of a pod or a claim.
+func IsName(text string) bool { return len(text) <= 253 && namePattern.MatchString(text) }
+
+// Pod is a pod of a cluster, with all its members.
+type Pod struct{ *unstructured.Unstructured }
+
+// PodID gives the id by which Karbor knows a pod: a UUID of version 5 (RFC 9562) of its
+// namespace and name, as the service in Python makes it. A pod that takes another's place
+// under its name has the same.
+func PodID(namespace, name string) string {
+	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(namespace+":"+name)).String()
+}
+
+// ID is the id by which Karbor knows the pod.
+func (p Pod) ID() string { return PodID(p.GetNamespace(), p.GetName()) }
+
+// Title is the pod's name as a tenant sees it: "namespace:name".
+func (p Pod) Title() string { return p.GetNamespace() + ":" + p.GetName() }
+
+// Phase is where the pod is in its life: "Running", say.
+func (p Pod) Phase() string {
+	phase, _, _ := unstructured.NestedString(p.Object, "status", "phase")
+	return phase
+}
+
+// Unfit says why a pod can't be protected: its phase, or "Terminating"; "" if it can.
+func (p Pod) Unfit() string {
+	if p.GetDeletionTimestamp() != nil {
+		return "Terminating"
+	}
+	if phase := p.Phase(); phase != "Running" && phase != "Succeeded" {
+		return cmp.Or(phase, "Unknown")
+	}
+	return ""
+}
+
+const (
+	// pageSize is how many things are asked for at once.
+	pageSize = 500
+	// maxPages bounds a walk through a list.
+	maxPages = 200
+)
+
+// Pods gives the pods of the cluster's namespaces, in the order of their ids.
+func (k *Cluster) Pods(ctx context.Context) ([]Pod, error) {
+	var out []Pod
+	for _, namespace := range k.Namespaces {
+		found, err := k.podsOf(ctx, namespace, "")
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	slices.SortFunc(out, func(a, b Pod) int { return strings.Compare(a.ID(), b.ID()) })
+	return out, nil
+}
+
+// podsOf gives the pods of a namespace that a selector of labels ("" for all) chooses.
+func (k *Cluster) podsOf(ctx context.Context, namespace, selector string) ([]Pod, error) {
+	var out []Pod
+	options := metav1.ListOptions{Limit: pageSize, LabelSelector: selector}
+	for range maxPages {
+		list, err := k.client.Resource(pods).Namespace(namespace).List(quiet(ctx), options)
+		if err != nil {
+			return nil, explain(ctx, err, "listing the pods of namespace %s", namespace)
+		}
+		for i := range list.Items {
+			// The server is not to be trusted with the rest.
+			if p := (Pod{&list.Items[i]}); p.GetNamespace() == namespace && IsName(p.GetName()) {
+				out = append(out, p)
+			}
+		}
+		if options.Continue = list.GetContinue(); options.Continue == "" {
+			return out, nil
+		}
+	}
+	return nil, karbor.Errorf(karbor.OverLimit, "namespace %s has too many pods", namespace)
+}
+
+// Pod gives the pod of an id in the cluster's namespaces; karbor.NotFound if there is
+// none.
+func (k *Cluster) Pod(ctx context.Context, id string) (Pod, error) {
+	all, err := k.Pods(ctx)
+	if err != nil {
+		return Pod{}, err
+	}
+	at := slices.IndexFunc(all, func(p Pod) bool { return p.ID() == id })
+	if at < 0 {
+		return Pod{}, karbor.Errorf(karbor.NotFound, "there is no pod %s in the namespaces %s", id, strings.Join(k.Namespaces, ", "))
+	}
+	return all[at], nil
+}
+
+// Waiting says why a pod does not run yet, as far as the cluster tells; "" if it does not.
+func (p Pod) Waiting() string {
+	for _, list := range []string{"initContainerStatuses", "containerStatuses"} {
+		all, _, _ := unstructured.NestedSlice(p.Object, "status", list)
+		for _, one := range all {
+			c, _ := one.(map[string]any)
+			reason, _, _ := unstructured.NestedString(c, "state", "waiting", "reason")
+			name, _, _ := unstructured.NestedString(c, "name")
+			if reason != "" && reason != "PodInitializing" && reason != "ContainerCreating" {
+				return brief("container " + name + ": " + reason)
+			}
+		}
+	}
+	all, _, _ := unstructured.NestedSlice(p.Object, "status", "conditions")
+	for _, one := range all {
+		c, _ := one.(map[string]any)
+		if message, _ := c["message"].(string); c["status"] == "False" && message != "" {
+			return brief(message)
+		}
+	}
+	return ""
+}
+
+// brief shortens what a cluster says.
+func brief(text string) string {
+	const longest = 200
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > longest {
+		return string(runes[:longest]) + "…"
+	}
+	return text
+}

@@ -1,0 +1,84 @@
+package janitor
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protection"
+)
+
+// Kind is the kind of a resource that a hook makes for a while.
+type Kind string
+
+// The kinds, in the order in which they can go: an image is made of a volume, and that of
+// a snapshot.
+const (
+	Image    Kind = "image"
+	Volume   Kind = "volume"
+	Snapshot Kind = "snapshot"
+)
+
+// Kinds gives all of them, in the order in which they can go.
+func Kinds() []Kind { return []Kind{Image, Volume, Snapshot} }
+
+// Thing is a resource of some project in the cloud.
+type Thing struct {
+	Kind      Kind
+	ID        string
+	Name      string
+	ProjectID string
+	// Status is the service's word. A thing in transition can't be deleted.
+	Status    string
+	CreatedAt time.Time
+	// Tags are its metadata, or the properties of an image.
+	Tags map[string]string
+	// Used says how somebody uses or keeps it, as in "it is attached"; "" for not.
+	Used string
+}
+
+// Installation names the Karbor whose thing it says to be; "" for none.
+func (t Thing) Installation() string { return t.Tags[protection.TemporaryTag] }
+
+// Owner is the id of the checkpoint or restore that it says to be made for.
+func (t Thing) Owner() string { return t.Tags[protection.CheckpointTag] }
+
+// Provider is the id of the provider that it says to be made for.
+func (t Thing) Provider() string { return t.Tags[protection.ProviderTag] }
+
+// ownName reports whether it bears the very name that protection.Call.Name gives: who
+// copies metadata from one thing to another, as the cloud's own services do, gives it
+// another name.
+func (t Thing) ownName() bool {
+	id, role, inRole := strings.Cut(t.Tags[protection.ResourceTag], "@")
+	if !karbor.IsUUID(t.Owner()) || id == "" || inRole && role == "" {
+		return false
+	}
+	name := protection.OwnerMark(t.Owner()) + "-" + id
+	if inRole {
+		name += "-" + role
+	}
+	return t.Name == name
+}
+
+// settled reports whether its status is one in which it can be deleted.
+func (t Thing) settled() bool {
+	switch t.Kind {
+	case Image:
+		return t.Status != "deleted" && t.Status != "pending_delete"
+	default:
+		return t.Status == "available" || t.Status == "error" || t.Status == "error_deleting"
+	}
+}
+
+// Cloud lists and removes things of all projects; NewCloud makes one of a session.
+type Cloud interface {
+	// Temporary lists the things of a kind that bear the tag of something temporary: of
+	// one installation, or of any for "".
+	Temporary(ctx context.Context, kind Kind, installation string) ([]Thing, error)
+	// Show gives one of them as it is now; karbor.NotFound if it is gone.
+	Show(ctx context.Context, kind Kind, id string) (Thing, error)
+	// Remove asks for its end. One that is gone is no error.
+	Remove(ctx context.Context, kind Kind, id string) error
+}

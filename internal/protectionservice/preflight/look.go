@@ -1,0 +1,178 @@
+// Package preflight looks ahead at a restore: what it would come across in the bank and in the
+// cloud, and whether the quotas suffice. It stores and changes nothing.
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
+	"github.com/karbor/karbor/internal/protectionservice/transfer"
+	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/protection"
+)
+
+// Restore is a restore that is looked ahead at.
+type Restore struct {
+	// Operation is what it would be.
+	Operation store.Operation
+	Provider  *provider.Provider
+	// Hooks gives those of a resource's type, or why it can't be restored.
+	Hooks func(*karbor.Node) (protection.Hooks, error)
+	// Sentence says, for the tenant, what a hook has found.
+	Sentence func(error) string
+	// Cloud is the session that the restore would act through, and Admin that of the service
+	// user, or nil.
+	Cloud, Admin karbor.Cloud
+}
+
+// Look gives what is found: the errors first, then the warnings, then what was asked for.
+func Look(ctx context.Context, r Restore) ([]Finding, error) {
+	l := &lookAhead{Restore: r, needs: map[protection.Need]int64{}, shared: map[protection.Need]map[string]bool{}}
+	if err := l.all(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.quotas(ctx); err != nil {
+		return nil, err
+	}
+	return l.sorted(), nil
+}
+
+// lookAtOnce bounds the resources that are looked at at a time.
+const lookAtOnce = 8
+
+// lookAhead is one look ahead at a restore.
+type lookAhead struct {
+	Restore
+
+	mu       sync.Mutex
+	findings []Finding
+	needs    map[protection.Need]int64
+	shared   map[protection.Need]map[string]bool
+}
+
+// all looks at each resource.
+func (l *lookAhead) all(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lookAtOnce)
+	for _, n := range l.Operation.Graph.Nodes() {
+		hooks, err := l.Hooks(n)
+		if err != nil {
+			l.note(n, &protection.Forecast{Findings: []protection.Finding{{
+				Severity: protection.SeverityError, Message: karbor.Sentence(err), Remedy: "Choose other resources, or restore to new ones.",
+			}}})
+			continue
+		}
+		look := hooks.Preflight
+		if look == nil {
+			continue
+		}
+		group.Go(func() error {
+			call, err := l.call(n)
+			if err != nil {
+				return err
+			}
+			forecast, err := look(ctx, call)
+			switch {
+			case err == nil:
+				l.note(n, forecast)
+				return nil
+			case karbor.IsTransient(err) || ctx.Err() != nil:
+				return fmt.Errorf("looking ahead at %s %s: %w", n.Type.Word(), n.ID, err)
+			}
+			l.note(n, &protection.Forecast{Findings: []protection.Finding{{
+				Severity: protection.SeverityError, Message: l.Sentence(err), Remedy: "Verify the checkpoint, or restore without this resource.",
+			}}})
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// call puts together what a Preflight hook gets.
+func (l *lookAhead) call(n *karbor.Node) (*protection.Call, error) {
+	documents, err := l.Provider.Checkpoints().Documents(l.Operation.ProjectID, l.Operation.CheckpointID, n.Key())
+	if err != nil {
+		return nil, err
+	}
+	streams, err := l.Provider.Streams(l.Operation.ProjectID, l.Operation.CheckpointID, n.Key())
+	if err != nil {
+		return nil, err
+	}
+	nothing := func(string) {}
+	return &protection.Call{
+		OperationID: l.Operation.ID, Owner: l.Operation.RestoreID, CheckpointID: l.Operation.CheckpointID, Graph: l.Operation.Graph, Node: n,
+		Parameters: l.Operation.Parameters.For(n.Resource), Documents: documents, Data: transfer.Tallied(streams, transfer.NewTally()),
+		Scratch: noScratch{}, NewResources: unrestored{l.Operation}, Cloud: l.Cloud, Service: l.Admin,
+		Progress: func(int64, int64) {}, NotKept: nothing, Mapped: nothing,
+	}, nil
+}
+
+func (l *lookAhead) note(n *karbor.Node, f *protection.Forecast) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, finding := range f.Findings {
+		l.findings = append(l.findings, Finding{outcome.Key(n), finding})
+	}
+	for need, amount := range f.Needs {
+		l.needs[need] += amount
+	}
+	for need, originals := range f.Shared {
+		for _, id := range originals {
+			if l.shared[need] == nil {
+				l.shared[need] = map[string]bool{}
+			}
+			if !l.shared[need][id] {
+				l.shared[need][id] = true
+				l.needs[need]++
+			}
+		}
+	}
+}
+
+// quotas compares what the restore needs with what the project may still use.
+func (l *lookAhead) quotas(ctx context.Context) error {
+	if len(l.needs) == 0 {
+		return nil
+	}
+	rooms, err := openstack.Headrooms(ctx, l.Cloud)
+	if err != nil {
+		return fmt.Errorf("looking ahead at the quotas: %w", err)
+	}
+	for _, need := range slices.Sorted(maps.Keys(l.needs)) {
+		room, known := rooms[need]
+		if !known || room.Limit < 0 || l.needs[need] <= room.Left() {
+			continue
+		}
+		l.findings = append(l.findings, Finding{"", protection.Finding{
+			Severity: protection.SeverityError,
+			Message:  fmt.Sprintf("the quota %q does not suffice: the restore needs %d, and %d of %d are left", need, l.needs[need], room.Left(), room.Limit),
+			Remedy:   "Remove what you no longer need, have the quota raised, or restore fewer resources.",
+		}})
+	}
+	return nil
+}
+
+// sorted gives the findings in an order that is always the same.
+func (l *lookAhead) sorted() []Finding {
+	rank := map[protection.Severity]int{protection.SeverityError: 0, protection.SeverityWarning: 1, protection.SeverityInfo: 2}
+	place := map[string]int{"": -1}
+	for i, n := range l.Operation.Graph.Nodes() {
+		place[outcome.Key(n)] = i
+	}
+	slices.SortStableFunc(l.findings, func(a, b Finding) int {
+		if d := rank[a.Severity] - rank[b.Severity]; d != 0 {
+			return d
+		}
+		return place[a.Resource] - place[b.Resource]
+	})
+	return l.findings
+}

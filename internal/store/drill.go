@@ -1,0 +1,211 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"github.com/karbor/karbor"
+)
+
+var drills = listing{
+	what:  "drill",
+	table: "drills",
+	columns: "id, project_id, provider_id, checkpoint_id, plan_id, probes, mapping, status, verdict, reason, recovery, " +
+		"resources, created_at, updated_at",
+	keys: map[string]string{
+		"id": "id", "project_id": "project_id", "provider_id": "provider_id", "checkpoint_id": "checkpoint_id",
+		"status": "status", "created_at": "created_at", "updated_at": "updated_at",
+	},
+	indexed: []string{"status", "updated_at"},
+}
+
+// DrillFilter narrows a list of drills down. Empty members ask for nothing.
+type DrillFilter struct {
+	// ProjectID is the project; "" stands for all of them.
+	ProjectID string
+	// CheckpointID, PlanID, Status and Verdict are those of the drills.
+	CheckpointID, PlanID, Status, Verdict string
+}
+
+// Drill gives a drill of a project, or of any if projectID is "".
+func (s *Store) Drill(ctx context.Context, projectID, id string) (karbor.Drill, error) {
+	d, err := one(ctx, s.reader, scanDrill, "SELECT "+drills.columns+
+		" FROM drills WHERE id = ? AND (project_id = ? OR ? = '') AND deleted = 0", id, projectID, projectID)
+	if err != nil {
+		return karbor.Drill{}, missing(err, "drill", id)
+	}
+	return d, nil
+}
+
+// Drills lists drills. The error is karbor.Invalid for an unknown sort key or marker.
+func (s *Store) Drills(ctx context.Context, f DrillFilter, p Page) ([]karbor.Drill, error) {
+	var scope, filter conditions
+	scope.equal("project_id", f.ProjectID)
+	filter.add("deleted = 0")
+	filter.equal("checkpoint_id", f.CheckpointID)
+	filter.equal("plan_id", f.PlanID)
+	filter.equal("status", f.Status)
+	filter.equal("verdict", f.Verdict)
+	return list(ctx, s, drills, scope, filter, p, scanDrill)
+}
+
+// DrillEvidence gives the signed record of a drill, as JSON whose members may be in another
+// order than they were signed in; nil while there is none.
+func (s *Store) DrillEvidence(ctx context.Context, projectID, id string) (json.RawMessage, error) {
+	text, err := one(ctx, s.reader, func(rows *sql.Rows) (*string, error) {
+		var text *string
+		return text, rows.Scan(&text)
+	}, "SELECT evidence FROM drills WHERE id = ? AND (project_id = ? OR ? = '') AND deleted = 0", id, projectID, projectID)
+	if err != nil {
+		return nil, missing(err, "drill", id)
+	}
+	if text == nil || *text == "null" {
+		return nil, nil
+	}
+	return json.RawMessage(*text), nil
+}
+
+// DeleteDrill deletes the record of a drill that is over. One that runs is karbor.Conflict.
+func (s *Store) DeleteDrill(ctx context.Context, projectID, id string) error {
+	return s.write(ctx, "deleting the drill "+id, func(t *transaction) error {
+		d, err := one(ctx, t, scanDrill, "SELECT "+drills.columns+
+			" FROM drills WHERE id = ? AND (project_id = ? OR ? = '') AND deleted = 0"+forUpdate, id, projectID, projectID)
+		if err != nil {
+			return missing(err, "drill", id)
+		}
+		if d.Status == karbor.DrillRunning {
+			return karbor.Errorf(karbor.Conflict, "the drill %s runs; it can be deleted when it is over", id)
+		}
+		now := micros(s.now())
+		return t.exec(ctx, "UPDATE drills SET deleted = 1, deleted_at = ?, updated_at = ? WHERE id = ?", now, now, id)
+	})
+}
+
+// LastDrills gives, by the id of the checkpoint, the newest drill that is over of each checkpoint
+// of a project. A drill that was deleted counts no more.
+func (s *Store) LastDrills(ctx context.Context, projectID string) (map[string]karbor.LastDrill, error) {
+	found, err := all(ctx, s.reader, scanDrill, "SELECT "+drills.columns+` FROM drills WHERE project_id = ? AND deleted = 0
+		AND status <> ? AND NOT EXISTS (SELECT 1 FROM drills d WHERE d.project_id = drills.project_id AND d.deleted = 0
+			AND d.checkpoint_id = drills.checkpoint_id AND d.status <> ? AND (d.created_at > drills.created_at
+			OR d.created_at = drills.created_at AND d.id > drills.id))`,
+		projectID, string(karbor.DrillRunning), string(karbor.DrillRunning))
+	out := make(map[string]karbor.LastDrill, len(found))
+	for _, d := range found {
+		out[d.CheckpointID] = lastDrill(d)
+	}
+	return out, failed("reading the last drills of the project "+projectID, err)
+}
+
+// LastDrill gives the newest drill of a checkpoint that is over; nil if there is none.
+func (s *Store) LastDrill(ctx context.Context, projectID, checkpointID string) (*karbor.LastDrill, error) {
+	found, err := all(ctx, s.reader, scanDrill, "SELECT "+drills.columns+` FROM drills WHERE project_id = ? AND deleted = 0
+		AND checkpoint_id = ? AND status <> ? ORDER BY created_at DESC, id DESC LIMIT 1`,
+		projectID, checkpointID, string(karbor.DrillRunning))
+	if err != nil || len(found) == 0 {
+		return nil, failed("reading the last drill of the checkpoint "+checkpointID, err)
+	}
+	last := lastDrill(found[0])
+	return &last, nil
+}
+
+func lastDrill(d karbor.Drill) karbor.LastDrill {
+	return karbor.LastDrill{DrillID: d.ID, At: d.UpdatedAt, Verdict: d.Verdict, Recovery: d.Recovery, Resources: d.Resources}
+}
+
+// insertDrill keeps a new drill, if no more than limit are to run in its project at a time;
+// a negative limit is none. Beyond it, it is karbor.OverLimit.
+func (s *Store) insertDrill(ctx context.Context, t *transaction, d *karbor.Drill, limit int64) error {
+	// Whoever else accepts one for the project waits here.
+	if _, err := s.lockUsage(ctx, t, d.ProjectID, QuotaCheckpoints); err != nil {
+		return err
+	}
+	running, err := one(ctx, t, scanInt, "SELECT COUNT(*) FROM drills WHERE project_id = ? AND deleted = 0 AND status = ?",
+		d.ProjectID, string(karbor.DrillRunning))
+	if err != nil {
+		return err
+	}
+	if limit >= 0 && running >= limit {
+		return karbor.Errorf(karbor.OverLimit, "the quota of drills does not suffice: %d may run at a time, and %d do", limit, running)
+	}
+	err = t.exec(ctx, `INSERT INTO drills (id, project_id, provider_id, checkpoint_id, plan_id, probes, mapping, status, verdict,
+		reason, recovery, resources, created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+		d.ID, d.ProjectID, d.ProviderID, d.CheckpointID, d.PlanID, document{d.Probes}, document{d.Mapping}, string(d.Status),
+		string(d.Verdict), d.Reason, d.Recovery.Microseconds(), document{d.Resources}, micros(d.CreatedAt), micros(d.UpdatedAt))
+	if isDuplicate(err) {
+		return karbor.Errorf(karbor.Conflict, "there is a drill %s already", d.ID)
+	}
+	return err
+}
+
+// Drilled is how a drill ended.
+type Drilled struct {
+	Status    karbor.DrillStatus
+	Verdict   karbor.DrillVerdict
+	Reason    string
+	Recovery  time.Duration
+	Resources map[string]karbor.DrilledResource
+	// Evidence is its signed record.
+	Evidence json.RawMessage
+}
+
+// endDrill keeps how a drill, which has the id of its operation, has ended.
+func endDrill(ctx context.Context, t *transaction, id string, d *Drilled, now int64) error {
+	err := t.exec(ctx, `UPDATE drills SET status = ?, verdict = ?, reason = ?, recovery = ?, resources = ?, evidence = ?,
+		updated_at = ? WHERE id = ?`, string(d.Status), string(d.Verdict), d.Reason, d.Recovery.Microseconds(),
+		document{d.Resources}, document{d.Evidence}, now, id)
+	if err != nil {
+		return err
+	}
+	return t.exec(ctx, "DELETE FROM drill_events WHERE drill_id = ?", id)
+}
+
+func scanDrill(rows *sql.Rows) (karbor.Drill, error) {
+	var d karbor.Drill
+	var recovery int64
+	err := rows.Scan(&d.ID, &d.ProjectID, &d.ProviderID, &d.CheckpointID, &d.PlanID, document{&d.Probes}, document{&d.Mapping},
+		(*string)(&d.Status), (*string)(&d.Verdict), &d.Reason, &recovery, document{&d.Resources},
+		timeColumn{&d.CreatedAt}, timeColumn{&d.UpdatedAt})
+	d.Recovery = time.Duration(recovery) * time.Microsecond
+	return d, err
+}
+
+// DrillEvent is something that happened in a drill to one resource: a hook or a probe.
+type DrillEvent struct {
+	// Position is the place of the resource in the operation's graph.
+	Position int
+	// Name is that of the hook, or "probe:" and that of the probe.
+	Name      string
+	StartedAt time.Time
+	// EndedAt is zero while it is not over.
+	EndedAt time.Time
+	// Result, Target, Origin and Reason are a probe's: what it found, of what, from where it
+	// looked, and why.
+	Result, Target, Origin, Reason string
+}
+
+// DrillEvents gives what has happened in a drill, in the order of the resources.
+func (s *Store) DrillEvents(ctx context.Context, id string) ([]DrillEvent, error) {
+	found, err := all(ctx, s.reader, func(rows *sql.Rows) (DrillEvent, error) {
+		var e DrillEvent
+		err := rows.Scan(&e.Position, &e.Name, timeColumn{&e.StartedAt}, timeColumn{&e.EndedAt}, &e.Result, &e.Target, &e.Origin, &e.Reason)
+		return e, err
+	}, `SELECT position, name, started_at, ended_at, result, target, origin, reason FROM drill_events WHERE drill_id = ?
+		ORDER BY position, started_at, name`, id)
+	return found, failed("reading what happened in the drill "+id, err)
+}
+
+var putDrillEvent = `INSERT INTO drill_events (drill_id, position, name, started_at, ended_at, result, target, origin, reason)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)` + upsert("drill_id, position, name", "ended_at", "result", "target", "origin", "reason")
+
+// PutDrillEvent keeps what happens in a drill. Of an event that is known the start stays:
+// what a crash has cut off began then.
+func (s *Store) PutDrillEvent(ctx context.Context, id string, e DrillEvent) error {
+	return s.write(ctx, "recording what happens in the drill "+id, func(t *transaction) error {
+		if err := claimed(ctx, t); err != nil {
+			return err
+		}
+		return t.exec(ctx, putDrillEvent, id, e.Position, e.Name, micros(e.StartedAt), microsOrNull(e.EndedAt), e.Result, e.Target, e.Origin, e.Reason)
+	})
+}

@@ -1,0 +1,184 @@
+package volumeglance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// attachment is how a volume hangs on the one server that has it.
+type attachment struct {
+	Server string `json:"server"`
+	Device string `json:"device"`
+	Tag    string `json:"tag,omitempty"`
+	// GoesAlong says that the volume is deleted with the server.
+	GoesAlong bool `json:"goes_along,omitempty"`
+	// Running says that the server ran, and is to run again.
+	Running bool `json:"running,omitempty"`
+}
+
+// attached looks how a volume in use is attached, if it can be detached for a while: to
+// one server, that does not boot from it, and runs or is stopped.
+func attached(ctx context.Context, call *protection.Call, v *volumes.Volume) (*attachment, error) {
+	if len(v.Attachments) != 1 {
+		return nil, karbor.Errorf(karbor.Conflict, "volume %s is attached to %d servers: detach it first", v.ID, len(v.Attachments))
+	}
+	id := v.Attachments[0].ServerID
+	s, err := openstack.Server(ctx, call.Cloud, id)
+	if err != nil {
+		return nil, err
+	}
+	compute, err := openstack.Compute(ctx, call.Cloud)
+	if err != nil {
+		return nil, err
+	}
+	var shown struct {
+		List []struct {
+			VolumeID  string  `json:"volumeId"`
+			Device    string  `json:"device"`
+			Tag       *string `json:"tag"`
+			GoesAlong bool    `json:"delete_on_termination"`
+		} `json:"volumeAttachments"`
+	}
+	if _, err := compute.Get(ctx, compute.ServiceURL("servers", id, "os-volume_attachments"), &shown, nil); err != nil {
+		return nil, openstack.Explain(err, "listing the volumes of server %s", id)
+	}
+	a := &attachment{Server: id, Running: s.Status == "ACTIVE"}
+	for _, one := range shown.List {
+		if one.VolumeID == v.ID {
+			a.Device, a.GoesAlong = one.Device, one.GoesAlong
+			if one.Tag != nil {
+				a.Tag = *one.Tag
+			}
+		}
+	}
+	// Nova tells the root device to administrators only; it is the first one.
+	if len(s.Image) == 0 && strings.HasSuffix(strings.TrimRight(a.Device, "0123456789"), "da") {
+		return nil, karbor.Errorf(karbor.Conflict, "server %s boots from volume %s, which no cloud detaches: restore the server to a new one", id, v.ID)
+	}
+	if s.Status != "ACTIVE" && s.Status != "SHUTOFF" {
+		return nil, karbor.Errorf(karbor.Conflict, "volume %s is attached to server %s, which is %s: start or stop the server, or detach the volume", v.ID, id, s.Status)
+	}
+	return a, nil
+}
+
+// power starts or stops the server, unless it is as wanted: ACTIVE or SHUTOFF.
+func (r *room) power(ctx context.Context, call *protection.Call, a *attachment, want string) error {
+	compute, err := openstack.Compute(ctx, call.Cloud)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	defer cancel()
+	action := map[string]string{"ACTIVE": "os-start", "SHUTOFF": "os-stop"}[want]
+	asked := false
+	return openstack.Poll(ctx, fmt.Sprintf("server %s to become %s", a.Server, want), r.options.PollInterval, func(ctx context.Context) (bool, error) {
+		s, err := openstack.Server(ctx, call.Cloud, a.Server)
+		if err != nil {
+			return false, err
+		}
+		switch {
+		case s.Status == want:
+			return true, nil
+		case s.Status == "ERROR":
+			return false, karbor.Errorf(karbor.Conflict, "server %s went into error", a.Server)
+		case asked:
+			return false, nil
+		}
+		err = post(ctx, compute, compute.ServiceURL("servers", a.Server, "action"), map[string]any{action: nil})
+		if err := openstack.Explain(err, "asking for %s of server %s", action, a.Server); err != nil {
+			if karbor.KindOf(err) == karbor.Conflict { // another has asked for it
+				return false, nil
+			}
+			return false, err
+		}
+		asked = true
+		return false, nil
+	})
+}
+
+// detach takes the volume off its server, and waits until it is free.
+func (r *room) detach(ctx context.Context, c clients, call *protection.Call, a *attachment) error {
+	compute, err := openstack.Compute(ctx, call.Cloud)
+	if err != nil {
+		return err
+	}
+	asked := false
+	return r.awaitOriginal(ctx, c.volume, call, "to be detached", func(v *volumes.Volume) (bool, error) {
+		switch {
+		case v.Status == "available" || v.Status == "error":
+			return true, nil
+		case v.Status != "in-use" || asked:
+			return false, nil
+		}
+		_, err := compute.Delete(ctx, compute.ServiceURL("servers", a.Server, "os-volume_attachments", v.ID),
+			&gophercloud.RequestOpts{OkCodes: []int{http.StatusAccepted}})
+		asked = err == nil
+		if openstack.IsNotFound(err) {
+			return false, nil
+		}
+		return false, openstack.Explain(err, "detaching volume %s from server %s", v.ID, a.Server)
+	})
+}
+
+// attach puts the volume back on its server, at its device.
+func (r *room) attach(ctx context.Context, c clients, call *protection.Call, a *attachment) error {
+	compute, err := openstack.Compute(ctx, call.Cloud)
+	if err != nil {
+		return err
+	}
+	request := map[string]any{"volumeId": call.Node.ID, "delete_on_termination": a.GoesAlong}
+	if a.Device != "" {
+		request["device"] = a.Device
+	}
+	if a.Tag != "" {
+		request["tag"] = a.Tag
+	}
+	asked := false
+	return r.awaitOriginal(ctx, c.volume, call, "to be attached again", func(v *volumes.Volume) (bool, error) {
+		switch {
+		case v.Status == "in-use":
+			return true, nil
+		case v.Status == "error":
+			return false, karbor.Errorf(karbor.Conflict, "volume %s went into error", v.ID)
+		case v.Status != "available" || asked:
+			return false, nil
+		}
+		err := post(ctx, compute, compute.ServiceURL("servers", a.Server, "os-volume_attachments"), map[string]any{"volumeAttachment": request})
+		asked = err == nil
+		return false, openstack.Explain(err, "attaching volume %s to server %s again", v.ID, a.Server)
+	})
+}
+
+// awaitOriginal looks at the original until ready is content with it.
+func (r *room) awaitOriginal(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, what string,
+	ready func(*volumes.Volume) (bool, error),
+) error {
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	defer cancel()
+	return openstack.Poll(ctx, "volume "+call.Node.ID+" "+what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
+		v, err := volumes.Get(ctx, client, call.Node.ID).Extract()
+		if err != nil {
+			return false, openstack.Explain(err, "reading volume %s", call.Node.ID)
+		}
+		return ready(v)
+	})
+}
+
+// post sends a request whose answer does not matter.
+func post(ctx context.Context, client *gophercloud.ServiceClient, address string, body any) error {
+	response, err := client.Post(ctx, address, body, nil, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusAccepted, http.StatusNoContent}})
+	if err != nil {
+		return err
+	}
+	return errors.Join(response.Body.Close())
+}

@@ -1,0 +1,30 @@
+package volumeglance
+
+import (
+	"context"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// mark gives an image that was uploaded from a volume the tags that the upload could not.
+// A cloud may keep tenants from setting properties, and the image may be gone: it is of
+// use only to who looks for what is left, so that no refusal is an error.
+func mark(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) error {
+	if call.Installation == "" {
+		return nil
+	}
+	var options images.UpdateOpts
+	for name, value := range call.TemporaryTags() {
+		options = append(options, images.UpdateImageProperty{Op: images.AddOp, Name: name, Value: value})
+	}
+	err := images.Update(ctx, client, id, options).Err
+	if err != nil && (ctx.Err() != nil || karbor.IsTransient(openstack.Explain(err, "marking image %s", id))) {
+		return openstack.Explain(err, "marking image %s, made for volume %s", id, call.Node.ID)
+	}
+	return nil
+}
