@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 REQUESTS ?= 1000000
 
 .PHONY: help build man test check lint vet race bench bench-api bench-peers bench-saturation bench-endurance demo demo-proof demo-selftest demo-crash demo-openstack \
-	test-compat model test-bank-faults test-crash openstack-up openstack-down test-openstack test-databases test-triggers soak-schedules test-banks test-temporal bench-banks bench-index fuzz clean
+	test-compat model test-bank-faults test-crash openstack-up openstack-down test-openstack test-databases test-triggers soak-schedules bench-schedules test-banks test-temporal bench-flows bench-banks bench-index fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +42,12 @@ test-triggers: ## thousands of random crontabs and events beside Debian's cronit
 SEED ?= 1
 HOURS ?= 24
 
-soak-schedules: ## two operation engines in fake time, killed at random, and three planted bugs; SEED=n HOURS=n
+soak-schedules: ## two operation engines in fake time, killed at random, and four planted bugs; SEED=n HOURS=n
 	go test -count=1 -v -timeout 60m ./internal/operationengine -run Soak -seed $(SEED) -hours $(HOURS)
+
+bench-schedules: ## 10,000 scheduled operations on one tick, a start with 100,000 triggers, the next time of each kind of pattern (2 minutes)
+	go test -run "^$$" -bench "OneTick|ManyTriggers" -benchtime 1x -timeout 10m ./internal/operationengine
+	go test -run "^$$" -bench "Next/" -benchtime 5000x ./internal/trigger
 
 PEERS ?=
 
@@ -54,6 +58,13 @@ ENTRIES ?= 170000000
 
 bench-index: ## the index of a repository of 10 TiB of unique data: memory, cost of a look-up (half an hour, 20 GB of disk); ENTRIES=n for fewer
 	go test -run "^$$" -bench Index -benchtime 100000x -timeout 180m -v ./internal/repository/index -entries $(ENTRIES)
+
+FLOWS ?=
+
+bench-flows: ## CPU, flows a minute and memory on both engines, take-over, a plan of 5,000 resources (15 minutes; a quiet machine); FLOWS="-checkpoints 100 -nodes 500" for less
+	cd test/temporal && CGO_ENABLED=0 go build -o $(CURDIR)/$(BIN)/temporal-server .
+	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server go test -count=1 -v -timeout 60m -tags "temporal figures" -run FiguresOfFlows ./test/scaleout $(FLOWS) | grep -E '^(---|ok|FAIL)|\|'
+	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server go test -tags temporal -run '^$$' -bench LargeFlow -benchtime 1x -timeout 30m ./internal/workflow/temporal
 
 bench-banks: ## packs over a line of 100 MB/s with 20 ms latency, to a real S3 server
 	go test -tags banks -run "^$$" -bench Packs -benchtime 1x ./bank/s3
@@ -100,7 +111,7 @@ demo-selftest: build ## plant a wrong byte and wrong properties; the demo must s
 demo-crash: build ## the demo with karbord killed in mid-protect and in mid-restore
 	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor --crash
 
-demo-proof: build ## a bit of the bank turned over, then the bank removed: the copy in another bank serves (2 minutes)
+demo-proof: build ## a drill with its record, and a forged one; then a bit of the bank turned over, and the bank removed: the copy serves (4 minutes)
 	go run ./test/demo --karbord $(BIN)/karbord --karbor $(BIN)/karbor --proof
 
 test-compat: ## Debian's clients and policy engine as judges (python3-openstackclient, -karborclient, -oslo.policy)

@@ -16,10 +16,12 @@ const (
 	// that a schedule made and that are beyond the definition's limits.
 	ScheduledRetention ScheduledOperationType = "retention_protect"
 	// ScheduledVerify verifies some checkpoints, one after another. Microversion 1.5, as
-	// ScheduledCopy.
+	// those below.
 	ScheduledVerify ScheduledOperationType = "verify"
 	// ScheduledCopy copies the checkpoints of the plan that are not copied yet.
 	ScheduledCopy ScheduledOperationType = "copy"
+	// ScheduledDrill makes restore drills of some checkpoints, one after another.
+	ScheduledDrill ScheduledOperationType = "drill"
 )
 
 // SelectionOrder says which checkpoints a scheduled operation takes first.
@@ -28,16 +30,19 @@ type SelectionOrder string
 // The orders.
 const (
 	// OldestVerified takes those first of which nobody has begun a verification for the
-	// longest time; those that never were verified before all. It is the default.
+	// longest time; those that never were verified before all. It is the default of a
+	// verification.
 	OldestVerified SelectionOrder = "longest_unverified"
-	// NewestFirst takes the newest first.
+	// OldestDrilled is the same of drills.
+	OldestDrilled SelectionOrder = "longest_undrilled"
+	// NewestFirst takes the newest first. It is the default of a drill.
 	NewestFirst SelectionOrder = "newest"
 )
 
 // Selection says which checkpoints one run of a scheduled operation works on. One of
 // Share and Checkpoints is set, or neither, which stands for one checkpoint.
 type Selection struct {
-	// Order is OldestVerified if empty.
+	// Order is the default of the type if empty.
 	Order SelectionOrder
 	// Share is a part of those that there are, in per cent, rounded up.
 	Share int
@@ -49,7 +54,7 @@ type Selection struct {
 // the form of the wire contract: numbers are written as texts, and read from
 // texts or numbers. What is zero is left out.
 type OperationDefinition struct {
-	// PlanID is "" for a verification of all checkpoints that the project has at the
+	// PlanID is "" for a verification or a drill of all checkpoints that the project has at the
 	// provider.
 	PlanID     string
 	ProviderID string
@@ -60,7 +65,7 @@ type OperationDefinition struct {
 	// Keep and Manual are as in RetentionRules. Microversion 1.4.
 	Keep   KeepRules
 	Manual bool
-	// Selection says what a verification works on, and Depth how deep it looks: "quick",
+	// Selection says what a verification or a drill works on, and Depth how deep it looks: "quick",
 	// "stored" or "full", or "" for what the provider's plug-ins do by themselves.
 	// Microversion 1.5, as all below.
 	Selection Selection
@@ -69,6 +74,8 @@ type OperationDefinition struct {
 	Targets []string
 	// CheckpointIDs, if any, are the only checkpoints that it copies.
 	CheckpointIDs []string
+	// Probes are what a drill looks at; nil stands for DefaultDrillProbes.
+	Probes *DrillProbes
 }
 
 // definitionDocument is OperationDefinition as JSON.
@@ -90,6 +97,7 @@ type definitionDocument struct {
 	Depth             string         `json:"depth,omitempty"`
 	Targets           []string       `json:"targets,omitempty"`
 	CheckpointIDs     []string       `json:"checkpoint_ids,omitempty"`
+	Probes            *DrillProbes   `json:"probes,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -98,7 +106,7 @@ func (d OperationDefinition) MarshalJSON() ([]byte, error) {
 	return json.Marshal(definitionDocument{
 		d.PlanID, d.ProviderID, number(d.MaxBackups), number(d.RetentionDuration),
 		number(k.Hourly), number(k.Daily), number(k.Weekly), number(k.Monthly), number(k.Yearly), number(k.Minimum), truth(d.Manual),
-		d.Selection.Order, number(d.Selection.Share), number(d.Selection.Checkpoints), d.Depth, d.Targets, d.CheckpointIDs,
+		d.Selection.Order, number(d.Selection.Share), number(d.Selection.Checkpoints), d.Depth, d.Targets, d.CheckpointIDs, d.Probes,
 	})
 }
 
@@ -118,7 +126,7 @@ func (d *OperationDefinition) UnmarshalJSON(text []byte) error {
 		},
 		Manual:    bool(doc.IncludeManual),
 		Selection: Selection{Order: doc.Order, Share: int(doc.Share), Checkpoints: int(doc.Checkpoints)},
-		Depth:     doc.Depth, Targets: doc.Targets, CheckpointIDs: doc.CheckpointIDs,
+		Depth:     doc.Depth, Targets: doc.Targets, CheckpointIDs: doc.CheckpointIDs, Probes: doc.Probes,
 	}
 	return nil
 }

@@ -63,6 +63,10 @@ func TestOperationDefinitionKeepsTheFormOfTheWire(t *testing.T) {
 		`{"plan_id":"p","provider_id":"b","checkpoints":"3","targets":["far"],"checkpoint_ids":["c"]}`: {
 			PlanID: "p", ProviderID: "b", Selection: Selection{Checkpoints: 3}, Targets: []string{"far"}, CheckpointIDs: []string{"c"},
 		},
+		`{"provider_id":"b","order":"longest_undrilled","probes":{"active":{},"volume":{"digest":false},"port":{"port":22,"timeout":300}}}`: {
+			ProviderID: "b", Selection: Selection{Order: OldestDrilled},
+			Probes: &DrillProbes{Active: &ActiveProbe{}, Volume: &VolumeProbe{}, Port: &PortProbe{Port: 22, Timeout: 300}},
+		},
 	} {
 		var d OperationDefinition
 		if err := json.Unmarshal([]byte(text), &d); err != nil {
@@ -73,6 +77,10 @@ func TestOperationDefinitionKeepsTheFormOfTheWire(t *testing.T) {
 		}
 	}
 	var d OperationDefinition
+	usual := DefaultDrillProbes()
+	if err := json.Unmarshal([]byte(`{"probes": {"active": {}, "console": {}, "volume": {}, "port": null}}`), &d); err != nil || !cmp.Equal(d.Probes, &usual) {
+		t.Errorf("what is missing of probes is %+v, %v", d.Probes, err)
+	}
 	if err := json.Unmarshal([]byte(`{"max_backups": 7, "retention_duration": null}`), &d); err != nil || d.MaxBackups != 7 {
 		t.Errorf("a number and a null: %+v, %v", d, err)
 	}

@@ -70,10 +70,12 @@ type Client struct {
 	OperationLogs          *OperationLogs
 	ApplicationCredentials *ApplicationCredentials
 	Verifications          *Verifications
+	Drills                 *Drills
 	Copies                 *Copies
 	Quotas                 *Quotas
 	QuotaClasses           *QuotaClasses
 	Triggers               *Triggers
+	MappingProfiles        *MappingProfiles
 	ScheduledOperations    *ScheduledOperations
 	Services               *Services
 	Operations             *Operations
@@ -107,10 +109,12 @@ func New(o Options) (*Client, error) {
 	c.OperationLogs = &OperationLogs{c}
 	c.ApplicationCredentials = &ApplicationCredentials{c}
 	c.Verifications = &Verifications{c}
+	c.Drills = &Drills{c}
 	c.Copies = &Copies{c}
 	c.Quotas = &Quotas{c}
 	c.QuotaClasses = &QuotaClasses{c}
 	c.Triggers = &Triggers{c}
+	c.MappingProfiles = &MappingProfiles{c}
 	c.ScheduledOperations = &ScheduledOperations{c}
 	c.Services = &Services{c}
 	c.Operations = &Operations{c}

@@ -26,6 +26,15 @@ type LastVerified struct {
 	Result karbor.VerificationStatus `json:"result"`
 }
 
+// BankLock says how a bank has locked what a checkpoint needs. Until is empty if not all of it
+// was ever locked, Reason says why the last try has failed.
+type BankLock struct {
+	Until   Timestamp `json:"until"`
+	Objects int       `json:"objects"`
+	Reason  *string   `json:"reason"`
+	TriedAt Timestamp `json:"tried_at"`
+}
+
 // Keeping says how a checkpoint is kept. Microversion 1.4.
 type Keeping struct {
 	// Hold is nil for one that is not held.

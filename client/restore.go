@@ -37,6 +37,10 @@ type Restore struct {
 	Dependents karbor.DependentsChoice `json:"dependents,omitempty"`
 	Mapping    map[string]any          `json:"mapping,omitempty"`
 	Stages     []karbor.RestoreStage   `json:"stages,omitempty"`
+	// InPlace says that the originals were overwritten, and SafetyCheckpointID names the
+	// checkpoint of them as they were before. Microversion 1.5.
+	InPlace            bool   `json:"in_place,omitempty"`
+	SafetyCheckpointID string `json:"safety_checkpoint_id,omitempty"`
 	// CreatedAt is when it was asked for. Microversion 1.1.
 	CreatedAt Timestamp `json:"created_at,omitempty"`
 }
@@ -64,6 +68,9 @@ type RestoreRequest struct {
 	// KeepOnFailure has what is restored stay when the restore fails elsewhere; else it
 	// is removed again. Microversion 1.3.
 	KeepOnFailure bool
+	// Profile is the id of a mapping profile, over which Choices.Mapping goes; "" for none.
+	// Microversion 1.5.
+	Profile string
 	// Choices say what is restored, and how. Microversion 1.4.
 	Choices karbor.RestoreChoices
 }
@@ -111,6 +118,12 @@ func (r RestoreRequest) body() map[string]any {
 	}
 	if len(r.Choices.Stages) > 0 {
 		restore["stages"] = r.Choices.Stages
+	}
+	if r.Profile != "" {
+		restore["profile"] = r.Profile
+	}
+	if r.Choices.InPlace {
+		restore["in_place"] = true
 	}
 	if r.Choices.Dependents != "" {
 		restore["dependents"] = r.Choices.Dependents

@@ -18,6 +18,9 @@ type DrillNetwork struct {
 	Subnets  []DrillSubnet
 	// Groups are the ids of the security groups that interfaces on it are in.
 	Groups []string
+	// Open says that an interface on it has no port security, so that no security group holds
+	// back what it sends.
+	Open bool
 }
 
 // DrillSubnet is a subnet of an original's. What is not known of it is empty.

@@ -20,8 +20,19 @@ func (c *Call) Name() string {
 func OwnerMark(owner string) string { return "karbor-" + owner }
 
 // Tags are the metadata that tag what the call's hooks create for its node. The
-// resource of a node in a role is named "id@role", as in the node's key.
+// resource of a node in a role is named "id@role", as in the node's key. In a drill, they are
+// the TemporaryTags, and DrillTag.
 func (c *Call) Tags() map[string]string {
+	if c.Drill {
+		tags := c.TemporaryTags()
+		tags[DrillTag] = "true"
+		return tags
+	}
+	return c.ownTags()
+}
+
+// ownTags are those by which a thing is found again.
+func (c *Call) ownTags() map[string]string {
 	resource := c.Node.ID
 	if c.Node.Role != "" {
 		resource += "@" + c.Node.Role
@@ -33,7 +44,7 @@ func (c *Call) Tags() map[string]string {
 // beside them, whose it is. Should all that knows of it be lost, the service may remove
 // it by them; so nothing that a checkpoint keeps, or that a restore is to leave, has them.
 func (c *Call) TemporaryTags() map[string]string {
-	tags := c.Tags()
+	tags := c.ownTags()
 	if c.Installation != "" {
 		tags[TemporaryTag] = c.Installation
 		tags[ProviderTag] = c.ProviderID
@@ -43,7 +54,7 @@ func (c *Call) TemporaryTags() map[string]string {
 
 // Tagged reports whether metadata holds the tags of this call's node.
 func (c *Call) Tagged(metadata map[string]string) bool {
-	for k, v := range c.Tags() {
+	for k, v := range c.ownTags() {
 		if metadata[k] != v {
 			return false
 		}

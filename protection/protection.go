@@ -67,6 +67,14 @@ type Hooks struct {
 	// transition, it returns a transient error, and runs again; so it does as long
 	// as the cloud may still make something that it was asked for (Intents).
 	Undo Hook
+	// Resume, in a restore in place (InPlace), runs after the Undo hooks of all resources, whatever
+	// came of them: what uses several of the originals may begin to use them again.
+	Resume Hook
+	// Sweep, in a restore in place (InPlace), takes the place of Undo where that has failed and
+	// the operation has ended: the original is in its tenant's hands again, and nothing may
+	// change it any more. It removes what is of no use to him, and leaves what still holds
+	// his bytes. It is tried for days, as Undo is in other operations.
+	Sweep Hook
 	// Preflight, in a restore, tells what the hooks would come across, and what they
 	// would use. It changes nothing: neither in the cloud nor in the call's records,
 	// which are empty. A node of the call's graph will be restored, and has no new id
@@ -89,6 +97,9 @@ const (
 	// the operation ends; ProviderTag the id of the provider that it works for.
 	TemporaryTag = "karbor_temporary"
 	ProviderTag  = "karbor_provider_id"
+	// DrillTag marks, beside these, what a restore drill makes: it may be anything that a
+	// restore makes, so nobody removes it by its tags alone.
+	DrillTag = "karbor_drill"
 )
 
 // Call is all that a hook gets. One call belongs to one run of one hook.
@@ -100,6 +111,8 @@ type Call struct {
 	// Installation names the Karbor that the call is of, and ProviderID the provider, for
 	// TemporaryTags; "" where nobody looks for what is left.
 	Installation, ProviderID string
+	// Drill says that all that is made goes before the operation ends.
+	Drill bool
 	// CheckpointID is the checkpoint that is made, restored or deleted.
 	CheckpointID string
 	// Graph is the checkpoint's, Node this resource's node in it.
@@ -129,6 +142,9 @@ type Call struct {
 	// Progress reports bytes moved and bytes in all (0: not known). It is cheap:
 	// call it as often as you like.
 	Progress func(done, total int64)
+	// Waiting tells the tenant what the hook waits for, in one sentence, and "" when it
+	// goes on. Nil where nobody listens.
+	Waiting func(sentence string)
 	// NotKept reports, for the tenant, something of the resource that could not
 	// be brought back, in one sentence.
 	NotKept func(sentence string)

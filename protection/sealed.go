@@ -1,5 +1,9 @@
 package protection
 
+// KeyDocument is the key of a document that must never lie in the clear, whatever anybody
+// allows: it holds the key of a resource's own encryption.
+const KeyDocument = "encryption_key"
+
 // Sealable are Documents that may lie sealed in the bank: under a key that the bank does
 // not hold.
 type Sealable interface {

@@ -69,20 +69,6 @@ func Run(t *testing.T, open func(t *testing.T) bank.Bank) {
 	}
 }
 
-// put writes an object and fails the test if it can't.
-func put(t *testing.T, b bank.Bank, key, text string) {
-	t.Helper()
-	if err := b.Put(t.Context(), key, strings.NewReader(text), int64(len(text))); err != nil {
-		t.Fatalf("put %s: %v", key, err)
-	}
-}
-
-// get reads a whole object.
-func get(t *testing.T, b bank.Bank, key string) string {
-	t.Helper()
-	return getRange(t, b, key, 0, -1)
-}
-
 func getRange(t *testing.T, b bank.Bank, key string, offset, length int64) string {
 	t.Helper()
 	body, err := b.Get(t.Context(), key, offset, length)
@@ -150,8 +136,8 @@ func takesTheLongestKeys(t *testing.T, b bank.Bank) {
 	part := strings.Repeat("x", bank.MaxPart)
 	long := strings.Join([]string{part, part, part, part}, "/")[:bank.MaxKey]
 	for _, key := range []string{long, part, "A/z_Z.0-9@b/...", ".hidden", "-", "@", "_"} {
-		put(t, b, key, key)
-		if got := get(t, b, key); got != key {
+		Store(t, b, key, key)
+		if got := Load(t, b, key); got != key {
 			t.Errorf("%s holds %q", key, got)
 		}
 	}
@@ -166,8 +152,8 @@ func givesBackWhatWasPut(t *testing.T, b bank.Bank) {
 		every[i] = byte(i)
 	}
 	for key, text := range map[string]string{"empty": "", "a/one": "1", "all/bytes": string(every), "big": strings.Repeat("0123456789abcdef", 1<<16)} {
-		put(t, b, key, text)
-		if got := get(t, b, key); got != text {
+		Store(t, b, key, text)
+		if got := Load(t, b, key); got != text {
 			t.Errorf("%s: %d bytes come back, other than the %d put", key, len(got), len(text))
 		}
 	}
@@ -175,8 +161,8 @@ func givesBackWhatWasPut(t *testing.T, b bank.Bank) {
 
 func putReplaces(t *testing.T, b bank.Bank) {
 	for _, text := range []string{"a long first text", "short", "", "again"} {
-		put(t, b, "key", text)
-		if got := get(t, b, "key"); got != text {
+		Store(t, b, "key", text)
+		if got := Load(t, b, "key"); got != text {
 			t.Errorf("holds %q, want %q", got, text)
 		}
 	}
@@ -207,14 +193,14 @@ func putTakesAnyReader(t *testing.T, b bank.Bank) {
 		if err := b.Put(t.Context(), name, body, 5); err != nil {
 			t.Fatalf("put from %s: %v", name, err)
 		}
-		if got := get(t, b, name); got != "hello" {
+		if got := Load(t, b, name); got != "hello" {
 			t.Errorf("from %s: %q", name, got)
 		}
 	}
 }
 
 func sizeMismatchWritesNothing(t *testing.T, b bank.Bank) {
-	put(t, b, "old", "old")
+	Store(t, b, "old", "old")
 	for _, body := range []string{"", "x", "12345", "1234567", strings.Repeat("x", 1<<20)} {
 		for _, wrap := range []func(string) io.Reader{
 			func(s string) io.Reader { return strings.NewReader(s) },
@@ -230,14 +216,14 @@ func sizeMismatchWritesNothing(t *testing.T, b bank.Bank) {
 	}
 	wantKind(t, b.Put(t.Context(), "new", strings.NewReader("x"), 0), karbor.Invalid, "a byte announced as none")
 	wantKind(t, b.Put(t.Context(), "new", strings.NewReader("x"), -1), karbor.Invalid, "a negative size")
-	if got := get(t, b, "old"); got != "old" {
+	if got := Load(t, b, "old"); got != "old" {
 		t.Errorf("the old object holds %q", got)
 	}
 	wantMissing(t, b, "new")
 }
 
 func failingBodyWritesNothing(t *testing.T, b bank.Bank) {
-	put(t, b, "old", "old")
+	Store(t, b, "old", "old")
 	broken := errors.New("the source broke")
 	for _, after := range []int64{0, 1, 5, 100_000} {
 		body := func() io.Reader {
@@ -253,7 +239,7 @@ func failingBodyWritesNothing(t *testing.T, b bank.Bank) {
 			}
 		}
 	}
-	if got := get(t, b, "old"); got != "old" {
+	if got := Load(t, b, "old"); got != "old" {
 		t.Errorf("the old object holds %q", got)
 	}
 	wantMissing(t, b, "new")
@@ -264,10 +250,10 @@ func createRefusesAnExistingKey(t *testing.T, b bank.Bank) {
 		t.Fatal(err)
 	}
 	wantKind(t, b.Create(t.Context(), "a/key", strings.NewReader("later"), 5), karbor.Conflict, "second create")
-	put(t, b, "put", "first")
+	Store(t, b, "put", "first")
 	wantKind(t, b.Create(t.Context(), "put", strings.NewReader(""), 0), karbor.Conflict, "create after put")
 	for _, key := range []string{"a/key", "put"} {
-		if got := get(t, b, key); got != "first" {
+		if got := Load(t, b, key); got != "first" {
 			t.Errorf("%s holds %q", key, got)
 		}
 	}
@@ -284,7 +270,7 @@ func clockGoesForward(t *testing.T, b bank.Bank) {
 			t.Errorf("after %v comes %v", last, now)
 		}
 		last = now
-		put(t, b, "clock", strconv.Itoa(i))
+		Store(t, b, "clock", strconv.Itoa(i))
 		info, err := b.Stat(t.Context(), "clock")
 		if err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 // one says that it does not.
 func locksWhatItIsToldTo(t *testing.T, b bank.Bank) {
 	const key = "v1/repositories/d/packs/aa/pack"
-	put(t, b, key, "text")
+	Store(t, b, key, "text")
 	now, err := b.Now(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func locksWhatItIsToldTo(t *testing.T, b bank.Bank) {
 	if err := b.Put(t.Context(), key, strings.NewReader("other"), 5); karbor.KindOf(err) != karbor.Conflict || err == nil {
 		t.Errorf("replacing what is locked: %v", err)
 	}
-	if got := get(t, b, key); got != "text" {
+	if got := Load(t, b, key); got != "text" {
 		t.Errorf("it holds %q", got)
 	}
 	for key, want := range map[string]karbor.Kind{

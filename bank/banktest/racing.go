@@ -40,14 +40,14 @@ func oneOfRacingCreatesWins(t *testing.T, b bank.Bank) {
 		if n := won.Load(); n < 1 || b.Traits().AtomicCreate && n != 1 {
 			t.Errorf("%d racers of %d won", n, racers)
 		}
-		if text := get(t, b, key); text != strings.Repeat(text[:1], 100) {
+		if text := Load(t, b, key); text != strings.Repeat(text[:1], 100) {
 			t.Errorf("holds a mixture: %s", text)
 		}
 	}
 }
 
 func deleteIsIdempotent(t *testing.T, b bank.Bank) {
-	put(t, b, "a/b", "x")
+	Store(t, b, "a/b", "x")
 	for range 3 {
 		for _, key := range []string{"a/b", "never", "a/b/c", "a"} {
 			if err := b.Delete(t.Context(), key); err != nil {
@@ -63,7 +63,7 @@ func deletedKeyCanBeUsedAgain(t *testing.T, b bank.Bank) {
 		if err := b.Create(t.Context(), "a/b/c", strings.NewReader(text), int64(len(text))); err != nil {
 			t.Fatal(err)
 		}
-		if got := get(t, b, "a/b/c"); got != text {
+		if got := Load(t, b, "a/b/c"); got != text {
 			t.Errorf("holds %q, want %q", got, text)
 		}
 		if err := b.Delete(t.Context(), "a/b/c"); err != nil {
@@ -75,7 +75,7 @@ func deletedKeyCanBeUsedAgain(t *testing.T, b bank.Bank) {
 func readersNeverSeeAPart(t *testing.T, b bank.Bank) {
 	const size = 200_000
 	text := func(i int) string { return strings.Repeat(string(rune('a'+i%26)), size) }
-	put(t, b, "key", text(0))
+	Store(t, b, "key", text(0))
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	for range 2 {
@@ -104,7 +104,7 @@ func readersNeverSeeAPart(t *testing.T, b bank.Bank) {
 		})
 	}
 	for i := range 30 {
-		put(t, b, "key", text(i))
+		Store(t, b, "key", text(i))
 	}
 	close(done)
 	wg.Wait()
@@ -112,7 +112,7 @@ func readersNeverSeeAPart(t *testing.T, b bank.Bank) {
 
 func openReaderSeesOneObject(t *testing.T, b bank.Bank) {
 	const size = 300_000
-	put(t, b, "key", strings.Repeat("a", size))
+	Store(t, b, "key", strings.Repeat("a", size))
 	body, err := b.Get(t.Context(), "key", 0, -1)
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +121,7 @@ func openReaderSeesOneObject(t *testing.T, b bank.Bank) {
 	if _, err := io.ReadFull(body, first); err != nil {
 		t.Fatal(err)
 	}
-	put(t, b, "key", strings.Repeat("b", size))
+	Store(t, b, "key", strings.Repeat("b", size))
 	rest, err := io.ReadAll(body)
 	if closeErr := body.Close(); closeErr != nil {
 		t.Error(closeErr)
@@ -161,7 +161,7 @@ func neighboursDoNotDisturb(t *testing.T, b bank.Bank) {
 }
 
 func endedContextStopsEveryMethod(t *testing.T, b bank.Bank) {
-	put(t, b, "key", "x")
+	Store(t, b, "key", "x")
 	ctx := ended(t)
 	_, getErr := b.Get(ctx, "key", 0, -1)
 	_, statErr := b.Stat(ctx, "key")
@@ -176,7 +176,7 @@ func endedContextStopsEveryMethod(t *testing.T, b bank.Bank) {
 		}
 	}
 	wantMissing(t, b, "new")
-	if got := get(t, b, "key"); got != "x" {
+	if got := Load(t, b, "key"); got != "x" {
 		t.Errorf("the object holds %q", got)
 	}
 }
@@ -203,7 +203,7 @@ func contextEndsAWriteAndARead(t *testing.T, b bank.Bank) {
 	}
 	wantMissing(t, b, "new")
 
-	put(t, b, "big", strings.Repeat("x", 8<<20))
+	Store(t, b, "big", strings.Repeat("x", 8<<20))
 	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
 	body, err := b.Get(ctx, "big", 0, -1)

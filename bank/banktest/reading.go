@@ -17,7 +17,7 @@ import (
 )
 
 func missingObjectIsNotFound(t *testing.T, b bank.Bank) {
-	put(t, b, "a/b", "x")
+	Store(t, b, "a/b", "x")
 	for _, key := range []string{"missing", "a", "a/b/c", "a/bc", "a/c", "x/y/z"} {
 		_, err := b.Get(t.Context(), key, 0, -1)
 		wantKind(t, err, karbor.NotFound, "get "+key)
@@ -28,8 +28,8 @@ func missingObjectIsNotFound(t *testing.T, b bank.Bank) {
 
 func getGivesRanges(t *testing.T, b bank.Bank) {
 	const text = "0123456789"
-	put(t, b, "key", text)
-	put(t, b, "empty", "")
+	Store(t, b, "key", text)
+	Store(t, b, "empty", "")
 	for _, test := range []struct {
 		offset, length int64
 		want           string
@@ -53,7 +53,7 @@ func statDescribes(t *testing.T, b bank.Bank) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, b, "a/key", "12345")
+	Store(t, b, "a/key", "12345")
 	info, err := b.Stat(t.Context(), "a/key")
 	if err != nil {
 		t.Fatal(err)
@@ -73,10 +73,10 @@ func statDescribes(t *testing.T, b bank.Bank) {
 func aKeyMayBeginAnother(t *testing.T, b bank.Bank) {
 	all := []string{"a", "a-b/c", "a.b/c", "a/b", "a/b/c", "a/b/c/d", "a@b/c", "ab"}
 	for _, key := range all {
-		put(t, b, key, "of "+key)
+		Store(t, b, key, "of "+key)
 	}
 	for _, key := range all {
-		if got := get(t, b, key); got != "of "+key {
+		if got := Load(t, b, key); got != "of "+key {
 			t.Errorf("%s holds %q", key, got)
 		}
 	}
@@ -110,7 +110,7 @@ func listGivesEveryObjectOnceInKeyOrder(t *testing.T, b bank.Bank) {
 	shuffled := slices.Clone(all)
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	for _, key := range shuffled {
-		put(t, b, key, key)
+		Store(t, b, key, key)
 	}
 	slices.Sort(all)
 	for _, limit := range []int{1, 2, 7, len(all) - 1, len(all), len(all) + 1, bank.MaxList} {
@@ -131,7 +131,7 @@ func listGivesEveryObjectOnceInKeyOrder(t *testing.T, b bank.Bank) {
 func listTakesAnyPrefixAndMarker(t *testing.T, b bank.Bank) {
 	all := orderKeys()
 	for _, key := range all {
-		put(t, b, key, "x")
+		Store(t, b, key, "x")
 	}
 	slices.Sort(all)
 	prefixes := []string{"", "a", "a/", "a/x", "a/x/", "a/x-", "a-", "a-/", "b", "a/x/y/z/", "..", "../", "/", "//", "a//", "=", "a=", "ä", "\xff", "a b", "./a", "a/../a", "a/."}
@@ -165,10 +165,10 @@ func listPagesThroughManyObjects(t *testing.T, b bank.Bank) {
 	var want []string
 	for i := range 2*bank.MaxList/4 + 3 {
 		key := fmt.Sprintf("many/%06d", i)
-		put(t, b, key, "")
+		Store(t, b, key, "")
 		want = append(want, key)
 	}
-	put(t, b, "manz", "")
+	Store(t, b, "manz", "")
 	var got []string
 	for marker := ""; ; marker = got[len(got)-1] {
 		page := keys(t, b, "many/", marker, 100)

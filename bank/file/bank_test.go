@@ -43,13 +43,6 @@ func openAt(t testing.TB, dir string) *file.Bank {
 	return b
 }
 
-func put(t *testing.T, b bank.Bank, key, text string) {
-	t.Helper()
-	if err := b.Put(t.Context(), key, strings.NewReader(text), int64(len(text))); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // tree gives the files and folders under dir; folders end in a slash.
 func tree(t *testing.T, dir string) []string {
 	t.Helper()
@@ -80,7 +73,7 @@ func TestObjectsLieWhereTheFormatSays(t *testing.T) {
 	b := openAt(t, dir)
 	defer func() { _ = b.Close() }()
 	for _, key := range []string{"a", "a/b", "a/b/c", "x@y/.z-_"} {
-		put(t, b, key, key)
+		banktest.Store(t, b, key, key)
 	}
 	want := []string{"=clock", "=reserve", "=tmp/", "a/", "a/b/", "a/b/c=", "a/b=", "a=", "x@y/", "x@y/.z-_="}
 	if diff := cmp.Diff(want, tree(t, dir)); diff != "" {
@@ -105,8 +98,8 @@ func TestEmptyFoldersGo(t *testing.T) {
 	dir := t.TempDir()
 	b := openAt(t, dir)
 	defer func() { _ = b.Close() }()
-	put(t, b, "a/b/c/d", "x")
-	put(t, b, "a/e", "x")
+	banktest.Store(t, b, "a/b/c/d", "x")
+	banktest.Store(t, b, "a/e", "x")
 	for _, key := range []string{"a/b/c/d", "a/e"} {
 		if err := b.Delete(t.Context(), key); err != nil {
 			t.Fatal(err)
@@ -120,7 +113,7 @@ func TestEmptyFoldersGo(t *testing.T) {
 func TestObjectsAreThereAfterReopening(t *testing.T) {
 	dir := t.TempDir()
 	b := openAt(t, dir)
-	put(t, b, "a/b", "text")
+	banktest.Store(t, b, "a/b", "text")
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +128,7 @@ func TestFailuresLeaveNoTemporaryFiles(t *testing.T) {
 	dir := t.TempDir()
 	b := openAt(t, dir)
 	defer func() { _ = b.Close() }()
-	put(t, b, "taken", "x")
+	banktest.Store(t, b, "taken", "x")
 	for _, err := range []error{
 		b.Create(t.Context(), "taken", strings.NewReader("y"), 1),
 		b.Put(t.Context(), "short", strings.NewReader("y"), 2),

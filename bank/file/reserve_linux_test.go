@@ -12,6 +12,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/bank/file"
 )
 
@@ -100,7 +101,7 @@ func TestFullBankHasRoomForUrgentWritesAndTakesNoOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		put(t, b, "small", "x")
+		banktest.Store(t, b, "small", "x")
 		if info, err := os.Stat(filepath.Join(dir, "=reserve")); err != nil || info.Size() != file.ReserveSize {
 			t.Errorf("with room again, the reserve is %v, %v", info, err)
 		}

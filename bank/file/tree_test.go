@@ -86,7 +86,7 @@ func testWhatIsNoObjectIsNotListed(t *testing.T, walk bool) {
 	if walk {
 		b.Walk()
 	}
-	put(t, b, "a", "x")
+	banktest.Store(t, b, "a", "x")
 	for link, target := range map[string]string{"twin": "folder", "b=": "a="} {
 		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)

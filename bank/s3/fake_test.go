@@ -251,6 +251,8 @@ func (f *fake) object(w http.ResponseWriter, r *http.Request, name string, body 
 		_, _ = fmt.Fprintf(w, "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>", id)
 	case q.Has("uploadId"):
 		f.upload(w, r, name, q.Get("uploadId"), body)
+	case q.Has("retention") && r.Method == http.MethodGet:
+		f.retention(w, name, q.Get("versionId"))
 	case q.Has("retention"):
 		f.retain(w, name, q.Get("versionId"), body)
 	case r.Method == http.MethodPut:
@@ -315,6 +317,17 @@ func (f *fake) upload(w http.ResponseWriter, r *http.Request, name, id string, b
 	}
 }
 
+// retention tells until when a version is locked.
+func (f *fake) retention(w http.ResponseWriter, name, id string) {
+	all := f.versions[name]
+	at := slices.IndexFunc(all, func(v stored) bool { return v.id == id })
+	if at < 0 || all[at].until.IsZero() {
+		fail(w, 404, "NoSuchObjectLockConfiguration")
+		return
+	}
+	_, _ = fmt.Fprintf(w, "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>%s</RetainUntilDate></Retention>", all[at].until.UTC().Format(time.RFC3339))
+}
+
 // retain locks a version, or lengthens its lock.
 func (f *fake) retain(w http.ResponseWriter, name, id string, body []byte) {
 	var asked struct{ RetainUntilDate time.Time }
@@ -371,7 +384,7 @@ func (f *fake) read(w http.ResponseWriter, r *http.Request, name, id string) {
 	v := all[at]
 	w.Header().Set("ETag", etag(v.data))
 	w.Header().Set("Content-Type", "application/octet-stream")
-	if !v.until.IsZero() {
+	if !v.until.IsZero() && at == len(all)-1 {
 		w.Header().Set("X-Amz-Object-Lock-Retain-Until-Date", v.until.Format(time.RFC3339))
 	}
 	if f.ignoresRanges {

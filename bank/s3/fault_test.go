@@ -13,43 +13,10 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/bank/s3"
 	"github.com/karbor/karbor/bank/wrap"
 )
-
-func put(t testing.TB, b bank.Bank, key, text string) {
-	t.Helper()
-	if err := b.Put(t.Context(), key, strings.NewReader(text), int64(len(text))); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func get(t testing.TB, b bank.Bank, key string) string {
-	t.Helper()
-	body, err := b.Get(t.Context(), key, 0, -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = body.Close() }()
-	text, err := io.ReadAll(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// calls are one call of each method that reaches the store.
-func calls(ctx context.Context, b bank.Bank) map[string]error {
-	_, getErr := b.Get(ctx, "a", 0, -1)
-	_, statErr := b.Stat(ctx, "a")
-	_, listErr := b.List(ctx, "", "", 10)
-	_, nowErr := b.Now(ctx)
-	return map[string]error{
-		"put": b.Put(ctx, "a", strings.NewReader("x"), 1), "create": b.Create(ctx, "a", strings.NewReader("x"), 1),
-		"get": getErr, "stat": statErr, "list": listErr, "now": nowErr, "delete": b.Delete(ctx, "a"),
-	}
-}
 
 func TestAnswersOfTheStoreHaveTheirKindsAndTellNoSecret(t *testing.T) {
 	for _, test := range []struct {
@@ -77,7 +44,7 @@ func TestAnswersOfTheStoreHaveTheirKindsAndTellNoSecret(t *testing.T) {
 			fail(w, test.status, test.code)
 			return true
 		})
-		for what, err := range calls(t.Context(), b) {
+		for what, err := range banktest.Calls(t.Context(), b) {
 			if err == nil {
 				t.Errorf("%s after %d %s succeeds", what, test.status, test.code)
 				continue
@@ -98,7 +65,7 @@ func TestOneFailureIsSeenByNobodyWhoRetries(t *testing.T) {
 	f := newFake(t)
 	retry := wrap.Options{Retry: wrap.RetryOptions{Attempts: 3, FirstPause: time.Millisecond, LongestPause: time.Millisecond}}
 	b := retry.Around(openBank(t, f.URL, fakeBucket, nil))
-	put(t, b, "a", "x")
+	banktest.Store(t, b, "a", "x")
 	var n atomic.Int64
 	f.setHook(func(w http.ResponseWriter, _ *http.Request, _ []byte) bool {
 		if n.Add(1)%2 == 1 {
@@ -107,7 +74,7 @@ func TestOneFailureIsSeenByNobodyWhoRetries(t *testing.T) {
 		}
 		return false
 	})
-	for what, err := range calls(t.Context(), b) {
+	for what, err := range banktest.Calls(t.Context(), b) {
 		if err != nil && (what != "create" || karbor.KindOf(err) != karbor.Conflict) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -132,7 +99,7 @@ func TestAnswerThatIsLostMakesNoLoserOfACreate(t *testing.T) {
 	if err := b.Create(t.Context(), "a", strings.NewReader("mine"), 4); err != nil {
 		t.Error(err)
 	}
-	if got := get(t, b, "a"); got != "mine" {
+	if got := banktest.Load(t, b, "a"); got != "mine" {
 		t.Errorf("holds %q", got)
 	}
 }
@@ -149,7 +116,7 @@ func TestCutBodyIsNoEnd(t *testing.T) {
 	f := newFake(t)
 	b := openBank(t, f.URL, fakeBucket, nil)
 	content := strings.Repeat("0123456789", 50_000)
-	put(t, b, "a", content)
+	banktest.Store(t, b, "a", content)
 	var cuts atomic.Int64
 	f.setHook(func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if r.Method != http.MethodGet || cuts.Add(1) > 3 {
@@ -177,7 +144,7 @@ func TestCutBodyIsNoEnd(t *testing.T) {
 	_ = body.Close()
 	cuts.Store(0)
 	retry := wrap.Options{Retry: wrap.RetryOptions{Attempts: 3, FirstPause: time.Millisecond, LongestPause: time.Millisecond}}
-	if got := get(t, retry.Around(b), "a"); got != content {
+	if got := banktest.Load(t, retry.Around(b), "a"); got != content {
 		t.Errorf("with retries %d bytes come", len(got))
 	}
 }
@@ -185,13 +152,13 @@ func TestCutBodyIsNoEnd(t *testing.T) {
 func TestReaderDoesNotGoOnInAnotherObject(t *testing.T) {
 	f := newFake(t)
 	b := openBank(t, f.URL, fakeBucket, nil)
-	put(t, b, "a", "the old one")
+	banktest.Store(t, b, "a", "the old one")
 	body, err := b.Get(t.Context(), "a", 0, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = body.Close() }()
-	put(t, b, "a", "the new one")
+	banktest.Store(t, b, "a", "the new one")
 	resumer, ok := body.(wrap.Resumer)
 	if !ok {
 		t.Fatal("the body can't be resumed")
@@ -204,7 +171,7 @@ func TestReaderDoesNotGoOnInAnotherObject(t *testing.T) {
 func TestCallWithoutProgressEnds(t *testing.T) {
 	f := newFake(t)
 	b := openBank(t, f.URL, fakeBucket, func(o *s3.Options) { o.IdleTimeout = time.Second })
-	put(t, b, "a", "x")
+	banktest.Store(t, b, "a", "x")
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	f.setHook(func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
@@ -265,7 +232,7 @@ func TestStoreThatDoesNotAnswerIsTransient(t *testing.T) {
 	f := newFake(t)
 	b := openBank(t, f.URL, fakeBucket, nil)
 	f.Close()
-	for what, err := range calls(t.Context(), b) {
+	for what, err := range banktest.Calls(t.Context(), b) {
 		if !karbor.IsTransient(err) {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -134,6 +134,23 @@ func (b *Bank) LockedUntil(ctx context.Context, key string) (time.Time, error) {
 	return b.retained(ctx, key, id)
 }
 
+// mayReplace gives an error of kind karbor.Conflict if an object is locked that was written
+// without a lock. It is asked before a new version covers the one that counts: some stores tell
+// nothing of that one's lock then.
+func (b *Bank) mayReplace(ctx context.Context, key string) error {
+	if b.traits.LockAhead == 0 || !bank.Lockable(key) {
+		return nil
+	}
+	id, err := b.counting(ctx, key)
+	if is(err, karbor.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return b.lockedBy(ctx, key, id)
+}
+
 // counting gives the version of an object that counts.
 func (b *Bank) counting(ctx context.Context, key string) (string, error) {
 	if id, ok := b.firsts.get(key); ok {
@@ -152,7 +169,7 @@ func (b *Bank) retained(ctx context.Context, key, id string) (time.Time, error) 
 	}
 	text := info.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date")
 	if text == "" {
-		return time.Time{}, nil
+		return b.retention(ctx, key, id)
 	}
 	until, err := time.Parse(time.RFC3339, text)
 	if err != nil {
@@ -161,16 +178,25 @@ func (b *Bank) retained(ctx context.Context, key, id string) (time.Time, error) 
 	return until.UTC(), nil
 }
 
+// retention asks for the retention of a version alone: some stores do not tell it along with
+// a version that a newer one covers.
+func (b *Bank) retention(ctx context.Context, key, id string) (time.Time, error) {
+	_, until, err := b.store.GetObjectRetention(ctx, b.bucket, b.names.Name(key), id)
+	if code := minio.ToErrorResponse(err).Code; code == "NoSuchObjectLockConfiguration" || code == "ObjectLockConfigurationNotFoundError" {
+		return time.Time{}, nil
+	}
+	if err != nil || until == nil {
+		return time.Time{}, explain(ctx, "asking until when "+key+" is locked", err)
+	}
+	return until.UTC(), nil
+}
+
 // lockedBy gives an error of kind karbor.Conflict if a version is locked.
-func (b *Bank) lockedBy(ctx context.Context, key, name, id string) error {
+func (b *Bank) lockedBy(ctx context.Context, key, id string) error {
 	if !b.traits.ObjectLock {
 		return nil
 	}
-	info, err := b.store.StatObject(ctx, b.bucket, name, minio.StatObjectOptions{VersionID: id})
-	if err != nil {
-		return nil
-	}
-	until, err := time.Parse(time.RFC3339, info.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"))
+	until, err := b.retained(ctx, key, id)
 	if err != nil {
 		return nil
 	}

@@ -35,7 +35,7 @@ func TestFirstVersionCountsAndDeleteMarkersDoNot(t *testing.T) {
 		f.versioned, f.ordersByFolder = true, byFolder
 		b := openBank(t, f.URL, fakeBucket, nil)
 		for _, key := range []string{"a", "a/b", "c"} {
-			put(t, b, key, "good "+key)
+			banktest.Store(t, b, key, "good "+key)
 		}
 		// Another process knows nothing of it.
 		fresh := openBank(t, f.URL, fakeBucket, nil)
@@ -43,7 +43,7 @@ func TestFirstVersionCountsAndDeleteMarkersDoNot(t *testing.T) {
 		steal(f, "a/b!", "much worse")
 		steal(f, "d!", "") // a later version of nothing is a first one, and its marker does not count
 		for _, b := range []bank.Bank{b, fresh} {
-			if got := get(t, b, "a/b"); got != "good a/b" {
+			if got := banktest.Load(t, b, "a/b"); got != "good a/b" {
 				t.Errorf("a/b holds %q", got)
 			}
 			if info, err := b.Stat(t.Context(), "a"); err != nil || info.Size != 6 {
@@ -61,7 +61,7 @@ func TestFirstVersionCountsAndDeleteMarkersDoNot(t *testing.T) {
 				t.Errorf("create over a delete marker: %v", err)
 			}
 		}
-		if got := get(t, b, "a"); got != "good a" {
+		if got := banktest.Load(t, b, "a"); got != "good a" {
 			t.Errorf("a holds %q", got)
 		}
 		if err := b.Delete(t.Context(), "a"); err != nil {
@@ -70,9 +70,9 @@ func TestFirstVersionCountsAndDeleteMarkersDoNot(t *testing.T) {
 		if _, there := f.versions["a!"]; there {
 			t.Error("versions of a are left")
 		}
-		put(t, b, "a", "new")
-		put(t, b, "c", "again")
-		if n := len(f.versions["c!"]); n != 1 || get(t, b, "c") != "again" {
+		banktest.Store(t, b, "a", "new")
+		banktest.Store(t, b, "c", "again")
+		if n := len(f.versions["c!"]); n != 1 || banktest.Load(t, b, "c") != "again" {
 			t.Errorf("c has %d versions", n)
 		}
 	}
@@ -112,7 +112,7 @@ func TestWhatLastsIsLockedAndWhatPassesIsNot(t *testing.T) {
 	if err := b.Put(t.Context(), key, strings.NewReader("other"), 5); karbor.KindOf(err) != karbor.Conflict {
 		t.Errorf("replacing what is locked: %v", err)
 	}
-	if got := get(t, b, key); got != "text" {
+	if got := banktest.Load(t, b, key); got != "text" {
 		t.Errorf("holds %q", got)
 	}
 	big := strings.Repeat("x", 17<<20)
@@ -127,12 +127,12 @@ func TestWhatLastsIsLockedAndWhatPassesIsNot(t *testing.T) {
 func TestPutOverWhatAnotherHasLockedLeavesIt(t *testing.T) {
 	f := newFake(t)
 	locked := lockedBank(t, f)
-	put(t, locked, "v1/x", "locked")
+	banktest.Store(t, locked, "v1/x", "locked")
 	b := openBank(t, f.URL, fakeBucket, nil) // one that locks nothing itself
 	if err := b.Put(t.Context(), "v1/x", strings.NewReader("other"), 5); karbor.KindOf(err) != karbor.Conflict {
 		t.Errorf("got %v", err)
 	}
-	if n := len(f.versions["v1/x!"]); n != 1 || get(t, b, "v1/x") != "locked" {
+	if n := len(f.versions["v1/x!"]); n != 1 || banktest.Load(t, b, "v1/x") != "locked" {
 		t.Errorf("%d versions", n)
 	}
 }
@@ -164,7 +164,7 @@ func TestABankThatLocksWhatIsHeldIsABank(t *testing.T) {
 func TestTheFirstVersionIsTheOneThatIsLocked(t *testing.T) {
 	f := newFake(t)
 	b := holdingBank(t, f)
-	put(t, b, "v1/x", "good")
+	banktest.Store(t, b, "v1/x", "good")
 	if !f.versions["v1/x!"][0].until.IsZero() {
 		t.Error("a new object is locked")
 	}
@@ -174,7 +174,7 @@ func TestTheFirstVersionIsTheOneThatIsLocked(t *testing.T) {
 	if err != nil || locked.Before(until) || locked.Sub(until) > time.Second || !f.versions["v1/x!"][0].until.Equal(locked) {
 		t.Errorf("locked until %v, %v", locked, err)
 	}
-	if err := b.Delete(t.Context(), "v1/x"); karbor.KindOf(err) != karbor.Conflict || get(t, b, "v1/x") != "good" {
+	if err := b.Delete(t.Context(), "v1/x"); karbor.KindOf(err) != karbor.Conflict || banktest.Load(t, b, "v1/x") != "good" {
 		t.Errorf("removing it: %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestAStoreThatDoesNotKeepLocksIsFoundOut(t *testing.T) {
 func TestALockThatAnotherHasLengthenedMeanwhileStays(t *testing.T) {
 	f := newFake(t)
 	b := holdingBank(t, f)
-	put(t, b, "v1/x", "good")
+	banktest.Store(t, b, "v1/x", "good")
 	longer := time.Now().Add(48 * time.Hour).Truncate(time.Second)
 	f.setHook(func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if r.Method == http.MethodPut && r.URL.Query().Has("retention") {

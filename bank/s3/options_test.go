@@ -15,6 +15,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/bank/s3"
 )
 
@@ -175,8 +176,8 @@ func TestCertificatesAreChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := openBank(t, server.URL, fakeBucket, func(o *s3.Options) { o.CAFile = authority })
-	put(t, b, "a", "over TLS")
-	if got := get(t, b, "a"); got != "over TLS" {
+	banktest.Store(t, b, "a", "over TLS")
+	if got := banktest.Load(t, b, "a"); got != "over TLS" {
 		t.Errorf("holds %q", got)
 	}
 }
@@ -206,7 +207,7 @@ func TestBankOfPythonKarborIsRead(t *testing.T) {
 	if err != nil || len(infos) != 1 || infos[0].Key != "indices/by-date/2020-01-01/p/1@c" {
 		t.Errorf("lists %v, %v", infos, err)
 	}
-	if got := get(t, b, "checkpoints/c/index.json"); got != "{}" {
+	if got := banktest.Load(t, b, "checkpoints/c/index.json"); got != "{}" {
 		t.Errorf("holds %q", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/bank/s3"
 )
 
@@ -69,7 +70,7 @@ func TestClockOfTheStoreIsCompared(t *testing.T) {
 func TestReadOnlyBankIsOpenedWithoutAWrite(t *testing.T) {
 	f := newFake(t)
 	f.versioned = true
-	put(t, openBank(t, f.URL, fakeBucket, nil), "a/b", "text")
+	banktest.Store(t, openBank(t, f.URL, fakeBucket, nil), "a/b", "text")
 	f.setHook(func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			fail(w, http.StatusForbidden, "AccessDenied")
@@ -78,7 +79,7 @@ func TestReadOnlyBankIsOpenedWithoutAWrite(t *testing.T) {
 		return false
 	})
 	b := openBank(t, f.URL, fakeBucket, func(o *s3.Options) { o.ReadOnly = true })
-	if got := get(t, b, "a/b"); got != "text" {
+	if got := banktest.Load(t, b, "a/b"); got != "text" {
 		t.Errorf("holds %q", got)
 	}
 	if traits := b.Traits(); traits.AtomicCreate || traits.ConsistentList {

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/karbor/karbor"
@@ -95,7 +94,7 @@ func TestObjectLockOnVersitygwKeepsWhatLasts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, b := range []bank.Bank{b, openBank(t, endpoint, bucket, nil)} {
-		if got := get(t, b, kept); got != "good" {
+		if got := banktest.Load(t, b, kept); got != "good" {
 			t.Errorf("holds %q", got)
 		}
 		infos, err := b.List(t.Context(), "v1/", "", 10)

@@ -83,7 +83,7 @@ func (b *Bank) removeVersions(ctx context.Context, key string, all []version) er
 	name := b.names.Name(key)
 	for _, v := range slices.Backward(all) {
 		if err := b.remove(ctx, key, name, v.id); err != nil {
-			if locked := b.lockedBy(ctx, key, name, v.id); locked != nil {
+			if locked := b.lockedBy(ctx, key, v.id); locked != nil {
 				return locked
 			}
 			return err

@@ -46,6 +46,9 @@ func (b *Bank) Put(ctx context.Context, key string, body io.Reader, size int64) 
 			return err
 		}
 	}
+	if err := b.mayReplace(ctx, key); err != nil {
+		return err
+	}
 	id, err := b.send(ctx, key, body, size, false)
 	if err != nil || !b.versioned {
 		return err

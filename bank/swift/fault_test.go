@@ -1,7 +1,6 @@
 package swift_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,43 +14,11 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/bank/swift"
 	"github.com/karbor/karbor/bank/wrap"
 	"github.com/karbor/karbor/internal/openstack"
 )
-
-func put(t testing.TB, b bank.Bank, key, text string) {
-	t.Helper()
-	if err := b.Put(t.Context(), key, strings.NewReader(text), int64(len(text))); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func get(t testing.TB, b bank.Bank, key string) string {
-	t.Helper()
-	body, err := b.Get(t.Context(), key, 0, -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = body.Close() }()
-	text, err := io.ReadAll(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// calls are one call of each method that reaches the store.
-func calls(ctx context.Context, b bank.Bank) map[string]error {
-	_, getErr := b.Get(ctx, "a", 0, -1)
-	_, statErr := b.Stat(ctx, "a")
-	_, listErr := b.List(ctx, "", "", 10)
-	_, nowErr := b.Now(ctx)
-	return map[string]error{
-		"put": b.Put(ctx, "a", strings.NewReader("x"), 1), "create": b.Create(ctx, "a", strings.NewReader("x"), 1),
-		"get": getErr, "stat": statErr, "list": listErr, "now": nowErr, "delete": b.Delete(ctx, "a"),
-	}
-}
 
 func TestAnswersOfSwiftHaveTheirKinds(t *testing.T) {
 	for _, test := range []struct {
@@ -76,7 +43,7 @@ func TestAnswersOfSwiftHaveTheirKinds(t *testing.T) {
 			http.Error(w, "your token is "+r.Header.Get("X-Auth-Token"), test.status)
 			return true
 		})
-		for what, err := range calls(t.Context(), b) {
+		for what, err := range banktest.Calls(t.Context(), b) {
 			if err == nil || karbor.KindOf(err) != test.kind || karbor.IsTransient(err) != test.transient || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("%s after %d: %v of kind %v", what, test.status, err, karbor.KindOf(err))
 			}
@@ -126,12 +93,12 @@ func TestDamageOnTheWayIsRefusedBySwift(t *testing.T) {
 func TestTokenThatEndsIsRenewed(t *testing.T) {
 	f := newFake(t)
 	b := openBank(t, f.keystone.URL, "karbor", nil)
-	put(t, b, "a", "one")
+	banktest.Store(t, b, "a", "one")
 	f.mu.Lock()
 	f.token = "token2"
 	f.mu.Unlock()
-	put(t, b, "a", "two")
-	if got := get(t, b, "a"); got != "two" || f.keystone.logins != 2 {
+	banktest.Store(t, b, "a", "two")
+	if got := banktest.Load(t, b, "a"); got != "two" || f.keystone.logins != 2 {
 		t.Errorf("holds %q after %d logins", got, f.keystone.logins)
 	}
 	f.mu.Lock()
@@ -150,7 +117,7 @@ func TestReadGoesOnWhereItBroke(t *testing.T) {
 	retry := wrap.Options{Retry: wrap.RetryOptions{Attempts: 3, FirstPause: time.Millisecond, LongestPause: time.Millisecond}}
 	b := retry.Around(inner)
 	content := strings.Repeat("0123456789", 50_000)
-	put(t, b, "a", content)
+	banktest.Store(t, b, "a", content)
 	sum := f.containers["karbor"]["a!"]
 	etag := fmt.Sprintf("%q", md5Of(sum.data))
 	var cuts atomic.Int64
@@ -168,7 +135,7 @@ func TestReadGoesOnWhereItBroke(t *testing.T) {
 		_, _ = io.WriteString(w, content[from:from+100_000])
 		return true
 	})
-	if got := get(t, b, "a"); got != content {
+	if got := banktest.Load(t, b, "a"); got != content {
 		t.Errorf("%d bytes come", len(got))
 	}
 	cuts.Store(0)
@@ -180,7 +147,7 @@ func TestReadGoesOnWhereItBroke(t *testing.T) {
 	if _, err := io.ReadAll(body); !karbor.IsTransient(err) {
 		t.Errorf("a cut body ends with %v", err)
 	}
-	put(t, inner, "a", "replaced")
+	banktest.Store(t, inner, "a", "replaced")
 	resumer, ok := body.(wrap.Resumer)
 	if !ok {
 		t.Fatal("the body can't be resumed")
@@ -213,7 +180,7 @@ func TestObjectThatIsTooLargeIsRefusedWithItsLimit(t *testing.T) {
 	if karbor.KindOf(err) != karbor.Invalid || !strings.Contains(err.Error(), "101 bytes is larger than the bank takes, 100") {
 		t.Errorf("got %v", err)
 	}
-	put(t, b, "a", strings.Repeat("x", 100))
+	banktest.Store(t, b, "a", strings.Repeat("x", 100))
 }
 
 func TestContainersThatCannotServeAreRefused(t *testing.T) {
@@ -295,7 +262,7 @@ func TestBankOfPythonKarborIsRead(t *testing.T) {
 	f.containers["karbor"] = map[string]object{"/checkpoints/c/index.json": {data: []byte("{}"), at: time.Now()}}
 	b := openBank(t, f.keystone.URL, "karbor", func(o *swift.Options) { o.Layout09, o.ReadOnly, o.CreateContainer = true, true, false })
 	infos, err := b.List(t.Context(), "checkpoints/", "", 10)
-	if err != nil || len(infos) != 1 || get(t, b, infos[0].Key) != "{}" {
+	if err != nil || len(infos) != 1 || banktest.Load(t, b, infos[0].Key) != "{}" {
 		t.Errorf("lists %v, %v", infos, err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/karbor/karbor/bank"
@@ -49,8 +48,8 @@ func TestS3BankOnSwiftsS3InterfaceIsABank(t *testing.T) {
 func TestBankMovesBetweenSwiftsInterfaces(t *testing.T) {
 	c := startCluster(t)
 	native := openBank(t, c.keystone().URL, "both-ways", nil)
-	put(t, native, "a", "written to Swift")
-	put(t, native, "a/b", "so too")
+	banktest.Store(t, native, "a", "written to Swift")
+	banktest.Store(t, native, "a/b", "so too")
 	o := s3.Defaults()
 	o.Endpoint, o.Bucket = c.proxy, "both-ways"
 	o.Credentials = s3.Credentials{AccessKeyID: accessKey, SecretAccessKeyFile: secretFile(t, userPassword)}
@@ -58,12 +57,12 @@ func TestBankMovesBetweenSwiftsInterfaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, b, "c", "written to S3")
+	banktest.Store(t, b, "c", "written to S3")
 	for key, want := range map[string]string{"a": "written to Swift", "a/b": "so too", "c": "written to S3"} {
-		if got := get(t, b, key); got != want {
+		if got := banktest.Load(t, b, key); got != want {
 			t.Errorf("through S3, %s holds %q", key, got)
 		}
-		if got := get(t, native, key); got != want {
+		if got := banktest.Load(t, native, key); got != want {
 			t.Errorf("through Swift, %s holds %q", key, got)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/cmd/karbord/bankcommand"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/repository/keyring"
@@ -95,7 +96,7 @@ func runKarbord(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	words := args[1:]
 	for i, w := range words { // paths are the script's
-		if i > 0 && (words[i-1] == "import" || words[i-1] == "--to" && words[1] == "copy" || strings.HasSuffix(words[i-1], "-file") || words[i-1] == "--path" || words[i-1] == "--config" || words[i-1] == "-o") && !strings.HasPrefix(w, "-") {
+		if i > 0 && (words[i-1] == "import" || words[i-1] == "remove-legacy" || words[i-1] == "--to" && words[1] == "copy" || strings.HasSuffix(words[i-1], "-file") || words[i-1] == "--path" || words[i-1] == "--config" || words[i-1] == "-o") && !strings.HasPrefix(w, "-") {
 			words[i] = ts.MkAbs(w)
 		}
 	}
@@ -109,7 +110,7 @@ func runKarbord(ts *testscript.TestScript, neg bool, args []string) {
 	code := 0
 	if err := cmd.ExecuteContext(ctx); err != nil {
 		var text string
-		code, text = codeOf(err)
+		code, text = bankcommand.Code(err)
 		_, _ = ts.Stderr().Write([]byte("karbord: " + text + "\n"))
 	}
 	if code != want {
@@ -203,23 +204,5 @@ func TestEveryBankCommandExplainsItself(t *testing.T) {
 			every(sub)
 		}
 	}
-	every(bankCommand())
-}
-
-func TestPrintableKeepsATerminalFromBeingSteered(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain ünïcode <&>": "plain ünïcode <&>", "a\x1b[31mb": `a\x1b[31mb`, "a\nb\tc": `a\nb\tc`, "\u202eabc": `\u202eabc`, "\u009b1m": `\u009b1m`,
-	} {
-		if got := printable(text); got != want {
-			t.Errorf("%q is %q, want %q", text, got, want)
-		}
-	}
-}
-
-func TestSizesAreForPeople(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1 << 20: "1.0 MiB", 1<<20 - 1: "1.0 MiB", 5 << 40: "5.0 TiB", 1 << 62: "4.0 EiB"} {
-		if got := size(n); got != want {
-			t.Errorf("%d is %q, want %q", n, got, want)
-		}
-	}
+	every(bankcommand.New(setsFor))
 }

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -27,32 +25,6 @@ compare it with this program, and remove what was deleted long ago.`,
 	return cmd
 }
 
-// database is the one that the configuration names.
-type database struct {
-	config   config.Config
-	location string
-	options  store.Options
-}
-
-// openDatabase reads the configuration. It does not call the database.
-func openDatabase(cmd *cobra.Command) (database, error) {
-	path, err := cmd.Flags().GetString(configFlag)
-	if err != nil {
-		return database{}, err
-	}
-	c, err := config.Load(path)
-	if err != nil {
-		return database{}, err
-	}
-	options, err := daemon.DatabaseOptions(c, time.Now, newLogger(cmd.ErrOrStderr(), c.Log))
-	return database{config: c, location: c.DatabaseLocation(), options: options}, err
-}
-
-// file reports whether the database is a file.
-func (d database) file() bool {
-	return !strings.Contains(d.location, "://") || strings.HasPrefix(d.location, "sqlite:")
-}
-
 func dbUpgradeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "upgrade",
@@ -61,27 +33,27 @@ func dbUpgradeCommand() *cobra.Command {
 way back is the backup. A database file needs no upgrade by hand, as each start does it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d, err := openDatabase(cmd)
+			d, err := configured.OpenDatabase(cmd)
 			if err != nil {
 				return err
 			}
 			return upgradeDatabase(cmd.Context(), d, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
+	cmd.Flags().String(configured.Flag, configured.Default, "configuration file")
 	return cmd
 }
 
-func upgradeDatabase(ctx context.Context, d database, out io.Writer) (err error) {
-	if d.file() {
-		lock, err := daemon.Lock(d.config.State)
+func upgradeDatabase(ctx context.Context, d configured.Database, out io.Writer) (err error) {
+	if d.IsFile() {
+		lock, err := daemon.Lock(d.Config.State)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, lock.Close()) }()
 	}
-	d.options.Upgrade = true
-	s, err := store.Open(ctx, d.location, d.options)
+	d.Options.Upgrade = true
+	s, err := store.Open(ctx, d.Location, d.Options)
 	if err != nil {
 		return err
 	}
@@ -102,11 +74,11 @@ func dbStatusCommand() *cobra.Command {
 1 if the two do not belong together.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d, err := openDatabase(cmd)
+			d, err := configured.OpenDatabase(cmd)
 			if err != nil {
 				return err
 			}
-			have, err := store.SchemaOf(cmd.Context(), d.location, d.options.Server)
+			have, err := store.SchemaOf(cmd.Context(), d.Location, d.Options.Server)
 			if err != nil {
 				return err
 			}
@@ -128,7 +100,7 @@ func dbStatusCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
+	cmd.Flags().String(configured.Flag, configured.Default, "configuration file")
 	return cmd
 }
 
@@ -144,47 +116,33 @@ time, so that the service can go on meanwhile. What can be removed is printed by
 		Example: "  karbord db purge --older-than 30d --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			lasting, err := parseAge(age)
+			lasting, err := configured.ParseAge(age)
 			if err != nil {
 				return err
 			}
-			d, err := openDatabase(cmd)
+			d, err := configured.OpenDatabase(cmd)
 			if err != nil {
 				return err
 			}
 			return purgeDatabase(cmd.Context(), d, store.Purge{Before: time.Now().Add(-lasting), DryRun: dryRun}, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
+	cmd.Flags().String(configured.Flag, configured.Default, "configuration file")
 	cmd.Flags().StringVar(&age, "older-than", "90d", "how long ago a thing must have been deleted: days (90d), weeks (12w) or hours (36h)")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count only")
 	return cmd
 }
 
-// parseAge reads a number of days, weeks or hours.
-func parseAge(text string) (time.Duration, error) {
-	units := map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
-	const most = 100 * 365 * 24 // hours
-	if text != "" {
-		unit, known := units[text[len(text)-1:]]
-		n, err := strconv.ParseUint(text[:len(text)-1], 10, 32)
-		if known && err == nil && n*uint64(unit/time.Hour) <= most {
-			return time.Duration(n) * unit, nil
-		}
-	}
-	return 0, fmt.Errorf("--older-than: %q is not a number of days, weeks or hours, such as 90d, 12w or 36h", text)
-}
-
-func purgeDatabase(ctx context.Context, d database, p store.Purge, out io.Writer) (err error) {
+func purgeDatabase(ctx context.Context, d configured.Database, p store.Purge, out io.Writer) (err error) {
 	// A start may change the schema; this must not, under a service that runs.
-	have, err := store.SchemaOf(ctx, d.location, d.options.Server)
+	have, err := store.SchemaOf(ctx, d.Location, d.Options.Server)
 	if err != nil {
 		return err
 	}
 	if len(have.Pending) > 0 {
 		return store.ErrOlder
 	}
-	s, err := store.Open(ctx, d.location, d.options)
+	s, err := store.Open(ctx, d.Location, d.Options)
 	if err != nil {
 		return err
 	}

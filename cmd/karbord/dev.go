@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/testcloud"
@@ -84,7 +85,7 @@ func runDev(ctx context.Context, o devOptions, out, errOut io.Writer) (err error
 		return fmt.Errorf("--min-interval: %v is less than a minute", o.minInterval)
 	}
 	c.Triggers.MinInterval = o.minInterval
-	log := newLogger(errOut, c.Log)
+	log := configured.Logger(errOut, c.Log)
 
 	// The API's address is a part of the cloud's catalogue, so it comes first.
 	var lc net.ListenConfig
@@ -113,7 +114,7 @@ func runDev(ctx context.Context, o devOptions, out, errOut io.Writer) (err error
 	c.Keystone.AuthURL = cloud.URL()
 	c.Keystone.PasswordFile = filepath.Join(state, "openrc-karbor")
 	d, err := daemon.Open(ctx, daemon.Options{
-		Config: c, Roles: daemon.AllRoles(), Version: version(), Listener: listener, Password: karbor.Secret(service.Password), Sets: sets(), Protectables: protectables(),
+		Config: c, Roles: daemon.AllRoles(), Version: version(), Listener: listener, Password: karbor.Secret(service.Password), Sets: sets(), Protectables: protectables(c.Kubernetes.Options()),
 		Now: time.Now, Logger: log,
 	})
 	if err != nil {

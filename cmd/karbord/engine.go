@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/store"
@@ -24,7 +25,7 @@ with the role protection runs. No such process may run meanwhile. After a failur
 repeated.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			path, err := cmd.Flags().GetString(configFlag)
+			path, err := cmd.Flags().GetString(configured.Flag)
 			if err != nil {
 				return err
 			}
@@ -37,12 +38,12 @@ repeated.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, lock.Close()) }()
-			moved, err := daemon.Migrate(cmd.Context(), daemon.Options{Config: c, Now: time.Now, Logger: newLogger(cmd.ErrOrStderr(), c.Log)})
+			moved, err := daemon.Migrate(cmd.Context(), daemon.Options{Config: c, Now: time.Now, Logger: configured.Logger(cmd.ErrOrStderr(), c.Log)})
 			_, said := fmt.Fprintf(cmd.OutOrStdout(), "operations handed over: %d\n", moved)
 			return errors.Join(err, said)
 		},
 	}
-	migrate.Flags().String(configFlag, defaultConfig, "configuration file")
+	migrate.Flags().String(configured.Flag, configured.Default, "configuration file")
 	cmd.AddCommand(migrate, rebuildCommand())
 	return cmd
 }
@@ -58,7 +59,7 @@ the role protection first. What the operations have made is found again, and is 
 twice. What is in the bank stays.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := cmd.Flags().GetString(configFlag)
+			path, err := cmd.Flags().GetString(configured.Flag)
 			if err != nil {
 				return err
 			}
@@ -67,7 +68,7 @@ twice. What is in the bank stays.`,
 				return err
 			}
 			return onDatabase(cmd, func(ctx context.Context, s *store.Store) error {
-				rebuilt, err := daemon.Rebuild(ctx, daemon.Options{Config: c, Now: time.Now, Logger: newLogger(cmd.ErrOrStderr(), c.Log)}, s, all)
+				rebuilt, err := daemon.Rebuild(ctx, daemon.Options{Config: c, Now: time.Now, Logger: configured.Logger(cmd.ErrOrStderr(), c.Log)}, s, all)
 				said := make([]error, 0, len(rebuilt)+1)
 				for _, r := range rebuilt {
 					why := "as asked"
@@ -82,7 +83,7 @@ twice. What is in the bank stays.`,
 			})
 		},
 	}
-	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
+	cmd.Flags().String(configured.Flag, configured.Default, "configuration file")
 	cmd.Flags().BoolVar(&all, "all", false, "all that are not over, damaged or not")
 	return cmd
 }

@@ -21,8 +21,8 @@ func TestDamagedOperationsAreToldAndRebuilt(t *testing.T) {
 		"a page that can't be read":  "UPDATE journal_pages SET steps = '[{' WHERE operation_id = ?",
 		"a page that is missing":     "DELETE FROM journal_pages WHERE operation_id = ? AND page = 0",
 		"a state that is not known":  "UPDATE journal_operations SET state = 'lost' WHERE id = ?",
-		"a step that is not there":   "INSERT INTO journal_steps SELECT id, 9999, 'running', 1, 0, 0, 0, '', NULL, NULL, 0 FROM journal_operations WHERE id = ?",
-		"a state of a step":          "INSERT INTO journal_steps SELECT id, 1, 'x', 1, 0, 0, 0, '', NULL, NULL, 0 FROM journal_operations WHERE id = ?",
+		"a step that is not there":   "INSERT INTO journal_steps SELECT id, 9999, 'running', 1, 0, 0, 0, '', NULL, started_at, 0 FROM journal_operations WHERE id = ?",
+		"a state of a step":          "INSERT INTO journal_steps SELECT id, 1, 'x', 1, 0, 0, 0, '', NULL, started_at, 0 FROM journal_operations WHERE id = ?",
 		"a step that waits for none": `UPDATE journal_pages SET steps = '[{"id":"s","after":["gone"]}]' WHERE operation_id = ? AND page = 1`,
 	} {
 		t.Run(name, func(t *testing.T) {

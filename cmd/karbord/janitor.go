@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/cli/output"
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
@@ -71,7 +72,7 @@ it is older than janitor.age. What is spared is listed too, with the reason.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.String(configFlag, defaultConfig, "configuration file")
+	flags.String(configured.Flag, configured.Default, "configuration file")
 	flags.BoolVar(&dryRun, "dry-run", false, "only list; so it is without --remove")
 	flags.BoolVar(&q.Remove, "remove", false, "ask the cloud to delete the orphans")
 	flags.BoolVar(&q.Any, "any", false, "list what other Karbors have made as well")
@@ -85,7 +86,7 @@ it is older than janitor.age. What is spared is listed too, with the reason.`,
 
 // clean makes one round, and gives what it found even beside an error.
 func clean(cmd *cobra.Command, q janitor.Query) ([]left, error) {
-	path, err := cmd.Flags().GetString(configFlag)
+	path, err := cmd.Flags().GetString(configured.Flag)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func clean(cmd *cobra.Command, q janitor.Query) ([]left, error) {
 	}
 	found := []left{}
 	err = onDatabase(cmd, func(ctx context.Context, s *store.Store) error {
-		o := daemon.Options{Config: c, Password: password, Sets: setsFor(c), Now: time.Now, Logger: newLogger(cmd.ErrOrStderr(), c.Log)}
+		o := daemon.Options{Config: c, Password: password, Sets: setsFor(c), Now: time.Now, Logger: configured.Logger(cmd.ErrOrStderr(), c.Log)}
 		return daemon.Janitor(ctx, o, s, func(ctx context.Context, j *janitor.Janitor) error {
 			findings, err := j.Round(ctx, q)
 			for _, f := range findings {

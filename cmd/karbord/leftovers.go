@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/cli/output"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -20,7 +21,7 @@ func leftoversCommand() *cobra.Command {
 remove. The service tries to remove each soon, then more and more seldom, until it is given up.`,
 	}
 	cmd.AddCommand(leftoversListCommand(), leftoversRetryCommand(), leftoversForgetCommand())
-	cmd.PersistentFlags().String(configFlag, defaultConfig, "configuration file")
+	cmd.PersistentFlags().String(configured.Flag, configured.Default, "configuration file")
 	return cmd
 }
 
@@ -130,19 +131,19 @@ func changeLeftovers(cmd *cobra.Command, operation, verb, done string, change fu
 // service that runs.
 func onDatabase(cmd *cobra.Command, do func(context.Context, *store.Store) error) error {
 	ctx := cmd.Context()
-	d, err := openDatabase(cmd)
+	d, err := configured.OpenDatabase(cmd)
 	if err != nil {
 		return err
 	}
 	// A start may change the schema; this must not, under a service that runs.
-	have, err := store.SchemaOf(ctx, d.location, d.options.Server)
+	have, err := store.SchemaOf(ctx, d.Location, d.Options.Server)
 	if err != nil {
 		return err
 	}
 	if len(have.Pending) > 0 {
 		return store.ErrOlder
 	}
-	s, err := store.Open(ctx, d.location, d.options)
+	s, err := store.Open(ctx, d.Location, d.Options)
 	if err != nil {
 		return err
 	}

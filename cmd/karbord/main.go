@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -15,7 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/karbor/karbor/cmd/karbord/bankcommand"
+	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/kubernetes"
 	"github.com/karbor/karbor/internal/provider"
 )
 
@@ -23,7 +25,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := command(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {
-		code, text := codeOf(err)
+		code, text := bankcommand.Code(err)
 		fmt.Fprintf(os.Stderr, "karbord: %s\n", text)
 		stop()
 		os.Exit(code) //nolint:gocritic // stop has been called
@@ -46,7 +48,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	}
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.AddCommand(append(roleCommands(), devCommand(), configCommand(), pluginsCommand(), policyCommand(), dbCommand(), engineCommand(), leftoversCommand(), janitorCommand(), operationCommand(), bankCommand())...)
+	root.AddCommand(append(roleCommands(), devCommand(), configCommand(), pluginsCommand(), policyCommand(), dbCommand(), engineCommand(), leftoversCommand(), janitorCommand(), operationCommand(), bankcommand.New(setsFor))...)
 	return root
 }
 
@@ -59,11 +61,6 @@ func version() string {
 	return info.Main.Version
 }
 
-const (
-	configFlag    = "config"
-	defaultConfig = "/etc/karbor/karbord.yaml"
-)
-
 func configCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Look at the configuration"}
 	withProviders := false
@@ -72,7 +69,7 @@ func configCommand() *cobra.Command {
 		Short: "Check the configuration file",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := cmd.Flags().GetString(configFlag)
+			path, err := cmd.Flags().GetString(configured.Flag)
 			if err != nil {
 				return err
 			}
@@ -89,7 +86,7 @@ func configCommand() *cobra.Command {
 			return err
 		},
 	}
-	check.Flags().String(configFlag, defaultConfig, "configuration file")
+	check.Flags().String(configured.Flag, configured.Default, "configuration file")
 	check.Flags().BoolVar(&withProviders, "providers", false, "check the provider files too, and that their banks open")
 	cmd.AddCommand(check)
 	return cmd
@@ -118,7 +115,7 @@ func pluginsCommand() *cobra.Command {
 			for _, d := range sets().Banks {
 				line("bank", d.Name(), d.Summary())
 			}
-			for _, d := range protectables() {
+			for _, d := range protectables(kubernetes.Options{}) {
 				line("protectable", d.Name(), d.Summary())
 			}
 			for _, d := range sets().Protections {
@@ -127,16 +124,4 @@ func pluginsCommand() *cobra.Command {
 			return errors.Join(errs...)
 		},
 	}
-}
-
-// newLogger makes the logger that the configuration asks for.
-func newLogger(w io.Writer, c config.Log) *slog.Logger {
-	var level slog.Level
-	// The configuration was checked: the level's name is known.
-	_ = level.UnmarshalText([]byte(c.Level))
-	o := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
-	}
-	return slog.New(slog.NewTextHandler(w, o))
 }

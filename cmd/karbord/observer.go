@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/store"
@@ -27,7 +28,7 @@ type observer struct {
 
 // observed does something with an observer, in the database that the configuration names.
 func observed(cmd *cobra.Command, do func(context.Context, *store.Store, *observer) error) error {
-	path, err := cmd.Flags().GetString(configFlag)
+	path, err := cmd.Flags().GetString(configured.Flag)
 	if err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func observed(cmd *cobra.Command, do func(context.Context, *store.Store, *observ
 	const name = "karbord operation"
 	return onDatabase(cmd, func(ctx context.Context, s *store.Store) error {
 		if c.Engine.Type == config.TemporalEngine {
-			cluster, err := daemon.OpenTemporal(ctx, c, workflow.Options{}, name, time.Now, newLogger(cmd.ErrOrStderr(), c.Log))
+			cluster, err := daemon.OpenTemporal(ctx, c, workflow.Options{}, name, time.Now, configured.Logger(cmd.ErrOrStderr(), c.Log))
 			if err != nil {
 				return do(ctx, s, &observer{away: err})
 			}

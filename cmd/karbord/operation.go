@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/cli/output"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
@@ -23,7 +24,7 @@ The commands work on the database. What is asked of an operation is kept there, 
 out by the service, within seconds if it runs, else when it does.`,
 	}
 	cmd.AddCommand(operationListCommand(), operationShowCommand(), operationCancelCommand(), operationFailCommand(), operationRetryCommand())
-	cmd.PersistentFlags().String(configFlag, defaultConfig, "configuration file")
+	cmd.PersistentFlags().String(configured.Flag, configured.Default, "configuration file")
 	return cmd
 }
 

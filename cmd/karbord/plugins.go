@@ -11,6 +11,7 @@ import (
 	s3bank "github.com/karbor/karbor/bank/s3"
 	swiftbank "github.com/karbor/karbor/bank/swift"
 	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/kubernetes"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/plugin"
@@ -18,6 +19,7 @@ import (
 	finddatabase "github.com/karbor/karbor/protectable/database"
 	findimage "github.com/karbor/karbor/protectable/image"
 	findnetwork "github.com/karbor/karbor/protectable/network"
+	findpod "github.com/karbor/karbor/protectable/pod"
 	findproject "github.com/karbor/karbor/protectable/project"
 	findserver "github.com/karbor/karbor/protectable/server"
 	findshare "github.com/karbor/karbor/protectable/share"
@@ -27,6 +29,7 @@ import (
 	"github.com/karbor/karbor/protection/image"
 	"github.com/karbor/karbor/protection/network"
 	"github.com/karbor/karbor/protection/noop"
+	savepod "github.com/karbor/karbor/protection/pod"
 	"github.com/karbor/karbor/protection/project"
 	"github.com/karbor/karbor/protection/server"
 	"github.com/karbor/karbor/protection/share"
@@ -36,16 +39,16 @@ import (
 )
 
 // sets are the banks and protection plug-ins of this program, for looking at.
-func sets() provider.Sets { return setsWith(nil) }
+func sets() provider.Sets { return setsWith(nil, kubernetes.Options{}) }
 
 // setsFor are they with the service user of a configuration.
 func setsFor(c config.Config) provider.Sets {
-	return setsWith(func() (openstack.Options, error) { return serviceCloud(c.Keystone) })
+	return setsWith(func() (openstack.Options, error) { return serviceCloud(c.Keystone) }, c.Kubernetes.Options())
 }
 
-// setsWith are they, where cloud tells how the service user reaches its cloud. A new
-// one is one line here.
-func setsWith(cloud func() (openstack.Options, error)) provider.Sets {
+// setsWith are they, where cloud tells how the service user reaches its cloud, and k which
+// clusters of tenants are reached. A new one is one line here.
+func setsWith(cloud func() (openstack.Options, error), k kubernetes.Options) provider.Sets {
 	return provider.Sets{
 		Banks: plugin.Set[bank.Bank]{
 			filebank.Plugin,
@@ -57,6 +60,7 @@ func setsWith(cloud func() (openstack.Options, error)) provider.Sets {
 			image.Plugin,
 			network.Plugin,
 			noop.Plugin,
+			savepod.Plugin(k),
 			project.Plugin,
 			server.Plugin,
 			share.Plugin,
@@ -85,15 +89,17 @@ func serviceCloud(k config.Keystone) (openstack.Options, error) {
 	return o, nil
 }
 
-// protectables are the protectable plug-ins of this program, one for each type.
-func protectables() plugin.Set[protectable.Plugin] {
+// protectables are the protectable plug-ins of this program, one for each type; k says
+// which clusters of tenants are reached.
+func protectables(k kubernetes.Options) plugin.Set[protectable.Plugin] {
 	return plugin.Set[protectable.Plugin]{
 		finddatabase.Plugin,
 		findimage.Plugin,
 		findnetwork.Plugin,
+		findpod.Plugin(k),
 		findproject.Plugin,
 		findserver.Plugin,
 		findshare.Plugin,
-		findvolume.Plugin,
+		findvolume.PluginWith(k),
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/policy"
 )
@@ -45,7 +46,7 @@ type policySource struct {
 }
 
 func (s *policySource) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.config, configFlag, defaultConfig, "configuration file, which names the policy file")
+	cmd.Flags().StringVar(&s.config, configured.Flag, configured.Default, "configuration file, which names the policy file")
 	cmd.Flags().StringVar(&s.file, "file", "", "policy file, instead of the configuration's")
 }
 
@@ -55,7 +56,7 @@ func (s *policySource) settings(cmd *cobra.Command) (config.Policy, error) {
 	if s.file != "" {
 		return config.Policy{File: s.file}, nil
 	}
-	if _, err := os.Stat(s.config); errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed(configFlag) {
+	if _, err := os.Stat(s.config); errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed(configured.Flag) {
 		return config.Policy{}, nil
 	}
 	c, err := config.Load(s.config)

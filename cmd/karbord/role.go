@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
 )
@@ -29,7 +30,7 @@ func roleCommand(name, short string, roles daemon.Roles) *cobra.Command {
 		Short: short,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := cmd.Flags().GetString(configFlag)
+			path, err := cmd.Flags().GetString(configured.Flag)
 			if err != nil {
 				return err
 			}
@@ -45,8 +46,8 @@ func roleCommand(name, short string, roles daemon.Roles) *cobra.Command {
 			signal.Notify(hangups, syscall.SIGHUP)
 			defer signal.Stop(hangups)
 			d, err := daemon.Open(cmd.Context(), daemon.Options{
-				Config: c, Roles: roles, Version: version(), Password: password, Sets: setsFor(c), Protectables: protectables(),
-				Now: time.Now, Logger: newLogger(cmd.ErrOrStderr(), c.Log), Hangups: hangups,
+				Config: c, Roles: roles, Version: version(), Password: password, Sets: setsFor(c), Protectables: protectables(c.Kubernetes.Options()),
+				Now: time.Now, Logger: configured.Logger(cmd.ErrOrStderr(), c.Log), Hangups: hangups,
 			})
 			if err != nil {
 				return err
@@ -60,6 +61,6 @@ func roleCommand(name, short string, roles daemon.Roles) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().String(configFlag, defaultConfig, "configuration file")
+	cmd.Flags().String(configured.Flag, configured.Default, "configuration file")
 	return cmd
 }

@@ -61,13 +61,14 @@ func (c *Checkpoints) MayRemove(ctx context.Context, projectID, id string) error
 }
 
 // lockedUntil is until when the bank keeps a checkpoint: the description is the first of
-// what is written of it, and the figures are the last, apart from states.
+// what is written of it, and of what is locked later, and the figures are the last that is
+// written, apart from states.
 func (c *Checkpoints) lockedUntil(ctx context.Context, project, id string) (time.Time, error) {
 	s, err := c.newest(ctx, project, id)
 	if err != nil || s == nil || s.Status == karbor.CheckpointDeleted {
 		return time.Time{}, err
 	}
-	keys := []string{descriptionKey(project, id)}
+	keys := []string{descriptionKey(project, id), stateKey(project, id, s.Sequence)}
 	if s.Figures != "" {
 		keys = append(keys, figuresKey(project, id, s.Figures))
 	}
@@ -77,8 +78,17 @@ func (c *Checkpoints) lockedUntil(ctx context.Context, project, id string) (time
 		if err != nil && karbor.KindOf(err) != karbor.NotFound {
 			return time.Time{}, err
 		}
-		if err == nil && i.LockedUntil.After(locked) {
-			locked = i.LockedUntil
+		if err != nil {
+			continue
+		}
+		later, err := bank.LockedUntil(ctx, c.bank, key)
+		if err != nil && karbor.KindOf(err) != karbor.NotFound {
+			return time.Time{}, err
+		}
+		for _, until := range []time.Time{i.LockedUntil, later} {
+			if until.After(locked) {
+				locked = until
+			}
 		}
 	}
 	return locked, nil

@@ -123,8 +123,8 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.plan(), a.provider(), a.protectable(), a.checkpoint(), a.restore(), a.operationLog(),
-		a.applicationCredential(), a.verification(), a.copies(), a.quotas(), a.quotaClass(),
-		a.compliance(), a.trigger(), a.scheduledOperation(), a.service(), completion(root), a.manual(root))
+		a.applicationCredential(), a.verification(), a.drill(), a.copies(), a.quotas(), a.quotaClass(),
+		a.compliance(), a.mappingProfile(), a.trigger(), a.scheduledOperation(), a.service(), completion(root), a.manual(root))
 	explain(root)
 	a.complete(root, a.arguments())
 	return root

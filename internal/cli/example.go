@@ -44,14 +44,30 @@ karbor restore create c99ad067-e5e2-4770-8547-78fd54139b50 --stage server:db --s
 karbor restore create c99ad067-e5e2-4770-8547-78fd54139b50 --restore-target https://other.example:5000/v3 --restore-username demo --restore-project-name demo`,
 	"restore check": `karbor restore check c99ad067-e5e2-4770-8547-78fd54139b50
 karbor restore check c99ad067-e5e2-4770-8547-78fd54139b50 --resource server:web --map network:*=5c2c6a3c-1d2e-4f50-8c2c-6a3c1d2e4f50`,
-	"restore list":        `karbor restore list --status fail`,
-	"restore show":        `karbor restore show 101bd74d-5b30-4fc0-962e-13aa1e5c5d8b --wait`,
-	"verification create": `karbor verification create c99ad067-e5e2-4770-8547-78fd54139b50 --wait`,
-	"verification list":   `karbor verification list --status error`,
-	"verification show":   `karbor verification show 0f3b52f5-5d4f-4e0f-8c2c-6a3c1d2e4f50 -f yaml`,
-	"copy create":         `karbor copy create shop --wait`,
-	"copy list":           `karbor copy list bank --plan shop`,
-	"copy show":           `karbor copy show bank 77a1c0de-5d4f-4e0f-8c2c-6a3c1d2e4f50`,
+	"mappingprofile create": `karbor mappingprofile create dr-site --map network:*=5c2cd7c0-5f5b-4d4b-8a60-0f6f0f1f8f6a --map flavor:big=small --power stopped`,
+	"mappingprofile list":   `karbor mappingprofile list`,
+	"mappingprofile show":   `karbor mappingprofile show dr-site -f json`,
+	"mappingprofile delete": `karbor mappingprofile delete dr-site`,
+	"restore undo":          `karbor restore undo 101bd74d-5b30-4fc0-962e-13aa1e5c5d8b --wait`,
+	"restore list":          `karbor restore list --status fail`,
+	"restore show":          `karbor restore show 101bd74d-5b30-4fc0-962e-13aa1e5c5d8b --wait`,
+	"verification create":   `karbor verification create c99ad067-e5e2-4770-8547-78fd54139b50 --wait`,
+	"verification list":     `karbor verification list --status error`,
+	"verification show":     `karbor verification show 0f3b52f5-5d4f-4e0f-8c2c-6a3c1d2e4f50 -f yaml`,
+	"drill create": `karbor drill create c99ad067-e5e2-4770-8547-78fd54139b50 --wait
+karbor drill create c99ad067-e5e2-4770-8547-78fd54139b50 --probe active --probe console=ready --probe port=22,timeout=120 --wait
+karbor drill create c99ad067-e5e2-4770-8547-78fd54139b50 --resource server:web --map flavor:*=m1.small`,
+	"drill list":   `karbor drill list --verdict failed`,
+	"drill show":   `karbor drill show 3f0c3c6e-5d3e-4a0c-8e5e-0c6d9a2f1b11 --wait`,
+	"drill cancel": `karbor drill cancel 3f0c3c6e-5d3e-4a0c-8e5e-0c6d9a2f1b11 --reason "wrong checkpoint"`,
+	"drill evidence": `karbor drill evidence 3f0c3c6e-5d3e-4a0c-8e5e-0c6d9a2f1b11 --output drill.json
+karbor drill evidence 3f0c3c6e-5d3e-4a0c-8e5e-0c6d9a2f1b11 --html drill.html`,
+	"drill keys":   `karbor drill keys > karbor-drills.pem`,
+	"drill verify": `karbor drill verify drill.json --key karbor-drills.pem`,
+	"drill delete": `karbor drill delete 3f0c3c6e-5d3e-4a0c-8e5e-0c6d9a2f1b11`,
+	"copy create":  `karbor copy create shop --wait`,
+	"copy list":    `karbor copy list bank --plan shop`,
+	"copy show":    `karbor copy show bank 77a1c0de-5d4f-4e0f-8c2c-6a3c1d2e4f50`,
 	"compliance show": `karbor compliance show
 karbor compliance show --verified-days 30 --html report.html
 karbor compliance show --fail-on late,unprotected -q`,

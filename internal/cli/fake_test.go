@@ -93,6 +93,7 @@ func newFake(t testing.TB) *fake {
 	f.operations(v1)
 	f.keepings(v1)
 	f.compliance(v1)
+	f.drills(v1)
 	f.quotas(v1)
 	f.schedules(v1)
 	f.server = httptest.NewServer(mux)

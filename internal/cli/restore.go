@@ -13,7 +13,7 @@ import (
 
 func (a *app) restore() *cobra.Command {
 	return groupOf("restore", "Restores: bring a checkpoint's resources back",
-		a.restoreCreate(), a.restoreCheck(), a.restoreList(), a.restoreShow(), a.cancel("restore", "RESTORE"))
+		a.restoreCreate(), a.restoreUndo(), a.restoreCheck(), a.restoreList(), a.restoreShow(), a.cancel("restore", "RESTORE"))
 }
 
 // targetFlags say where a restore goes.
@@ -92,6 +92,9 @@ func (a *app) restoreCreate() *cobra.Command {
 				return err
 			}
 			if err := q.of(&wanted, provider, cp); err != nil {
+				return err
+			}
+			if wanted.Profile, err = a.profileID(ctx, c, q.profile); err != nil {
 				return err
 			}
 			wanted.KeepOnFailure = keep

@@ -25,6 +25,8 @@ type requestFlags struct {
 	mappings   []string
 	mapping    string
 	stages     []string
+	inPlace    bool
+	profile    string
 	plain      map[string]*string
 }
 
@@ -41,9 +43,16 @@ func (r *requestFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&r.document, "parameters-json", "", "parameters as JSON")
 	f.StringArrayVar(&r.resources, "resource", nil, "TYPE:NAME or TYPE:ID of a resource to restore; all if none is given (repeatable)")
 	f.StringVar(&r.dependents, "dependents", "", "with --resource: restore what they depend on too (the default), use the existing originals, or refuse if something is missing")
+	f.StringArrayVar(&r.stages, "stage", nil, "TYPE:NAME,…[,delay=SECONDS]: put these together when those of the stage before are (repeatable)")
+	f.BoolVar(&r.inPlace, "in-place", false, "overwrite the originals, after a safety checkpoint of them, instead of making new resources")
+	f.StringVar(&r.profile, "profile", "", "name or id of a mapping profile, over which the mapping of the other flags goes")
+	r.addMapping(f)
+}
+
+// addMapping adds the flags of the mapping alone.
+func (r *requestFlags) addMapping(f *pflag.FlagSet) {
 	f.StringArrayVar(&r.mappings, "map", nil, "KIND:ORIGINAL=OTHER, * for all originals; KIND is network, subnet, security-group, flavor, keypair, zone or volume-type (repeatable)")
 	f.StringVar(&r.mapping, "mapping-json", "", "the mapping as JSON")
-	f.StringArrayVar(&r.stages, "stage", nil, "TYPE:NAME,…[,delay=SECONDS]: put these together when those of the stage before are (repeatable)")
 	r.plain = map[string]*string{}
 	for _, flag := range []struct{ name, member, usage string }{
 		{"name-prefix", "name_prefix", "what goes before the names of all that is made"},
@@ -67,6 +76,7 @@ func (r *requestFlags) request(env func(string) string) (out client.RestoreReque
 	if out.Auth, err = r.target.auth(env); err != nil {
 		return out, err
 	}
+	out.Choices.InPlace = r.inPlace
 	out.Choices.Mapping, err = r.mapped()
 	return out, err
 }
@@ -189,6 +199,9 @@ func (a *app) restoreCheck() *cobra.Command {
 				return err
 			}
 			if err := r.of(&wanted, provider, cp); err != nil {
+				return err
+			}
+			if wanted.Profile, err = a.profileID(ctx, c, r.profile); err != nil {
 				return err
 			}
 			found, err := c.Restores.Check(ctx, wanted)

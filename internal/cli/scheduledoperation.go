@@ -66,7 +66,7 @@ func (d *definitionFlags) read(ctx context.Context, a *app, c *client.Client, te
 	d.proof.read(members)
 	switch {
 	case ref == "" && d.proof.provider == "":
-		return out, usagef("a scheduled operation needs a plan: --plan (a verify may have --provider instead)")
+		return out, usagef("a scheduled operation needs a plan: --plan (a verify and a drill may have --provider instead)")
 	case ref == "":
 		provider, err := a.findProvider(ctx, c, d.proof.provider)
 		if err != nil {
@@ -87,14 +87,13 @@ func (d *definitionFlags) read(ctx context.Context, a *app, c *client.Client, te
 	if err := json.Unmarshal(document, &out); err != nil {
 		return out, usageError{err}
 	}
-	out.Targets, out.CheckpointIDs = d.proof.targets, d.proof.checkpointIDs
-	return out, nil
+	return out, d.proof.lists(&out)
 }
 
 func (a *app) scheduledOperationCreate() *cobra.Command {
 	var d definitionFlags
 	var description, overlap string
-	cmd := a.command("create NAME TYPE TRIGGER [DEFINITION]", "Create a scheduled operation; TYPE is protect, retention_protect, verify or copy",
+	cmd := a.command("create NAME TYPE TRIGGER [DEFINITION]", "Create a scheduled operation; TYPE is protect, retention_protect, verify, copy or drill",
 		cobra.RangeArgs(3, 4), func(ctx context.Context, args []string) error {
 			c, err := a.connect(ctx)
 			if err != nil {
@@ -152,7 +151,7 @@ func (a *app) scheduledOperationList() *cobra.Command {
 	l.add(cmd.Flags())
 	f := cmd.Flags()
 	f.StringVar(&name, "name", "", "those with this in their name")
-	f.StringVar(&kind, "operation-type", "", "protect, retention_protect, verify or copy")
+	f.StringVar(&kind, "operation-type", "", "protect, retention_protect, verify, copy or drill")
 	f.StringVar(&trigger, "trigger", "", "those of a trigger, by name or id")
 	f.StringVar(&definition, "operation-definition", "", "those with these members (key=value,… or JSON), or this in them")
 	return cmd

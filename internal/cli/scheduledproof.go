@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"encoding/json"
 	"strconv"
 
 	"github.com/spf13/pflag"
+
+	"github.com/karbor/karbor"
 )
 
 // proofFlags are the members of an operation definition that say what a verify and a copy
@@ -12,16 +15,18 @@ type proofFlags struct {
 	provider, order, depth string
 	share, checkpoints     int
 	targets, checkpointIDs []string
+	probes                 []string
 }
 
 func (p *proofFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&p.provider, "provider", "", "verify: all your checkpoints at this provider, by name or id, instead of those of a plan")
-	f.StringVar(&p.order, "order", "", "verify: which checkpoints first: longest_unverified (unless you say otherwise) or newest")
-	f.IntVar(&p.checkpoints, "checkpoints", 0, "verify: how many checkpoints each time; 1 unless you say otherwise")
-	f.IntVar(&p.share, "share", 0, "verify: how many of the checkpoints each time, in per cent")
+	f.StringVar(&p.provider, "provider", "", "verify, drill: all your checkpoints at this provider, by name or id, instead of those of a plan")
+	f.StringVar(&p.order, "order", "", "verify, drill: which checkpoints first: newest (what a drill takes), longest_unverified (what a verify takes) or longest_undrilled")
+	f.IntVar(&p.checkpoints, "checkpoints", 0, "verify, drill: how many checkpoints each time; 1 unless you say otherwise")
+	f.IntVar(&p.share, "share", 0, "verify, drill: how many of the checkpoints each time, in per cent")
 	f.StringVar(&p.depth, "depth", "", "verify: how deep to look: quick, stored or full")
 	f.StringArrayVar(&p.targets, "target", nil, "copy: name of a copy target (repeatable); all of them unless you say otherwise")
 	f.StringArrayVar(&p.checkpointIDs, "checkpoint", nil, "copy: id of a checkpoint (repeatable); all of the plan unless you say otherwise")
+	f.StringArrayVar(&p.probes, "probe", nil, "drill: a probe to make, as of karbor drill create (repeatable)")
 }
 
 // read puts what is set, and is no list, into a definition.
@@ -37,3 +42,21 @@ func (p *proofFlags) read(members map[string]string) {
 		}
 	}
 }
+
+// lists puts what is a list into a definition.
+func (p *proofFlags) lists(d *karbor.OperationDefinition) error {
+	d.Targets, d.CheckpointIDs = p.targets, p.checkpointIDs
+	probes, err := parseProbes(p.probes)
+	if err != nil || probes == nil {
+		return err
+	}
+	text, err := json.Marshal(probes)
+	if err != nil {
+		return err
+	}
+	d.Probes = &karbor.DrillProbes{}
+	return json.Unmarshal(text, d.Probes)
+}
+
+// given reports whether a list is set.
+func (p *proofFlags) given() bool { return len(p.targets)+len(p.checkpointIDs)+len(p.probes) > 0 }

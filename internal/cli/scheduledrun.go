@@ -86,7 +86,7 @@ func (d *definitionFlags) given() bool {
 	members := map[string]string{}
 	d.keep.read(members)
 	d.proof.read(members)
-	return d.plan != "" || d.maxBackups != 0 || d.keepFor != 0 || len(members)+len(d.proof.targets)+len(d.proof.checkpointIDs) > 0
+	return d.plan != "" || d.maxBackups != 0 || d.keepFor != 0 || len(members) > 0 || d.proof.given()
 }
 
 func (a *app) scheduledOperationSwitch(verb string, on bool) *cobra.Command {

@@ -173,6 +173,19 @@ func (a *app) awaitVerification(ctx context.Context, c *client.Client, w waitFla
 	return last, err
 }
 
+func (a *app) awaitDrill(ctx context.Context, c *client.Client, w waitFlags, id string) (client.Drill, error) {
+	var last client.Drill
+	err := a.await(ctx, c, w, "the drill "+id, id, func(ctx context.Context) (standing, error) {
+		d, err := c.Drills.Show(ctx, id)
+		if err != nil {
+			return standing{}, err
+		}
+		last = d
+		return standing{over: d.Status != karbor.DrillRunning, progress: d.Progress}, nil
+	})
+	return last, err
+}
+
 func (a *app) awaitCopy(ctx context.Context, c *client.Client, w waitFlags, provider, id string) (client.Copy, error) {
 	var last client.Copy
 	err := a.await(ctx, c, w, "the copy "+id, id, func(ctx context.Context) (standing, error) {

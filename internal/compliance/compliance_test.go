@@ -54,11 +54,17 @@ type site struct {
 	*testing.T
 	store   *store.Store
 	finders []protectable.Plugin
+	// now is what the database's clock says.
+	now *time.Time
 }
+
+// at sets the database's clock.
+func (s *site) at(now time.Time) { *s.now = now }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "karbor.db"), store.Options{Now: func() time.Time { return today }})
+	now := today
+	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "karbor.db"), store.Options{Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +73,7 @@ func newSite(t *testing.T) *site {
 			t.Error(err)
 		}
 	})
-	return &site{T: t, store: db}
+	return &site{T: t, store: db, now: &now}
 }
 
 func (s *site) must(err error) {

@@ -32,8 +32,8 @@ const (
 	Unpromised Finding = "unpromised"
 	// Unverified is one of which no checkpoint was verified and found good, or not lately.
 	Unverified Finding = "unverified"
-	// Undrilled is one whose last drill, if there is one, did not show that it can be
-	// restored, or is too long ago; it is found only where drills were asked for.
+	// Undrilled is one of which the last drill that saw anything, if there is one, did not show
+	// that it can be restored, or is too long ago; it is found only where drills were asked for.
 	Undrilled Finding = "undrilled"
 	// Unlisted is one of which it is not known whether it is still there: its service did
 	// not tell.
@@ -147,7 +147,8 @@ type Verified struct {
 	Depth string
 }
 
-// Drilled is the last drill that restored a resource.
+// Drilled is the last drill that saw a resource to be right or wrong; where none did, the last that
+// restored it.
 type Drilled struct {
 	DrillID, CheckpointID string
 	At                    time.Time

@@ -22,7 +22,7 @@ type Store interface {
 	Triggers(ctx context.Context, f store.TriggerFilter, p store.Page) ([]karbor.Trigger, error)
 	Schedules(ctx context.Context, ids []string) (map[string]karbor.Schedule, error)
 	UnmadeRuns(ctx context.Context, projectID string, since time.Time, limit int) ([]store.UnmadeRun, error)
-	LastDrills(ctx context.Context, projectID string) (map[string]karbor.LastDrill, error)
+	Drills(ctx context.Context, f store.DrillFilter, p store.Page) ([]karbor.Drill, error)
 }
 
 var _ Store = (*store.Store)(nil)
@@ -110,26 +110,6 @@ func (r *Reporter) Report(ctx context.Context, q Request) (Report, error) {
 	return Report{
 		ProjectID: project, At: now, Types: of.states, Resources: j.rows(), Unmade: unmade, BackTo: j.covered.backTo,
 	}, nil
-}
-
-// drills gives the newest drill of each resource that was in one.
-func (r *Reporter) drills(ctx context.Context, project string) (map[string]*Drilled, error) {
-	found, err := r.store.LastDrills(ctx, project)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]*Drilled{}
-	for checkpoint, d := range found {
-		for key, one := range d.Resources {
-			if old := out[key]; old == nil || d.At.After(old.At) {
-				out[key] = &Drilled{
-					DrillID: d.DrillID, CheckpointID: checkpoint, At: d.At, Verdict: one.Verdict,
-					RecoveryTime: time.Duration(one.RecoveryMS) * time.Millisecond,
-				}
-			}
-		}
-	}
-	return out, nil
 }
 
 // sortRows puts rows in the order of the types, then of the names and ids.

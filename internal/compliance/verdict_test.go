@@ -241,3 +241,19 @@ func TestFiveThousandResourcesAreReportedAndMoreAreSaid(t *testing.T) {
 		t.Errorf("the type is %+v", r.Types[0])
 	}
 }
+
+func TestAGoodCopyCountsWhereTheOriginalIsDamaged(t *testing.T) {
+	s := newSite(t)
+	s.has(ours, karbor.VolumeType, "a")
+	p := s.plan(ours, "p", vol("a"))
+	original := s.checkpoint(p, 5*hour, vol("a"))
+	copied := original
+	copied.ID, copied.CopyOf, copied.Bank, copied.CreatedAt = karbor.NewID(), original.ID, "far", today
+	s.must(s.store.PutCheckpoint(t.Context(), copied))
+	s.verified(original, hour, vol("a").Key())
+	s.verified(copied, hour)
+	row := s.row(s.report(ours), vol("a"))
+	if row.Verdict != compliance.Unpromised || len(row.Findings) != 1 || row.Good.Bank != "far" || row.Age != 5*hour || row.Verified.CheckpointID != copied.ID {
+		t.Errorf("the row is %+v, good %+v", row, row.Good)
+	}
+}

@@ -43,6 +43,7 @@ type Config struct {
 	Services       Services   `yaml:"services"`
 	Upkeep         Upkeep     `yaml:"upkeep"`
 	Janitor        Janitor    `yaml:"janitor"`
+	Kubernetes     Kubernetes `yaml:"kubernetes"`
 	Drills         Drills     `yaml:"drills"`
 	Log            Log        `yaml:"log"`
 	Policy         Policy     `yaml:"policy"`
@@ -175,6 +176,7 @@ func Default() Config {
 		Services:   defaultServices(),
 		Upkeep:     defaultUpkeep(),
 		Janitor:    defaultJanitor(),
+		Kubernetes: defaultKubernetes(),
 		Drills:     defaultDrills(),
 		Log:        Log{Level: "info", Format: "text"},
 		Policy:     defaultPolicy(),
@@ -245,6 +247,7 @@ func (c Config) Check() error {
 	c.Services.check(fault)
 	c.Upkeep.check(fault)
 	c.Janitor.check(fault)
+	c.Kubernetes.check(fault)
 	c.Drills.check(fault)
 	c.Log.check(fault)
 	return errors.Join(faults...)

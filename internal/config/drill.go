@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/evidence"
@@ -17,11 +18,16 @@ type Drills struct {
 	// PerProject is how many may run in a project at a time; 0 allows none, -1 any number.
 	PerProject int `yaml:"per_project"`
 	// KeyFile holds the Ed25519 key that signs their records, as PEM (PKCS #8), and the public
-	// keys that once did. "" makes one in the state folder at the first start.
+	// keys that once did. "" makes one in the state folder at the first start, unless other
+	// processes may share the database: then no drills are made without it.
 	KeyFile string `yaml:"key_file"`
 	// Source is the address that servers behind floating addresses see connections of this
 	// service come from; "" takes that of the host.
 	Source string `yaml:"source"`
+	// ExternalNetwork is the id of the network that the routers and floating addresses of port
+	// probes are made in; "" makes such probes impossible. No other will do: tenants may offer
+	// networks of their own as external ones, with addresses that are the operator's.
+	ExternalNetwork string `yaml:"external_network"`
 }
 
 func defaultDrills() Drills { return Drills{PerProject: 1} }
@@ -39,24 +45,34 @@ func (d Drills) check(fault func(key, format string, args ...any)) {
 	}
 }
 
-// EvidenceSigner reads the key that signs the records of drills, and makes one at the first start
-// where no file is configured.
+// shared reports whether other processes may work with this one: of each one's own key the others
+// would publish nothing.
+func (c Config) shared() bool {
+	return c.Engine.Type == TemporalEngine || c.Database.URL != "" && !strings.HasPrefix(c.Database.URL, "sqlite:")
+}
+
+// EvidenceSigner reads the key that signs the records of drills. Where no file is configured, it
+// makes one at the first start; where other processes may share the database, it is
+// karbor.NotImplemented then.
 func (c Config) EvidenceSigner() (*evidence.Signer, error) {
 	path := c.Drills.KeyFile
 	if path == "" {
+		if c.shared() {
+			return nil, karbor.Errorf(karbor.NotImplemented, "drills.key_file is needed for drills where several processes may share a database")
+		}
 		path = filepath.Join(c.State, "evidence.key")
 	}
 	text, err := os.ReadFile(path)
-	file := karbor.Secret(text)
 	if errors.Is(err, fs.ErrNotExist) && c.Drills.KeyFile == "" {
+		var file karbor.Secret
 		if file, err = evidence.NewKeyFile(); err == nil {
-			err = writeSecret(path, string(file))
+			text, err = makeSecret(path, file.Reveal())
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the key that signs the records of drills: %w", err)
 	}
-	signer, err := evidence.NewSigner(file)
+	signer, err := evidence.NewSigner(karbor.Secret(text))
 	if err != nil {
 		return nil, fmt.Errorf("reading the key that signs the records of drills in %s: %w", path, err)
 	}

@@ -24,7 +24,7 @@ func (c Config) ServiceKey() ([]byte, error) {
 	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && c.ServiceKeyFile == "" {
-		return makeKey(path)
+		text, err = makeSecret(path, newKey())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the service key: %w", err)
@@ -36,27 +36,35 @@ func (c Config) ServiceKey() ([]byte, error) {
 	return key, nil
 }
 
-// makeKey writes a new key, whole or not at all.
-func makeKey(path string) ([]byte, error) {
+// newKey gives the text of a new service key.
+func newKey() string {
 	key := make([]byte, keyBytes)
 	_, _ = rand.Read(key) // never fails
-	return key, writeSecret(path, hex.EncodeToString(key)+"\n")
+	return hex.EncodeToString(key) + "\n"
 }
 
-func writeSecret(path, text string) error {
+// makeSecret makes a file, whole or not at all, and gives what is in it: of several that make it
+// at once, all get what the first has written.
+func makeSecret(path, text string) ([]byte, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return nil, fmt.Errorf("writing %s: %w", path, err)
 	}
 	_, err = f.WriteString(text)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		// A link, unlike a new name, never takes the place of a file.
+		if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
+			err = nil
+		}
 	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("writing %s: %w", path, err), os.Remove(f.Name()))
+	if err = errors.Join(err, os.Remove(f.Name())); err != nil {
+		return nil, fmt.Errorf("writing %s: %w", path, err)
 	}
-	return syncFolder(filepath.Dir(path))
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("writing %s: %w", path, err)
+	}
+	return os.ReadFile(path)
 }
 
 // syncFolder makes the names in a folder durable.
@@ -82,11 +90,10 @@ func (k Keystone) Password() (karbor.Secret, error) {
 func (c Config) Installation() (string, error) {
 	path := filepath.Join(c.State, "installation.id")
 	text, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		id := karbor.NewID()
-		return id, writeSecret(path, id+"\n")
-	case err != nil:
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = makeSecret(path, karbor.NewID()+"\n")
+	}
+	if err != nil {
 		return "", fmt.Errorf("reading the installation's name: %w", err)
 	}
 	id := string(bytes.TrimSpace(text))

@@ -210,18 +210,18 @@ func (d *Daemon) openService(ctx context.Context, o Options, key []byte) error {
 		Store: d.store, Providers: d.providers, Front: !o.Roles.Protection, Now: o.Now, Logger: o.Logger,
 		Upkeep: custody.Upkeep{Interval: o.Config.Upkeep.Interval, Tombstones: o.Config.Upkeep.Tombstones},
 	})
-	drills, err := d.drills(o)
+	drills, err := d.drills(ctx, o)
 	if err != nil {
 		return err
 	}
-	d.service, err = protectionservice.New(protectionservice.Options{
+	d.service = protectionservice.New(protectionservice.Options{
 		Store: d.store, Providers: d.providers, Inventory: d.inventory, Delegations: d.delegations, Installation: janitor.Installation(key),
 		AdminReads: adminReads,
 		Settle:     o.Config.Operations.Settle, LeftoverTime: o.Config.Operations.LeftoverTime, Deadline: o.Config.Operations.Deadline,
 		Targets: o.Config.Operations.RestoreTargets, Limits: limits(o.Config.Quotas), Now: o.Now, Logger: o.Logger,
 		Custody: d.custody, Drills: drills,
 	})
-	return err
+	return nil
 }
 
 func (d *Daemon) openAPI(o Options, owner string, key []byte) error {

@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"context"
 	"net"
 	"time"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/protectionservice/drill"
 )
@@ -17,17 +19,24 @@ const (
 	drillDial = 5 * time.Second
 )
 
-// drills says how restore drills run.
-func (d *Daemon) drills(o Options) (protectionservice.Drills, error) {
+// drills says how restore drills run. Without a key that the other processes know too, no new
+// ones do.
+func (d *Daemon) drills(ctx context.Context, o Options) (protectionservice.Drills, error) {
 	signer, err := o.Config.EvidenceSigner()
-	if err != nil {
+	switch {
+	case karbor.KindOf(err) == karbor.NotImplemented:
+		if o.Config.Drills.PerProject != 0 {
+			d.log.WarnContext(ctx, "no drills are made", "error", err)
+		}
+	case err != nil:
 		return protectionservice.Drills{}, err
 	}
 	dialer := &net.Dialer{Timeout: drillDial}
 	return protectionservice.Drills{
 		Limit: int64(o.Config.Drills.PerProject), Signer: signer, Program: o.Version,
 		Prober: drill.NewProber(drill.Options{
-			Dial: dialer.DialContext, Source: o.Config.Drills.Source, Poll: drillPoll, ImageTimeout: drillImage, Now: o.Now,
+			Dial: dialer.DialContext, Source: o.Config.Drills.Source, ExternalNetwork: o.Config.Drills.ExternalNetwork,
+			Poll: drillPoll, ImageTimeout: drillImage, Now: o.Now,
 		}),
 	}, nil
 }

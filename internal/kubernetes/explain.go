@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/gophercloud/gophercloud/v2"
 	"github.com/go-logr/logr"
+	"github.com/gophercloud/gophercloud/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/karbor/karbor"

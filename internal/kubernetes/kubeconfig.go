@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -14,8 +15,26 @@ import (
 	"github.com/karbor/karbor"
 )
 
-// maxKubeconfig is the largest kubeconfig that is read, in bytes.
-const maxKubeconfig = 64 << 10
+// maxKubeconfig is the largest kubeconfig that is read, in bytes: as much as Barbican keeps
+// in a secret by default.
+const maxKubeconfig = 20_000
+
+// maxNests is how often a kubeconfig may open a list or a mapping within a line. The time
+// that it takes to parse grows with the square of how deep they lie in each other.
+const maxNests = 1000
+
+// nests counts what may open a list or a mapping in a line. It counts too much rather than
+// too little: openings within quotes, too.
+func nests(text []byte) int {
+	n := 0
+	for _, opening := range []string{"[", "{", "- ", "-\t", "? ", "?\t"} {
+		n += bytes.Count(text, []byte(opening))
+	}
+	return n
+}
+
+// maxNamespaces is how many namespaces a kubeconfig may name.
+const maxNamespaces = 100
 
 // kubeconfig is a tenant's kubeconfig: all members that there are, so that one that is not
 // known is refused rather than passed over.
@@ -97,6 +116,9 @@ func parse(text []byte) (*access, error) {
 	if len(text) > maxKubeconfig {
 		return nil, refused("it has more than %d bytes", maxKubeconfig)
 	}
+	if nests(text) > maxNests {
+		return nil, refused("too much is nested in it")
+	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil || len(file.Docs) != 1 || file.Docs[0].Body == nil {
 		return nil, refused("it is not one YAML document")
@@ -154,6 +176,9 @@ func (k *kubeconfig) access() (*access, error) {
 		if !slices.Contains(a.namespaces, namespace) {
 			a.namespaces = append(a.namespaces, namespace)
 		}
+	}
+	if len(a.namespaces) > maxNamespaces {
+		return nil, refused("it names more than %d namespaces", maxNamespaces)
 	}
 	slices.Sort(a.namespaces)
 	if err := k.Clusters[c].into(a); err != nil {

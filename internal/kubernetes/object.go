@@ -80,29 +80,31 @@ type takenError struct{ error }
 // Unwrap gives what is told of it.
 func (e *takenError) Unwrap() error { return e.error }
 
-// Labelled gives the objects of a kind that have all the labels.
+// Labelled gives the objects of a kind that have all the labels. Of each there is only its
+// name, its namespace, its uid, its labels, and when its end was asked for.
 func (k *Cluster) Labelled(ctx context.Context, kind Kind, namespace string, labels map[string]string) ([]Object, error) {
 	terms := make([]string, 0, len(labels))
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		terms = append(terms, name+"="+labels[name])
 	}
-	options := metav1.ListOptions{Limit: pageSize, LabelSelector: strings.Join(terms, ",")}
+	walking, w, cancel := k.walk(ctx)
+	defer cancel()
 	var out []Object
-	for range maxPages {
-		list, err := k.in(kind, namespace).List(quiet(ctx), options)
-		if err != nil {
-			return nil, explain(ctx, err, "looking for what was made of the kind %s", words[kind])
+	ended, err := w.through(walking, k.in(kind, namespace), strings.Join(terms, ","), func(found *unstructured.Unstructured) bool {
+		asked := Object{found}.Labelled(labels) && IsName(found.GetName())
+		if asked {
+			out = append(out, Object{slim(found, []string{"metadata", "name"}, []string{"metadata", "namespace"}, []string{"metadata", "uid"},
+				[]string{"metadata", "labels"}, []string{"metadata", "deletionTimestamp"})})
 		}
-		for i := range list.Items {
-			if o := (Object{&list.Items[i]}); o.Labelled(labels) && IsName(o.GetName()) {
-				out = append(out, o)
-			}
-		}
-		if options.Continue = list.GetContinue(); options.Continue == "" {
-			return out, nil
-		}
+		return asked
+	})
+	if err != nil {
+		return nil, explain(ctx, err, "looking for what was made of the kind %s", words[kind])
 	}
-	return nil, karbor.Errorf(karbor.OverLimit, "the cluster has too many things of the kind %s", words[kind])
+	if !ended {
+		return nil, karbor.Errorf(karbor.OverLimit, "the cluster has too many things of the kind %s", words[kind])
+	}
+	return out, nil
 }
 
 // Delete asks for the end of an object. One that is not there is no error.

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/karbor/karbor"
@@ -59,51 +58,35 @@ func (p Pod) Unfit() string {
 	return ""
 }
 
-const (
-	// pageSize is how many things are asked for at once.
-	pageSize = 500
-	// maxPages bounds a walk through a list.
-	maxPages = 200
-)
-
-// Pods gives the pods of the cluster's namespaces, in the order of their ids.
+// Pods gives the pods of the cluster's namespaces, in the order of their ids. Of each
+// there is only its name, its namespace, when its end was asked for, and its phase.
 func (k *Cluster) Pods(ctx context.Context) ([]Pod, error) {
+	walking, w, cancel := k.walk(ctx)
+	defer cancel()
 	var out []Pod
 	for _, namespace := range k.Namespaces {
-		found, err := k.podsOf(ctx, namespace, "")
+		ended, err := w.through(walking, k.client.Resource(pods).Namespace(namespace), "", func(o *unstructured.Unstructured) bool {
+			// The server is not to be trusted with the rest.
+			sane := o.GetNamespace() == namespace && IsName(o.GetName())
+			if sane {
+				out = append(out, Pod{slim(o, []string{"metadata", "name"}, []string{"metadata", "namespace"},
+					[]string{"metadata", "deletionTimestamp"}, []string{"status", "phase"})})
+			}
+			return sane
+		})
 		if err != nil {
-			return nil, err
+			return nil, explain(ctx, err, "listing the pods of namespace %s", namespace)
 		}
-		out = append(out, found...)
+		if !ended {
+			return nil, karbor.Errorf(karbor.OverLimit, "the cluster has too many pods: those of the namespaces up to %s are more than are looked at", namespace)
+		}
 	}
 	slices.SortFunc(out, func(a, b Pod) int { return strings.Compare(a.ID(), b.ID()) })
 	return out, nil
 }
 
-// podsOf gives the pods of a namespace that a selector of labels ("" for all) chooses.
-func (k *Cluster) podsOf(ctx context.Context, namespace, selector string) ([]Pod, error) {
-	var out []Pod
-	options := metav1.ListOptions{Limit: pageSize, LabelSelector: selector}
-	for range maxPages {
-		list, err := k.client.Resource(pods).Namespace(namespace).List(quiet(ctx), options)
-		if err != nil {
-			return nil, explain(ctx, err, "listing the pods of namespace %s", namespace)
-		}
-		for i := range list.Items {
-			// The server is not to be trusted with the rest.
-			if p := (Pod{&list.Items[i]}); p.GetNamespace() == namespace && IsName(p.GetName()) {
-				out = append(out, p)
-			}
-		}
-		if options.Continue = list.GetContinue(); options.Continue == "" {
-			return out, nil
-		}
-	}
-	return nil, karbor.Errorf(karbor.OverLimit, "namespace %s has too many pods", namespace)
-}
-
-// Pod gives the pod of an id in the cluster's namespaces; karbor.NotFound if there is
-// none.
+// Pod gives the pod of an id in the cluster's namespaces, whole; karbor.NotFound if there
+// is none.
 func (k *Cluster) Pod(ctx context.Context, id string) (Pod, error) {
 	all, err := k.Pods(ctx)
 	if err != nil {
@@ -113,7 +96,15 @@ func (k *Cluster) Pod(ctx context.Context, id string) (Pod, error) {
 	if at < 0 {
 		return Pod{}, karbor.Errorf(karbor.NotFound, "there is no pod %s in the namespaces %s", id, strings.Join(k.Namespaces, ", "))
 	}
-	return all[at], nil
+	o, err := k.Get(ctx, PodKind, all[at].GetNamespace(), all[at].GetName())
+	if err != nil {
+		return Pod{}, err
+	}
+	p := Pod(o)
+	if p.ID() != id {
+		return Pod{}, karbor.Errorf(karbor.Unavailable, "the cluster gives another pod than %s", all[at].Title())
+	}
+	return p, nil
 }
 
 // Waiting says why a pod does not run yet, as far as the cluster tells; "" if it does not.

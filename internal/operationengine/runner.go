@@ -32,6 +32,8 @@ type RunEnd struct {
 	State karbor.RunState
 	// Reason is a sentence for the log of runs, or "".
 	Reason string
+	// refused says that one of its operations could not begin on a checkpoint that is there.
+	refused bool
 }
 
 // Runners are those of all types.
@@ -42,6 +44,7 @@ type Service interface {
 	Protect(ctx context.Context, c protectionservice.Caller, r protectionservice.ProtectRequest) (karbor.Checkpoint, error)
 	ApplyRetention(ctx context.Context, c protectionservice.Caller, r protectionservice.RetentionRequest) (protectionservice.RetentionResult, error)
 	Verify(ctx context.Context, c protectionservice.Caller, r protectionservice.VerifyRequest) (karbor.Verification, error)
+	Drill(ctx context.Context, c protectionservice.Caller, r protectionservice.DrillRequest) (karbor.Drill, error)
 	Copy(ctx context.Context, c protectionservice.Caller, r protectionservice.CopyRequest) (karbor.Copy, error)
 }
 
@@ -52,6 +55,7 @@ type Shelf interface {
 	Plans
 	Trigger(ctx context.Context, projectID, id string) (karbor.Trigger, error)
 	ToVerify(ctx context.Context, v store.Verifiable) ([]string, error)
+	ToDrill(ctx context.Context, v store.Verifiable) ([]string, error)
 }
 
 var _ Shelf = (*store.Store)(nil)
@@ -70,6 +74,7 @@ func NewRunners(s Service, t Shelf, now func() time.Time) Runners {
 		karbor.ScheduledProtect:   {Start: protect},
 		karbor.ScheduledRetention: {Start: protect, After: retain},
 		karbor.ScheduledVerify:    verifying(s, t, now).runner(),
+		karbor.ScheduledDrill:     drilling(s, t, now).runner(),
 		karbor.ScheduledCopy: {Start: func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun) error {
 			return startCopy(ctx, s, c, r)
 		}},
@@ -83,14 +88,44 @@ func verifying(s Service, t Shelf, now func() time.Time) several {
 		nothing: "there is no available checkpoint to verify",
 		done:    "%d of %d checkpoints were verified and found good",
 		choose: func(ctx context.Context, r store.ClaimedRun) ([]string, error) {
-			d := r.Operation.Definition
-			return t.ToVerify(ctx, store.Verifiable{
-				ProjectID: r.ProjectID, ProviderID: d.ProviderID, PlanID: d.PlanID, Selection: d.Selection, Most: mostOperations,
-			})
+			return t.ToVerify(ctx, choosable(r))
 		},
 		begin: func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun, checkpointID string) error {
 			d := r.Operation.Definition
 			_, err := s.Verify(ctx, c, protectionservice.VerifyRequest{ProviderID: d.ProviderID, CheckpointID: checkpointID, Depth: d.Depth})
+			return err
+		},
+	}
+}
+
+// choosable says of which checkpoints a run chooses.
+func choosable(r store.ClaimedRun) store.Verifiable {
+	d := r.Operation.Definition
+	return store.Verifiable{
+		ProjectID: r.ProjectID, ProviderID: d.ProviderID, PlanID: d.PlanID, Selection: d.Selection, Most: mostOperations,
+	}
+}
+
+// drilling does scheduled drills.
+func drilling(s Service, t Shelf, now func() time.Time) several {
+	return several{
+		plans: t, now: now,
+		nothing: "there is no available checkpoint to drill",
+		done:    "%d of %d drills have passed",
+		choose: func(ctx context.Context, r store.ClaimedRun) ([]string, error) {
+			return t.ToDrill(ctx, choosable(r))
+		},
+		begin: func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun, checkpointID string) error {
+			d := r.Operation.Definition
+			request := protectionservice.DrillRequest{ProviderID: d.ProviderID, CheckpointID: checkpointID}
+			if d.Probes != nil {
+				request.Probes = *d.Probes
+			}
+			_, err := s.Drill(ctx, c, request)
+			if err != nil && karbor.KindOf(err) == karbor.OverLimit {
+				// Other drills of the project go on: there is room later.
+				err = &karbor.Error{Kind: karbor.Unavailable, Message: karbor.Sentence(err), Transient: true, Cause: err}
+			}
 			return err
 		},
 	}
@@ -103,7 +138,7 @@ func startCopy(ctx context.Context, s Service, c protectionservice.Caller, r sto
 		ProviderID: d.ProviderID, PlanID: d.PlanID, Targets: d.Targets, Checkpoints: d.CheckpointIDs,
 	})
 	if errors.Is(err, store.ErrNothingToCopy) {
-		return &nothingToDo{karbor.Sentence(err)}
+		return &nothingToDoError{karbor.Sentence(err)}
 	}
 	return err
 }

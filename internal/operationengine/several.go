@@ -53,7 +53,7 @@ func (s several) start(ctx context.Context, c protectionservice.Caller, r store.
 			return err
 		}
 		if len(chosen) == 0 {
-			return &nothingToDo{s.nothing}
+			return &nothingToDoError{s.nothing}
 		}
 		if err := s.plans.PlanRun(ctx, r.Claim, chosen); err != nil {
 			return err
@@ -63,8 +63,8 @@ func (s several) start(ctx context.Context, c protectionservice.Caller, r store.
 	switch {
 	case err != nil || end == nil:
 		return err
-	case end.State == karbor.RunSuccess:
-		return &nothingToDo{end.Reason} // all have gone meanwhile
+	case end.State == karbor.RunSuccess && !end.refused:
+		return &nothingToDoError{end.Reason} // all have gone meanwhile
 	}
 	return &karbor.Error{Kind: karbor.Conflict, Message: end.Reason}
 }
@@ -80,6 +80,7 @@ func (s several) next(ctx context.Context, c protectionservice.Caller, r store.C
 		return nil, err
 	}
 	var later error
+	refused := false
 	for i, o := range planned {
 		if o.State != karbor.RunQueued {
 			continue
@@ -105,6 +106,7 @@ func (s several) next(ctx context.Context, c protectionservice.Caller, r store.C
 			continue
 		case kind == karbor.NotFound || kind == karbor.Conflict:
 			state = karbor.RunSkipped
+			refused = refused || kind == karbor.Conflict
 		}
 		planned[i].State, planned[i].Reason = state, karbor.Sentence(err)
 		if err := s.plans.LeaveOut(ctx, r.Claim, o.Position, state, planned[i].Reason); err != nil {
@@ -114,7 +116,9 @@ func (s several) next(ctx context.Context, c protectionservice.Caller, r store.C
 	if later != nil {
 		return nil, later
 	}
-	return s.end(planned), nil
+	end := s.end(planned)
+	end.refused = refused
+	return end, nil
 }
 
 // namedFaults is how many faults the reason of a run tells.
@@ -143,8 +147,8 @@ func (s several) end(planned []karbor.RunOperation) *RunEnd {
 	return &RunEnd{State: state, Reason: reason}
 }
 
-// nothingToDo is the error of a start that finds that there is nothing to be done, which
+// nothingToDoError is the error of a start that finds that there is nothing to be done, which
 // is no fault.
-type nothingToDo struct{ why string }
+type nothingToDoError struct{ why string }
 
-func (e *nothingToDo) Error() string { return e.why }
+func (e *nothingToDoError) Error() string { return e.why }

@@ -23,7 +23,8 @@ type proofs struct {
 // runners gives those that work on checkpoints that are there.
 func (p proofs) runners() Runners {
 	all := NewRunners(p, shelf{p.store, p.mortal}, p.now)
-	return Runners{karbor.ScheduledVerify: all[karbor.ScheduledVerify], karbor.ScheduledCopy: all[karbor.ScheduledCopy]}
+	return Runners{karbor.ScheduledVerify: all[karbor.ScheduledVerify], karbor.ScheduledCopy: all[karbor.ScheduledCopy],
+		karbor.ScheduledDrill: all[karbor.ScheduledDrill]}
 }
 
 // Protect implements Service; the site's own runners protect.
@@ -39,6 +40,12 @@ func (p proofs) ApplyRetention(context.Context, protectionservice.Caller, protec
 // Verify implements Service.
 func (p proofs) Verify(ctx context.Context, c protectionservice.Caller, r protectionservice.VerifyRequest) (v karbor.Verification, err error) {
 	err = p.mortal.call(func() error { return p.prove(ctx, c, karbor.Verify, r.CheckpointID) })
+	return v, err
+}
+
+// Drill implements Service.
+func (p proofs) Drill(ctx context.Context, c protectionservice.Caller, r protectionservice.DrillRequest) (v karbor.Drill, err error) {
+	err = p.mortal.call(func() error { return p.prove(ctx, c, karbor.DrillOperation, r.CheckpointID) })
 	return v, err
 }
 
@@ -75,6 +82,11 @@ func (s *site) prove(ctx context.Context, c protectionservice.Caller, kind karbo
 		a.CheckpointFrom = []karbor.CheckpointStatus{karbor.CheckpointAvailable}
 		a.Verification = &karbor.Verification{ID: id, ProjectID: c.Identity.ProjectID, ProviderID: "provider", CheckpointID: checkpointID, Status: karbor.VerificationVerifying}
 	}
+	made := id
+	if s.twice {
+		made, a.Run, a.Step = karbor.NewID(), nil, nil
+		a.Operation.ID, a.Log.ID, a.Verification = made, made, nil
+	}
 	if err := s.store.Accept(ctx, a); err != nil {
 		return err
 	}
@@ -82,8 +94,8 @@ func (s *site) prove(ctx context.Context, c protectionservice.Caller, kind karbo
 	defer s.mu.Unlock()
 	s.counts[id]++
 	s.total++
-	s.open = append(s.open, id)
-	s.kinds[id] = kind
+	s.open = append(s.open, made)
+	s.kinds[made] = kind
 	return nil
 }
 
@@ -122,7 +134,7 @@ func (s *site) proof(t testing.TB, project string, kind karbor.ScheduledOperatio
 	t.Helper()
 	return s.scheduleAs(t, project, p, func(o *karbor.ScheduledOperation) {
 		o.OperationType, o.Definition.Selection, o.Definition.MaxBackups = kind, v, 0
-		if kind == karbor.ScheduledVerify {
+		if kind != karbor.ScheduledCopy {
 			o.Definition.PlanID = ""
 		}
 	})
@@ -237,6 +249,42 @@ func TestAScheduledCopyHasTheIDOfItsRun(t *testing.T) {
 	s.want(t, o, karbor.RunSuccess, "")
 	if r := s.last(t, o); s.accepted(r.ID) != 1 || len(r.Operations) != 0 {
 		t.Errorf("the run is %+v", r)
+	}
+}
+
+func TestADrillWaitsWhileOthersOfTheProjectGoOn(t *testing.T) {
+	s := newSite(t, midnight)
+	ids := s.checkpoints(t, 2)
+	o, n := s.proof(t, "p", karbor.ScheduledDrill, karbor.Selection{}, hourly), immortal(s, "a")
+	s.refuse = karbor.Errorf(karbor.OverLimit, "1 drill of the project goes on, and 1 may")
+	s.advance(hour)
+	n.step(t.Context())
+	s.want(t, o, karbor.RunQueued, "1 drill of the project goes on")
+	s.refuse = nil
+	s.advance(time.Minute)
+	n.step(t.Context())
+	s.want(t, o, karbor.RunRunning, "")
+	s.finish(t, nil)
+	n.step(t.Context())
+	s.want(t, o, karbor.RunSuccess, "1 of 1 drills have passed")
+	if got := s.states(t, o); len(got) != 1 || got[0] != ids[1]+" success " {
+		t.Errorf("drilled were %v, want the newest", got)
+	}
+}
+
+func TestACheckpointThatCanNotBeDrilledIsAnErrorAndKeepsNoOtherWaiting(t *testing.T) {
+	s := newSite(t, midnight)
+	ids := s.checkpoints(t, 2)
+	o, n := s.proof(t, "p", karbor.ScheduledDrill, karbor.Selection{Order: karbor.OldestDrilled}, hourly), immortal(s, "a")
+	s.refuse = karbor.Errorf(karbor.Conflict, "nothing is known of what is in it")
+	s.advance(hour)
+	n.step(t.Context())
+	s.want(t, o, karbor.RunError, "0 of 1 drills have passed; "+ids[1]+": nothing is known of what is in it")
+	s.refuse = nil
+	s.advance(time.Hour)
+	n.step(t.Context())
+	if got := s.states(t, o); len(got) != 1 || got[0] != ids[0]+" running " {
+		t.Errorf("drilled are %v, want the other one", got)
 	}
 }
 

@@ -34,6 +34,8 @@ type site struct {
 	total  int
 	// double has it accept operations whatever the claim says.
 	double bool
+	// twice is the same of what works on checkpoints.
+	twice bool
 	// kinds are the types of operations that make no checkpoint; damaged are the
 	// operations that find a checkpoint so; copied says that there is nothing to copy.
 	kinds  map[string]karbor.OperationType
@@ -201,6 +203,8 @@ func (s *site) outcome(id string) store.Outcome {
 		return store.Outcome{VerificationStatus: karbor.VerificationError, LogStatus: karbor.LogError, ErrorInfo: "a byte is wrong"}
 	case kind == karbor.Verify:
 		return store.Outcome{VerificationStatus: karbor.VerificationSuccess, LogStatus: karbor.LogSuccess}
+	case kind == karbor.DrillOperation:
+		return store.Outcome{LogStatus: karbor.LogSuccess}
 	case kind == karbor.CopyOperation:
 		return store.Outcome{CopyStatus: karbor.CopyFinished, LogStatus: karbor.LogSuccess}
 	}

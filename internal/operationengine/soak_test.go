@@ -77,7 +77,7 @@ type soak struct {
 	trouble []time.Time
 	// verified are how many checkpoints good runs have verified.
 	verified int
-	plant   plant
+	plant    plant
 }
 
 // plant is a bug that the soak test must find.
@@ -85,11 +85,13 @@ type plant struct {
 	// double starts operations whatever the claim says; lose computes the next times
 	// anew when a node starts; utc forgets the zones.
 	double, lose, utc bool
+	// twice is double of verifications and copies.
+	twice bool
 }
 
 func newSoak(t *testing.T, seed uint64, p plant) *soak {
 	w := &soak{t: t, random: rand.New(rand.NewPCG(seed, 42)), site: newSite(t, soakStart), plant: p}
-	w.site.double = p.double
+	w.site.double, w.site.twice = p.double, p.twice
 	for i := range 2 {
 		n := &node{site: w.site, name: fmt.Sprint("node", i), skew: time.Duration(w.random.IntN(120)-60) * time.Second}
 		w.nodes = append(w.nodes, n)
@@ -307,9 +309,10 @@ func TestSoakFindsPlantedBugs(t *testing.T) {
 		plant plant
 		want  string
 	}{
-		"double fire": {plant{double: true}, "operations"},
-		"lost tick":   {plant{lose: true}, "is not in the log"},
-		"wrong zone":  {plant{utc: true}, "is not in the log"},
+		"double fire":         {plant{double: true}, "operations"},
+		"double verification": {plant{twice: true}, "operations"},
+		"lost tick":           {plant{lose: true}, "is not in the log"},
+		"wrong zone":          {plant{utc: true}, "is not in the log"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := false

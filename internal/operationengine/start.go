@@ -180,7 +180,7 @@ func pauseAfter(tries int64) time.Duration {
 func (e *Engine) settle(ctx context.Context, r store.ClaimedRun, why error, stopping bool) error {
 	now := e.now()
 	reason := karbor.Sentence(why)
-	nothing := (*nothingToDo)(nil)
+	nothing := (*nothingToDoError)(nil)
 	switch {
 	case errors.As(why, &nothing):
 		return e.o.Store.EndRun(ctx, r.Claim, r.ScheduledOperationID, karbor.RunSuccess, nothing.why, now)

@@ -68,6 +68,10 @@ func protectionRules() []Rule {
 // operationRules guard what runs by itself, and what tells of it.
 func operationRules() []Rule {
 	return []Rule{
+		newRule("mapping_profile:create", "Keep a mapping for restores.", Write, "POST /mapping_profiles"),
+		newRule("mapping_profile:delete", "Delete a mapping profile.", Write, "DELETE /mapping_profiles/{id}"),
+		newRule("mapping_profile:get", "Show a mapping profile.", Read, "GET /mapping_profiles/{id}"),
+		newRule("mapping_profile:get_all", "List mapping profiles.", Read, "GET /mapping_profiles"),
 		newRule("trigger:create", "Create a trigger.", Write, "POST /triggers"),
 		newRule("trigger:update", "Change a trigger.", Write, "PUT /triggers/{id}"),
 		newRule("trigger:delete", "Delete a trigger.", Write, "DELETE /triggers/{id}"),

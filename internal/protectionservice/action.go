@@ -171,13 +171,13 @@ func explain(err error, node *karbor.Node) error {
 	}
 }
 
-// undo removes what the hooks of one resource made.
+// undo removes what the hooks of one resource made, or, after all that, resumes it.
 func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 	w, err := s.work(ctx, task)
 	if err != nil {
 		return err
 	}
-	_, node, err := w.step(task.Input)
+	word, node, err := w.step(task.Input)
 	if err != nil {
 		return err
 	}
@@ -190,8 +190,11 @@ func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 	}
 	started := false
 	if err := row.Update(ctx, func(r *store.ResourceRecord) {
-		if started = r.Started; started {
-			r.Phase = flow.Undo
+		if started = r.Started; !started {
+			return
+		}
+		if r.Phase = word; word == flow.Undo && kindOf(w.op) == protection.InPlace {
+			r.NotKept = nil // what was told of the restored bytes; the undo tells what stays
 		}
 	}); err != nil || !started {
 		return err
@@ -201,10 +204,13 @@ func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 		return err
 	}
 	hook := undoOf(w.provider, kindOf(w.op), node.Type)
+	if word == flow.Resume {
+		hook = hooksOf(w.provider, kindOf(w.op), node.Type).Resume
+	}
 	if hook == nil {
 		return nil
 	}
-	err = s.timed(ctx, w, node, drill.RemovalEvent, func() error { return s.undoNow(ctx, hook, call, task) })
+	err = s.timed(ctx, w, node, drill.RemovalEvent, func() error { return s.undoNow(ctx, w.op, hook, call, task) })
 	if err != nil {
 		return explain(err, node)
 	}

@@ -51,11 +51,11 @@ func (s *Service) newCall(ctx context.Context, w work, node *karbor.Node, task *
 	}
 	call := &protection.Call{
 		OperationID: w.op.ID, Owner: owner, CheckpointID: w.op.CheckpointID,
-		Installation: s.installation, ProviderID: w.op.ProviderID,
+		Installation: s.installation, ProviderID: w.op.ProviderID, Drill: w.op.Type == karbor.DrillOperation,
 		Graph: w.op.Graph, Node: node, Parameters: w.op.Parameters.For(node.Resource),
 		Documents: record.Documents(documents, s.store), Data: data,
 		Scratch: intents.Scratch(), Intents: intents, NewResources: fresh, Cloud: cloud, Service: service,
-		Progress: moved.set, NotKept: r.NotKept(ctx, s.log), Mapped: r.Mapped(ctx, s.log),
+		Progress: moved.set, Waiting: r.Waiting(ctx, s.log), NotKept: r.NotKept(ctx, s.log), Mapped: r.Mapped(ctx, s.log),
 	}
 	return call, moved, nil
 }

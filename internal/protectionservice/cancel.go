@@ -3,8 +3,6 @@ package protectionservice
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -38,18 +36,15 @@ func (s *Service) CancelOperation(ctx context.Context, c Caller, projectID, id, 
 		return err
 	}
 	s.log.InfoContext(ctx, "an operation is to be cancelled", "operation", op.ID, "type", op.Type, "project", op.ProjectID, "reason", reason)
-	err = s.honourCancel(ctx, r)
+	err = s.dispatcher.Cancel(ctx, r)
 	if err != nil && karbor.KindOf(err) != karbor.Conflict {
 		// It is kept, and honoured as soon as that is possible.
 		s.log.WarnContext(ctx, "an operation can't be cancelled yet; it is tried again", "operation", op.ID, "error", err)
-		s.wake.call()
+		s.dispatcher.Wake()
 		return nil
 	}
 	return err
 }
-
-// stops is the answer to a request to cancel that is carried out.
-const stops = "the operation stops"
 
 // maxReason is the most characters of a text that somebody gave as a reason.
 const maxReason = 255
@@ -61,38 +56,6 @@ func printable(text string) string {
 		return string(r[:maxReason]) + "…"
 	}
 	return clean
-}
-
-// honourCancel hands a request to cancel to the engine. One that the engine has not got
-// yet, as the operation is still in the outbox, stays open: start comes back to it.
-func (s *Service) honourCancel(ctx context.Context, r store.Request) error {
-	err := s.engine.Cancel(ctx, r.OperationID, r.Reason)
-	switch {
-	case err == nil:
-		return s.store.AnswerRequest(ctx, r, stops)
-	case karbor.KindOf(err) == karbor.NotFound:
-		return nil
-	case karbor.KindOf(err) == karbor.Conflict:
-		// What is over, or ends by itself, can't be cancelled any more.
-		return errors.Join(s.store.AnswerRequest(ctx, r, karbor.Sentence(err)), err)
-	default:
-		return fmt.Errorf("cancelling operation %s: %w", r.OperationID, err)
-	}
-}
-
-// cancelStarted cancels an operation that the engine has just got, if that was asked for.
-func (s *Service) cancelStarted(ctx context.Context, id string) error {
-	r, err := s.store.OperationRequest(ctx, id, store.CancelRequest)
-	switch {
-	case err != nil && karbor.KindOf(err) == karbor.NotFound:
-		return nil
-	case err != nil:
-		return err
-	}
-	if err := s.honourCancel(ctx, r); err != nil && karbor.KindOf(err) != karbor.Conflict {
-		return err
-	}
-	return nil
 }
 
 // undoPatience is how long an undo takes errors that may pass before its attempt is
@@ -110,9 +73,10 @@ const (
 )
 
 // undoNow runs an Undo hook in an operation that has failed. In one that was cancelled
-// somebody waits for its end: what can't be removed soon is left to the ledger.
-func (s *Service) undoNow(ctx context.Context, hook protection.Hook, call *protection.Call, task *workflow.Task) error {
-	if task.Failure == nil || task.Failure.Cancelled == "" {
+// somebody waits for its end: what can't be removed soon is left to the ledger. What was
+// overwritten in place is no such thing: nobody brings it back later.
+func (s *Service) undoNow(ctx context.Context, op store.Operation, hook protection.Hook, call *protection.Call, task *workflow.Task) error {
+	if kindOf(op) == protection.InPlace || task.Failure == nil || task.Failure.Cancelled == "" {
 		return protection.Undo(openstack.WithPatience(ctx, undoPatience), hook, call)
 	}
 	limited, cancel := context.WithTimeout(ctx, cancelUndo)

@@ -5,13 +5,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice/drill"
 	"github.com/karbor/karbor/internal/protectionservice/flow"
 	"github.com/karbor/karbor/internal/protectionservice/outcome"
+	"github.com/karbor/karbor/internal/protectionservice/transfer"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/protection"
@@ -90,7 +90,9 @@ func (s *Service) probe(ctx context.Context, task *workflow.Task) error {
 	if err != nil {
 		return err
 	}
-	subject := drill.Subject{ID: call.NewResources.ID(node.Key()), Content: found.Content, Probes: d.Probes}
+	subject := drill.Subject{ID: call.NewResources.ID(node.Key()), Content: found.Content, Probes: d.Probes, Enter: func(ctx context.Context) (func(), error) {
+		return s.transfers.Enter(ctx, w.op.ProjectID, transfer.Stream{Operation: w.op.ID, Key: node.Key()})
+	}}
 	position := slices.Index(w.op.Graph.Nodes(), node)
 	for _, name := range names {
 		e := store.DrillEvent{Position: position, Name: drill.ProbeEvent + name, StartedAt: s.now()}
@@ -131,6 +133,11 @@ func (s *Service) conclude(ctx context.Context, task *workflow.Task) error {
 	if err != nil || !op.EndedAt.IsZero() {
 		return err
 	}
+	return unended(s.endWell(ctx, op))
+}
+
+// endWell ends a drill whose steps have all run.
+func (s *Service) endWell(ctx context.Context, op store.Operation) error {
 	rows, err := s.store.Resources(ctx, op.ID)
 	if err != nil {
 		return err
@@ -159,7 +166,7 @@ func (s *Service) endDrill(ctx context.Context, op store.Operation, rows []store
 		}
 	}
 	out := &store.Drilled{
-		Status: karbor.DrillFinished, Verdict: record.Verdict, Reason: strings.Join(append(slices.Clone(record.Reasons), record.Left...), " "),
+		Status: karbor.DrillFinished, Verdict: record.Verdict, Reason: drill.Brief(slices.Concat(record.Reasons, record.Left)),
 		Recovery: time.Duration(record.RecoveryMS) * time.Millisecond, Resources: map[string]karbor.DrilledResource{},
 		Evidence: bytes.TrimSpace(file),
 	}

@@ -9,9 +9,11 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/protectionservice/dispatch"
 	"github.com/karbor/karbor/internal/protectionservice/outcome"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
+	"github.com/karbor/karbor/protection"
 )
 
 // fail makes a failure visible, with the reason of each resource. Without it the
@@ -26,6 +28,11 @@ func (s *Service) fail(ctx context.Context, task *workflow.Task) error {
 	case err == nil:
 		err = s.endFailed(ctx, op, task.Failure, ending{patient: task.Attempt < bankAttempts})
 	}
+	return unended(err)
+}
+
+// unended is why an operation could not be ended: something to try again, as it would never end.
+func unended(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -62,6 +69,7 @@ func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow
 	if how.abandoned {
 		s.noteAbandoned(op, rows, &why)
 	}
+	notBroughtBack(op, rows, &why)
 	seen := slices.Clone(rows)
 	if err := s.forgetUndone(ctx, op, rows, why); err != nil {
 		return err
@@ -133,7 +141,8 @@ func (s *Service) failInBank(ctx context.Context, op store.Operation, o store.Ou
 }
 
 // forgetUndone takes the new ids out of the records of the resources that were
-// undone: what they named is gone.
+// undone: what they named is gone. A drill's keep them, as its evidence tells them: it may have to
+// be written again.
 func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []store.ResourceRecord, f outcome.Failures) error {
 	p, err := s.place(op)
 	if err != nil {
@@ -145,8 +154,15 @@ func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []s
 		if len(f.Undo[r.Key]) > 0 || f.Kept[r.Key] || undoOf(p, kindOf(op), n.Type) == nil || r.NewID == "" && len(r.Parts) == 0 && len(r.NotKept) == 0 {
 			continue
 		}
+		if op.Type == karbor.DrillOperation {
+			r.NewID = ""
+			continue
+		}
 		err := s.record(work{op: op}, n).Update(ctx, func(row *store.ResourceRecord) {
-			row.NewID, row.Parts, row.NotKept = "", nil, nil
+			row.NewID, row.Parts = "", nil
+			if kindOf(op) != protection.InPlace { // there it is of what the undo has left
+				row.NotKept = nil
+			}
 		})
 		if err != nil {
 			return err
@@ -158,7 +174,7 @@ func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []s
 
 // endFailedCopy ends a request that was cancelled, or that nobody can carry out.
 func (s *Service) endFailedCopy(ctx context.Context, op store.Operation, f *workflow.Failure) error {
-	reason := cmp.Or(outcome.Sort(op.Graph, f).Text(), vanished)
+	reason := cmp.Or(outcome.Sort(op.Graph, f).Text(), dispatch.Vanished)
 	p, err := s.place(op)
 	if err != nil {
 		p = nil // its file has gone, and with it the way to its banks

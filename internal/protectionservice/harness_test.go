@@ -213,13 +213,11 @@ func (s *site) start() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service, err = protectionservice.New(protectionservice.Options{
-		Store: s.store, Providers: loaded, Inventory: found, Delegations: s.delegations, Installation: "here",
+	s.service = protectionservice.New(protectionservice.Options{
+		Drills: drills(t),
+		Store:  s.store, Providers: loaded, Inventory: found, Delegations: s.delegations, Installation: "here",
 		AdminReads: cloud{}, Targets: []string{otherCloud}, Settle: s.settle, LeftoverTime: time.Hour, Deadline: s.deadline, Now: s.now, Logger: log, Custody: s.keeper,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	engine, err := local.New(local.Options{
 		Options: workflow.Options{Actions: s.service.Actions(), Default: s.service.Places(), Context: s.service.Context},
 		Journal: s.store.Journal(), Owner: "me", Logger: log, Now: time.Now,

@@ -11,6 +11,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/protectionservice/flow"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
@@ -26,6 +27,30 @@ func kindOf(op store.Operation) karbor.OperationType {
 		return protection.InPlace
 	}
 	return op.Type
+}
+
+// leftOf gives what removes what is left of an operation that has ended. In a restore in place
+// that is never Undo: it would overwrite what its tenant has written since.
+func leftOf(p *provider.Provider, op store.Operation, t karbor.ResourceType) protection.Hook {
+	if kindOf(op) == protection.InPlace {
+		return p.Hooks(protection.InPlace, t).Sweep
+	}
+	return undoOf(p, kindOf(op), t)
+}
+
+// notBroughtBack tells, for each original that did not get its bytes back, where they are, and
+// what else its undo has told. The id in its row is no new one, so nothing new is left.
+func notBroughtBack(op store.Operation, rows []store.ResourceRecord, why *outcome.Failures) {
+	if kindOf(op) != protection.InPlace {
+		return
+	}
+	why.Told = map[karbor.NodeKey][]string{}
+	for i := range rows {
+		why.Told[rows[i].Key], rows[i].NewID = rows[i].NotKept, ""
+	}
+	for _, reasons := range why.Undo {
+		reasons[len(reasons)-1] += "; what it held before is in the safety checkpoint " + op.Choices.SafetyCheckpointID + ", which can be restored in place"
+	}
 }
 
 // checkInPlace refuses what makes no sense with a restore in place.
@@ -51,38 +76,38 @@ func overwritable(op store.Operation, hooks protection.Hooks, n *karbor.Node) er
 	return karbor.Errorf(karbor.Invalid, "%s %s (%s) can't be restored in place by this provider", n.Type.Word(), n.ID, n.Name)
 }
 
-// safeguard accepts the safety checkpoint of a restore in place: one of the same
-// resources as they are now, by the plan's own parameters. It gives its id.
-func (s *Service) safeguard(ctx context.Context, c Caller, p *provider.Provider, of karbor.Checkpoint, g *karbor.Graph) (string, error) {
+// safeguard gives the acceptance of the safety checkpoint of a restore in place: one of the same
+// resources as they are now, by the plan's own parameters.
+func (s *Service) safeguard(ctx context.Context, c Caller, p *provider.Provider, of karbor.Checkpoint, g *karbor.Graph) (*acceptance, error) {
 	var resources []karbor.Resource
 	chosen := map[string]bool{}
 	for _, n := range g.Nodes() {
 		op := store.Operation{Type: karbor.RestoreOperation, Choices: karbor.RestoreChoices{InPlace: true}}
 		if err := overwritable(op, hooksOf(p, protection.InPlace, n.Type), n); err != nil {
-			return "", err
+			return nil, err
 		}
 		resources = append(resources, n.Resource)
 		chosen[n.Resource.Key()] = true
 	}
 	p, err := s.provider(p.ID) // a copy that is restored lies elsewhere
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	parameters := maps.Clone(of.Plan.Parameters)
 	maps.DeleteFunc(parameters, func(key string, _ map[string]any) bool { return strings.Contains(key, "#") && !chosen[key] })
 	if err := p.CheckOptions(parameters); err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := s.custody.Usable(p); err != nil {
-		return "", err
+		return nil, err
 	}
 	now, err := s.inventory.Graph(ctx, c.Cloud, p, resources, parameters)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	gigabytes, err := s.estimate(ctx, c, now)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	made := s.now()
 	cp := karbor.Checkpoint{
@@ -91,14 +116,15 @@ func (s *Service) safeguard(ctx context.Context, c Caller, p *provider.Provider,
 		Plan:      karbor.PlanRecord{ID: of.Plan.ID, Name: of.Plan.Name, ProviderID: p.ID, Resources: resources, Parameters: parameters},
 		CreatedAt: made, UpdatedAt: made,
 	}
-	return cp.ID, s.accept(ctx, c, p, acceptance{
+	return &acceptance{
 		Acceptance: store.Acceptance{
 			Operation:  store.Operation{Type: karbor.Protect, CheckpointID: cp.ID, PlanID: of.Plan.ID, Graph: now, Parameters: parameters},
 			Checkpoint: &cp, Limits: s.limits, Gigabytes: gigabytes,
 		},
 		logStatus: karbor.LogStatus(karbor.CheckpointProtecting),
 		extra:     cp.ExtraInfo,
-	})
+		provider:  p,
+	}, nil
 }
 
 // awaitSafety waits until the safety checkpoint of a restore in place is available. If it

@@ -47,8 +47,19 @@ func (kept) Close() error { return nil }
 
 func (k kept) Traits() bank.Traits {
 	traits := k.Bank.Traits()
-	traits.ObjectLock = k.locked.Load() > 0
+	traits.ObjectLock = traits.ObjectLock || k.locked.Load() > 0
 	return traits
+}
+
+func (k kept) Lock(ctx context.Context, key string, until time.Time) (time.Time, error) {
+	if err := k.off(); err != nil {
+		return time.Time{}, err
+	}
+	return bank.Lock(ctx, k.Bank, key, until)
+}
+
+func (k kept) LockedUntil(ctx context.Context, key string) (time.Time, error) {
+	return bank.LockedUntil(ctx, k.Bank, key)
 }
 
 func (k kept) Stat(ctx context.Context, key string) (bank.Info, error) {

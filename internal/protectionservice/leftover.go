@@ -130,12 +130,13 @@ func (s *Service) undoLeft(ctx context.Context, op store.Operation, key karbor.N
 	if node == nil {
 		return true, karbor.Errorf(karbor.NotFound, "the operation has no such resource")
 	}
-	hook := undoOf(p, kindOf(op), node.Type)
+	hook := leftOf(p, op, node.Type)
 	if hook == nil || op.Delegation == nil {
 		return true, karbor.Errorf(karbor.Unauthorized, "nobody may remove it in the tenant's name any more")
 	}
-	if op.Type == karbor.RestoreOperation || op.Type == karbor.DrillOperation {
-		// Without its documents a hook would not know what it has made.
+	if op.Type == karbor.RestoreOperation {
+		// Without its documents a hook would not know what it has made. A drill's things are found
+		// by their marks.
 		_, err := s.store.Checkpoint(ctx, op.ProjectID, op.ProviderID, op.CheckpointID)
 		if err != nil {
 			return karbor.KindOf(err) == karbor.NotFound, fmt.Errorf("reading the checkpoint: %w", err)

@@ -2,9 +2,11 @@ package protectionservice
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice/dispatch"
 	"github.com/karbor/karbor/internal/protectionservice/flow"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
@@ -84,7 +86,9 @@ func (s *Service) operationState(ctx context.Context, op store.Operation) (Opera
 	switch {
 	case err != nil:
 		return "", err
-	case d.State == workflow.Pending, d.State == "" && !op.Dispatched:
+	case d.State == "":
+		return s.recordedState(ctx, op)
+	case d.State == workflow.Pending:
 		return OperationWaiting, nil
 	case d.Cancelled != "":
 		return OperationStopping, nil
@@ -97,13 +101,25 @@ func (s *Service) operationState(ctx context.Context, op store.Operation) (Opera
 	return OperationRunning, nil
 }
 
+// recordedState tells from the rows how far an operation is of which the engine says nothing.
+func (s *Service) recordedState(ctx context.Context, op store.Operation) (OperationState, error) {
+	rows, err := s.store.Resources(ctx, op.ID)
+	if err != nil {
+		return "", err
+	}
+	if slices.ContainsFunc(rows, func(r store.ResourceRecord) bool { return r.Started }) {
+		return OperationRunning, nil
+	}
+	return OperationWaiting, nil
+}
+
 // cancelled gives the reason of a request to cancel an operation that was in time.
 func (s *Service) cancelled(ctx context.Context, id string) (string, error) {
 	r, err := s.store.OperationRequest(ctx, id, store.CancelRequest)
 	if err != nil && karbor.KindOf(err) == karbor.NotFound {
 		return "", nil
 	}
-	if err != nil || r.Answer != stops && !r.AnsweredAt.IsZero() {
+	if err != nil || r.Answer != dispatch.Stops && !r.AnsweredAt.IsZero() {
 		return "", err
 	}
 	return r.Reason, nil

@@ -134,39 +134,66 @@ type acceptance struct {
 	// scheduledOperationID is the scheduled operation after whose run it is, whose
 	// delegation it uses, or "".
 	scheduledOperationID string
+	// provider is the one that it works with.
+	provider *provider.Provider
+	granted  *openstack.Delegation
 }
 
 // accept makes an operation durable: what its kind has filled in, the log, a
 // delegation if any hook will need the cloud.
 func (s *Service) accept(ctx context.Context, c Caller, p *provider.Provider, a acceptance) error {
+	a.provider = p
+	return s.acceptAll(ctx, c, &a)
+}
+
+// acceptAll accepts operations, all of them or none.
+func (s *Service) acceptAll(ctx context.Context, c Caller, operations ...*acceptance) (err error) {
+	defer func() {
+		for _, a := range operations {
+			if err != nil {
+				s.delegations.Withdraw(ctx, a.Operation.ID, a.granted)
+			}
+		}
+	}()
+	list := make([]*store.Acceptance, 0, len(operations))
+	for _, a := range operations {
+		if err := s.prepare(ctx, c, a); err != nil {
+			return err
+		}
+		list = append(list, &a.Acceptance)
+	}
+	handed, err := s.persist(ctx, list)
+	if err != nil {
+		return err
+	}
+	for _, a := range operations {
+		op := a.Operation
+		s.log.InfoContext(ctx, "operation accepted", "operation", op.ID, "type", op.Type, "project", op.ProjectID,
+			"checkpoint", op.CheckpointID, "resources", len(op.Graph.Nodes()))
+	}
+	if !handed {
+		s.dispatcher.Wake()
+	}
+	return nil
+}
+
+// prepare fills in what all operations have, and gets what one needs to act for the caller.
+func (s *Service) prepare(ctx context.Context, c Caller, a *acceptance) (err error) {
 	now := s.now()
 	op := &a.Operation
 	op.ID = cmp.Or(op.ID, karbor.NewID())
-	op.ProjectID, op.ProviderID, op.CreatedAt = c.project(), p.ID, now
+	op.ProjectID, op.ProviderID, op.CreatedAt = c.project(), a.provider.ID, now
 	op.RequestID = openstack.RequestID(ctx)
 	a.Log = karbor.OperationLog{
 		ID: op.ID, ProjectID: op.ProjectID, OperationType: op.Type, CheckpointID: op.CheckpointID,
-		PlanID: op.PlanID, ProviderID: p.ID, RestoreID: op.RestoreID,
+		PlanID: op.PlanID, ProviderID: op.ProviderID, RestoreID: op.RestoreID,
 		Status: a.logStatus, StartedAt: now, ExtraInfo: a.extra, ScheduledOperationID: a.scheduledOperationID,
 	}
 	if c.Run != nil {
-		c.Run.begin(&a)
+		c.Run.begin(a)
 	}
-	granted, err := s.authorize(ctx, c, op, hooksFor(p, kindOf(*op)), a.target)
-	if err != nil {
-		return err
-	}
-	handed, err := s.persist(ctx, &a.Acceptance)
-	if err != nil {
-		s.delegations.Withdraw(ctx, op.ID, granted)
-		return err
-	}
-	s.log.InfoContext(ctx, "operation accepted", "operation", op.ID, "type", op.Type, "project", op.ProjectID,
-		"checkpoint", op.CheckpointID, "resources", len(op.Graph.Nodes()))
-	if !handed {
-		s.wake.call()
-	}
-	return nil
+	a.granted, err = s.authorize(ctx, c, op, hooksFor(a.provider, kindOf(*op)), a.target)
+	return err
 }
 
 // joiner is an engine whose journal is in the service's own database: the local one.
@@ -174,28 +201,45 @@ type joiner interface {
 	Join(ctx context.Context, id string, g workflow.Graph) (*local.Joint, error)
 }
 
-// persist makes an accepted operation durable. It reports whether the engine has it
-// already; if not, it is in the outbox.
-func (s *Service) persist(ctx context.Context, a *store.Acceptance) (handed bool, err error) {
-	if engine, ok := s.engine.(joiner); ok {
-		// What is in the way of that shows again when the outbox is dispatched.
-		if steps, err := s.steps(a.Operation); err == nil {
-			a.Joint, _ = engine.Join(ctx, a.Operation.ID, steps)
+// persist makes accepted operations durable. It reports whether the engine has them
+// already; if not, they are in the outbox.
+func (s *Service) persist(ctx context.Context, list []*store.Acceptance) (handed bool, err error) {
+	handed = true
+	for _, a := range list {
+		if engine, ok := s.engine.(joiner); ok {
+			// What is in the way of that shows again when the outbox is dispatched.
+			if steps, err := s.steps(a.Operation); err == nil {
+				a.Joint, _ = engine.Join(ctx, a.Operation.ID, steps)
+			}
 		}
+		handed = handed && a.Joint != nil
 	}
-	if a.Joint == nil {
-		return false, s.store.Accept(ctx, *a)
+	err = s.keep(ctx, list)
+	for _, a := range list {
+		if a.Joint == nil {
+			continue
+		}
+		if err == nil {
+			s.remember(a.Operation, a.Checkpoint)
+		}
+		a.Joint.Done(err == nil)
 	}
-	err = s.store.Accept(ctx, *a)
-	if err == nil {
-		s.remember(a.Operation, a.Checkpoint)
-	}
-	a.Joint.Done(err == nil)
 	if errors.Is(err, local.ErrFenced) {
-		a.Joint = nil
-		return false, s.store.Accept(ctx, *a)
+		for _, a := range list {
+			a.Joint = nil
+		}
+		return false, s.keep(ctx, list)
 	}
-	return true, err
+	return handed, err
+}
+
+// keep has the store accept operations in one transaction.
+func (s *Service) keep(ctx context.Context, list []*store.Acceptance) error {
+	more := make([]store.Acceptance, 0, len(list))
+	for _, a := range list[1:] {
+		more = append(more, *a)
+	}
+	return s.store.Accept(ctx, *list[0], more...)
 }
 
 // hooksFor gives what a provider does in an operation, by type.

@@ -45,10 +45,14 @@ func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karb
 	if err != nil {
 		return none, err
 	}
+	var list []*acceptance
 	if r.Choices.InPlace {
-		if r.Choices.SafetyCheckpointID, err = s.safeguard(ctx, c, p, cp, graph); err != nil {
+		safety, err := s.safeguard(ctx, c, p, cp, graph)
+		if err != nil {
 			return none, err
 		}
+		r.Choices.SafetyCheckpointID = safety.Operation.CheckpointID
+		list = append(list, safety)
 	}
 	now := s.now()
 	restore := karbor.Restore{
@@ -60,7 +64,7 @@ func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karb
 	for _, n := range graph.Nodes() {
 		restore.ResourcesStatus[outcome.Key(n)] = karbor.ResourcePending
 	}
-	return restore, s.accept(ctx, c, p, acceptance{
+	list = append(list, &acceptance{
 		Acceptance: store.Acceptance{
 			Operation: store.Operation{
 				Type: karbor.RestoreOperation, CheckpointID: cp.ID, RestoreID: restore.ID, PlanID: cp.Plan.ID,
@@ -73,7 +77,9 @@ func (s *Service) Restore(ctx context.Context, c Caller, r RestoreRequest) (karb
 		logStatus: karbor.LogInProgress,
 		extra:     standInInfo(standIn),
 		target:    to,
+		provider:  p,
 	})
+	return restore, s.acceptAll(ctx, c, list...)
 }
 
 // restorable gives the checkpoint of a restore, if it can be restored, or the copy that

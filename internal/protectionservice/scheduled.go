@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice/drill"
 	"github.com/karbor/karbor/internal/provider"
 )
 
@@ -33,20 +34,25 @@ func runInfo(c Caller, own map[string]json.RawMessage) map[string]json.RawMessag
 }
 
 // CheckSchedule checks what of a scheduled operation depends on its provider: that it is
-// there, that it verifies as deep as is asked for, and that it has the copy targets. The
-// error is karbor.Invalid.
+// there, that it verifies as deep as is asked for, that it has the copy targets, and that there
+// are such probes. The error is karbor.Invalid.
 func (s *Service) CheckSchedule(ctx context.Context, t karbor.ScheduledOperationType, d karbor.OperationDefinition) error {
-	if t != karbor.ScheduledVerify && t != karbor.ScheduledCopy {
+	if t == karbor.ScheduledProtect || t == karbor.ScheduledRetention {
 		return nil
 	}
 	p, err := s.provider(d.ProviderID)
 	if err != nil {
 		return karbor.Errorf(karbor.Invalid, "operation_definition.provider_id: %s", karbor.Sentence(err))
 	}
-	if t == karbor.ScheduledCopy {
+	switch {
+	case t == karbor.ScheduledCopy:
 		_, err = s.copyTargets(ctx, p, d.Targets)
-	} else {
+	case t == karbor.ScheduledVerify:
 		err = checkDepth(p, d.Depth)
+	case s.drills.Signer == nil:
+		err = karbor.Errorf(karbor.NotImplemented, "this service makes no drills")
+	case d.Probes != nil:
+		err = drill.Check(*d.Probes)
 	}
 	switch {
 	case err == nil || karbor.IsTransient(err) || karbor.KindOf(err) == karbor.Unavailable:

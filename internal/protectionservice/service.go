@@ -8,7 +8,6 @@ package protectionservice
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/karbor/karbor/internal/protectionservice/copies"
 	"github.com/karbor/karbor/internal/protectionservice/custody"
 	"github.com/karbor/karbor/internal/protectionservice/delegation"
+	"github.com/karbor/karbor/internal/protectionservice/dispatch"
 	"github.com/karbor/karbor/internal/protectionservice/flow"
 	"github.com/karbor/karbor/internal/protectionservice/inventory"
 	"github.com/karbor/karbor/internal/protectionservice/progress"
@@ -29,7 +29,8 @@ import (
 	"github.com/karbor/karbor/internal/workflow"
 )
 
-// Options of New. All but Settle, LeftoverTime, Deadline, Limits, AdminReads and Targets are needed.
+// Options of New. All but Installation, Settle, LeftoverTime, Deadline, Limits, AdminReads,
+// Targets and Drills are needed.
 type Options struct {
 	Store     *store.Store
 	Providers []*provider.Provider
@@ -73,7 +74,6 @@ type Service struct {
 	installation string
 	settle       time.Duration
 	leftoverTime time.Duration
-	deadline     time.Duration
 	limits       store.Limits
 	adminReads   karbor.Cloud
 	targets      []string
@@ -81,16 +81,13 @@ type Service struct {
 	transfers    *transfer.Places
 	paces        *transfer.Paces
 	progress     *progress.Reader
+	dispatcher   *dispatch.Dispatcher
 	copier       *copies.Copier
 	standIns     *copies.StandIns
 	now          func() time.Time
 	log          *slog.Logger
 
 	engine workflow.Engine
-	// wake tells Run that the outbox has something.
-	wake bell
-	// handed are operations in the outbox that the engine has: Run's own.
-	handed map[string]bool
 
 	mu sync.Mutex
 	// running are operations that run, as they were accepted: see operation.
@@ -102,25 +99,26 @@ type Service struct {
 }
 
 // New makes the service. It needs an engine (SetEngine) before Run.
-func New(o Options) (*Service, error) {
+func New(o Options) *Service {
 	s := &Service{
 		store: o.Store, providers: o.Providers, delegations: o.Delegations, custody: o.Custody, installation: o.Installation,
-		settle: o.Settle, leftoverTime: o.LeftoverTime, deadline: o.Deadline, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, drills: o.Drills, now: o.Now, log: o.Logger,
+		settle: o.Settle, leftoverTime: o.LeftoverTime, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, drills: o.Drills, now: o.Now, log: o.Logger,
 		transfers: transfer.New(),
 		paces:     transfer.NewPaces(),
 		inventory: o.Inventory,
-		wake:      newBell(),
-		handed:    map[string]bool{},
 		running:   map[string]store.Operation{},
 		making:    map[string]*karbor.Checkpoint{},
 		verified:  map[string]*verification.State{},
 	}
 	s.progress = progress.New(progress.Options{Store: o.Store, Describe: s.describe, Transfers: s.transfers, Paces: s.paces, Now: o.Now})
+	s.dispatcher = dispatch.New(dispatch.Options{
+		Store: o.Store, Operation: s.operation, Steps: s.steps, End: s.endAbandoned, Again: s.again, Deadline: o.Deadline, Now: o.Now, Logger: o.Logger,
+	})
 	s.standIns = copies.NewStandIns(o.Store, o.Custody, o.Logger)
 	s.copier = copies.New(copies.Options{
 		Store: o.Store, Banks: o.Custody, Transfers: s.transfers, As: copyOf, Delete: s.expireCopy, Now: o.Now, Logger: o.Logger,
 	})
-	return s, nil
+	return s
 }
 
 // Engine options that the service needs, and the engine that was made with them:
@@ -164,120 +162,22 @@ const Places = 16
 
 // SetEngine sets the engine that runs the operations. It is called once, before
 // Run and before any operation is accepted.
-func (s *Service) SetEngine(e workflow.Engine) { s.engine = e }
+func (s *Service) SetEngine(e workflow.Engine) {
+	s.engine = e
+	s.dispatcher.SetEngine(e)
+}
 
-// outboxPoll is how often the outbox is looked at when nobody calls: for what a
-// process accepted that died before it could call, or that failed to start.
-const outboxPoll = 2 * time.Second
-
-// Run hands accepted operations to the engine until ctx ends.
+// Run has accepted operations carried out, and looks after what is left of those that are over,
+// until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	var tidying sync.WaitGroup
-	tidying.Go(func() { s.delegations.Run(ctx) })
-	tidying.Go(func() { s.sweepLeftovers(ctx) })
-	tidying.Go(func() { s.sweepExpired(ctx) })
-	tidying.Go(func() { s.honourRequests(ctx) })
-	tidying.Go(func() { s.custody.Run(ctx) })
-	defer tidying.Wait()
-	ticker := time.NewTicker(outboxPoll)
-	defer ticker.Stop()
-	var reconciled time.Time
-	for {
-		err := s.dispatch(ctx)
-		if err == nil && s.now().Sub(reconciled) >= reconcilePause {
-			err, reconciled = errors.Join(s.reconcile(ctx), s.endOverdue(ctx), s.forget(ctx)), s.now()
-		}
-		if err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "handing operations to the engine failed; it is tried again", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.wake:
-		case <-ticker.C:
-			if err := s.clearOutbox(ctx, dispatchBatch+len(s.handed)); err != nil && ctx.Err() == nil {
-				s.log.ErrorContext(ctx, "clearing the outbox failed; it is tried again", "error", err)
-			}
-		}
-	}
-}
-
-// dispatchBatch is how much of the outbox is read at a time.
-const dispatchBatch = 100
-
-// dispatch starts on the engine what the outbox holds. It leaves it in the outbox:
-// most operations have ended, and so left it, before clearOutbox comes.
-func (s *Service) dispatch(ctx context.Context) error {
-	var errs []error
-	stuck := map[string]bool{}
-	for {
-		limit := dispatchBatch + len(stuck)
-		ids, err := s.store.Undispatched(ctx, limit)
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			if s.handed[id] || stuck[id] {
-				continue
-			}
-			// One that can't be started now does not keep the others waiting.
-			if err := s.start(ctx, id); err != nil {
-				errs = append(errs, err)
-				stuck[id] = true
-				continue
-			}
-			s.handed[id] = true
-		}
-		if len(ids) < limit || ctx.Err() != nil {
-			return errors.Join(errs...)
-		}
-		if err := s.clearOutbox(ctx, limit); err != nil {
-			return err
-		}
-	}
-}
-
-// clearOutbox takes out of the outbox what the engine has, of its first entries. What
-// it forgets besides has ended; should it not have, it is handed over once more, which
-// does no harm.
-func (s *Service) clearOutbox(ctx context.Context, limit int) error {
-	if len(s.handed) == 0 {
-		return nil
-	}
-	ids, err := s.store.Undispatched(ctx, limit)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		if s.handed[id] {
-			if err := s.store.Dispatched(ctx, id); err != nil {
-				return err
-			}
-		}
-	}
-	clear(s.handed)
+	var parts sync.WaitGroup
+	parts.Go(func() { s.delegations.Run(ctx) })
+	parts.Go(func() { s.sweepLeftovers(ctx) })
+	parts.Go(func() { s.sweepExpired(ctx) })
+	parts.Go(func() { s.custody.Run(ctx) })
+	parts.Go(func() { s.dispatcher.Run(ctx) })
+	parts.Wait()
 	return nil
-}
-
-func (s *Service) start(ctx context.Context, id string) error {
-	op, err := s.operation(ctx, id)
-	if err != nil {
-		return err
-	}
-	steps, err := s.steps(op)
-	if err != nil {
-		// The provider's file has gone: there is nobody to do the work.
-		return s.abandon(ctx, op, err)
-	}
-	err = s.engine.Start(ctx, id, steps)
-	if err != nil && karbor.KindOf(err) == karbor.Invalid {
-		s.log.ErrorContext(ctx, "the engine refuses an operation", "operation", id, "error", err)
-		return s.abandon(ctx, op, karbor.Errorf(karbor.Internal, "the service can't carry this operation out"))
-	}
-	if err != nil {
-		return err
-	}
-	return s.cancelStarted(ctx, id)
 }
 
 // steps writes the flow of an operation.
@@ -296,13 +196,4 @@ func (s *Service) steps(op store.Operation) (workflow.Steps, error) {
 		return flow.InPlace(op.ProjectID, op.Graph, hooksFor(p, kindOf(op))), nil
 	}
 	return flow.Steps(op.ProjectID, op.Graph, hooksFor(p, op.Type), op.Choices.Stages...), nil
-}
-
-// abandon ends an operation that nobody can carry out.
-func (s *Service) abandon(ctx context.Context, op store.Operation, why error) error {
-	f := &workflow.Failure{Steps: []workflow.StepError{{Sentence: karbor.Sentence(why)}}}
-	if err := s.endFailed(ctx, op, f, ending{abandoned: true}); err != nil {
-		return err
-	}
-	return s.store.Dispatched(ctx, op.ID)
 }

@@ -6,7 +6,9 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/repository/copying"
+	"github.com/karbor/karbor/internal/repository/format"
 	"github.com/karbor/karbor/internal/repository/keyring"
+	"github.com/karbor/karbor/internal/repository/verification"
 )
 
 // Copy copies streams of a domain of another bank, or of this one, into the domain that a project
@@ -30,6 +32,14 @@ func (d *Domains) Copy(ctx context.Context, from *Domains, domain, project strin
 		return copying.Result{}, err
 	}
 	return copying.Streams(ctx, source.Domain(), writing, streams, o)
+}
+
+// Look gives what reads packs of the domain that a project writes to here back as they land, for
+// copying.Options.Landed, so that a verification on arrival need not.
+func (d *Domains) Look(project string, state *verification.State) func(ctx context.Context, kind format.Kind, name format.Name) {
+	return func(ctx context.Context, kind format.Kind, name format.Name) {
+		verification.Look(ctx, d.options.Bank, d.Domain(project), kind, name, state, d.options.Now)
+	}
 }
 
 // Twin gives a domain a twin in this bank, if there is no domain of its name yet, and if a key at

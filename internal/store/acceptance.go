@@ -53,9 +53,21 @@ type Acceptance struct {
 // Accept keeps an operation with its log, what it makes and one record per resource,
 // and puts it into the outbox, or, as a Joint, into the journal: all of it or nothing. It is karbor.Conflict if the
 // checkpoint is in another state than it must be, if another operation writes it, or
-// if it shall be deleted while another one reads it, and karbor.OverLimit if a quota
-// does not suffice for a new checkpoint.
-func (s *Store) Accept(ctx context.Context, a Acceptance) error {
+// if it shall be deleted while another one reads it, if it would overwrite or protect what
+// another is overwriting, and karbor.OverLimit if a quota does not suffice for a new
+// checkpoint. more are accepted after it, in the same transaction.
+func (s *Store) Accept(ctx context.Context, a Acceptance, more ...Acceptance) error {
+	return s.write(ctx, "accepting the operation "+a.Operation.ID, func(t *transaction) error {
+		for _, one := range append([]Acceptance{a}, more...) {
+			if err := s.accept(ctx, t, one); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Store) accept(ctx context.Context, t *transaction, a Acceptance) error {
 	now := s.now()
 	if a.Operation.CreatedAt.IsZero() {
 		a.Operation.CreatedAt = now
@@ -63,30 +75,30 @@ func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 	if a.Log.StartedAt.IsZero() {
 		a.Log.StartedAt = a.Operation.CreatedAt
 	}
-	doing := "accepting the operation " + a.Operation.ID
-	return s.write(ctx, doing, func(t *transaction) error {
-		if a.Run != nil {
-			if err := beginRun(ctx, t, *a.Run, a.Step, a.Operation.CheckpointID, now); err != nil {
-				return err
-			}
-		}
-		if a.Operation.CheckpointID != "" && a.Checkpoint == nil {
-			if err := s.claimCheckpoint(ctx, t, &a); err != nil {
-				return err
-			}
-		}
-		if err := s.insertTargets(ctx, t, &a); err != nil {
+	if a.Run != nil {
+		if err := beginRun(ctx, t, *a.Run, a.Step, a.Operation.CheckpointID, now); err != nil {
 			return err
 		}
-		if err := insertOperationLog(ctx, t, &a.Log); err != nil {
+	}
+	if a.Operation.CheckpointID != "" && a.Checkpoint == nil {
+		if err := s.claimCheckpoint(ctx, t, &a); err != nil {
 			return err
 		}
-		a.Operation.Dispatched = a.Joint != nil
-		if err := insertOperation(ctx, t, &a.Operation, a.Log.ID); err != nil || a.Joint == nil {
-			return err
-		}
-		return insertJournal(ctx, t, a.Joint.Token, a.Joint.Operation, a.Joint.Steps)
-	})
+	}
+	if err := worksOnOriginals(ctx, t, &a.Operation); err != nil {
+		return err
+	}
+	if err := s.insertTargets(ctx, t, &a); err != nil {
+		return err
+	}
+	if err := insertOperationLog(ctx, t, &a.Log); err != nil {
+		return err
+	}
+	a.Operation.Dispatched = a.Joint != nil
+	if err := insertOperation(ctx, t, &a.Operation, a.Log.ID); err != nil || a.Joint == nil {
+		return err
+	}
+	return insertJournal(ctx, t, a.Joint.Token, a.Joint.Operation, a.Joint.Steps)
 }
 
 // claimCheckpoint makes sure that the operation may work on its checkpoint.

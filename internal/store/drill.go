@@ -83,21 +83,6 @@ func (s *Store) DeleteDrill(ctx context.Context, projectID, id string) error {
 	})
 }
 
-// LastDrills gives, by the id of the checkpoint, the newest drill that is over of each checkpoint
-// of a project. A drill that was deleted counts no more.
-func (s *Store) LastDrills(ctx context.Context, projectID string) (map[string]karbor.LastDrill, error) {
-	found, err := all(ctx, s.reader, scanDrill, "SELECT "+drills.columns+` FROM drills WHERE project_id = ? AND deleted = 0
-		AND status <> ? AND NOT EXISTS (SELECT 1 FROM drills d WHERE d.project_id = drills.project_id AND d.deleted = 0
-			AND d.checkpoint_id = drills.checkpoint_id AND d.status <> ? AND (d.created_at > drills.created_at
-			OR d.created_at = drills.created_at AND d.id > drills.id))`,
-		projectID, string(karbor.DrillRunning), string(karbor.DrillRunning))
-	out := make(map[string]karbor.LastDrill, len(found))
-	for _, d := range found {
-		out[d.CheckpointID] = lastDrill(d)
-	}
-	return out, failed("reading the last drills of the project "+projectID, err)
-}
-
 // LastDrill gives the newest drill of a checkpoint that is over; nil if there is none.
 func (s *Store) LastDrill(ctx context.Context, projectID, checkpointID string) (*karbor.LastDrill, error) {
 	found, err := all(ctx, s.reader, scanDrill, "SELECT "+drills.columns+` FROM drills WHERE project_id = ? AND deleted = 0

@@ -54,6 +54,7 @@ var purgedTables = []purged{
 	{table: "resources", keys: []string{"id"}},
 	{table: "plans", keys: []string{"id"}, where: "NOT EXISTS (SELECT 1 FROM resources WHERE resources.plan_id = plans.id)"},
 	{table: "verified_resources", keys: []string{"checkpoint_id", "provider_id", "resource"}, old: ofDeletedCheckpoints("verified_resources")},
+	{table: "checkpoint_locks", keys: []string{"checkpoint_id", "provider_id"}, old: ofDeletedCheckpoints("checkpoint_locks")},
 	{table: "keepings", keys: []string{"checkpoint_id", "provider_id"}, old: ofDeletedCheckpoints("keepings")},
 	{table: "checkpoints", keys: []string{"id", "provider_id"}},
 	{table: "restores", keys: []string{"id"}},

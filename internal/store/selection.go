@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/karbor/karbor"
 )
@@ -17,29 +19,57 @@ type Verifiable struct {
 }
 
 // available are, in a query of the checkpoints c, those of a Verifiable.
-const available = ` FROM checkpoints c LEFT JOIN keepings k ON k.checkpoint_id = c.id AND k.provider_id = c.provider_id
-	WHERE c.project_id = ? AND c.provider_id = ? AND (c.plan_id = ? OR ? = '') AND c.status = ? AND c.deleted = 0`
+const available = ` FROM checkpoints c LEFT JOIN keepings k ON k.checkpoint_id = c.id AND k.provider_id = c.provider_id WHERE c.project_id = ? AND c.provider_id = ? AND (c.plan_id = ? OR ? = '') AND c.status = ? AND c.deleted = 0`
 
 // ToVerify chooses checkpoints to verify, in the order in which that is done. Only available
 // ones count, copies too.
 func (s *Store) ToVerify(ctx context.Context, v Verifiable) ([]string, error) {
+	if v.Order == karbor.NewestFirst {
+		return s.chooseNewest(ctx, v)
+	}
+	// When a verification was begun counts, too: one that never comes to its end does not
+	// keep the others waiting.
+	return s.choose(ctx, v, `SELECT m.id FROM (SELECT c.id AS id, c.created_at AS created_at, COALESCE(k.verified_at, 0) AS verified_at,
+		COALESCE((SELECT MAX(t.created_at) FROM verifications t WHERE t.checkpoint_id = c.id AND t.provider_id = c.provider_id), 0) AS tried_at`+
+		available+`) m ORDER BY CASE WHEN m.tried_at > m.verified_at THEN m.tried_at ELSE m.verified_at END, m.created_at DESC, m.id LIMIT ?`)
+}
+
+// leftOut are, in a query, the checkpoints whose operation of a type runs of a project did not begin,
+// with when they last should have.
+const leftOut = `(SELECT o.checkpoint_id AS checkpoint_id, MAX(r.expected_at) AS tried_at FROM scheduled_operations s
+	JOIN scheduled_runs r ON r.scheduled_operation_id = s.id JOIN scheduled_run_operations o ON o.run_id = r.id
+	WHERE s.project_id = ? AND s.operation_type = ? AND o.operation_id = '' AND o.state IN (?, ?) GROUP BY o.checkpoint_id)`
+
+// ToDrill is ToVerify of drills. One whose drill a run was refused counts as drilled then: it
+// does not keep the others waiting.
+func (s *Store) ToDrill(ctx context.Context, v Verifiable) ([]string, error) {
+	if v.Order != karbor.OldestDrilled {
+		return s.chooseNewest(ctx, v)
+	}
+	return s.choose(ctx, v, `SELECT m.id FROM (SELECT c.id AS id, c.created_at AS created_at, COALESCE(d.drilled_at, 0) AS drilled_at,
+		COALESCE(l.tried_at, 0) AS tried_at`+
+		strings.Replace(available, " WHERE ", ` LEFT JOIN (SELECT checkpoint_id, provider_id, MAX(created_at) AS drilled_at FROM drills
+		GROUP BY checkpoint_id, provider_id) d ON d.checkpoint_id = c.id AND d.provider_id = c.provider_id LEFT JOIN `+leftOut+
+			` l ON l.checkpoint_id = c.id WHERE `, 1)+
+		`) m ORDER BY CASE WHEN m.tried_at > m.drilled_at THEN m.tried_at ELSE m.drilled_at END, m.created_at DESC, m.id LIMIT ?`,
+		v.ProjectID, string(karbor.ScheduledDrill), string(karbor.RunSkipped), string(karbor.RunError))
+}
+
+func (s *Store) chooseNewest(ctx context.Context, v Verifiable) ([]string, error) {
+	return s.choose(ctx, v, "SELECT c.id"+available+" ORDER BY c.created_at DESC, c.id LIMIT ?")
+}
+
+// choose runs a query whose parameters are the first ones, those of available and how many.
+func (s *Store) choose(ctx context.Context, v Verifiable, query string, first ...any) ([]string, error) {
 	args := []any{v.ProjectID, v.ProviderID, v.PlanID, v.PlanID, string(karbor.CheckpointAvailable)}
 	n := max(v.Checkpoints, 1)
 	if v.Share > 0 {
 		total, err := one(ctx, s.reader, scanInt, "SELECT COUNT(*)"+available, args...)
 		if err != nil {
-			return nil, failed("counting the checkpoints to verify", err)
+			return nil, failed("counting the checkpoints to choose from", err)
 		}
 		n = (int(total)*min(v.Share, 100) + 99) / 100
 	}
-	// When a verification was begun counts, too: one that never comes to its end does not
-	// keep the others waiting.
-	query := `SELECT m.id FROM (SELECT c.id AS id, c.created_at AS created_at, COALESCE(k.verified_at, 0) AS verified_at,
-		COALESCE((SELECT MAX(t.created_at) FROM verifications t WHERE t.checkpoint_id = c.id AND t.provider_id = c.provider_id), 0) AS tried_at` +
-		available + `) m ORDER BY CASE WHEN m.tried_at > m.verified_at THEN m.tried_at ELSE m.verified_at END, m.created_at DESC, m.id LIMIT ?`
-	if v.Order == karbor.NewestFirst {
-		query = "SELECT c.id" + available + " ORDER BY c.created_at DESC, c.id LIMIT ?"
-	}
-	found, err := all(ctx, s.reader, scanText, query, append(args, min(n, v.Most))...)
-	return found, failed("choosing the checkpoints to verify", err)
+	found, err := all(ctx, s.reader, scanText, query, slices.Concat(first, args, []any{min(n, v.Most)})...)
+	return found, failed("choosing checkpoints", err)
 }

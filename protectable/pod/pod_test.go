@@ -60,7 +60,7 @@ func TestProjectWithoutAClusterHasNoPods(t *testing.T) {
 		k     kubernetes.Options
 		kind  karbor.Kind
 	}{
-		{alpha, reach, karbor.NotFound}, {reader, reach, karbor.Forbidden}, {alpha, kubernetes.Options{}, karbor.NotImplemented},
+		{alpha, reach, karbor.NotImplemented}, {reader, reach, karbor.Forbidden}, {alpha, kubernetes.Options{}, karbor.NotImplemented},
 	} {
 		p := open(t, test.k)
 		got, err := p.Dependents(t.Context(), test.cloud, karbor.Resource{Type: karbor.ProjectType, ID: test.cloud.ProjectID()})

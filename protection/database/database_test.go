@@ -367,3 +367,19 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 		t.Error("a time-out of nothing was accepted")
 	}
 }
+
+func TestCloudWithoutTroveLeavesNothingToUndo(t *testing.T) {
+	tenant, p := protectiontest.NewTenant(t), open(t, quick)
+	s := protectiontest.NewSingle(p, newShop(t, tenant, nil).source)
+	tenant.Fault(t, fabric.Fault{Service: "trove", Status: http.StatusNotImplemented, Message: "There are no databases here."})
+	call := s.Begin(tenant.Cloud, nil, nil)
+	if err := protect(t, s, p, call); err == nil || karbor.IsTransient(err) {
+		t.Errorf("protecting gives %v", err)
+	}
+	if err := s.Run(t, p.Hooks(karbor.Protect, karbor.DatabaseType).Undo, call); err != nil {
+		t.Errorf("undoing gives %v", err)
+	}
+	if err := s.Run(t, p.Hooks(karbor.RestoreOperation, karbor.DatabaseType).Undo, s.Begin(tenant.Cloud, nil, nil)); err != nil {
+		t.Errorf("undoing a restore that has not begun gives %v", err)
+	}
+}

@@ -107,8 +107,8 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 // undoProtect is the Undo hook of protect.
 func (r *room) undoProtect(ctx context.Context, call *protection.Call) error {
 	var record protectRecord
-	if err := call.Scratch.Load(ctx, &record); err != nil {
-		return err
+	if err := call.Scratch.Load(ctx, &record); err != nil || record.Source == nil {
+		return err // nothing was asked for, as there is no Trove, say
 	}
 	return r.drop(ctx, call, record.Backup)
 }

@@ -17,6 +17,8 @@ import (
 
 // restoreRecord is the scratch record of a restore.
 type restoreRecord struct {
+	// Begun says that an instance may have been asked for.
+	Begun    bool   `json:"begun,omitempty"`
 	Instance string `json:"instance,omitempty"`
 }
 
@@ -37,6 +39,10 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	}
 	b := builder{client: client, call: call, doc: doc, waits: r.waits}
 	if record.Instance == "" {
+		record.Begun = true
+		if err := call.Scratch.Save(ctx, record); err != nil {
+			return err
+		}
 		if record.Instance, err = b.ensure(ctx); err != nil {
 			return err
 		}
@@ -228,12 +234,12 @@ func (b builder) finish(ctx context.Context, i *database.Instance) error {
 
 // undoRestore is the Undo hook of restore.
 func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
-	client, err := openstack.Database(ctx, call.Cloud)
-	if err != nil {
+	var record restoreRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil || !record.Begun {
 		return err
 	}
-	var record restoreRecord
-	if err := call.Scratch.Load(ctx, &record); err != nil {
+	client, err := openstack.Database(ctx, call.Cloud)
+	if err != nil {
 		return err
 	}
 	b := builder{client: client, call: call, waits: r.waits}

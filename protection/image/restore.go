@@ -156,7 +156,7 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 	}
 	var doc document
 	if err := call.Documents.GetJSON(ctx, documentKey, &doc); karbor.KindOf(err) == karbor.NotFound && err != nil {
-		return nil // nothing was made without it
+		return remove(ctx, client, call, "") // by the record and the tags
 	} else if err != nil {
 		return err
 	}

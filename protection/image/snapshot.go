@@ -91,7 +91,7 @@ func findImage(ctx context.Context, client *gophercloud.ServiceClient, call *pro
 	return made[0].ID, nil
 }
 
-// findImages gives the images of a name that the call's hooks made. Glance lists
+// findImages gives the images of a name, or of any if it is "", that the call's hooks made. Glance lists
 // hidden images only to who asks for them, and then no others.
 func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) ([]images.Image, error) {
 	var all []images.Image
@@ -113,7 +113,7 @@ func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *pr
 			texts[k], _ = v.(string)
 		}
 		// The deterministic name is proof enough; any other name needs the tags.
-		if i.Name == name && i.Owner == call.Cloud.ProjectID() && (name == call.Name() || call.Tagged(texts)) {
+		if (i.Name == name || name == "") && i.Owner == call.Cloud.ProjectID() && (name == call.Name() || call.Tagged(texts)) {
 			made = append(made, i)
 		}
 	}

@@ -37,7 +37,11 @@ func nothing() json.RawMessage {
 	return json.RawMessage(`{"$schema":"http://json-schema.org/draft-04/schema#","type":"object","properties":{},"additionalProperties":false}`)
 }
 
-// Hooks implements protection.Plugin: none.
-func (room) Hooks(karbor.OperationType, karbor.ResourceType) protection.Hooks {
+// Hooks implements protection.Plugin: none. What restores nothing may be drilled, too; the drill
+// shows that nothing is there.
+func (room) Hooks(op karbor.OperationType, _ karbor.ResourceType) protection.Hooks {
+	if op == karbor.RestoreOperation {
+		return protection.Hooks{Drill: protection.DrilledAlone}
+	}
 	return protection.Hooks{}
 }

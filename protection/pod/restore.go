@@ -13,6 +13,8 @@ import (
 
 // restoreRecord is the scratch record of a restore.
 type restoreRecord struct {
+	// Begun says that something may have been asked of the cluster.
+	Begun bool `json:"begun,omitempty"`
 	// Claims are the names of the new claims by the volumes' names within the pod.
 	Claims map[string]string `json:"claims,omitempty"`
 }
@@ -58,6 +60,10 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 		b.record.Claims = map[string]string{}
 	}
 	if err := b.fit(ctx); err != nil {
+		return err
+	}
+	b.record.Begun = true
+	if err := call.Scratch.Save(ctx, b.record); err != nil {
 		return err
 	}
 	for _, m := range b.doc.Mounts {

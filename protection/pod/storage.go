@@ -134,6 +134,10 @@ func label(o object, name string, labels map[string]string) {
 // undoRestore is the Undo hook of restore: first the pod goes, then the claims and the
 // persistent volumes; the Cinder volumes are for their own plug-in.
 func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
+	var record restoreRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil || !record.Begun {
+		return err // without a cluster, say
+	}
 	b, err := r.connect(ctx, call)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 )
 
 // drilled is the Drill hook of restore: it tells which networks, subnets and security groups
-// the server's ports are in.
+// the server's ports are in, and which of them are open.
 func drilled(ctx context.Context, call *protection.Call) (protection.Drilled, error) {
 	var doc document
 	if err := call.Documents.GetJSON(ctx, documentKey, &doc); err != nil {
@@ -16,7 +16,7 @@ func drilled(ctx context.Context, call *protection.Call) (protection.Drilled, er
 	}
 	var out protection.Drilled
 	for _, p := range doc.Ports {
-		n := protection.DrillNetwork{ID: p.NetworkID, Groups: slices.Clone(p.SecurityGroups)}
+		n := protection.DrillNetwork{ID: p.NetworkID, Groups: slices.Clone(p.SecurityGroups), Open: p.open()}
 		for _, g := range doc.SecurityGroups { // what rules refer to is not made either
 			n.Groups = append(n.Groups, g.ID)
 		}

@@ -52,7 +52,9 @@ func (r *portRequest) addresses() bool {
 }
 
 // open reports whether the original has no port security.
-func (r *portRequest) open() bool { return r.port.PortSecurity != nil && !*r.port.PortSecurity }
+func (r *portRequest) open() bool { return r.port.open() }
+
+func (p *port) open() bool { return p.PortSecurity != nil && !*p.PortSecurity }
 
 func (r *portRequest) pairs() bool {
 	return !r.open() && len(r.port.AllowedAddressPairs) > 0 && !r.forbidden[pairsMember]

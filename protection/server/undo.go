@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -13,19 +14,19 @@ import (
 
 // undoRestore is the Undo hook of restore: it removes what this restore made.
 func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
-	var doc document
-	if err := call.Documents.GetJSON(ctx, documentKey, &doc); err != nil {
-		if karbor.KindOf(err) == karbor.NotFound {
-			return nil // nothing was made without it
-		}
-		return err
-	}
 	var record restoreRecord
 	if err := call.Scratch.Load(ctx, &record); err != nil {
 		return err
 	}
 	c, err := connect(ctx, call)
 	if err != nil {
+		return err
+	}
+	var doc document
+	if err := call.Documents.GetJSON(ctx, documentKey, &doc); err != nil {
+		if karbor.KindOf(err) == karbor.NotFound {
+			return r.undoBlind(ctx, c, call, record)
+		}
 		return err
 	}
 	var ports []labelled
@@ -59,6 +60,39 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	return removeKeypair(ctx, c.compute, record.Keypair, doc.PublicKey)
+}
+
+// undoBlind removes what this restore made where its document is not there any more: the server,
+// and the ports that are its own, or nobody's yet. Whether a keypair is its own nobody knows then.
+func (r *room) undoBlind(ctx context.Context, c clients, call *protection.Call, record restoreRecord) error {
+	servers, err := findServers(ctx, c.compute, call)
+	if err != nil {
+		return err
+	}
+	var all, ports []labelled
+	if err := c.network.get(ctx, "ports", nil, "ports", &all); err != nil {
+		return openstack.Explain(err, "looking for the ports made for server %s", call.Node.ID)
+	}
+	owner := protection.OwnerMark(call.Owner)
+	for _, p := range all {
+		ours := slices.Contains(p.Tags, owner) || strings.HasPrefix(p.Description, owner+"-")
+		if ours && (p.DeviceID == "" || p.DeviceID == record.Server || slices.Contains(servers, p.DeviceID)) {
+			ports = append(ports, p)
+		}
+	}
+	if err := r.removeServers(ctx, c, call, record, ports); err != nil {
+		return err
+	}
+	for _, p := range ports {
+		if err := c.network.remove(ctx, "ports/"+p.ID); err != nil {
+			return openstack.Explain(err, "deleting port %s", p.ID)
+		}
+	}
+	if record.Keypair != "" {
+		return karbor.Errorf(karbor.FailedDependency,
+			"what is known of server %s is not there any more: keypair %q is left, if the restore made it", call.Node.ID, record.Keypair)
+	}
+	return nil
 }
 
 // removeKeypair deletes the keypair that this restore imported. One with another key

@@ -7,8 +7,6 @@ package volumebackup
 import (
 	"context"
 	"embed"
-	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -21,55 +19,31 @@ import (
 // Name is the plug-in's name in provider files.
 const Name = "karbor-volume-protection-plugin"
 
-// Options are the plug-in's in a provider file.
-type Options struct {
-	// PollInterval is the longest pause between two looks at something that is
-	// waited for.
-	PollInterval time.Duration `yaml:"poll_interval"`
-	// Timeout limits each single wait: for a snapshot, a backup or a restored volume.
-	Timeout time.Duration `yaml:"timeout"`
-}
-
-// Validate reports settings that make no sense.
-func (o *Options) Validate() error {
-	if o.PollInterval <= 0 || o.Timeout <= 0 {
-		return errors.New("poll_interval and timeout must be more than zero")
-	}
-	return nil
-}
-
-// Plugin is the plug-in's definition.
+// Plugin is the plug-in's definition. The time-out limits each single wait: for a snapshot, a backup or a restored volume.
 var Plugin = plugin.Define(Name, "Protects Cinder volumes: Cinder makes a backup of each, full or incremental.",
-	func() Options { return Options{PollInterval: 15 * time.Second, Timeout: 12 * time.Hour} },
-	func(_ context.Context, o Options) (protection.Plugin, error) {
-		return &room{waits: blockstorage.Waits{Waits: openstack.Waits{Longest: o.PollInterval, Timeout: o.Timeout}}}, nil
+	func() protection.Polling {
+		return protection.Polling{PollInterval: 15 * time.Second, Timeout: 12 * time.Hour}
+	},
+	func(_ context.Context, o protection.Polling) (protection.Plugin, error) {
+		s, err := protection.ReadSchemas(schemas)
+		return &room{waits: blockstorage.Waits{Waits: openstack.Waits{Longest: o.PollInterval, Timeout: o.Timeout}}, schemas: s}, err
 	})
 
 var _ protection.Bound = (*room)(nil)
 
-type room struct{ waits blockstorage.Waits }
+type room struct {
+	waits   blockstorage.Waits
+	schemas protection.Schemas
+}
 
 //go:embed schemas/*.json
 var schemas embed.FS
-
-func schema(name string) json.RawMessage {
-	// The files are embedded, so that reading can't fail; a test reads each.
-	text, _ := schemas.ReadFile("schemas/" + name + ".json")
-	return text
-}
 
 // Types implements protection.Plugin.
 func (*room) Types() []karbor.ResourceType { return []karbor.ResourceType{karbor.VolumeType} }
 
 // Schemas implements protection.Plugin.
-func (*room) Schemas(karbor.ResourceType) protection.Schemas {
-	return protection.Schemas{
-		Options:   schema("options"),
-		Restore:   schema("restore"),
-		Verify:    schema("verify"),
-		SavedInfo: schema("saved_info"),
-	}
-}
+func (r *room) Schemas(karbor.ResourceType) protection.Schemas { return r.schemas }
 
 // Bound implements protection.Bound.
 func (*room) Bound(karbor.ResourceType) string {

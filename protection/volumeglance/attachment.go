@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -24,6 +25,8 @@ type attachment struct {
 	GoesAlong bool `json:"goes_along,omitempty"`
 	// Running says that the server ran, and is to run again.
 	Running bool `json:"running,omitempty"`
+	// Others are the server's other volumes that the operation overwrites.
+	Others []string `json:"others,omitempty"`
 }
 
 // attached looks how a volume in use is attached, if it can be detached for a while: to
@@ -59,6 +62,8 @@ func attached(ctx context.Context, call *protection.Call, v *volumes.Volume) (*a
 			if one.Tag != nil {
 				a.Tag = *one.Tag
 			}
+		} else if slices.ContainsFunc(call.Graph.Nodes(), func(n *karbor.Node) bool { return n.Type == karbor.VolumeType && n.ID == one.VolumeID }) {
+			a.Others = append(a.Others, one.VolumeID)
 		}
 	}
 	// Nova tells the root device to administrators only; it is the first one.

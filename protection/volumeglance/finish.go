@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
@@ -48,9 +49,9 @@ func finish(ctx context.Context, client *gophercloud.ServiceClient, call *protec
 			return openstack.Explain(err, "setting whether volume %s is bootable", v.ID)
 		}
 	}
-	if doc.ReadOnly {
-		if err := act(ctx, client, v.ID, "os-update_readonly_flag", map[string]any{"readonly": true}); err != nil {
-			return openstack.Explain(err, "making volume %s read-only", v.ID)
+	if doc.ReadOnly || strings.EqualFold(v.Metadata["readonly"], "true") {
+		if err := act(ctx, client, v.ID, "os-update_readonly_flag", map[string]any{"readonly": doc.ReadOnly}); err != nil {
+			return openstack.Explain(err, "setting whether volume %s is read-only", v.ID)
 		}
 	}
 	if doc.Multiattach && !v.Multiattach {

@@ -3,6 +3,7 @@ package volumeglance
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 
@@ -20,15 +21,23 @@ type placeRecord struct {
 	// Attachment is how the volume hung on its server; nil if it hung on none.
 	Attachment *attachment `json:"attachment,omitempty"`
 	// Size is the volume's, in GiB, and Snapshot the one of its bytes as they were.
-	Size     int    `json:"size"`
+	Size int `json:"size"`
 	// Was is what the volume was like.
-	Was *document `json:"was,omitempty"`
-	Snapshot string `json:"snapshot,omitempty"`
+	Was      *document `json:"was,omitempty"`
+	Snapshot string    `json:"snapshot,omitempty"`
 	// Changing says that the volume may have other bytes than it had; Changed that it has
 	// the checkpoint's; Settled that it keeps them.
 	Changing bool `json:"changing,omitempty"`
 	Changed  bool `json:"changed,omitempty"`
 	Settled  bool `json:"settled,omitempty"`
+	// Reverted says that the cloud has agreed to revert the volume, and Imaged from which
+	// image it has agreed to overwrite it: once the volume is at rest, that is done, and is
+	// not asked for again, by whatever run of a hook.
+	Reverted bool   `json:"reverted,omitempty"`
+	Imaged   string `json:"imaged,omitempty"`
+	// Back says that the images of the bank's bytes are gone: the one that there is has
+	// the snapshot's.
+	Back bool `json:"back,omitempty"`
 }
 
 // overwritable describes what is to be overwritten, if it can be.
@@ -128,7 +137,7 @@ func (r *room) overwrite(ctx context.Context, call *protection.Call) error {
 		if err := r.bring(ctx, c, call, doc, &record); err != nil {
 			return err
 		}
-		if err := r.replace(ctx, c, call, &record, record.Image); err != nil {
+		if err := r.replace(ctx, c, call, &record, true); err != nil {
 			return err
 		}
 		record.Place.Changed = true
@@ -154,8 +163,9 @@ func (r *room) overwrite(ctx context.Context, call *protection.Call) error {
 	return call.NewResources.Set(ctx, call.Node.ID)
 }
 
-// replace puts an image's bytes in place of the volume's, off its server.
-func (r *room) replace(ctx context.Context, c clients, call *protection.Call, record *restoreRecord, image string) error {
+// replace puts the image's bytes in place of the volume's, off its server. sure says that
+// nothing else that was asked for can still overwrite the volume.
+func (r *room) replace(ctx context.Context, c clients, call *protection.Call, record *restoreRecord, sure bool) error {
 	if a := record.Place.Attachment; a != nil {
 		if err := r.detach(ctx, c, call, a); err != nil {
 			return err
@@ -169,24 +179,30 @@ func (r *room) replace(ctx context.Context, c clients, call *protection.Call, re
 	if err != nil {
 		return err
 	}
-	still := func(v *volumes.Volume) (bool, error) { return v.Status == "available" || v.Status == "error", nil }
+	whole := false
+	still := func(v *volumes.Volume) (bool, error) {
+		whole = v.Status == "available"
+		return whole || v.Status == "error", nil
+	}
 	if err := r.awaitOriginal(ctx, c.volume, call, "to be at rest", still); err != nil {
 		return err
 	}
-	// One that was asked for and has no answer shows as a volume that is downloading.
-	under := func(ctx context.Context) (string, error) {
-		v, err := volumes.Get(ctx, c.volume, call.Node.ID).Extract()
-		if err != nil || v.Status != "downloading" {
-			return "", openstack.Explain(err, "reading volume %s", call.Node.ID)
-		}
-		return v.ID, nil
+	if whole && record.Place.Imaged == record.Image {
+		return nil
 	}
-	_, err = openstack.Make(ctx, call, "overwriting of the volume", under, func(ctx context.Context) (string, error) {
-		err := act(ctx, client, call.Node.ID, "os-reimage", map[string]any{"image_id": image})
+	// One that was asked for and has no answer shows as a volume that is downloading.
+	_, err = openstack.Make(ctx, call, "overwriting of the volume", under(c, call, "downloading"), func(ctx context.Context) (string, error) {
+		err := act(ctx, client, call.Node.ID, "os-reimage", map[string]any{"image_id": record.Image})
 		return call.Node.ID, openstack.Explain(err, "overwriting volume %s", call.Node.ID)
 	})
 	if err != nil {
 		return err
+	}
+	if sure {
+		record.Place.Imaged = record.Image
+		if err := agreed(ctx, call, record); err != nil {
+			return err
+		}
 	}
 	return r.awaitOriginal(ctx, c.volume, call, "to be overwritten", func(v *volumes.Volume) (bool, error) {
 		switch v.Status {
@@ -198,6 +214,28 @@ func (r *room) replace(ctx context.Context, c clients, call *protection.Call, re
 			return false, karbor.Errorf(karbor.Conflict, "volume %s went into state %q when it was overwritten", v.ID, v.Status)
 		}
 	})
+}
+
+// under gives the find of openstack.Make for what shows as a state of the original.
+func under(c clients, call *protection.Call, state string) func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		v, err := volumes.Get(ctx, c.volume, call.Node.ID).Extract()
+		if err != nil || v.Status != state {
+			return "", openstack.Explain(err, "reading volume %s", call.Node.ID)
+		}
+		return v.ID, nil
+	}
+}
+
+// agreedTime is how long it may take to record that the cloud has agreed.
+const agreedTime = 10 * time.Second
+
+// agreed records what the cloud has agreed to, even if the hook is to stop: its next run would
+// ask again.
+func agreed(ctx context.Context, call *protection.Call, record *restoreRecord) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), agreedTime)
+	defer cancel()
+	return call.Scratch.Save(ctx, record)
 }
 
 // settle is the Complete hook of a restore in place: all is overwritten, so what ran runs
@@ -217,105 +255,4 @@ func (r *room) settle(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	return r.removeTemporary(ctx, c, call, protectRecord{Snapshot: record.Place.Snapshot})
-}
-
-// undoOverwrite is the Undo hook of a restore in place: the bytes that were there come
-// back, and the server gets them back.
-func (r *room) undoOverwrite(ctx context.Context, call *protection.Call) error {
-	c, err := connect(ctx, call)
-	if err != nil {
-		return err
-	}
-	var record restoreRecord
-	if err := call.Scratch.Load(ctx, &record); err != nil || record.Place == nil {
-		return err
-	}
-	place := record.Place
-	if place.Settled {
-		call.NotKept("The volume keeps what was restored: what it held before is in the safety checkpoint, which can be restored in place.")
-	} else {
-		if place.Changing {
-			if err := r.bringBack(ctx, c, call, &record); err != nil {
-				return err
-			}
-		}
-		if a := place.Attachment; a != nil {
-			if err := r.attach(ctx, c, call, a); err != nil {
-				return err
-			}
-			if a.Running {
-				if err := r.power(ctx, call, a, "ACTIVE"); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return r.removeTemporary(ctx, c, call, protectRecord{Image: record.Image, Snapshot: place.Snapshot})
-}
-
-// bringBack gives the volume the bytes of the snapshot: by reverting to it, which a tenant
-// can't where the volume is in error; then by an image of it.
-func (r *room) bringBack(ctx context.Context, c clients, call *protection.Call, record *restoreRecord) error {
-	if a := record.Place.Attachment; a != nil {
-		if err := r.detach(ctx, c, call, a); err != nil {
-			return err
-		}
-	}
-	broken := false
-	err := r.awaitOriginal(ctx, c.volume, call, "to be at rest", func(v *volumes.Volume) (bool, error) {
-		broken = v.Status == "error"
-		return broken || v.Status == "available", nil
-	})
-	if err != nil {
-		return err
-	}
-	if broken {
-		err = r.reimageBack(ctx, c, call, record)
-	} else {
-		err = act(ctx, c.volume, call.Node.ID, "revert", map[string]any{"snapshot_id": record.Place.Snapshot})
-		err = openstack.Explain(err, "reverting volume %s to the snapshot %s", call.Node.ID, record.Place.Snapshot)
-		switch {
-		case err != nil && karbor.KindOf(err) == karbor.Invalid: // somebody has made a newer one
-			err = r.reimageBack(ctx, c, call, record)
-		case err == nil:
-			err = r.awaitOriginal(ctx, c.volume, call, "to be reverted", func(v *volumes.Volume) (bool, error) {
-				if v.Status == "error" {
-					return false, karbor.Errorf(karbor.Conflict, "volume %s went into error when it was reverted", v.ID)
-				}
-				return v.Status == "available", nil
-			})
-		}
-	}
-	if err != nil {
-		return err
-	}
-	v, err := volumes.Get(ctx, c.volume, call.Node.ID).Extract()
-	if err != nil {
-		return openstack.Explain(err, "reading volume %s", call.Node.ID)
-	}
-	if err := finish(ctx, c.volume, call, *record.Place.Was, v); err != nil {
-		return err
-	}
-	record.Place.Changing, record.Place.Changed = false, false
-	return call.Scratch.Save(ctx, record)
-}
-
-// reimageBack overwrites the volume with an image of the snapshot.
-func (r *room) reimageBack(ctx context.Context, c clients, call *protection.Call, record *restoreRecord) error {
-	// Images of the bank's bytes have the same name.
-	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
-		return err
-	}
-	back := protectRecord{Source: &document{Size: record.Place.Size}, Snapshot: record.Place.Snapshot}
-	volume, err := ensureVolume(ctx, c.volume, call, back)
-	if err != nil {
-		return err
-	}
-	if record.Image, err = r.ensureUpload(ctx, c, call, volume); err != nil {
-		return err
-	}
-	if _, err := r.awaitImage(ctx, c.image, call, record.Image); err != nil {
-		return err
-	}
-	return r.replace(ctx, c, call, record, record.Image)
 }

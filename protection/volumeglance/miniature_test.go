@@ -30,6 +30,10 @@ type miniature struct {
 	mu        sync.Mutex
 	volumes   map[string]*thing
 	snapshots map[string]*thing
+	// asked counts the actions on volumes, by name; after, if any, is told of each, and must not
+	// ask the miniature.
+	asked map[string]int
+	after func(action string)
 }
 
 // thing is a volume or a snapshot.
@@ -46,7 +50,7 @@ type thing struct {
 }
 
 func newMiniature() *miniature {
-	return &miniature{base: http.DefaultTransport, volumes: map[string]*thing{}, snapshots: map[string]*thing{}}
+	return &miniature{base: http.DefaultTransport, volumes: map[string]*thing{}, snapshots: map[string]*thing{}, asked: map[string]int{}}
 }
 
 var miniaturePath = regexp.MustCompile(`/(volumes|snapshots)(/[^/]+)?(/action|/encryption)?$`)
@@ -197,11 +201,15 @@ func (m *miniature) remove(r *http.Request, things map[string]*thing, x *thing) 
 func (m *miniature) act(r *http.Request, x *thing, body map[string]map[string]any) (int, any) {
 	for action, ask := range body {
 		metadata, _ := x.members["volume_image_metadata"].(map[string]any)
+		m.asked[action]++
+		if m.after != nil {
+			m.after(action)
+		}
 		switch action {
 		case "os-volume_upload_image":
 			return m.upload(r, x, ask)
 		case "os-reimage":
-			if x.members["status"] != "available" {
+			if x.members["status"] != "available" && x.members["status"] != "error" {
 				return refuse(http.StatusBadRequest, "Invalid volume: status must be available/error")
 			}
 			fresh := make([]byte, len(x.bytes))
@@ -214,6 +222,9 @@ func (m *miniature) act(r *http.Request, x *thing, body map[string]map[string]an
 				return refuse(http.StatusBadRequest, "Invalid volume: status must be available")
 			}
 			x.change("reverting", "available", func() { x.bytes = bytes.Clone(from.bytes) })
+		case "os-update_readonly_flag":
+			own, _ := x.members["metadata"].(map[string]any)
+			own["readonly"] = fmt.Sprint(ask["readonly"])
 		case "os-set_bootable":
 			x.members["bootable"] = fmt.Sprint(ask["bootable"])
 		case "os-unset_image_metadata":

@@ -71,7 +71,8 @@ func (r *room) preflightInPlace(ctx context.Context, call *protection.Call) (*pr
 	err = f.Look(ctx, "Restore to a new volume, or do what the message says.", func(ctx context.Context) error {
 		place, err := overwritable(ctx, c, call, doc)
 		if err == nil && place.Attachment != nil && place.Attachment.Running {
-			f.Warn(fmt.Sprintf("The server %s is stopped for it, and started again.", place.Attachment.Server))
+			f.Warn(fmt.Sprintf("The server %s is stopped for it, and started again. What it writes between the safety checkpoint and that stop "+
+				"is in no checkpoint: stop it yourself before, if that matters.", place.Attachment.Server))
 		}
 		return err
 	})

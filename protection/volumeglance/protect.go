@@ -66,7 +66,10 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 // stage makes the temporary volume and its image, and records each.
 func (r *room) stage(ctx context.Context, c clients, call *protection.Call, record *protectRecord) (err error) {
 	if record.Volume == "" {
-		if record.Volume, err = ensureVolume(ctx, c.volume, call, *record); err != nil {
+		record.Volume, err = r.withinQuota(ctx, call,
+			func(ctx context.Context) (int, error) { return passingVolumes(ctx, c.volume, call) },
+			func(ctx context.Context) (string, error) { return ensureVolume(ctx, c.volume, call, *record) })
+		if err != nil {
 			return err
 		}
 		if err := call.Scratch.Save(ctx, record); err != nil {

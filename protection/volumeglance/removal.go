@@ -92,16 +92,16 @@ func (r *room) removeImages(ctx context.Context, client *gophercloud.ServiceClie
 		}
 	}
 	for _, id := range with(ids, recorded) {
+		// The key first: nothing but the image tells which it is. A Glance with a key
+		// manager would delete it with the image; one that finds none deletes the image.
+		if keys[id] != "" {
+			if err := keymanager.Drop(ctx, call.Cloud, keys[id]); err != nil {
+				return err
+			}
+		}
 		err := images.Delete(ctx, client, id).ExtractErr()
 		if err != nil && !openstack.IsNotFound(err) {
 			return openstack.Explain(err, "deleting image %s, made for volume %s", id, call.Node.ID)
-		}
-		if keys[id] == "" {
-			continue
-		}
-		// A Glance that has no key manager leaves it.
-		if err := keymanager.Drop(ctx, call.Cloud, keys[id]); err != nil {
-			return err
 		}
 	}
 	return nil

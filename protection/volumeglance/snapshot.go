@@ -46,7 +46,10 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 		}
 	}
 	if record.Snapshot == "" {
-		if record.Snapshot, err = ensureSnapshot(ctx, client, call); err != nil {
+		record.Snapshot, err = r.withinQuota(ctx, call,
+			func(ctx context.Context) (int, error) { return passingSnapshots(ctx, client, call) },
+			func(ctx context.Context) (string, error) { return ensureSnapshot(ctx, client, call) })
+		if err != nil {
 			return err
 		}
 		if err := call.Scratch.Save(ctx, record); err != nil {

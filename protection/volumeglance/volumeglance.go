@@ -78,7 +78,7 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 	case op == protection.InPlace:
 		return protection.Hooks{
 			PrepareBegin: r.halt, PrepareFinish: r.safeguard, Main: r.overwrite, Complete: r.settle,
-			Undo: r.undoOverwrite, Preflight: r.preflightInPlace,
+			Undo: r.undoOverwrite, Resume: r.resume, Sweep: r.sweep, Preflight: r.preflightInPlace,
 		}
 	case op == karbor.Verify:
 		return protection.Verified(documentKey, sound, dataName)

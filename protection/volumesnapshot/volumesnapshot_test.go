@@ -171,3 +171,21 @@ func TestSnapshotOfAnotherProjectIsNotRestored(t *testing.T) {
 		t.Errorf("a lost snapshot gives %v", err)
 	}
 }
+
+func TestKeptSnapshotIsNotTaggedAsTemporary(t *testing.T) {
+	tenant, p := protectiontest.NewTenant(t), open(t, quick)
+	s, from := single(t, tenant, p, false)
+	call := s.Begin(tenant.Cloud, nil, nil)
+	call.Installation = "here"
+	if err := s.Run(t, p.Hooks(karbor.Protect, karbor.VolumeType).PrepareFinish, call); err != nil {
+		t.Fatal(err)
+	}
+	found, _ := tenant.Do(t, "volume", "GET", "snapshots/detail?volume_id="+from.ID, nil)["snapshots"].([]any)
+	if len(found) != 1 {
+		t.Fatalf("there are %d snapshots", len(found))
+	}
+	tags, _ := found[0].(map[string]any)["metadata"].(map[string]any)
+	if tags[protection.CheckpointTag] == nil || tags[protection.TemporaryTag] != nil {
+		t.Errorf("it is tagged %v", tags)
+	}
+}

@@ -212,7 +212,7 @@ func TestDrillOfACloudWithoutRoomLeavesNothing(t *testing.T) {
 	cp := u.kept(bankProvider, u.server("shop"))
 	before := s.idle()
 	s.cloud.Quotas().Set(u.user.ProjectID, "instances", 1)
-	id := u.drill(cp, "")
+	id := u.drill(cp, `{"active": {}}`)
 	d := u.drilled(id)
 	if d["status"] != "error" || d["verdict"] != "inconclusive" {
 		t.Errorf("the drill is %v", d)
@@ -235,9 +235,6 @@ func TestCancelledDrillLeavesNothing(t *testing.T) {
 	if a := u.inProof("POST", "/drills", drillBody(cp, "")); a.status != http.StatusRequestEntityTooLarge && a.status != http.StatusForbidden {
 		t.Errorf("a second drill at a time is %d %s", a.status, a.text)
 	}
-	if a := u.inProof("DELETE", "/drills/"+id, ""); a.status != http.StatusConflict {
-		t.Errorf("deleting a drill that runs is %d %s", a.status, a.text)
-	}
 	if a := u.inProof("POST", "/operations/"+id+"/action", `{"cancel": {"reason": "enough"}}`); a.status != http.StatusOK {
 		t.Fatalf("the cancel: %d %s", a.status, a.text)
 	}
@@ -247,8 +244,8 @@ func TestCancelledDrillLeavesNothing(t *testing.T) {
 	}
 	says(t, d["reason"].(string), "cancelled", "enough")
 	s.same(t, before)
-	if a := u.inProof("DELETE", "/drills/"+id, ""); a.status != http.StatusOK && a.status != http.StatusNoContent {
-		t.Errorf("deleting it is %d %s", a.status, a.text)
+	if a := u.inProof("DELETE", "/drills/"+id, ""); a.status != http.StatusForbidden {
+		t.Errorf("who may ask for drills, and no more, deletes a record: %d %s", a.status, a.text)
 	}
 }
 
@@ -256,10 +253,10 @@ func TestDrillsOfOthersAreNotThere(t *testing.T) {
 	s := newSite(t)
 	u, other := s.tenant("demo"), s.tenant("other")
 	cp := u.kept(bankProvider, u.volume("data"))
-	id := u.drill(cp, "")
+	id := u.drill(cp, `{"active": {}}`)
 	u.drilled(id)
 	for _, r := range []struct{ method, path, body string }{
-		{"POST", "/drills", drillBody(cp, "")}, {"GET", "/drills/" + id, ""}, {"GET", "/drills/" + id + "/evidence", ""}, {"DELETE", "/drills/" + id, ""},
+		{"POST", "/drills", drillBody(cp, "")}, {"GET", "/drills/" + id, ""}, {"GET", "/drills/" + id + "/evidence", ""},
 	} {
 		if a := other.inProof(r.method, r.path, r.body); a.status != http.StatusNotFound {
 			t.Errorf("%s %s of another project is %d %s", r.method, r.path, a.status, a.text)
@@ -267,5 +264,74 @@ func TestDrillsOfOthersAreNotThere(t *testing.T) {
 	}
 	if a := other.inProof("GET", "/drills", ""); strings.Contains(a.text, id) {
 		t.Errorf("another project's list has it: %s", a.text)
+	}
+}
+
+// diskless makes a server that has nothing but its disk and its network.
+func (u *tenant) diskless(name string) resource {
+	u.t.Helper()
+	network := u.made("/network/v2.0/networks", "network", map[string]any{"name": name + "-lan"})
+	u.made("/network/v2.0/subnets", "subnet", map[string]any{"network_id": network, "cidr": "10.20.30.0/24", "ip_version": 4})
+	a := u.cloud.Do(u.t, u.token, "GET", "/compute/v2.1/flavors", nil)
+	var flavors struct{ Flavors []struct{ ID string } }
+	if err := json.Unmarshal(a.Body, &flavors); err != nil || len(flavors.Flavors) == 0 {
+		u.t.Fatalf("the flavors: %d %s", a.Status, a.Body)
+	}
+	server := u.made("/compute/v2.1/servers", "server", map[string]any{
+		"name": name, "flavorRef": flavors.Flavors[0].ID, "imageRef": u.image(name+"-base", 1<<20).ID, "networks": []any{map[string]any{"uuid": network}},
+	})
+	u.active(server)
+	return resource{"OS::Nova::Server", server, name}
+}
+
+// drillBoundaries are the boundaries of its work at which a process dies in mid-drill: before and
+// behind the hooks that restore the server and its disk, and those that remove them.
+var drillBoundaries = []int{1, 2, 3, 4, 5, 6, 7, 8}
+
+func TestDrillKilledAnywhereComesToItsEndAndLeavesNothing(t *testing.T) {
+	s := newSite(t)
+	cp := s.tenant("demo").kept(bankProvider, s.tenant("demo").diskless("shop"))
+	before := s.idle()
+	died := 0
+	for _, at := range drillBoundaries {
+		s.kill()
+		s.doom = &doom{At: at}
+		s.start()
+		p := s.process
+		if err := p.cmd.Process.Signal(arm); err != nil {
+			t.Fatal(err)
+		}
+		<-p.armed
+		u := s.tenant("demo")
+		id := u.drill(cp, `{"active": {}, "console": {"pattern": "login:", "timeout": 60}}`)
+		await(t, "the end of the process or of the drill", func() bool {
+			select {
+			case <-p.ended:
+				return true
+			default:
+			}
+			a, err := u.send("GET", "/v1/"+u.user.ProjectID+"/drills/"+id, "", "OpenStack-API-Version", drillVersion)
+			return err == nil && a.status == http.StatusOK && !strings.Contains(a.text, `"running"`)
+		})
+		select {
+		case <-p.ended:
+			died++
+			s.process = nil
+		default:
+			s.kill()
+		}
+		s.doom = nil
+		s.start()
+		u.site = s
+		if d := u.drilled(id); d["status"] != "finished" || d["verdict"] != "passed" {
+			t.Errorf("killed at boundary %d (%s), the drill is %v", at, p.dies, d)
+		}
+		s.same(t, before)
+		if _, _, proof := u.proof(id); !proof.Record.Removed {
+			t.Errorf("killed at boundary %d, the record is %+v", at, proof.Record)
+		}
+	}
+	if died < 4 {
+		t.Errorf("the process died only %d times", died)
 	}
 }

@@ -33,13 +33,34 @@ func (k *killing) judge(outcome map[string]any, before []string) {
 		k.tidy(before, now)
 	}
 	k.judgeUsage()
-	if k.work.name == "protect" && outcome["status"] == "available" {
+	switch {
+	case k.work.name == "protect" && outcome["status"] == "available":
 		k.judgeData()
+	case k.work.name == "copy" && outcome["status"] == "finished":
+		k.judgeCopy(outcome)
 	}
 }
 
+// judgeCopy has each byte of the copy verified.
+func (k *killing) judgeCopy(outcome map[string]any) {
+	made, _ := outcome["checkpoint_id"].([]any)
+	if len(made) != 1 {
+		k.problem("there is not one copy: %v", outcome)
+		return
+	}
+	k.checkpoint, _ = made[0].(map[string]any)["checkpoint_copy_id"].(string)
+	k.judgeData()
+}
+
 func (k *killing) judgeLog() {
-	a := k.u.ask("GET", "/operation_logs?checkpoint_id="+k.checkpoint+"&limit=20", "")
+	of := "checkpoint_id=" + k.checkpoint
+	if k.work.log == "copy" {
+		of = "plan_id=" + k.plan // it may be of several checkpoints
+	}
+	k.judgeLogs(k.u.ask("GET", "/operation_logs?"+of+"&limit=20", ""))
+}
+
+func (k *killing) judgeLogs(a answer) {
 	list, _ := a.body["operation_logs"].([]any)
 	var of []any
 	for _, item := range list {

@@ -110,14 +110,19 @@ func (k *killing) problem(format string, args ...any) {
 
 // post sends a request that may be repeated.
 func (k *killing) post(path, body, envelope string) (string, error) {
-	a, err := k.u.send("POST", "/v1/"+k.u.user.ProjectID+path, body, "OpenStack-API-Version", "data-protect 1.1", "Idempotency-Key", k.key)
+	return k.postTo(path, body, envelope, path, envelope+"s")
+}
+
+// postTo is post where what is made is listed elsewhere.
+func (k *killing) postTo(path, body, envelope, listed, collection string) (string, error) {
+	a, err := k.u.send("POST", "/v1/"+k.u.user.ProjectID+path, body, "OpenStack-API-Version", newest, "Idempotency-Key", k.key)
 	if err != nil {
 		return "", err
 	}
 	inner, _ := a.body[envelope].(map[string]any)
 	id, _ := inner["id"].(string)
 	if a.status == 409 && strings.Contains(a.message(), "its answer was lost") {
-		id = k.unknown(path, envelope+"s")
+		id = k.unknown(listed, collection)
 	}
 	if id == "" {
 		return "", fmt.Errorf("POST %s: %d %s", path, a.status, a.text)
@@ -129,7 +134,7 @@ func (k *killing) post(path, body, envelope string) (string, error) {
 // unknown gives the id of the newest of a list, if no answer has told it before: the service
 // died after it had carried the request out, and before it answered.
 func (k *killing) unknown(path, collection string) string {
-	list, _ := k.u.ask("GET", path+"?limit=1", "").body[collection].([]any)
+	list, _ := k.u.ask("GET", path+"?limit=1", "", "OpenStack-API-Version", newest).body[collection].([]any)
 	for _, item := range list {
 		if id, _ := item.(map[string]any)["id"].(string); !k.known[id] {
 			return id
@@ -209,7 +214,7 @@ func (k *killing) episode(at int, while time.Duration) (passed int) {
 	k.t.Helper()
 	k.episodes++
 	k.key = fmt.Sprintf("%s-%d-%d", k.work.name, k.episodes, at)
-	if k.work.name == "delete" {
+	if k.work.name == "delete" || k.work.name == "copy" {
 		k.launched(nil)
 		k.checkpoint = k.u.protect(bankProvider, k.plan)
 		k.u.settled(bankProvider, k.checkpoint)
@@ -288,7 +293,7 @@ func (k *killing) note(format string, args ...any) {
 
 // look gives the outcome if there is one.
 func (k *killing) look(path, envelope string) map[string]any {
-	a, err := k.u.send("GET", "/v1/"+k.u.user.ProjectID+path, "", "OpenStack-API-Version", "data-protect 1.1")
+	a, err := k.u.send("GET", "/v1/"+k.u.user.ProjectID+path, "", "OpenStack-API-Version", newest)
 	switch {
 	case err != nil:
 		return nil
@@ -296,7 +301,7 @@ func (k *killing) look(path, envelope string) map[string]any {
 		return map[string]any{"status": "deleted"}
 	}
 	found, _ := a.body[envelope].(map[string]any)
-	if slices.Contains(append(passing, "verifying"), found["status"]) {
+	if slices.Contains(passing, found["status"]) || slices.Contains([]any{"verifying", "wait_copying", "copying"}, found["status"]) {
 		return nil
 	}
 	return found
@@ -339,6 +344,7 @@ func pick(r *rand.Rand, n, kills int) []int {
 func TestOperationsEndAsTheyWouldHaveWhereverTheServiceIsKilled(t *testing.T) {
 	kills := setting(t, killsVariable, fewKills)
 	seed := setting(t, seedVariable, 1)
+	works := append(slices.Clone(works), moreWorks...)
 	for i, w := range works {
 		t.Run(w.name, func(t *testing.T) {
 			k := newKilling(t, w, "", kills >= thorough)

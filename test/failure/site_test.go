@@ -35,6 +35,7 @@ var providerFiles = map[string]string{
 	bankProvider: `name: bank
 bank: {plugin: karbor-file-bank, options: {path: %[1]s/bank}}
 repository: {keys: [{file: %[1]s/bank.key}]}
+copies: [{name: offsite, bank: {plugin: karbor-file-bank, options: {path: %[1]s/bank-offsite}}}]
 plugins:
   - plugin: karbor-project-protection-plugin
   - plugin: karbor-server-protection-plugin

@@ -43,11 +43,19 @@ func newCast(t *testing.T) *cast {
 			v.await(t, "/verifications/"+id, "verification.status", "success", "error")
 		}
 	}
+	if serves("/drills") {
+		c.things["drills"] = v.make(t, "POST", "/drills",
+			`{"drill": {"provider_id": "`+providerID+`", "checkpoint_id": "`+checkpoint+`", "probes": {"active": {}}}}`, "drill.id")
+		v.await(t, "/drills/"+c.things["drills"], "drill.status", "finished", "error")
+	}
 	if serves("/providers/{provider_id}/checkpoints/action") {
 		id := v.offered(t, "POST", checkpoints+"/action", `{"copy": {"plan_id": "`+plan+`"}}`, "copy.id")
 		if c.things["copies"] = id; id != "" {
 			v.await(t, "/providers/"+providerID+"/copies/"+id, "copy.status", "success", "error", "available", "finished")
 		}
+	}
+	if serves("/mapping_profiles") {
+		c.things["mapping_profiles"] = v.make(t, "POST", "/mapping_profiles", `{"mapping_profile": {"name": "elsewhere", "mapping": {"power": "stopped"}}}`, "mapping_profile.id")
 	}
 	if serves("/triggers") {
 		body := `{"trigger_info": {"name": "nightly", "type": "time", "properties": {"format": "crontab", "pattern": "0 3 * * *"}}}`
@@ -159,7 +167,7 @@ func (c *cast) stillThere(t *testing.T) {
 	if got := v.make(t, "GET", "/providers/"+providerID+"/checkpoints/"+c.things["checkpoints"], "", "checkpoint.status"); got != "available" {
 		t.Errorf("the checkpoint is %s", got)
 	}
-	for _, kind := range []string{"restores", "verifications", "triggers", "scheduled_operations", "operation_logs"} {
+	for _, kind := range []string{"restores", "verifications", "triggers", "mapping_profiles", "scheduled_operations", "operation_logs"} {
 		if id := c.things[kind]; id != "" {
 			if a := v.call(t, "GET", "/"+kind+"/"+id, ""); a.Status != http.StatusOK {
 				t.Errorf("%s %s: %d %s", kind, id, a.Status, a.Body)

@@ -35,27 +35,32 @@ type probe struct {
 }
 
 // shared are the first words of routes that name nothing of a tenant's.
-var shared = []string{"quota_classes", "os-services", "application_credential"}
+var shared = []string{"quota_classes", "os-services", "application_credential", "evidence_keys"}
 
 // bodies are what the routes that take a body are asked with. A word behind a dollar
 // sign names a thing of the other tenant's; each is asked for in its own probe.
 var bodies = map[string][]string{
-	"PUT /plans":          {`{"plan": {"name": "mine now"}}`},
-	"PUT /checkpoints":    {`{"os-resetState": {"state": "error"}}`},
-	"PUT /quotas":         {`{"quota": {"plans": 7}}`},
-	"PUT /triggers":       {`{"trigger_info": {"name": "mine now"}}`},
-	"POST /checkpoints":   {`{"checkpoint": {"plan_id": "$plans"}}`},
-	"POST /restores":      {`{"restore": {"provider_id": "` + providerID + `", "checkpoint_id": "$checkpoints", "parameters": {}}}`},
-	"POST /verifications": {`{"verification": {"provider_id": "` + providerID + `", "checkpoint_id": "$checkpoints", "parameters": {}}}`},
-	"POST /operations":    {`{"cancel": {}}`},
-	"POST /action":        {`{"copy": {"plan_id": "$plans"}}`},
-	"PUT /hold":           {`{"hold": {"reason": "mine now"}}`},
-	"PUT /expiry":         {`{"expires_at": "2099-01-01T00:00:00Z"}`},
-	"POST /force_delete":  {`{"force_delete": {"reason": "mine now"}}`},
-	"POST /retention":     {`{"retention": {"max_backups": 1}}`},
-	"POST /plans":         nil,
-	"POST /triggers":      nil,
-	"POST /check":         nil,
+	"PUT /plans":        {`{"plan": {"name": "mine now"}}`},
+	"PUT /checkpoints":  {`{"os-resetState": {"state": "error"}}`},
+	"PUT /quotas":       {`{"quota": {"plans": 7}}`},
+	"PUT /triggers":     {`{"trigger_info": {"name": "mine now"}}`},
+	"POST /checkpoints": {`{"checkpoint": {"plan_id": "$plans"}}`},
+	"POST /restores": {
+		`{"restore": {"provider_id": "` + providerID + `", "checkpoint_id": "$checkpoints", "parameters": {}}}`,
+		`{"restore": {"provider_id": "` + providerID + `", "checkpoint_id": "` + nobody("") + `", "parameters": {}, "profile": "$mapping_profiles"}}`,
+	},
+	"POST /verifications":    {`{"verification": {"provider_id": "` + providerID + `", "checkpoint_id": "$checkpoints", "parameters": {}}}`},
+	"POST /drills":           {`{"drill": {"provider_id": "` + providerID + `", "checkpoint_id": "$checkpoints"}}`},
+	"POST /operations":       {`{"cancel": {}}`},
+	"POST /action":           {`{"copy": {"plan_id": "$plans"}}`},
+	"PUT /hold":              {`{"hold": {"reason": "mine now"}}`},
+	"PUT /expiry":            {`{"expires_at": "2099-01-01T00:00:00Z"}`},
+	"POST /force_delete":     {`{"force_delete": {"reason": "mine now"}}`},
+	"POST /retention":        {`{"retention": {"max_backups": 1}}`},
+	"POST /mapping_profiles": nil,
+	"POST /plans":            nil,
+	"POST /triggers":         nil,
+	"POST /check":            nil,
 	"PUT /scheduled_operations": {
 		`{"scheduled_operation": {"name": "mine now"}}`,
 		`{"scheduled_operation": {"enabled": false}}`,

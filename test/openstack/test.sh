@@ -1,6 +1,6 @@
 #!/bin/bash
 # The contract suite of the simulated cloud, the plug-ins' own tests one after the
-# other (each compares what the project has), and then the demo's story, on the
+# other (each compares what the project has), a schedule whose user's token is dead, and then the demo's story, on the
 # OpenStack that up.sh has started. Cinder's backups need tokens that live longer
 # than they take: not LAB_TOKEN_SECONDS=60.
 set -euo pipefail
@@ -15,4 +15,5 @@ KARBOR_TEST_OPENSTACK=$lab go test -count=1 -timeout 60m -tags openstack -run Op
   export KARBOR_TEST_CLOUD="$OS_AUTH_URL,$OS_USERNAME,$OS_PASSWORD,$OS_PROJECT_NAME"
   go test -count=1 -p 1 -timeout 60m -tags openstack -run OpenStack ./protection/...
 )
+KARBOR_TEST_OPENSTACK=$lab go test -count=1 -v -timeout 20m -tags openstack -run OpenStack ./test/schedules
 "$here/demo.sh"

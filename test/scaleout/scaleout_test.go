@@ -70,12 +70,17 @@ func TestLostWorkersWorkGoesOnInAnother(t *testing.T) {
 func TestOperationsOfALostEngineBeginAgain(t *testing.T) {
 	s := newSite(t)
 	s.start("api", roleAPI)
-	s.start("one", roleProtection)
+	one := s.start("one", roleProtection)
 	u := s.tenant()
 	plan := u.plan()
 	s.hold()
 	id := u.protect(plan)
 	s.await("the transfer", func() bool { return s.held() > 0 })
+	// The engine that follows counts from the first attempt, which is behind this one's.
+	s.start("two", roleProtection)
+	one.end(syscall.SIGKILL)
+	held := s.held()
+	s.await("the second attempt", func() bool { return s.held() > held })
 	if err := cluster.Wipe(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ import (
 
 const (
 	imageProvider = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b01"
+	noopProvider  = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b03"
 	patience      = 2 * time.Minute
 	ofBytes       = "/file$"
 )
@@ -41,6 +42,13 @@ repository: {keys: [{file: %[1]s/bank.key}]}
 plugins:
   - plugin: karbor-image-protection-plugin
     options: {poll_interval: 50ms, timeout: 20s}
+`
+
+const noopFile = `id: ` + noopProvider + `
+name: noop
+bank: {plugin: karbor-file-bank, options: {path: %[1]s/bank-noop}}
+plugins:
+  - plugin: karbor-noop-plugin
 `
 
 // site is a simulated cloud, a database and a task queue, for processes of the service.
@@ -61,6 +69,8 @@ type process struct {
 	name  string
 	cmd   *exec.Cmd
 	ended chan struct{}
+	// address is where it serves the API; "" without the role.
+	address string
 }
 
 func newSite(t *testing.T) *site {
@@ -82,6 +92,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	write("providers.d/bank.yaml", fmt.Sprintf(providerFile, s.dir))
+	write("providers.d/noop.yaml", fmt.Sprintf(noopFile, s.dir))
 	if err := keyring.WriteKeyFile(filepath.Join(s.dir, "bank.key")); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +153,7 @@ func (s *site) start(name string, roles daemon.Roles, edits ...func(*config.Conf
 	s.t.Cleanup(func() { p.end(syscall.SIGKILL) })
 	select {
 	case address := <-ready:
-		if address != "" {
+		if p.address = address; address != "" {
 			s.api = address
 		}
 	case <-p.ended:

@@ -99,3 +99,25 @@ func TestSchedulesVerifyAndCopyWhatSchedulesProtect(t *testing.T) {
 		}
 	}
 }
+
+func TestAScheduleDrillsTheNewestCheckpoint(t *testing.T) {
+	s := openSite(t, "karbor-volume-glance-plugin", "")
+	plan := s.plan()
+	trigger := made(s.call("POST", "/triggers", map[string]any{"trigger_info": map[string]any{
+		"name": "t", "type": "time", "properties": in(time.Hour),
+	}}), "trigger_info")
+	checkpoint := s.until(s.schedule("protect", trigger, map[string]any{"plan_id": plan}), s.soon(trigger), "success")
+	id := s.schedule("drill", trigger, map[string]any{"probes": map[string]any{"active": map[string]any{}, "volume": map[string]any{}}})
+	// The trigger is the protect's, too: what is drilled is the newest of its checkpoints that is
+	// there by then.
+	s.until(id, s.soon(trigger), "success")
+	drilled := s.operations(id)
+	if len(drilled) != 1 {
+		t.Fatalf("the run has %v", drilled)
+	}
+	drill, _ := drilled[0]["id"].(string)
+	shown, _ := s.call("GET", "/drills/"+drill, nil)["drill"].(map[string]any)
+	if shown["verdict"] != "passed" || shown["checkpoint_id"] != drilled[0]["checkpoint_id"] {
+		t.Errorf("the drill of %s is %v", checkpoint, shown)
+	}
+}

@@ -2,6 +2,7 @@ package schedules
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,7 @@ import (
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/volumebackup"
 	"github.com/karbor/karbor/protection/volumeglance"
+	"github.com/karbor/karbor/protection/volumesnapshot"
 )
 
 const providerID = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b09"
@@ -39,7 +41,7 @@ const providerID = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b09"
 const tokenLife = 60 * time.Second
 
 // patience bounds what a test waits for; it never decides what is right.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // clock is the cloud's: the real one, put forward now and then.
 type clock struct{ ahead atomic.Int64 }
@@ -59,20 +61,38 @@ type site struct {
 	clock *clock
 	api   string
 	token string
+	// project is the tenant's.
+	project string
 }
 
 func newSite(t *testing.T) *site { return openSite(t, "karbor-volume-protection-plugin", "") }
 
 // openSite is newSite with the plug-in that protects volumes, and with more in the
 // provider's file, in which DIR is the folder of the test.
-func openSite(t *testing.T, volumes, more string) *site {
+func openSite(t *testing.T, volumes, more string, edits ...func(*config.Config)) *site {
 	t.Helper()
 	s := &site{t: t, clock: &clock{}}
 	s.cloud = testcloudtest.Start(t, func(o *testcloud.Options) { o.Now, o.TokenTTL = s.clock.now, tokenLife })
+	user, _ := s.cloud.User("karbor")
+	demo, _ := s.cloud.User("demo")
+	s.project = demo.ProjectID
+	s.serve(s.cloud.URL(), "", user.Password, volumes, more, edits...)
+	s.login()
+	return s
+}
+
+// serve starts the service beside a cloud.
+func (s *site) serve(keystone, region, password, volumes, more string, edits ...func(*config.Config)) {
+	t := s.t
+	t.Helper()
 	dir := t.TempDir()
 	c := config.Default()
 	c.State, c.Providers, c.Policy.Folder, c.Listen = filepath.Join(dir, "state"), filepath.Join(dir, "providers.d"), dir, "127.0.0.1:0"
-	c.Keystone.AuthURL, c.Triggers.MinInterval, c.API.ShutdownDelay, c.API.AccessLog = s.cloud.URL(), time.Minute, 0, false
+	c.Keystone.Region = cmp.Or(region, c.Keystone.Region)
+	c.Keystone.AuthURL, c.Triggers.MinInterval, c.API.ShutdownDelay, c.API.AccessLog = keystone, time.Minute, 0, false
+	for _, edit := range edits {
+		edit(&c)
+	}
 	file := fmt.Sprintf("id: %s\nname: bank\nbank: {plugin: karbor-file-bank, options: {path: %s/bank}}\nplugins:\n"+
 		"  - {plugin: %s, options: {poll_interval: 50ms}}\n", providerID, dir, volumes) + strings.ReplaceAll(more, "DIR", dir)
 	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
@@ -81,12 +101,11 @@ func openSite(t *testing.T, volumes, more string) *site {
 	if err := os.WriteFile(filepath.Join(c.Providers, "bank.yaml"), []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	user, _ := s.cloud.User("karbor")
 	d, err := daemon.Open(t.Context(), daemon.Options{
-		Config: c, Password: karbor.Secret(user.Password), Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Config: c, Password: karbor.Secret(password), Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Sets: provider.Sets{
 			Banks:       plugin.Set[bank.Bank]{filebank.Plugin},
-			Protections: plugin.Set[protection.Plugin]{volumebackup.Plugin, volumeglance.Plugin},
+			Protections: plugin.Set[protection.Plugin]{volumebackup.Plugin, volumeglance.Plugin, volumesnapshot.Plugin},
 		},
 		Protectables: plugin.Set[protectable.Plugin]{findvolume.Plugin},
 	})
@@ -104,8 +123,6 @@ func openSite(t *testing.T, volumes, more string) *site {
 		}
 	})
 	<-ready
-	s.login()
-	return s
 }
 
 // login gets a new token of the tenant.
@@ -117,12 +134,11 @@ func (s *site) login() {
 // call sends a request as the tenant, and gives the answer.
 func (s *site) call(method, path string, body any) map[string]any {
 	s.t.Helper()
-	demo, _ := s.cloud.User("demo")
 	text, err := json.Marshal(body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r, err := http.NewRequestWithContext(s.t.Context(), method, s.api+"/v1/"+demo.ProjectID+path, bytes.NewReader(text))
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.api+"/v1/"+s.project+path, bytes.NewReader(text))
 	if err != nil {
 		s.t.Fatal(err)
 	}

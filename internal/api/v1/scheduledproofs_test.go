@@ -33,6 +33,9 @@ func TestSchedulesThatVerifyAndCopy(t *testing.T) {
 			map[string]any{"plan_id": plan, "order": "newest", "checkpoints": "3", "depth": "full"}},
 		{"a verify of all plans", "verify", `, "share": "10"`, map[string]any{"share": "10"}},
 		{"a verify without anything", "verify", `, "plan_id": null, "share": null`, map[string]any{}},
+		{"a drill", "drill", of + `, "order": "longest_undrilled", "probes": {"active": {}, "console": {"timeout": 60}}`, map[string]any{"plan_id": plan,
+			"order": "longest_undrilled", "probes": map[string]any{"active": map[string]any{}, "console": map[string]any{"pattern": "login:", "timeout": 60.0}}}},
+		{"a drill without anything", "drill", ``, map[string]any{}},
 		{"a copy", "copy", of + `, "targets": ["far"], "checkpoint_ids": ["6D2B8F0E-5D0C-4A86-9F1A-0A6C1F9E7B09"]`,
 			map[string]any{"plan_id": plan, "targets": []any{"far"}, "checkpoint_ids": []any{"6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b09"}}},
 	} {
@@ -43,7 +46,7 @@ func TestSchedulesThatVerifyAndCopy(t *testing.T) {
 		}
 		id := a.str("scheduled_operation.id")
 		older := w.call(t, "member", "GET", "/scheduled_operations/"+id, "", v14).want(t, 200)
-		for _, name := range []string{"order", "share", "checkpoints", "depth", "targets", "checkpoint_ids"} {
+		for _, name := range []string{"order", "share", "checkpoints", "depth", "targets", "checkpoint_ids", "probes"} {
 			if contains(older.text, `"`+name+`"`) {
 				t.Errorf("%s: version 1.4 shows %s: %s", test.name, name, older.text)
 			}
@@ -72,6 +75,11 @@ func TestADefinitionThatDoesNotFitItsTypeIsRefused(t *testing.T) {
 		{"a limit of a protect", "protect", of + `, "max_backups": 7`, v15, "operation_definition.max_backups. It means nothing to the operation type protect"},
 		{"a depth of a copy", "copy", of + `, "depth": "full"`, v15, "operation_definition.depth. It means nothing"},
 		{"targets of a verify", "verify", of + `, "targets": ["far"]`, v15, "operation_definition.targets. It means nothing"},
+		{"a depth of a drill", "drill", of + `, "depth": "full"`, v15, "operation_definition.depth. It means nothing"},
+		{"an order of another type", "drill", of + `, "order": "longest_unverified"`, v15, "operation_definition.order"},
+		{"a probe that there is not", "drill", of + `, "probes": {"smell": {}}`, v15, "probes"},
+		{"a probe of too long a time", "drill", of + `, "probes": {"command": {"timeout": 3601}}`, v15, "probes.command.timeout"},
+		{"a drill before its version", "drill", of, v14, "it came with 1.5"},
 		{"a share and a number", "verify", of + `, "share": 10, "checkpoints": 2`, v15, "operation_definition.share"},
 		{"a share of everything and more", "verify", of + `, "share": 101`, v15, "operation_definition.share"},
 		{"no checkpoint at all", "verify", of + `, "checkpoints": 0`, v15, "operation_definition.checkpoints"},

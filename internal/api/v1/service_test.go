@@ -29,6 +29,7 @@ type service struct {
 	restores   []protectionservice.RestoreRequest
 	findings   []preflight.Finding
 	verifies   []protectionservice.VerifyRequest
+	drills     []protectionservice.DrillRequest
 	copies     []protectionservice.CopyRequest
 	retentions []protectionservice.RetentionRequest
 	forced     []string

@@ -12,6 +12,7 @@ import (
 	"github.com/karbor/karbor/internal/api/v1/compliance"
 	"github.com/karbor/karbor/internal/api/v1/copies"
 	"github.com/karbor/karbor/internal/api/v1/drills"
+	"github.com/karbor/karbor/internal/api/v1/mappingprofiles"
 	"github.com/karbor/karbor/internal/api/v1/operationlogs"
 	"github.com/karbor/karbor/internal/api/v1/operations"
 	"github.com/karbor/karbor/internal/api/v1/plans"
@@ -38,6 +39,7 @@ type Store interface {
 	plans.Store
 	checkpoints.Store
 	restores.Store
+	mappingprofiles.Store
 	operationlogs.Store
 	verifications.Store
 	drills.Store
@@ -115,6 +117,7 @@ func Routes(d Deps) []api.Route {
 		retentions.Routes(retentions.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		checkpoints.Routes(checkpoints.Deps{Store: d.Store, Service: d.Service, Session: d.Session, Now: d.Now}),
 		restores.Routes(restores.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
+		mappingprofiles.Routes(mappingprofiles.Deps{Store: d.Store, Now: d.Now}),
 		operationlogs.Routes(operationlogs.Deps{Store: d.Store}),
 		operations.Routes(operations.Deps{Service: d.Service}),
 		applicationcredentials.Routes(applicationcredentials.Deps{Delegations: d.Delegations}),

@@ -36,7 +36,8 @@ type Copier struct {
 	// Anew gives a project's domain a key of its own, where it would otherwise be a twin
 	// of the source's. A domain that is there stays as it is.
 	Anew bool
-	// InTheClear allows that what is encrypted is copied into a bank without keys.
+	// InTheClear allows that what is sealed or encrypted is copied into a bank without
+	// keys: all but protection.KeyDocument.
 	InTheClear bool
 	// Progress, if not nil, hears how many bytes of streams are done.
 	Progress func(done, total int64)
@@ -117,9 +118,9 @@ func (c *Copier) look(ctx context.Context, project, id string) (cp karbor.Checkp
 		if s.Damage != "" {
 			return cp, nil, false, &checkpoint.DamageError{ProjectID: project, ID: id, Err: fmt.Errorf("the stream %s of %s: %s", s.Name, s.Node, s.Damage)}
 		}
-		if s.Format == format.Version && c.To.Domains == nil && !c.InTheClear {
-			return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is encrypted, and the other bank has no keys", id)
-		}
+	}
+	if err := c.mayLieOpen(ctx, cp, streams); err != nil {
+		return cp, nil, false, err
 	}
 	return cp, streams, false, c.whole(cp, streams)
 }
@@ -220,11 +221,13 @@ func (p passage) encrypted(ctx context.Context, s survey.Stream, r *Result, tell
 		return err
 	}
 	manifest := string(s.Node) + "/data/" + s.Name + "/manifest"
+	// What is there already does not travel: how much of the stream is done shows at its end.
+	o := copying.Options{Progress: func(now copying.Progress) { tell(min(now.Bytes, s.Size)) }}
+	if p.Arrival != nil && p.Arrival.State != nil {
+		o.Landed = p.To.Domains.Look(p.project, p.Arrival.State)
+	}
 	copied, err := p.To.Domains.Copy(ctx, p.From.Domains, s.Domain, p.project,
-		[]copying.Stream{{From: from.Key(manifest), To: to.Key(manifest)}}, copying.Options{
-			// What is there already does not travel: how much of the stream is done shows at its end.
-			Progress: func(now copying.Progress) { tell(min(now.Bytes, s.Size)) },
-		})
+		[]copying.Stream{{From: from.Key(manifest), To: to.Key(manifest)}}, o)
 	r.Bytes += copied.Bytes
 	r.Undecoded = r.Undecoded || copied.Undecoded
 	return err

@@ -29,6 +29,14 @@ type Status struct {
 type Guarantees struct {
 	AtomicCreate   bool `json:"atomic_create"`
 	ConsistentList bool `json:"consistent_list"`
+	// ObjectLock says that objects may be locked, LockAhead for how many seconds at a time what
+	// is held is locked; 0 for not at all.
+	ObjectLock bool  `json:"object_lock"`
+	LockAhead  int64 `json:"lock_ahead_seconds"`
+}
+
+func guarantees(t bank.Traits) Guarantees {
+	return Guarantees{t.AtomicCreate, t.ConsistentList, t.ObjectLock, int64(t.LockAhead.Seconds())}
 }
 
 // StatusSum counts the checkpoints of one status. Size is in logical bytes.
@@ -59,7 +67,7 @@ func Look(ctx context.Context, b bank.Bank, c *checkpoint.Checkpoints, told func
 		return nil, fmt.Errorf("asking for the bank's time: %w", err)
 	}
 	traits := b.Traits()
-	s := &Status{Time: now.UTC(), Guarantees: Guarantees{traits.AtomicCreate, traits.ConsistentList}, Domains: []*Domain{}}
+	s := &Status{Time: now.UTC(), Guarantees: guarantees(traits), Domains: []*Domain{}}
 	if err := s.count(ctx, b, told); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ type Probed struct {
 // object goes, whatever happens. now is the local clock.
 func Probe(ctx context.Context, b bank.Bank, now func() time.Time) (p Probed, err error) {
 	traits := b.Traits()
-	p.Guarantees = Guarantees{traits.AtomicCreate, traits.ConsistentList}
+	p.Guarantees = guarantees(traits)
 	key, content := probeRoot+karbor.NewID(), make([]byte, probeSize)
 	_, _ = rand.Read(content) // never fails: see its documentation
 	defer func() {

@@ -107,6 +107,10 @@ func (k *Keeper) keep(ctx context.Context, p *provider.Provider) error {
 		return nil
 	})
 	group.Go(func() error {
+		k.lockHeld(ctx, p)
+		return nil
+	})
+	group.Go(func() error {
 		for !k.bankOf(p).filled {
 			if k.fillFrom(ctx, p); !k.bankOf(p).filled && !sleep(ctx, k.upkeep.Retry) {
 				return nil

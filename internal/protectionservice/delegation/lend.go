@@ -33,6 +33,8 @@ func (r *Registry) Lend(ctx context.Context, from *karbor.Identity, projectID, s
 	}
 	d, lending, err := r.trust(ctx, &who)
 	if karbor.KindOf(err) == karbor.Forbidden && err != nil {
+		// No trust was made that could be left, and so nothing is kept to find one.
+		lending = ""
 		d, err = r.registered(ctx, &who, err)
 	}
 	if err != nil {

@@ -33,7 +33,7 @@ func consoleText(ctx context.Context, client *gophercloud.ServiceClient, id stri
 	var answer struct {
 		Output string `json:"output"`
 	}
-	_, err := client.Post(ctx, client.ServiceURL("servers", id, "action"),
+	_, err := client.Post(ctx, client.ServiceURL("servers", id, "action"), //nolint:bodyclose // gophercloud has closed it
 		map[string]any{"os-getConsoleOutput": map[string]any{"length": consoleLines}}, &answer,
 		&gophercloud.RequestOpts{OkCodes: []int{http.StatusOK}})
 	if err != nil && (gophercloud.ResponseCodeIs(err, http.StatusNotImplemented) || gophercloud.ResponseCodeIs(err, http.StatusConflict) ||
@@ -122,7 +122,8 @@ func (p *Prober) command(ctx context.Context, call *protection.Call, s Subject) 
 	if err != nil {
 		return found, err
 	}
-	_, err = client.Post(ctx, client.ServiceURL("servers", s.ID, "metadata"), map[string]any{"metadata": map[string]string{MetadataKey: id}}, nil,
+	told := map[string]any{"metadata": map[string]string{MetadataKey: id}}
+	_, err = client.Post(ctx, client.ServiceURL("servers", s.ID, "metadata"), told, &struct{}{}, //nolint:bodyclose // gophercloud has closed it
 		&gophercloud.RequestOpts{OkCodes: []int{http.StatusOK}})
 	if err != nil {
 		return found, openstack.Explain(err, "telling server %s of the drill", s.ID)

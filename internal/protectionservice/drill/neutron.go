@@ -39,7 +39,7 @@ func list[T any](ctx context.Context, n neutron, kind string, query url.Values) 
 	var all []T
 	for next != "" {
 		var envelope map[string]json.RawMessage
-		if _, err := n.client.Get(ctx, next, &envelope, nil); err != nil {
+		if _, err := n.client.Get(ctx, next, &envelope, nil); err != nil { //nolint:bodyclose // gophercloud has closed it
 			return nil, openstack.Explain(err, "listing the %s", strings.ReplaceAll(kind, "-", " "))
 		}
 		var page []T
@@ -63,7 +63,7 @@ func list[T any](ctx context.Context, n neutron, kind string, query url.Values) 
 // show reads one thing; karbor.NotFound by openstack.IsNotFound of the error.
 func (n neutron) show(ctx context.Context, kind, one, id string, out any) error {
 	var envelope map[string]json.RawMessage
-	_, err := n.client.Get(ctx, n.client.ServiceURL(kind, id), &envelope, nil)
+	_, err := n.client.Get(ctx, n.client.ServiceURL(kind, id), &envelope, nil) //nolint:bodyclose // gophercloud has closed it
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (n neutron) find(ctx context.Context, kind, description string) (string, er
 // create makes a thing; the error is the client's own.
 func (n neutron) create(ctx context.Context, kind, one string, body map[string]any, out any) error {
 	var envelope map[string]json.RawMessage
-	_, err := n.client.Post(ctx, n.client.ServiceURL(kind), map[string]any{one: body}, &envelope,
+	_, err := n.client.Post(ctx, n.client.ServiceURL(kind), map[string]any{one: body}, &envelope, //nolint:bodyclose // gophercloud has closed it
 		&gophercloud.RequestOpts{OkCodes: []int{http.StatusCreated}})
 	if err != nil {
 		return err
@@ -107,13 +107,14 @@ func (n neutron) create(ctx context.Context, kind, one string, body map[string]a
 // put changes what is at a path; the error is the client's own.
 func (n neutron) put(ctx context.Context, body any, path ...string) error {
 	var ignored json.RawMessage
-	_, err := n.client.Put(ctx, n.client.ServiceURL(path...), body, &ignored, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusCreated}})
+	opts := &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusCreated}}
+	_, err := n.client.Put(ctx, n.client.ServiceURL(path...), body, &ignored, opts) //nolint:bodyclose // gophercloud has closed it
 	return err
 }
 
 // remove deletes a thing. One that is not there is no error.
 func (n neutron) remove(ctx context.Context, kind, id string) error {
-	_, err := n.client.Delete(ctx, n.client.ServiceURL(kind, id), nil)
+	_, err := n.client.Delete(ctx, n.client.ServiceURL(kind, id), nil) //nolint:bodyclose // gophercloud has closed it
 	if openstack.IsNotFound(err) {
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +21,7 @@ type drillPort struct {
 	ID       string `json:"id"`
 	Network  string `json:"network_id"`
 	Device   string `json:"device_id"`
+	Owner    string `json:"device_owner"`
 	Security *bool  `json:"port_security_enabled"`
 	FixedIPs []struct {
 		Subnet  string `json:"subnet_id"`
@@ -34,6 +34,12 @@ type drillPort struct {
 func (p *Prober) port(ctx context.Context, call *protection.Call, s Subject) (evidence.Probe, error) {
 	o := s.Probes.Port
 	found := evidence.Probe{Target: fmt.Sprintf("TCP port %d of server %s", o.Port, s.ID), Origin: "karbord, through a floating address"}
+	if call.NewResources.Part(openPorts) != "" {
+		return found, openPort() // though it may not be there yet
+	}
+	if p.options.ExternalNetwork == "" {
+		return found, karbor.Errorf(karbor.NotImplemented, "the service's operator has named no external network for drills (drills.external_network)")
+	}
 	n, err := newNeutron(ctx, call.Cloud)
 	if err != nil {
 		return found, err
@@ -42,7 +48,7 @@ func (p *Prober) port(ctx context.Context, call *protection.Call, s Subject) (ev
 	if err != nil {
 		return found, err
 	}
-	floating, err := reach(ctx, site{n, call}, s.ID)
+	floating, err := reach(ctx, site{n, call}, s.ID, p.options.ExternalNetwork)
 	leave()
 	if err != nil {
 		return found, err
@@ -78,14 +84,14 @@ type floatingIP struct {
 	Address string `json:"floating_ip_address"`
 }
 
-// reach gives a server of a drill a floating address.
-func reach(ctx context.Context, s site, server string) (floatingIP, error) {
+// reach gives a server of a drill a floating address in an external network.
+func reach(ctx context.Context, s site, server, external string) (floatingIP, error) {
 	var none floatingIP
 	port, subnet, err := s.portOf(ctx, server)
 	if err != nil {
 		return none, err
 	}
-	router, external, err := s.router(ctx)
+	router, err := s.router(ctx, external)
 	if err != nil {
 		return none, err
 	}
@@ -103,7 +109,7 @@ func reach(ctx context.Context, s site, server string) (floatingIP, error) {
 
 // portOf gives the port of a server on a network of the drill, and the subnet of its first IPv4
 // address there. Where a port on the drill's networks is open, none is given: with a router it
-// would reach the world.
+// would reach the world. Ports of Neutron's own, such as a router's, are always open.
 func (s site) portOf(ctx context.Context, server string) (id, subnet string, err error) {
 	networks, err := s.neutron.made(ctx, "networks", s.call.OperationID)
 	if err != nil {
@@ -115,8 +121,8 @@ func (s site) portOf(ctx context.Context, server string) (id, subnet string, err
 			return "", "", err
 		}
 		for _, p := range ports {
-			if p.Device != "" && p.Security != nil && !*p.Security && s.isServer(p.Device) {
-				return "", "", karbor.Errorf(karbor.Conflict, "a server of the drill has a port without port security: with a router it could reach out")
+			if p.Security != nil && !*p.Security && !strings.HasPrefix(p.Owner, "network:") {
+				return "", "", openPort()
 			}
 			for _, ip := range p.FixedIPs {
 				if address, err := netip.ParseAddr(ip.Address); p.Device == server && id == "" && err == nil && address.Is4() {
@@ -131,28 +137,16 @@ func (s site) portOf(ctx context.Context, server string) (id, subnet string, err
 	return id, subnet, nil
 }
 
-// isServer reports whether a device is a server of the drill.
-func (s site) isServer(device string) bool {
-	return slices.ContainsFunc(s.call.Graph.Nodes(), func(n *karbor.Node) bool {
-		return n.Type == karbor.ServerType && s.call.NewResources.ID(n.Key()) == device
-	})
+// openPort is why a drill gets no router.
+func openPort() error {
+	return karbor.Errorf(karbor.Conflict, "a server of the drill has a port without port security: with a router it could reach out")
 }
 
-// router makes the drill's router, with a gateway in an external network.
-func (s site) router(ctx context.Context) (id, external string, err error) {
-	networks, err := list[thing](ctx, s.neutron, "networks", url.Values{"router:external": {"true"}})
-	if err != nil {
-		return "", "", err
-	}
-	if len(networks) == 0 {
-		return "", "", karbor.Errorf(karbor.NotFound, "there is no external network for a floating address")
-	}
-	slices.SortFunc(networks, func(a, b thing) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
-	external = networks[0].ID
-	id, err = s.ensure(ctx, "routers", "router", "router", map[string]any{
+// router makes the drill's router, with a gateway in the external network.
+func (s site) router(ctx context.Context, external string) (id string, err error) {
+	return s.ensure(ctx, "routers", "router", "router", map[string]any{
 		"name": Name(s.call.OperationID), "external_gateway_info": map[string]any{"network_id": external},
 	})
-	return id, external, err
 }
 
 // join puts the router onto a subnet.

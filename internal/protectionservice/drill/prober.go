@@ -18,13 +18,16 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
-// Options say how probes are made. All are needed but Source.
+// Options say how probes are made. All are needed but Source and ExternalNetwork.
 type Options struct {
 	// Dial opens connections to servers, for the port probe.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Source is the address that servers see such connections come from; "" takes that of this
 	// host on the way there.
 	Source string
+	// ExternalNetwork is the id of the network that floating addresses are made in; "" makes
+	// port probes impossible.
+	ExternalNetwork string
 	// Poll is the longest pause between two looks at what is waited for.
 	Poll time.Duration
 	// ImageTimeout limits how long the upload of a volume to an image is waited for.
@@ -49,11 +52,17 @@ type Subject struct {
 	// Content is what is known of a volume's bytes; nil for nothing.
 	Content *protection.Content
 	Probes  karbor.DrillProbes
+	// Enter waits for a place for a stream of bulk data; nil for nobody to wait for. leave is
+	// called once.
+	Enter func(ctx context.Context) (leave func(), err error)
 }
 
 // Probe makes one probe of what a call's node was restored as. What can't be looked at is
 // Impossible; the error is one that may pass, or of a context that has ended.
 func (p *Prober) Probe(ctx context.Context, name string, call *protection.Call, s Subject) (evidence.Probe, error) {
+	if s.ID == "" {
+		return p.GiveUp(name, karbor.Errorf(karbor.NotFound, "nothing was restored")), nil
+	}
 	found, err := p.probe(ctx, name, call, s)
 	if err != nil {
 		if karbor.IsTransient(err) || ctx.Err() != nil {
@@ -92,7 +101,9 @@ func (p *Prober) probe(ctx context.Context, name string, call *protection.Call, 
 
 // active looks at the state that the cloud gives.
 func (p *Prober) active(ctx context.Context, call *protection.Call, s Subject) (evidence.Probe, error) {
-	what, state, good, origin, err := "", "", false, "", error(nil)
+	state, good := "", false
+	var origin string
+	var err error
 	switch call.Node.Type {
 	case karbor.ServerType:
 		origin = "Nova"
@@ -114,7 +125,7 @@ func (p *Prober) active(ctx context.Context, call *protection.Call, s Subject) (
 			}
 		}
 	}
-	what = call.Node.Type.Word() + " " + s.ID
+	what := call.Node.Type.Word() + " " + s.ID
 	found := evidence.Probe{Target: what, Origin: origin, Result: evidence.Failed, Reason: fmt.Sprintf("It is %s.", state)}
 	if openstack.IsNotFound(err) {
 		found.Reason = "It is not there."
@@ -147,7 +158,7 @@ func serverStatus(ctx context.Context, client *gophercloud.ServiceClient, id str
 	var envelope struct {
 		Server struct{ Status string } `json:"server"`
 	}
-	_, err := client.Get(ctx, client.ServiceURL("servers", id), &envelope, nil)
+	_, err := client.Get(ctx, client.ServiceURL("servers", id), &envelope, nil) //nolint:bodyclose // gophercloud has closed it
 	return envelope.Server.Status, err
 }
 

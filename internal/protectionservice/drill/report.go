@@ -85,7 +85,8 @@ func Report(c Course) evidence.Record {
 }
 
 // verdict judges the whole: failed if something was seen to be wrong, or the restore did not come
-// to its end; passed if of each server and volume something was seen to be right.
+// to its end; passed if of each server and volume, and of one resource at the least, something was
+// seen to be right.
 func verdict(c Course, r evidence.Record) (karbor.DrillVerdict, []string) {
 	reasons, failed, open := []string{}, false, false
 	for i, one := range r.Resources {
@@ -114,6 +115,9 @@ func verdict(c Course, r evidence.Record) (karbor.DrillVerdict, []string) {
 	case len(r.Resources) == 0:
 		open = true
 		reasons = append(reasons, "Nothing of the checkpoint can be drilled.")
+	case !failed && !slices.ContainsFunc(r.Resources, func(one evidence.Resource) bool { return one.Verdict == karbor.DrillPassed }):
+		open = true
+		reasons = append(reasons, "No probe has seen anything of what was restored.")
 	}
 	switch {
 	case failed:

@@ -16,6 +16,10 @@ import (
 // metadataAddress is where a guest asks for its metadata.
 const metadataAddress = "169.254.169.254/32"
 
+// openPorts is the part that tells, once the networks of a drill are made, that something that it
+// restores will have a port without port security.
+const openPorts = "open ports"
+
 // Isolate makes the networks of a drill, as the hook of its own node: for each network that
 // something would be joined to a new one, with subnets like the original's, no router, and a
 // security group that lets nobody in or out but the drill's own servers, and the metadata
@@ -34,6 +38,11 @@ func Isolate(ctx context.Context, call *protection.Call, networks []protection.D
 		return err
 	}
 	for _, network := range merge(networks) {
+		if network.Open {
+			if err := call.NewResources.SetPart(ctx, openPorts, "yes"); err != nil {
+				return err
+			}
+		}
 		if err := s.network(ctx, network); err != nil {
 			return err
 		}
@@ -55,7 +64,7 @@ func merge(networks []protection.DrillNetwork) []protection.DrillNetwork {
 			have = &protection.DrillNetwork{ID: n.ID}
 			byID[n.ID] = have
 		}
-		have.Name = protection.First(have.Name, n.Name)
+		have.Name, have.Open = protection.First(have.Name, n.Name), have.Open || n.Open
 		for _, g := range n.Groups {
 			if !slices.Contains(have.Groups, g) {
 				have.Groups = append(have.Groups, g)

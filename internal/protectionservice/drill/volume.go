@@ -11,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
@@ -21,6 +22,9 @@ import (
 	"github.com/karbor/karbor/internal/protectionservice/drill/filesystem"
 	"github.com/karbor/karbor/protection"
 )
+
+// statusUploading is the state of an image that is imported, while its bytes come.
+const statusUploading images.ImageStatus = "uploading"
 
 // volumeOrigin is from where a volume's bytes are seen.
 const volumeOrigin = "karbord, through a temporary image that Cinder made of the restored volume"
@@ -62,9 +66,11 @@ func (p *Prober) upload(ctx context.Context, client *gophercloud.ServiceClient, 
 				ID string `json:"image_id"`
 			} `json:"os-volume_upload_image"`
 		}
-		_, err = cinder.Post(ctx, cinder.ServiceURL("volumes", volume, "action"), map[string]any{"os-volume_upload_image": map[string]any{
+		ask := map[string]any{"os-volume_upload_image": map[string]any{
 			"image_name": name, "disk_format": "raw", "container_format": "bare", "force": true,
-		}}, &answer, &gophercloud.RequestOpts{OkCodes: []int{http.StatusAccepted}})
+		}}
+		_, err = cinder.Post(ctx, cinder.ServiceURL("volumes", volume, "action"), ask, &answer, //nolint:bodyclose // gophercloud has closed it
+			&gophercloud.RequestOpts{OkCodes: []int{http.StatusAccepted}})
 		return answer.Image.ID, openstack.Explain(err, "uploading volume %s to an image", volume)
 	})
 	if err != nil {
@@ -80,7 +86,7 @@ func (p *Prober) upload(ctx context.Context, client *gophercloud.ServiceClient, 
 		switch i.Status {
 		case images.ImageStatusActive:
 			return true, nil
-		case images.ImageStatusQueued, images.ImageStatusSaving, images.ImageStatusImporting:
+		case images.ImageStatusQueued, images.ImageStatusSaving, images.ImageStatusImporting, statusUploading:
 			return false, nil
 		default:
 			return false, karbor.Errorf(karbor.Conflict, "the temporary image %s went into state %q", id, i.Status)
@@ -108,6 +114,13 @@ func newHash(algorithm string) hash.Hash {
 func look(
 	ctx context.Context, client *gophercloud.ServiceClient, image string, s Subject, found evidence.Probe, progress func(done, total int64),
 ) (evidence.Probe, error) {
+	if s.Enter != nil {
+		leave, err := s.Enter(ctx)
+		if err != nil {
+			return found, err
+		}
+		defer leave()
+	}
 	body, size, err := openstack.DownloadImage(ctx, client, image)
 	if err != nil {
 		return found, err
@@ -141,11 +154,15 @@ func judge(found evidence.Probe, s Subject, systems []filesystem.Finding, sum ha
 	seen, damaged := filesystem.Describe(systems)
 	found.Result = evidence.Passed
 	switch {
-	case sum == nil && len(systems) == 0:
-		found.Result = evidence.Impossible
-		found.Reason = "No digest was compared, and no file system that is known was found. "
 	case sum == nil:
 		found.Reason = "No digest was compared. "
+		if s.Probes.Volume.Digest {
+			found.Reason = "No digest was compared, though it was asked for: none that can be is known. "
+		}
+		// A magic number alone shows nothing of what is behind it.
+		if !slices.ContainsFunc(systems, func(f filesystem.Finding) bool { return f.State == filesystem.Clean || f.State == filesystem.Open }) {
+			found.Result = evidence.Impossible
+		}
 	case read < s.Content.Size:
 		found.Result = evidence.Failed
 		found.Reason = fmt.Sprintf("It has %d bytes; %d were protected. ", read, s.Content.Size)

@@ -27,6 +27,9 @@ const (
 	// that: both run only when something has failed.
 	Undo = "undo"
 	Fail = "fail"
+	// Resume is the word of the steps of a restore in place, of action Undo, that come after
+	// the undo of all resources, and before Fail.
+	Resume = "resume"
 	// Pause waits between two stages of a restore, for as many seconds as its input says.
 	Pause = "pause"
 	// Copy is the work of a lane: all copies of one request to the target in its input, one
@@ -289,6 +292,6 @@ func (b *builder) closing() {
 		})
 	}
 	b.steps = append(b.steps, workflow.Step{
-		ID: Fail, Action: Fail, After: all, When: workflow.OnFailure, Timeout: timeoutSteps, Retry: endless(),
+		ID: Fail, Action: Fail, After: b.resumed(all), When: workflow.OnFailure, Timeout: timeoutSteps, Retry: endless(),
 	})
 }

@@ -32,6 +32,31 @@ func InPlace(project string, g *karbor.Graph, hooks func(karbor.ResourceType) pr
 	return b.steps
 }
 
+// resumed appends the steps that resume what was undone, behind a step after all undo, and gives
+// those that are the last.
+func (b *builder) resumed(undone []string) []string {
+	const gathered = "all:" + Undo
+	last := []string{gathered}
+	for i := range b.hooks {
+		if b.hooks[i].Resume == nil {
+			continue
+		}
+		if len(last) == 1 {
+			b.steps = append(b.steps, workflow.Step{ID: gathered, After: undone, When: workflow.OnFailure})
+		}
+		id := stepID(Resume, b.graph, i)
+		last = append(last, id)
+		b.steps = append(b.steps, workflow.Step{
+			ID: id, Action: Undo, Input: id, After: []string{gathered},
+			When: workflow.OnFailure, Limit: poolHooks, Timeout: timeoutHook, Retry: patient(),
+		})
+	}
+	if len(last) == 1 {
+		return undone
+	}
+	return last[1:]
+}
+
 // gather appends the step between a phase and the one before.
 func (b *builder) gather(p phase) {
 	id := "all:" + phaseNames[p-1]

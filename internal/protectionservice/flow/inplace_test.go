@@ -46,3 +46,24 @@ func TestInPlaceNothingIsOverwrittenBeforeAllIsSafe(t *testing.T) {
 		t.Error("the safety checkpoint is waited for before the beginning")
 	}
 }
+
+func TestInPlaceNothingIsResumedBeforeAllIsUndone(t *testing.T) {
+	nothing := func(context.Context, *protection.Call) error { return nil }
+	g := &karbor.Graph{}
+	for _, id := range []string{"a", "b"} {
+		g.Add(karbor.Resource{Type: karbor.VolumeType, ID: id}, "")
+	}
+	steps := InPlace("p", g, func(karbor.ResourceType) protection.Hooks {
+		return protection.Hooks{Main: nothing, Undo: nothing, Resume: nothing}
+	})
+	for _, a := range []string{"a", "b"} {
+		for _, b := range []string{"a", "b"} {
+			if !reaches(steps, "resume:volume/"+a, "undo:volume/"+b) {
+				t.Errorf("%s is resumed before %s is undone", a, b)
+			}
+		}
+		if !reaches(steps, Fail, "resume:volume/"+a) {
+			t.Errorf("the end does not wait for %s to be resumed", a)
+		}
+	}
+}

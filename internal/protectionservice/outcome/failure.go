@@ -45,6 +45,8 @@ type Failures struct {
 	all []string
 	// Kept are the resources that stay.
 	Kept map[karbor.NodeKey]bool
+	// Told has, by resource, more sentences for its reason.
+	Told map[karbor.NodeKey][]string
 }
 
 // Sort sorts what a flow says of its failure.
@@ -115,6 +117,7 @@ func (f Failures) reason(n *karbor.Node, r store.ResourceRecord) string {
 	if f.Kept[r.Key] {
 		parts = append(parts, keptPart)
 	}
+	parts = append(parts, f.Told[r.Key]...)
 	if r.NewID != "" {
 		parts = append(parts, fmt.Sprintf("the new %s %s is left", n.Type.Word(), r.NewID))
 	}

@@ -46,7 +46,7 @@ func Look(ctx context.Context, r Restore) ([]Finding, error) {
 	return l.sorted(), nil
 }
 
-// lookAtOnce bounds the resources that are looked at at a time.
+// lookAtOnce bounds the resources whose hooks look at the same time.
 const lookAtOnce = 8
 
 // lookAhead is one look ahead at a restore.

@@ -203,6 +203,9 @@ func (w *work) survey(ctx context.Context) error {
 	if err := w.mark(ctx, Marking); err != nil {
 		return err
 	}
+	if err := w.askLocks(ctx); err != nil {
+		return err
+	}
 	w.result.Reached = w.marks.stored()
 	w.candidates()
 	condemned, left := w.condemn()
@@ -219,6 +222,9 @@ func (w *work) collect(ctx context.Context) (err error) {
 		return err
 	}
 	if err := w.mark(ctx, Marking); err != nil {
+		return err
+	}
+	if err := w.askLocks(ctx); err != nil {
 		return err
 	}
 	refs, err := w.compact(ctx)

@@ -196,6 +196,15 @@ type left struct {
 	unlocked time.Time
 }
 
+// lock notes until when a pack is locked; a longer lock that is known stays.
+func (m *marks) lock(p *mark, until time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if until.After(p.locked) {
+		p.locked = until
+	}
+}
+
 // unreached gives the packs that nothing reaches, those with the smallest names first, and which were
 // left alone: those that were written after a time, and those that are locked now.
 func (m *marks) unreached(before, now time.Time) (out []format.Name, alone left) {

@@ -71,3 +71,29 @@ func TestPurgeOfAShreddedDomainLeavesWhatTellsOfIt(t *testing.T) {
 		}
 	})
 }
+
+func TestPurgeLeavesWhatTheBankHasLockedForLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, b := newDomain(t)
+		write(t, d, manifestOf(domain, 1), 1, 2, 3)
+		b.SetLocks(time.Hour)
+		var pack string
+		for key := range b.Snapshot() {
+			if strings.Contains(key, "/packs/") {
+				pack = key
+			}
+		}
+		if _, err := b.Lock(t.Context(), pack, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		put(t, b, "v1/repositories/"+domain+"/receipts/10000000-0000-4000-8000-000000000001", "{}")
+		got, err := purge(t, b, collection.PurgeOptions{})
+		if err != nil || got.Locked != 1 || got.Objects == 0 || b.Snapshot()[pack] == "" {
+			t.Errorf("%+v, %v", got, err)
+		}
+		time.Sleep(2 * time.Hour)
+		if got, err = purge(t, b, collection.PurgeOptions{}); err != nil || got.Locked != 0 || b.Snapshot()[pack] != "" {
+			t.Errorf("when the lock is over: %+v, %v", got, err)
+		}
+	})
+}

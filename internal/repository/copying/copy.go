@@ -21,8 +21,11 @@ type Stream struct {
 
 // Options of Streams.
 type Options struct {
-	// Progress is told how far the copy is; nil is nobody. It is called by one goroutine.
+	// Progress is told how far the copy is; nil is nobody. One call ends before the next begins.
 	Progress func(Progress)
+	// Landed is told of each pack that has travelled whole, once it is in the target; nil is
+	// nobody. It is called concurrently, and the copy waits for it.
+	Landed func(ctx context.Context, kind format.Kind, name format.Name)
 }
 
 // Progress tells how far a copy is.

@@ -6,6 +6,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/repository/dedup"
@@ -19,6 +22,8 @@ const (
 	// segmentBytes is how many bytes of packs are copied before a segment tells of them: so
 	// much is copied again at most after a copy was broken off.
 	segmentBytes = 512 << 20
+	// packsAtOnce is how many packs travel whole at the same time, each in memory.
+	packsAtOnce = 4
 	// segmentChunks is how many chunks a segment tells of, so that it is not too long.
 	segmentChunks = 1 << 19
 )
@@ -40,8 +45,12 @@ type batch struct {
 	groups int
 	// pages are those that were walked through.
 	pages map[format.ID]bool
-	// packs are those that are being filled, written those that no segment tells of yet.
-	packs   map[format.Kind]*format.PackWriter
+	// packs are those that are being filled.
+	packs map[format.Kind]*format.PackWriter
+
+	// mu guards what follows, the result, and refs where packs travel at the same time.
+	mu sync.Mutex
+	// written are those packs that no segment tells of yet.
 	written []format.Pack
 	unnamed int64 // bytes of written
 	chunks  int   // in written
@@ -140,7 +149,9 @@ func (b *batch) want(kind format.Kind, id format.ID, at *dedup.Location) error {
 	return nil
 }
 
-// fetch copies the groups that are wanted.
+// fetch copies the groups that are wanted: packs of which all is wanted at the same time, and then
+// what is wanted of others one after the other, so that the same goes into the same new packs
+// when a copy that was broken off is done again.
 func (b *batch) fetch(ctx context.Context) error {
 	order := make([]place, 0, len(b.wanted))
 	for p := range b.wanted {
@@ -149,9 +160,33 @@ func (b *batch) fetch(ctx context.Context) error {
 	slices.SortFunc(order, func(x, y place) int {
 		return cmp.Or(cmp.Compare(x.kind, y.kind), bytes.Compare(x.name[:], y.name[:]))
 	})
-	for _, p := range order {
-		if err := b.pack(ctx, p, b.wanted[p]); err != nil {
-			return fmt.Errorf("copying of the pack %s: %w", p.name, err)
+	parts := make([][]format.Group, len(order))
+	moving, within := errgroup.WithContext(ctx)
+	moving.SetLimit(packsAtOnce)
+	for i, p := range order {
+		if within.Err() != nil {
+			break
+		}
+		moving.Go(func() error {
+			groups, err := b.pack(within, p, b.wanted[p])
+			if err != nil {
+				return fmt.Errorf("copying of the pack %s: %w", p.name, err)
+			}
+			parts[i] = groups
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.told()
+			return nil
+		})
+	}
+	if err := moving.Wait(); err != nil {
+		return err
+	}
+	for i, p := range order {
+		for j := range parts[i] {
+			if err := b.group(ctx, p, &parts[i][j]); err != nil {
+				return fmt.Errorf("copying of the pack %s: %w", p.name, err)
+			}
 		}
 		delete(b.wanted, p)
 		b.told()
@@ -160,40 +195,39 @@ func (b *batch) fetch(ctx context.Context) error {
 	return nil
 }
 
-// pack copies what is wanted of a pack.
-func (b *batch) pack(ctx context.Context, p place, wanted map[int]bool) error {
+// pack copies a pack as it is, if all of it is wanted; else it gives the groups that are.
+func (b *batch) pack(ctx context.Context, p place, wanted map[int]bool) ([]format.Group, error) {
 	info, err := b.from.Bank().Stat(ctx, dedup.PackKey(b.from.Name(), p.kind, p.name))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	groups, err := b.from.Directory(ctx, p.kind, p.name, info.Size)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	missing := len(wanted)
+	part := make([]format.Group, 0, len(wanted))
 	for i := range groups {
 		if wanted[groups[i].Offset] {
-			missing--
+			part = append(part, groups[i])
 		}
 	}
-	if missing > 0 {
-		return &format.DamageError{What: "directory", Why: "it does not tell of all groups that the index tells of"}
+	if len(part) < len(wanted) {
+		return nil, &format.DamageError{What: "directory", Why: "it does not tell of all groups that the index tells of"}
 	}
 	// A name that the target's collector has condemned must not come back under its eyes.
-	if len(wanted) == len(groups) && b.refs.Refer(b.refs.Generation(), p.name, p.kind) {
+	if len(wanted) == len(groups) && b.mayStore(p) {
 		if done, err := b.whole(ctx, p, info.Size, groups); done || err != nil {
-			return err
+			return nil, err
 		}
 	}
-	for i := range groups {
-		if !wanted[groups[i].Offset] {
-			continue
-		}
-		if err := b.group(ctx, p, &groups[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return part, nil
+}
+
+// mayStore reports whether a pack may be stored under its name.
+func (b *batch) mayStore(p place) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refs.Refer(b.refs.Generation(), p.name, p.kind)
 }
 
 // whole copies a pack as it is, unless a copy that was broken off has done that. done is false
@@ -206,7 +240,7 @@ func (b *batch) whole(ctx context.Context, p place, size int64, groups []format.
 		if err := b.to.Index().Add([]format.Pack{pack}); err != nil {
 			return false, err
 		}
-		return true, b.wrote(ctx, &pack)
+		return true, b.arrived(ctx, &pack, 0)
 	case err == nil:
 		return false, nil
 	case karbor.KindOf(err) != karbor.NotFound:
@@ -219,13 +253,25 @@ func (b *batch) whole(ctx context.Context, p place, size int64, groups []format.
 	if format.NameOf(object) != p.name {
 		return false, &format.DamageError{What: "pack", Why: "its bytes have another name"}
 	}
-	pack, err := b.to.StorePack(ctx, b.refs, p.kind, object, groups)
-	if err != nil {
+	pack := format.Pack{Name: p.name, Kind: p.kind, Size: size, Groups: groups}
+	if err := b.to.StoreNamed(ctx, b.refs, pack, object); err != nil {
 		return false, err
 	}
-	b.result.Packs++
-	b.result.Bytes += size
-	return true, b.wrote(ctx, &pack)
+	if b.options.Landed != nil {
+		b.options.Landed(ctx, p.kind, p.name)
+	}
+	return true, b.arrived(ctx, &pack, size)
+}
+
+// arrived counts a pack that is in the target whole, for which so many bytes have travelled.
+func (b *batch) arrived(ctx context.Context, pack *format.Pack, travelled int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if travelled > 0 {
+		b.result.Packs++
+		b.result.Bytes += travelled
+	}
+	return b.wrote(ctx, pack)
 }
 
 // group puts one group into a new pack as it is stored.

@@ -127,14 +127,19 @@ func (w *Writer) upload() error {
 // whoever writes it.
 func (d *Domain) StorePack(ctx context.Context, refs References, kind format.Kind, b []byte, groups []format.Group) (format.Pack, error) {
 	pack := format.Pack{Name: format.NameOf(b), Kind: kind, Size: int64(len(b)), Groups: groups}
-	stored := refs.Store(pack.Name, kind)
-	if err := stored(ctx, d.store(ctx, d.packKey(kind, pack.Name), b)); err != nil {
-		return pack, err
+	return pack, d.StoreNamed(ctx, refs, pack, b)
+}
+
+// StoreNamed is StorePack of an object whose name the caller has computed.
+func (d *Domain) StoreNamed(ctx context.Context, refs References, pack format.Pack, b []byte) error {
+	stored := refs.Store(pack.Name, pack.Kind)
+	if err := stored(ctx, d.store(ctx, d.packKey(pack.Kind, pack.Name), b)); err != nil {
+		return err
 	}
 	if err := d.options.Index.Add([]format.Pack{pack}); err != nil {
-		return pack, fmt.Errorf("taking the pack %s into the index: %w", pack.Name, err)
+		return fmt.Errorf("taking the pack %s into the index: %w", pack.Name, err)
 	}
-	return pack, nil
+	return nil
 }
 
 func (w *Writer) storePack(u *upload) error {

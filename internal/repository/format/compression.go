@@ -70,6 +70,7 @@ func (c *Compressor) compress(dst, raw []byte) ([]byte, Compression) {
 			dst = append(make([]byte, 0, at+room), dst...)
 		}
 		dst = dst[:at+len(s2.Encode(dst[at:cap(dst)], raw))]
+	case None, Auto: // choose gives no Auto
 	}
 	if way == None || len(dst)-at >= len(raw)-len(raw)/32 {
 		return append(dst[:at], raw...), None

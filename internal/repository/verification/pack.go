@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -56,6 +57,20 @@ func (c *checker) close() {
 
 // errEnds is the error of an object that is shorter than the bank said.
 var errEnds = errors.New("it ends early")
+
+// Look reads a pack of a domain back, and notes in a State that it is good as with Stored. Of
+// one that is not, or that can't be read now, it says nothing: a verification will.
+func Look(ctx context.Context, b bank.Bank, domain string, kind format.Kind, name format.Name, state *State, now func() time.Time) {
+	c, err := newChecker(b, domain, nil, nil)
+	if err != nil {
+		return
+	}
+	defer c.close()
+	p := packID{kind, name}
+	if _, found, err := c.pack(ctx, p, Stored, 0); err == nil && found == nil {
+		state.found(p, Stored, now())
+	}
+}
 
 // pack looks at a pack. end is where its groups must at least reach to, for what the index
 // tells of it. What is wrong with it is the Damage; the error is of the bank, and says

@@ -48,6 +48,15 @@ func (s *State) Len() int {
 	return len(s.packs)
 }
 
+// Each calls fn with each pack, in no order. fn may not call the State.
+func (s *State) Each(fn func(kind format.Kind, name format.Name)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.packs {
+		fn(p.kind, p.name)
+	}
+}
+
 // Good reports whether a pack was found good at a depth or deeper, at a time or later.
 func (s *State) Good(kind format.Kind, name format.Name, d Depth, since time.Time) bool {
 	s.mu.Lock()

@@ -12,6 +12,17 @@ CREATE TABLE catalogues (
     filled_at BIGINT NOT NULL
 );
 
+CREATE TABLE checkpoint_locks (
+    checkpoint_id VARCHAR(36) NOT NULL,
+    provider_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    locked_until BIGINT,
+    objects BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    tried_at BIGINT NOT NULL,
+    PRIMARY KEY (checkpoint_id, provider_id)
+);
+
 CREATE TABLE checkpoints (
     id VARCHAR(36) NOT NULL,
     provider_id VARCHAR(36) NOT NULL,
@@ -202,6 +213,8 @@ CREATE TABLE keepings (
 
 CREATE INDEX keepings_expiring ON keepings (expires_at, checkpoint_id);
 
+CREATE INDEX keepings_held ON keepings (provider_id, held_at);
+
 CREATE TABLE leftovers (
     operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
     resource_key VARCHAR(600) NOT NULL,
@@ -219,6 +232,32 @@ CREATE TABLE leftovers (
 CREATE INDEX leftovers_by_try ON leftovers (given_up, tried_at);
 
 CREATE INDEX leftovers_of_checkpoint ON leftovers (provider_id, checkpoint_id);
+
+CREATE TABLE lendings (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    project_id VARCHAR(255) NOT NULL,
+    user_id VARCHAR(255) NOT NULL,
+    ends_at BIGINT NOT NULL,
+    try_at BIGINT NOT NULL
+);
+
+CREATE INDEX lendings_by_try ON lendings (try_at);
+
+CREATE TABLE mapping_profiles (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    project_id VARCHAR(255) NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    description TEXT NOT NULL,
+    mapping TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE UNIQUE INDEX mapping_profiles_by_name ON mapping_profiles (project_id, name);
+
+CREATE INDEX mapping_profiles_of_all ON mapping_profiles (created_at, id);
+
+CREATE INDEX mapping_profiles_of_project ON mapping_profiles (project_id, created_at, id);
 
 CREATE TABLE operation_logs (
     id VARCHAR(36) NOT NULL PRIMARY KEY,

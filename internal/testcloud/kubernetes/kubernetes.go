@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -138,7 +139,7 @@ func (s *Server) born(o object) object {
 		m = object{}
 		o["metadata"] = m
 	}
-	m["uid"], m["resourceVersion"] = uuid.NewString(), fmt.Sprint(s.version)
+	m["uid"], m["resourceVersion"] = uuid.NewString(), strconv.Itoa(s.version)
 	m["creationTimestamp"] = time.Unix(1_780_000_000, 0).UTC().Format(time.RFC3339)
 	m["managedFields"] = []any{object{"manager": "karbor", "operation": "Update"}}
 	return o

@@ -18,6 +18,7 @@ import (
 // Store keeps the catalogue of checkpoints; store.Store is one.
 type Store interface {
 	DrillStore
+	LockStore
 	Checkpoint(ctx context.Context, projectID, providerID, id string) (karbor.Checkpoint, error)
 	Checkpoints(ctx context.Context, f store.CheckpointFilter, p store.Page) ([]karbor.Checkpoint, error)
 	Keepings(ctx context.Context, providerID string, ids []string) (map[string]karbor.Keeping, error)
@@ -247,6 +248,9 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 		v = v.withFigures(c).withNotKept(resources)
 	}
 	views := []view{v}
+	if err := d.withLock(ctx, r.Version, provider, &views[0]); err != nil {
+		return nil, err
+	}
 	if err := d.withDrill(ctx, r.Version, c, &views[0]); err != nil {
 		return nil, err
 	}

@@ -34,12 +34,12 @@ func (d Deps) keepingRoutes(one, tag string) []api.Route {
 		{
 			Method: "PUT", Pattern: one + "/hold", Rule: "provider:checkpoint_hold", Since: since, Body: holdSchema, Handle: d.hold, Tag: tag,
 			Summary: "Hold a checkpoint", Description: "Nothing deletes a held checkpoint, whoever asks, until `until` or, without it, until it is released. " +
-				"It takes the place of an earlier hold. 409 while the checkpoint is being deleted.",
+				"It takes the place of an earlier hold. 409 while the checkpoint is being deleted. A bank with object lock locks what the checkpoint needs, soon after: see `bank_lock`.",
 			Answer: keepingView{},
 		},
 		{
 			Method: "DELETE", Pattern: one + "/hold", Rule: "provider:checkpoint_hold", Since: since, Handle: d.release, Tag: tag,
-			Summary: "Release a held checkpoint", Description: "One that is not held stays as it is.", Answer: keepingView{},
+			Summary: "Release a held checkpoint", Description: "One that is not held stays as it is. What the bank has locked stays locked until `bank_lock` is over: nobody can shorten a lock.", Answer: keepingView{},
 		},
 		{
 			Method: "PUT", Pattern: one + "/expiry", Rule: "provider:checkpoint_override_retention", Since: since, Body: expirySchema, Handle: d.expire, Tag: tag,

@@ -234,6 +234,11 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch verdict := karbor.DrillVerdict(r.Filter("verdict")); verdict {
+	case "", karbor.DrillPassed, karbor.DrillFailed, karbor.DrillInconclusive:
+	default:
+		return nil, karbor.Errorf(karbor.Invalid, "Invalid verdict: %.80q is none of passed, failed and inconclusive.", string(verdict))
+	}
 	found, err := d.Store.Drills(ctx, store.DrillFilter{
 		ProjectID: project, CheckpointID: r.Filter("checkpoint_id"), PlanID: r.Filter("plan_id"), Status: r.Filter("status"), Verdict: r.Filter("verdict"),
 	}, page)

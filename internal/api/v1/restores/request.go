@@ -25,6 +25,9 @@ type request struct {
 	Dependents karbor.DependentsChoice `json:"dependents"`
 	Mapping    map[string]any          `json:"mapping"`
 	Stages     []karbor.RestoreStage   `json:"stages"`
+	// InPlace is there from api.ProofVersion on.
+	InPlace *bool   `json:"in_place"`
+	Profile *string `json:"profile"`
 }
 
 // unknown is the error for a member that came with a later version.
@@ -37,6 +40,12 @@ func unknown(member string, asked, since api.Version) error {
 func (q *request) check(v api.Version) error {
 	if q.Keep != nil && v < api.FiguresVersion {
 		return unknown("keep_on_failure", v, api.FiguresVersion)
+	}
+	if q.InPlace != nil && v < api.ProofVersion {
+		return unknown("in_place", v, api.ProofVersion)
+	}
+	if q.Profile != nil && v < api.ProofVersion {
+		return unknown("profile", v, api.ProofVersion)
 	}
 	if v >= api.ControlVersion {
 		return nil
@@ -59,7 +68,7 @@ func (q *request) service(v api.Version) (protectionservice.RestoreRequest, erro
 	out := protectionservice.RestoreRequest{
 		ProviderID: strings.ToLower(q.ProviderID), CheckpointID: strings.ToLower(q.CheckpointID),
 		Target: q.Target, Parameters: q.Parameters, KeepOnFailure: q.Keep != nil && *q.Keep,
-		Choices: karbor.RestoreChoices{Resources: q.Resources, Dependents: q.Dependents, Mapping: q.Mapping, Stages: q.Stages},
+		Choices: karbor.RestoreChoices{Resources: q.Resources, Dependents: q.Dependents, Mapping: q.Mapping, Stages: q.Stages, InPlace: q.InPlace != nil && *q.InPlace},
 	}
 	if q.Auth != nil {
 		if err := q.Auth.check(v); err != nil {

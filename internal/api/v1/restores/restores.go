@@ -14,6 +14,7 @@ import (
 
 // Store keeps restores; store.Store is one.
 type Store interface {
+	Profiles
 	Restore(ctx context.Context, projectID, id string) (karbor.Restore, error)
 	Restores(ctx context.Context, f store.RestoreFilter, p store.Page) ([]karbor.Restore, error)
 }
@@ -77,6 +78,11 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 	wanted, err := body.Restore.service(r.Version)
 	if err != nil {
 		return nil, err
+	}
+	if profile := body.Restore.Profile; profile != nil {
+		if wanted.Choices.Mapping, err = d.profiled(ctx, r.Identity.ProjectID, *profile, wanted.Choices.Mapping); err != nil {
+			return nil, err
+		}
 	}
 	if dry := body.Restore.DryRun; dry != nil && *dry {
 		found, err := d.Service.Preflight(ctx, d.caller(r), wanted)
@@ -148,6 +154,9 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if r.Version >= api.ControlVersion {
 		v = v.withChoices(restore.Choices, resources)
 		v.StandIn = restore.StandIn
+	}
+	if r.Version >= api.ProofVersion {
+		v = v.withPlace(restore.Choices)
 	}
 	return answer{v}, nil
 }

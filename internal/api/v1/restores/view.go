@@ -34,6 +34,9 @@ type view struct {
 	Mapping    *map[string]any          `json:"mapping,omitempty" doc:"From 1.4, in a show: what takes the place of what."`
 	Stages     *[]karbor.RestoreStage   `json:"stages,omitempty" doc:"From 1.4, in a show: what is put together after what."`
 	StandIn    *karbor.StandIn          `json:"stand_in,omitempty" doc:"From 1.4, in a show: the copy that is restored in place of the checkpoint, and why; missing if it is the checkpoint itself."`
+	// These are there in a show from api.ProofVersion on.
+	InPlace *bool   `json:"in_place,omitempty" doc:"From 1.5, in a show: whether the originals were overwritten."`
+	Safety  *string `json:"safety_checkpoint_id,omitempty" doc:"From 1.5, in a show of a restore in place: the checkpoint of the originals as they were before; to restore it in place undoes this restore."`
 }
 
 // progressView is the progress of one resource, with the id that it has anew.
@@ -122,6 +125,15 @@ func (v view) withChoices(c karbor.RestoreChoices, resources []karbor.ResourcePr
 	if len(c.Resources) > 0 {
 		how := cmp.Or(c.Dependents, karbor.DependentsRestore)
 		v.Dependents = &how
+	}
+	return v
+}
+
+// withPlace adds what a show has from api.ProofVersion on.
+func (v view) withPlace(c karbor.RestoreChoices) view {
+	v.InPlace = &c.InPlace
+	if c.InPlace {
+		v.Safety = &c.SafetyCheckpointID
 	}
 	return v
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // definitionNames are the members of an operation_definition.
-var definitionNames = slices.Concat([]string{"plan_id", "provider_id", "max_backups", "retention_duration"}, keepNames(), verifyNames(), copyNames())
+var definitionNames = slices.Concat([]string{"plan_id", "provider_id", "max_backups", "retention_duration"}, keepNames(), verifyNames(), copyNames(), []string{"probes"})
 
 // The most of the numbers.
 const (
@@ -63,7 +63,7 @@ func checkDefinition(t karbor.ScheduledOperationType, raw json.RawMessage, d kar
 	if err := json.Unmarshal(raw, &given); err != nil {
 		return err
 	}
-	anyPlan := given["plan_id"] == nil && t == karbor.ScheduledVerify
+	anyPlan := given["plan_id"] == nil && (t == karbor.ScheduledVerify || t == karbor.ScheduledDrill)
 	for _, name := range []string{"plan_id", "provider_id"} {
 		if given[name] == nil && !(name == "plan_id" && anyPlan) {
 			return karbor.Errorf(karbor.Invalid, "Invalid input for field/attribute operation_definition.%s. It is required.", name)
@@ -84,5 +84,5 @@ func checkDefinition(t karbor.ScheduledOperationType, raw json.RawMessage, d kar
 			return fault(name, value, "It is not from 1 to 1000000.")
 		}
 	}
-	return checkProof(given, d, fault)
+	return checkProof(t, given, d, fault)
 }

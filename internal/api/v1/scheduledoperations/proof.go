@@ -2,26 +2,30 @@ package scheduledoperations
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/api"
 )
 
-// verifyNames and copyNames are the members of an operation_definition that came with
-// api.ProofVersion: those of a verification, and those of a copy.
+// verifyNames, drillNames and copyNames are the members of an operation_definition that
+// came with api.ProofVersion: those of a verification, a drill and a copy.
 func verifyNames() []string { return []string{"order", "share", "checkpoints", "depth"} }
+
+func drillNames() []string { return []string{"order", "share", "checkpoints", "probes"} }
 
 func copyNames() []string { return []string{"targets", "checkpoint_ids"} }
 
 // proofView has those members on the wire.
 type proofView struct {
-	Order         karbor.SelectionOrder `json:"order,omitempty" doc:"From 1.5: which checkpoints a verify takes first." enum:"longest_unverified|newest"`
-	Share         string                `json:"share,omitempty" doc:"From 1.5: how many of the checkpoints each verify takes, in per cent."`
-	Checkpoints   string                `json:"checkpoints,omitempty" doc:"From 1.5: how many checkpoints each verify takes."`
+	Order         karbor.SelectionOrder `json:"order,omitempty" doc:"From 1.5: which checkpoints a verify or a drill takes first." enum:"longest_unverified|longest_undrilled|newest"`
+	Share         string                `json:"share,omitempty" doc:"From 1.5: how many of the checkpoints each run takes, in per cent."`
+	Checkpoints   string                `json:"checkpoints,omitempty" doc:"From 1.5: how many checkpoints each run takes."`
 	Depth         string                `json:"depth,omitempty" doc:"From 1.5: how deep a verify looks."`
 	Targets       []string              `json:"targets,omitempty" doc:"From 1.5: the copy targets of a copy."`
 	CheckpointIDs []string              `json:"checkpoint_ids,omitempty" doc:"From 1.5: the only checkpoints that a copy copies."`
+	Probes        *karbor.DrillProbes   `json:"probes,omitempty" doc:"From 1.5: what a drill looks at, as in POST /drills."`
 }
 
 // members gives the members that a definition of a type may have; nil stands for all
@@ -31,6 +35,8 @@ func members(t karbor.ScheduledOperationType) []string {
 	switch t {
 	case karbor.ScheduledVerify:
 		return append(always, verifyNames()...)
+	case karbor.ScheduledDrill:
+		return append(always, drillNames()...)
 	case karbor.ScheduledCopy:
 		return append(always, copyNames()...)
 	case karbor.ScheduledRetention:
@@ -40,15 +46,23 @@ func members(t karbor.ScheduledOperationType) []string {
 	}
 }
 
-// mostAtOnce is how many checkpoints one run verifies at most.
+// orders are those of a type.
+func orders(t karbor.ScheduledOperationType) []karbor.SelectionOrder {
+	if t == karbor.ScheduledDrill {
+		return []karbor.SelectionOrder{karbor.NewestFirst, karbor.OldestDrilled}
+	}
+	return []karbor.SelectionOrder{karbor.OldestVerified, karbor.NewestFirst}
+}
+
+// mostAtOnce is how many checkpoints one run works on at most.
 const mostAtOnce = 1000
 
-// checkProof checks the members of a verification and of a copy.
-func checkProof(given map[string]any, d karbor.OperationDefinition, fault func(member string, value any, why string) error) error {
+// checkProof checks the members of a verification, a drill and a copy.
+func checkProof(t karbor.ScheduledOperationType, given map[string]any, d karbor.OperationDefinition, fault func(member string, value any, why string) error) error {
 	s := d.Selection
 	switch {
-	case given["order"] != nil && s.Order != karbor.OldestVerified && s.Order != karbor.NewestFirst:
-		return fault("order", string(s.Order), "It is neither longest_unverified nor newest.")
+	case given["order"] != nil && !slices.Contains(orders(t), s.Order):
+		return fault("order", string(s.Order), fmt.Sprintf("It is neither %s nor %s.", orders(t)[0], orders(t)[1]))
 	case given["share"] != nil && (s.Share < 1 || s.Share > 100):
 		return fault("share", s.Share, "It is not from 1 to 100 per cent.")
 	case given["checkpoints"] != nil && (s.Checkpoints < 1 || s.Checkpoints > mostAtOnce):
@@ -106,7 +120,7 @@ func knownIn(v api.Version, t karbor.ScheduledOperationType, raw json.RawMessage
 	for _, name := range keepNames() {
 		came[name] = api.ControlVersion
 	}
-	for _, name := range append(verifyNames(), copyNames()...) {
+	for _, name := range slices.Concat(verifyNames(), drillNames(), copyNames()) {
 		came[name] = api.ProofVersion
 	}
 	for _, name := range definitionNames {

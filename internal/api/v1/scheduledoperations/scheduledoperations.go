@@ -72,6 +72,7 @@ var sortKeys = []string{
 // types are those of scheduled operations.
 var types = []string{
 	string(karbor.ScheduledProtect), string(karbor.ScheduledRetention), string(karbor.ScheduledVerify), string(karbor.ScheduledCopy),
+	string(karbor.ScheduledDrill),
 }
 
 // Routes gives what the room serves.

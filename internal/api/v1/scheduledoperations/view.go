@@ -14,7 +14,7 @@ type view struct {
 	ID            string                        `json:"id"`
 	Name          string                        `json:"name"`
 	Description   *string                       `json:"description"`
-	OperationType karbor.ScheduledOperationType `json:"operation_type" enum:"protect|retention_protect|verify|copy" doc:"verify and copy from 1.5."`
+	OperationType karbor.ScheduledOperationType `json:"operation_type" enum:"protect|retention_protect|verify|copy|drill" doc:"verify, copy and drill from 1.5."`
 	TriggerID     string                        `json:"trigger_id"`
 	Definition    definition                    `json:"operation_definition"`
 	Enabled       bool                          `json:"enabled"`
@@ -122,7 +122,7 @@ func (d Deps) views(ctx context.Context, r *api.Request, found []karbor.Schedule
 // definition is an operation_definition on the wire: all texts, and without what
 // the tenant has left out.
 type definition struct {
-	PlanID            string `json:"plan_id,omitempty" doc:"Missing of a verify of all checkpoints that the project has at the provider."`
+	PlanID            string `json:"plan_id,omitempty" doc:"Missing of a verify or a drill of all checkpoints that the project has at the provider."`
 	ProviderID        string `json:"provider_id"`
 	MaxBackups        string `json:"max_backups,omitempty"`
 	RetentionDuration string `json:"retention_duration,omitempty" doc:"Days."`

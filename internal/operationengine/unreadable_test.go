@@ -1,0 +1,88 @@
+package operationengine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store"
+)
+
+func TestAnUnreadableScheduleKeepsNoOtherFromBeginning(t *testing.T) {
+	s := newSite(t, midnight)
+	bad, good := s.schedule(t, "p", hourly), s.schedule(t, "p", hourly)
+	s.exec(t, "UPDATE scheduled_operations SET operation_definition = '{' WHERE id = '"+bad.ID+"'")
+	s.advance(hour)
+	immortal(s, "a").step(t.Context())
+	s.want(t, bad, karbor.RunError, "its scheduled operation can't be read; make it anew")
+	s.want(t, good, karbor.RunRunning, "")
+}
+
+func TestAnUnreadableDelegationKeepsNoOtherFromBeginning(t *testing.T) {
+	s := newSite(t, midnight)
+	bad, good := s.schedule(t, "p", hourly), s.schedule(t, "p", hourly)
+	s.exec(t, "UPDATE schedules SET delegation = '?' WHERE scheduled_operation_id = '"+bad.ID+"'")
+	n := immortal(s, "a")
+	s.advance(hour)
+	n.step(t.Context())
+	s.want(t, bad, karbor.RunError, "its scheduled operation can't be read; make it anew")
+	s.want(t, good, karbor.RunRunning, "")
+	// It is found when the delegations are tried, and is given back with the others.
+	s.broken[""] = true
+	s.advance(2 * time.Hour)
+	n.step(t.Context())
+	if v := s.scheduleOf(t, bad); v.DelegationState != karbor.DelegationBroken {
+		t.Errorf("an unreadable delegation is %s", v.DelegationState)
+	}
+	if v := s.scheduleOf(t, good); v.DelegationState != karbor.DelegationGood || v.ProbedAt.Before(midnight.Add(time.Hour)) {
+		t.Errorf("the other one is %+v", v)
+	}
+	for _, o := range []karbor.ScheduledOperation{bad, good} {
+		if err := s.store.DeleteScheduledOperation(t.Context(), "p", o.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.finish(t, nil)
+	for range 2 {
+		n.step(t.Context())
+	}
+	if left, err := s.store.ReturnedDelegations(t.Context(), s.now(), 10); err != nil || len(left) != 0 {
+		t.Errorf("still to be given back are %v, %v", left, err)
+	}
+}
+
+func TestAnUnreadableScheduleKeepsNoOtherFromItsEnd(t *testing.T) {
+	s := newSite(t, midnight)
+	bad, good := s.schedule(t, "p", hourly), s.schedule(t, "p", hourly)
+	s.exec(t, "UPDATE scheduled_operations SET operation_type = 'retention_protect'")
+	n := immortal(s, "a")
+	s.advance(hour)
+	n.step(t.Context())
+	s.exec(t, "UPDATE scheduled_operations SET operation_definition = '{' WHERE id = '"+bad.ID+"'")
+	s.finish(t, nil)
+	n.step(t.Context())
+	s.want(t, bad, karbor.RunError, "its scheduled operation can't be read; make it anew")
+	s.want(t, good, karbor.RunSuccess, "One is deleted.")
+}
+
+func TestWhatAProcessLeftThatDiedIsLookedForUntilKeystoneAnswers(t *testing.T) {
+	s := newSite(t, midnight)
+	n := immortal(s, "a")
+	if err := s.store.BeginLending(t.Context(), store.Lending{ID: "left", ProjectID: "p", UserID: "u", End: midnight}); err != nil {
+		t.Fatal(err)
+	}
+	n.step(t.Context())
+	if len(s.reclaimed) != 0 {
+		t.Error("it was looked for while its request may still be under way")
+	}
+	s.advance(time.Hour)
+	s.away.Store(s.now().Add(time.Minute).UnixNano())
+	n.step(t.Context())
+	s.advance(6 * time.Minute)
+	for range 2 {
+		n.step(t.Context())
+	}
+	if len(s.reclaimed) != 1 || s.reclaimed[0] != "left" {
+		t.Errorf("looked for were %v", s.reclaimed)
+	}
+}

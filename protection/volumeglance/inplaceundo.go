@@ -1,0 +1,215 @@
+package volumeglance
+
+import (
+	"context"
+	"slices"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// undoOverwrite is the Undo hook of a restore in place: the bytes that were there come
+// back, and the server gets them back. It is stopped still.
+func (r *room) undoOverwrite(ctx context.Context, call *protection.Call) error {
+	c, err := connect(ctx, call)
+	if err != nil {
+		return err
+	}
+	var record restoreRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil || record.Place == nil {
+		return err
+	}
+	place := record.Place
+	if place.Settled {
+		call.NotKept("The volume keeps what was restored: what it held before is in the safety checkpoint, which can be restored in place.")
+	} else {
+		if place.Changing {
+			if err := r.bringBack(ctx, c, call, &record); err != nil {
+				return withSnapshot(err, place)
+			}
+			if place.Changing {
+				return nil
+			}
+		}
+		if a := place.Attachment; a != nil {
+			if err := r.attach(ctx, c, call, a); err != nil {
+				return err
+			}
+		}
+	}
+	return r.removeTemporary(ctx, c, call, protectRecord{Image: record.Image, Snapshot: place.Snapshot})
+}
+
+// resume is the Resume hook of a restore in place: when nothing is brought back any more, the
+// server that ran runs again, with all of its volumes, or not at all.
+func (r *room) resume(ctx context.Context, call *protection.Call) error {
+	c, err := connect(ctx, call)
+	if err != nil {
+		return err
+	}
+	var record restoreRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil || record.Place == nil {
+		return err
+	}
+	a := record.Place.Attachment
+	if a == nil || !a.Running || record.Place.Settled {
+		return nil
+	}
+	for _, id := range append([]string{call.Node.ID}, a.Others...) {
+		v, err := volumes.Get(ctx, c.volume, id).Extract()
+		if err != nil {
+			return openstack.Explain(err, "reading volume %s", id)
+		}
+		if !slices.ContainsFunc(v.Attachments, func(on volumes.Attachment) bool { return on.ServerID == a.Server }) {
+			return karbor.Errorf(karbor.Conflict, "server %s is not started again, as it lacks volume %s", a.Server, id)
+		}
+	}
+	return r.power(ctx, call, a, "ACTIVE")
+}
+
+// withSnapshot tells, where the bytes did not come back, what holds them.
+func withSnapshot(err error, place *placeRecord) error {
+	return &karbor.Error{
+		Kind: karbor.KindOf(err), Transient: karbor.IsTransient(err), Cause: err,
+		Message: karbor.Sentence(err) + "; what the volume held before is in its snapshot " + place.Snapshot + ", which stays until you delete it",
+	}
+}
+
+// sweep is the Sweep hook of a restore in place: what was temporary goes. The volume is its
+// tenant's again, and keeps its snapshot as long as that has what the volume has not.
+func (r *room) sweep(ctx context.Context, call *protection.Call) error {
+	c, err := connect(ctx, call)
+	if err != nil {
+		return err
+	}
+	var record restoreRecord
+	if err := call.Scratch.Load(ctx, &record); err != nil || record.Place == nil {
+		return err
+	}
+	if place := record.Place; !place.Changing || place.Settled {
+		return r.removeTemporary(ctx, c, call, protectRecord{Image: record.Image, Snapshot: place.Snapshot})
+	}
+	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
+		return err
+	}
+	return r.removeVolumes(ctx, c.volume, call, "")
+}
+
+// bringBack gives the volume the bytes of the snapshot: by reverting to it, which a tenant
+// can't where the volume is in error; then by an image of it. The record is still changing
+// as long as the cloud may overwrite the volume behind our back: then Undo runs again.
+func (r *room) bringBack(ctx context.Context, c clients, call *protection.Call, record *restoreRecord) error {
+	place := record.Place
+	sure, err := settled(ctx, call)
+	if err != nil {
+		return err
+	}
+	if a := place.Attachment; a != nil {
+		// A volume of it that is done with may have had it started again.
+		if err := r.power(ctx, call, a, "SHUTOFF"); err != nil && karbor.KindOf(err) != karbor.Conflict {
+			return err
+		}
+		if err := r.detach(ctx, c, call, a); err != nil {
+			return err
+		}
+	}
+	broken := false
+	err = r.awaitOriginal(ctx, c.volume, call, "to be at rest", func(v *volumes.Volume) (bool, error) {
+		broken = v.Status == "error"
+		return broken || v.Status == "available", nil
+	})
+	switch {
+	case err != nil:
+	case broken || place.Back:
+		err = r.reimageBack(ctx, c, call, record, sure)
+	case !place.Reverted:
+		err = r.revert(ctx, c, call, record, sure)
+	}
+	if err != nil {
+		return err
+	}
+	v, err := volumes.Get(ctx, c.volume, call.Node.ID).Extract()
+	if err != nil {
+		return openstack.Explain(err, "reading volume %s", call.Node.ID)
+	}
+	if err := finish(ctx, c.volume, call, *place.Was, v); err != nil {
+		return err
+	}
+	if !sure {
+		// What the cloud may have done to the volume since is brought back by the next run.
+		return nil
+	}
+	place.Changing, place.Changed, place.Reverted, place.Imaged = false, false, false, ""
+	return call.Scratch.Save(ctx, record)
+}
+
+// settled reports whether the cloud can't overwrite the volume any more for what it was asked
+// for without an answer.
+func settled(ctx context.Context, call *protection.Call) (bool, error) {
+	if call.Intents == nil {
+		return true, nil
+	}
+	pending, err := call.Intents.Pending(ctx)
+	return len(pending) == 0, err
+}
+
+// revert has the cloud give the volume the bytes of the snapshot, which must be its newest.
+func (r *room) revert(ctx context.Context, c clients, call *protection.Call, record *restoreRecord, sure bool) error {
+	place := record.Place
+	_, err := openstack.Make(ctx, call, "reverting of the volume", under(c, call, "reverting"), func(ctx context.Context) (string, error) {
+		err := act(ctx, c.volume, call.Node.ID, "revert", map[string]any{"snapshot_id": place.Snapshot})
+		return call.Node.ID, openstack.Explain(err, "reverting volume %s to the snapshot %s", call.Node.ID, place.Snapshot)
+	})
+	if err != nil && karbor.KindOf(err) == karbor.Invalid { // somebody has made a newer one
+		return r.reimageBack(ctx, c, call, record, sure)
+	}
+	if err != nil {
+		return err
+	}
+	if sure {
+		place.Reverted = true
+		if err := agreed(ctx, call, record); err != nil {
+			return err
+		}
+	}
+	return r.awaitOriginal(ctx, c.volume, call, "to be reverted", func(v *volumes.Volume) (bool, error) {
+		if v.Status == "error" {
+			return false, karbor.Errorf(karbor.Conflict, "volume %s went into error when it was reverted", v.ID)
+		}
+		return v.Status == "available", nil
+	})
+}
+
+// reimageBack overwrites the volume with an image of the snapshot.
+func (r *room) reimageBack(ctx context.Context, c clients, call *protection.Call, record *restoreRecord, sure bool) error {
+	if !record.Place.Back {
+		// Images of the bank's bytes have the same name.
+		if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
+			return err
+		}
+		record.Image, record.Place.Back, record.Place.Reverted = "", true, false
+		if err := call.Scratch.Save(ctx, record); err != nil {
+			return err
+		}
+	}
+	if record.Image == "" {
+		back := protectRecord{Source: &document{Size: record.Place.Size}, Snapshot: record.Place.Snapshot}
+		volume, err := ensureVolume(ctx, c.volume, call, back)
+		if err != nil {
+			return err
+		}
+		if record.Image, err = r.ensureUpload(ctx, c, call, volume); err != nil {
+			return err
+		}
+		if err := agreed(ctx, call, record); err != nil {
+			return err
+		}
+	}
+	if _, err := r.awaitImage(ctx, c.image, call, record.Image); err != nil {
+		return err
+	}
+	return r.replace(ctx, c, call, record, sure)
+}

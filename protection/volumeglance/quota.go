@@ -1,0 +1,90 @@
+package volumeglance
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/snapshots"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/protection"
+)
+
+// longestForRoom bounds the wait for room in a quota. A hook before Main has an hour.
+const longestForRoom = 50 * time.Minute
+
+// withinQuota makes something temporary. Where the project's quota has no room for it, it waits
+// as long as others of its kind are there that go by themselves: those of the other
+// volumes that are being protected. passing counts them.
+func (r *room) withinQuota(ctx context.Context, call *protection.Call, passing func(ctx context.Context) (int, error),
+	create func(ctx context.Context) (string, error),
+) (id string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, longestForRoom)
+	defer cancel()
+	told := false
+	err = openstack.Poll(ctx, "room in the quota of the project", r.options.PollInterval, func(ctx context.Context) (bool, error) {
+		var failure error
+		if id, failure = create(ctx); failure == nil || karbor.KindOf(failure) != karbor.OverLimit {
+			return failure == nil, failure
+		}
+		others, err := passing(ctx)
+		if err != nil {
+			return false, err
+		}
+		if others == 0 {
+			return false, failure
+		}
+		if !told && call.Waiting != nil {
+			call.Waiting("It waits for room in the project's quota, which other volumes that are being protected use for a while: " + karbor.Sentence(failure))
+		}
+		told = true
+		return false, nil
+	})
+	if told && call.Waiting != nil {
+		call.Waiting("")
+	}
+	return id, err
+}
+
+// temporary reports whether something in the project was made for a while by this Karbor,
+// for another resource than the call's. What a checkpoint keeps has the tags, too, but for
+// the one that says that it goes.
+func temporary(call *protection.Call, name string, metadata map[string]string) bool {
+	return call.Installation != "" && metadata[protection.TemporaryTag] == call.Installation &&
+		strings.HasPrefix(name, protection.OwnerMark("")) && !call.Tagged(metadata)
+}
+
+// passingSnapshots counts the temporary snapshots of others.
+func passingSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (n int, err error) {
+	page, err := snapshots.List(client, snapshots.ListOpts{}).AllPages(ctx)
+	if err != nil {
+		return 0, openstack.Explain(err, "listing the snapshots of the project")
+	}
+	all, err := snapshots.ExtractSnapshots(page)
+	for _, s := range all {
+		if temporary(call, s.Name, s.Metadata) {
+			n++
+		}
+	}
+	return n, openstack.Explain(err, "listing the snapshots of the project")
+}
+
+// passingVolumes counts the temporary volumes of others. A snapshot alone is no sign that
+// room is coming: its volume may wait, too.
+func passingVolumes(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (n int, err error) {
+	page, err := volumes.List(client, volumes.ListOpts{}).AllPages(ctx)
+	if err != nil {
+		return 0, openstack.Explain(err, "listing the volumes of the project")
+	}
+	all, err := volumes.ExtractVolumes(page)
+	for _, v := range all {
+		if temporary(call, v.Name, v.Metadata) {
+			n++
+		}
+	}
+	return n, openstack.Explain(err, "listing the volumes of the project")
+}

@@ -1,0 +1,38 @@
+package failure
+
+import (
+	"fmt"
+
+	"github.com/karbor/karbor/internal/testcloud/fabric"
+)
+
+// newest is the API that what has no other version is asked of.
+const newest = "data-protect 1.4"
+
+// moreWorks are those that ask for more than one thing.
+var moreWorks = []work{
+	{name: "cancelled restore", want: "fail", log: "restore", logged: "error", ask: (*killing).askCancelled,
+		fault: &fabric.Fault{Service: "glance", Method: "PUT", Path: ofBytes, Answer: fabric.AnswerHang}},
+	{name: "copy", want: "finished", log: "copy", logged: "success", ask: (*killing).askCopy},
+}
+
+// askCancelled asks for a restore that hangs, and for its end.
+func (k *killing) askCancelled() (string, string, error) {
+	path, envelope, err := k.askRestore()
+	if err != nil {
+		return path, envelope, err
+	}
+	id := path[len("/restores/"):]
+	a, err := k.u.send("POST", "/v1/"+k.u.user.ProjectID+"/operations/"+id+"/action", `{"cancel": {"reason": "enough"}}`, "OpenStack-API-Version", newest)
+	if err == nil && a.status/100 != 2 && a.status != 409 {
+		err = fmt.Errorf("cancelling %s: %d %s", id, a.status, a.text)
+	}
+	return path, envelope, err
+}
+
+// askCopy asks for a copy of the episode's own checkpoint in the provider's other bank.
+func (k *killing) askCopy() (string, string, error) {
+	path := "/providers/" + bankProvider + "/copies"
+	id, err := k.postTo(checkpoints(bankProvider)+"/action", fmt.Sprintf(`{"copy": {"plan_id": %q, "provider_id": %q, "checkpoint_ids": [%q]}}`, k.plan, bankProvider, k.checkpoint), "copy", path, "copies")
+	return path + "/" + id, "copy", err
+}

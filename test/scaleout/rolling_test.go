@@ -1,0 +1,184 @@
+//go:build temporal
+
+package scaleout
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/karbor/karbor"
+)
+
+// load asks for checkpoints, one after the other, of whichever API answers.
+type load struct {
+	u    *tenant
+	plan string
+	stop chan struct{}
+	over sync.WaitGroup
+
+	mu sync.Mutex
+	// apis are the addresses that take requests.
+	apis []string
+	// ids are the checkpoints that were promised, refused how often no API took a request.
+	ids     []string
+	refused int
+	failure error
+}
+
+// serve says which addresses take requests.
+func (l *load) serve(addresses ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.apis = addresses
+}
+
+func (l *load) run() {
+	for i := 0; ; i++ {
+		select {
+		case <-l.stop:
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+		id, err := l.ask(i)
+		l.mu.Lock()
+		if l.failure = err; id != "" {
+			l.ids = append(l.ids, id)
+		}
+		l.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// ask asks for one checkpoint. A request that gets no answer is repeated elsewhere, under
+// its key, as clients do behind a load balancer.
+func (l *load) ask(i int) (string, error) {
+	key := karbor.NewID()
+	for try := range 50 {
+		l.mu.Lock()
+		api := l.apis[(i+try)%len(l.apis)]
+		l.mu.Unlock()
+		id, again, err := l.post(api, key)
+		if !again {
+			return id, err
+		}
+		l.mu.Lock()
+		l.refused++
+		l.mu.Unlock()
+	}
+	return "", fmt.Errorf("no API takes request %d", i)
+}
+
+func (l *load) post(api, key string) (id string, again bool, err error) {
+	body := strings.NewReader(fmt.Sprintf(`{"checkpoint": {"plan_id": %q}}`, l.plan))
+	req, err := http.NewRequestWithContext(l.u.t.Context(), http.MethodPost, api+"/v1/"+l.u.project+"/providers/"+imageProvider+"/checkpoints", body)
+	if err != nil {
+		return "", false, err
+	}
+	for name, value := range map[string]string{
+		"X-Auth-Token": l.u.token, "Content-Type": "application/json", "OpenStack-API-Version": "data-protect 1.1", "Idempotency-Key": key,
+	} {
+		req.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", true, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	var answer struct{ Checkpoint struct{ ID string } }
+	switch {
+	case err != nil || res.StatusCode == http.StatusServiceUnavailable:
+		return "", true, nil
+	case res.StatusCode/100 != 2 || json.Unmarshal(text, &answer) != nil:
+		return "", false, fmt.Errorf("%d %s", res.StatusCode, text)
+	}
+	return answer.Checkpoint.ID, false, nil
+}
+
+// TestRollingRestartOfAllNodesLosesNothing restarts one node after the other, as an upgrade
+// does, while checkpoints are asked for and made.
+func TestRollingRestartOfAllNodesLosesNothing(t *testing.T) {
+	s := newSite(t)
+	apis := []*process{s.start("api1", roleAPI), s.start("api2", roleAPI)}
+	workers := []*process{s.start("one", roleProtection), s.start("two", roleProtection)}
+	u := s.tenant()
+	l := &load{u: u, plan: u.plan(), stop: make(chan struct{})}
+	l.serve(apis[0].address, apis[1].address)
+	l.over.Go(l.run)
+	grow := func() {
+		l.mu.Lock()
+		have := len(l.ids)
+		l.mu.Unlock()
+		s.await("more checkpoints to be asked for", func() bool {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return len(l.ids) >= have+5 || l.failure != nil
+		})
+	}
+	for i := range workers {
+		grow()
+		workers[i].end(syscall.SIGTERM)
+		workers[i] = s.start(workers[i].name, roleProtection)
+	}
+	for i := range apis {
+		grow()
+		l.serve(apis[1-i].address)
+		apis[i].end(syscall.SIGTERM)
+		apis[i] = s.start(apis[i].name, roleAPI)
+		l.serve(apis[0].address, apis[1].address)
+	}
+	grow()
+	close(l.stop)
+	l.over.Wait()
+	if l.failure != nil {
+		t.Fatal(l.failure)
+	}
+	made := map[string]bool{}
+	for _, id := range l.ids {
+		u.available(id)
+		made[id] = true
+	}
+	list := u.listed()
+	for _, id := range list {
+		if !made[id] {
+			t.Errorf("checkpoint %s was made, and nobody asked for it", id)
+		}
+	}
+	if len(made) != len(l.ids) || len(list) != len(l.ids) {
+		t.Errorf("%d were promised, of which %d differ, and %d are there", len(l.ids), len(made), len(list))
+	}
+	t.Logf("%d checkpoints, %d requests repeated elsewhere", len(l.ids), l.refused)
+}
+
+// listed gives the ids of all checkpoints of the provider.
+func (u *tenant) listed() []string {
+	u.t.Helper()
+	req, err := http.NewRequestWithContext(u.t.Context(), http.MethodGet, u.api+"/v1/"+u.project+"/providers/"+imageProvider+"/checkpoints?limit=1000", nil)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	req.Header.Set("X-Auth-Token", u.token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var list struct{ Checkpoints []struct{ ID string } }
+	if err := json.NewDecoder(res.Body).Decode(&list); err != nil || res.StatusCode != http.StatusOK {
+		u.t.Fatalf("listing the checkpoints: %d, %v", res.StatusCode, err)
+	}
+	ids := make([]string, len(list.Checkpoints))
+	for i, c := range list.Checkpoints {
+		ids[i] = c.ID
+	}
+	return ids
+}
