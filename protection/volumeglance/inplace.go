@@ -114,7 +114,8 @@ func (r *room) safeguard(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	if record.Place.Snapshot == "" {
-		if record.Place.Snapshot, err = ensureSnapshot(ctx, c.volume, call); err != nil {
+		// It may have to stay, for its tenant: nothing tells the janitor that it is temporary.
+		if record.Place.Snapshot, err = ensureSnapshot(ctx, c.volume, call, call.Tags()); err != nil {
 			return err
 		}
 		if err := call.Scratch.Save(ctx, record); err != nil {

@@ -2,8 +2,10 @@ package volumeglance_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/karbor/karbor"
@@ -39,6 +41,7 @@ func overwrittenAs(t *testing.T, readOnly bool) *spoilt {
 	s.single = protectiontest.NewSingle(p, protectiontest.Source{Graph: g, Key: node.Key()})
 	run := func(op karbor.OperationType) {
 		s.hooks, s.call = p.Hooks(op, karbor.VolumeType), s.single.Begin(s.tenant.Cloud, nil, nil)
+		s.call.Installation = "here"
 		for _, hook := range []protection.Hook{s.hooks.PrepareBegin, s.hooks.PrepareFinish, s.hooks.Main} {
 			if hook == nil {
 				continue
@@ -151,5 +154,10 @@ func TestSweepAfterTheEndChangesNoVolumeAndLeavesItsSnapshot(t *testing.T) {
 	}
 	if v, n := len(s.small.volumes), len(s.small.snapshots); v != 1 || n != 1 {
 		t.Errorf("left are %d volumes and %d snapshots", v, n)
+	}
+	for _, left := range s.small.snapshots {
+		if tags := fmt.Sprint(left.members["metadata"]); strings.Contains(tags, protection.TemporaryTag) || !strings.Contains(tags, protection.CheckpointTag) {
+			t.Errorf("the snapshot that stays has the tags %s", tags)
+		}
 	}
 }

@@ -48,7 +48,7 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 	if record.Snapshot == "" {
 		record.Snapshot, err = r.withinQuota(ctx, call,
 			func(ctx context.Context) (int, error) { return passingSnapshots(ctx, client, call) },
-			func(ctx context.Context) (string, error) { return ensureSnapshot(ctx, client, call) })
+			func(ctx context.Context) (string, error) { return ensureSnapshot(ctx, client, call, call.TemporaryTags()) })
 		if err != nil {
 			return err
 		}
@@ -80,12 +80,12 @@ func inspect(ctx context.Context, client *gophercloud.ServiceClient, call *prote
 	}
 }
 
-// ensureSnapshot gives the call's snapshot, and makes it if there is none.
-func ensureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (string, error) {
+// ensureSnapshot gives the call's snapshot, and makes it with the tags if there is none.
+func ensureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, tags map[string]string) (string, error) {
 	find := func(ctx context.Context) (string, error) { return first(findSnapshots(ctx, client, call)) }
 	return openstack.Make(ctx, call, "snapshot", find, func(ctx context.Context) (string, error) {
 		s, err := snapshots.Create(ctx, client, snapshots.CreateOpts{
-			VolumeID: call.Node.ID, Name: call.Name(), Metadata: call.TemporaryTags(),
+			VolumeID: call.Node.ID, Name: call.Name(), Metadata: tags,
 			// Attached volumes need force; for others it changes nothing.
 			Force: true,
 		}).Extract()
