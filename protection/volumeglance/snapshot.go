@@ -48,7 +48,9 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 	if record.Snapshot == "" {
 		record.Snapshot, err = r.withinQuota(ctx, call,
 			func(ctx context.Context) (int, error) { return passingSnapshots(ctx, client, call) },
-			func(ctx context.Context) (string, error) { return ensureSnapshot(ctx, client, call, call.TemporaryTags()) })
+			func(ctx context.Context) (string, error) {
+				return ensureSnapshot(ctx, client, call, call.TemporaryTags())
+			})
 		if err != nil {
 			return err
 		}
