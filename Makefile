@@ -21,11 +21,17 @@ man: ## write karbor's manual pages into dist/man/man1
 test: ## run the tests; one that needs a server which the machine lacks skips by name
 	go test $(PACKAGES)
 
-check: lint race ## what CI does: linters, then all tests under the race detector; no skips
+check: lint vet race ## what CI does: linters, then all tests under the race detector; no skips
 	go mod tidy -diff
 
 lint: ## formatting and the linters
 	$(LINT) run $(PACKAGES)
+
+# The tags of the suites that have a target of their own.
+SUITES := banks,compat,croniter,databases,figures,openstack,temporal
+
+vet: ## the tests of the heavy suites compile, too
+	go vet -tags $(SUITES) $(PACKAGES)
 
 race: ## all tests under the race detector; a test that skips fails the run
 	.ci/noskip -race -count=1 -timeout 25m $(PACKAGES)
