@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 REQUESTS ?= 1000000
 
 .PHONY: help build man test check lint vet race bench bench-api bench-peers bench-saturation bench-endurance demo demo-proof demo-selftest demo-crash demo-openstack \
-	test-compat model test-bank-faults test-crash openstack-up openstack-down test-openstack test-databases test-triggers soak-schedules bench-schedules test-banks test-temporal bench-flows bench-banks bench-index fuzz clean
+	test-compat model test-bank-faults test-crash openstack-up openstack-down test-openstack test-databases test-triggers soak-schedules bench-schedules test-banks test-kubernetes test-temporal test-multihost bench-flows bench-waiting bench-banks bench-index fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ lint: ## formatting and the linters
 	$(LINT) run $(PACKAGES)
 
 # The tags of the suites that have a target of their own.
-SUITES := banks,compat,croniter,databases,figures,openstack,temporal
+SUITES := banks,compat,croniter,databases,figures,kubernetes,openstack,temporal
 
 vet: ## the tests of the heavy suites compile, too
 	go vet -tags $(SUITES) $(PACKAGES)
@@ -48,8 +48,11 @@ test-triggers: ## thousands of random crontabs and events beside Debian's cronit
 SEED ?= 1
 HOURS ?= 24
 
-soak-schedules: ## two operation engines in fake time, killed at random, and four planted bugs; SEED=n HOURS=n
+soak-schedules: ## two operation engines in fake time, killed at random, and six planted bugs; SEED=n HOURS=n
 	go test -count=1 -v -timeout 60m ./internal/operationengine -run Soak -seed $(SEED) -hours $(HOURS)
+
+bench-waiting: ## protect 50 volumes at once: waits over the cloud's own time, requests, cores, first to last snapshot (10 minutes; a quiet machine); VOLUMES=n for fewer
+	go test -run "^$$" -bench VolumesAtOnce -benchtime 1x -timeout 40m ./test/waiting -volumes $(or $(VOLUMES),50)
 
 bench-schedules: ## 10,000 scheduled operations on one tick, a start with 100,000 triggers, the next time of each kind of pattern (2 minutes)
 	go test -run "^$$" -bench "OneTick|ManyTriggers" -benchtime 1x -timeout 10m ./internal/operationengine
@@ -85,6 +88,7 @@ test-bank-faults: ## each operation on a bank goes wrong in turn, under writers,
 	go test -timeout 180m -count=1 -v -run 'Lost|Harness' ./internal/repository/collection -whole
 
 KILLS ?= 300
+ENGINE ?= local
 SEED ?= 1
 
 test-temporal: ## the engine of a fleet, and the service as several processes, on a real Temporal server (built once: 10 minutes) and PostgreSQL
@@ -92,8 +96,20 @@ test-temporal: ## the engine of a fleet, and the service as several processes, o
 	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server .ci/noskip -count=1 -timeout 40m -tags temporal ./internal/workflow/temporal -rapid.checks=20
 	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server .ci/noskip -count=1 -timeout 20m -tags temporal ./test/scaleout
 
-test-crash: ## the service is killed KILLS times, at the boundaries of its work and at random moments (3 s each); SEED chooses
-	KARBOR_KILLS=$(KILLS) KARBOR_SEED=$(SEED) go test -timeout 300m -count=1 -v -run 'ServiceIsKilled|ByKilling' ./test/failure
+test-multihost: ## the service on several hosts (network namespaces; root), with links that go down: cut-off workers, dead hosts, a rolling restart under load
+	cd test/temporal && CGO_ENABLED=0 go build -o $(CURDIR)/$(BIN)/temporal-server .
+	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server .ci/noskip -count=1 -timeout 20m -tags "temporal multihost" ./test/scaleout
+
+test-kubernetes: ## pods against a real kube-apiserver and its controllers (built once: half an hour) on Debian's etcd (etcd-server)
+	cd test/kubernetes && CGO_ENABLED=0 go build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.35.4" -o $(CURDIR)/$(BIN)/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager
+	KARBOR_KUBERNETES=$(CURDIR)/$(BIN) .ci/noskip -count=1 -timeout 60m -p 1 -tags kubernetes ./protectable/pod ./protection/pod ./test/pods
+
+test-crash: ## the service is killed KILLS times, at the boundaries of its work and at random moments (3 s each; ENGINE=temporal: 15 s); SEED chooses
+ifeq ($(ENGINE),temporal)
+	cd test/temporal && CGO_ENABLED=0 go build -o $(CURDIR)/$(BIN)/temporal-server .
+endif
+	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server KARBOR_KILLS=$(KILLS) KARBOR_SEED=$(SEED) \
+		go test -timeout 300m -count=1 -v $(if $(filter temporal,$(ENGINE)),-tags temporal) -run 'ServiceIsKilled|ByKilling' ./test/failure
 
 bench-api: ## CPU time of the API for each request; each beside its goal
 	go test -run "^$$" -bench "Plan|Checkpoints" -benchtime 500x -timeout 10m ./internal/api

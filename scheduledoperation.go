@@ -143,6 +143,9 @@ type ScheduledOperation struct {
 	OperationType ScheduledOperationType
 	TriggerID     string
 	Definition    OperationDefinition
+	// Fault is why the definition that is stored can't be read, and Definition has no more
+	// than the plan; "" if it can. Such an operation does not run until it has another one.
+	Fault string
 	// Enabled is false for one that does not run for now.
 	Enabled   bool
 	CreatedAt time.Time

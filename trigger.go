@@ -159,8 +159,11 @@ type Trigger struct {
 	Name       string
 	Type       TriggerType
 	Properties TriggerProperties
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
+	// Fault is why the properties that are stored can't be read, and Properties are empty;
+	// "" if they can. Such a trigger does not fire until they are replaced.
+	Fault     string
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // number is a whole number as the wire contract gives it in some places: written

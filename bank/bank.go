@@ -79,6 +79,9 @@ type Traits struct {
 	// LockAhead: the bank is a Locker, and was seen to keep what it locks; what somebody
 	// holds is to be locked for so long at a time. 0 for a bank that locks nothing when told.
 	LockAhead time.Duration
+	// Streams: an object is written to its place while its body is read, so that nothing is
+	// gained by having it in memory first. Other banks send what is in memory in fewer requests.
+	Streams bool
 	// ReadOnly: Put, Create, Delete and Lock fail.
 	ReadOnly bool
 	// ClockAhead is by how much the bank's clock was ahead of the host's when it was

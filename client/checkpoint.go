@@ -43,6 +43,9 @@ type Checkpoint struct {
 	Hold         *Hold         `json:"hold,omitempty"`
 	ExpiresAt    Timestamp     `json:"expires_at,omitempty"`
 	LastVerified *LastVerified `json:"last_verified,omitempty"`
+	// LastDrill is the newest drill of it that is over; nil if there is none. Microversion 1.5;
+	// in lists 1.6.
+	LastDrill *LastDrill `json:"last_drill,omitempty"`
 	// BankLock is how the bank has locked what it needs; nil for one that was never held
 	// where banks lock. Microversion 1.5.
 	BankLock *BankLock `json:"bank_lock,omitempty"`

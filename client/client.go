@@ -17,7 +17,7 @@ import (
 
 // Microversion is the newest one that this client understands. It is asked for with
 // every request; a service that is older is asked for its own newest one.
-const Microversion = "1.5"
+const Microversion = "1.6"
 
 // maxAnswer is how many bytes of one answer are read. A page of 1000 items is
 // far below it.
@@ -76,6 +76,7 @@ type Client struct {
 	QuotaClasses           *QuotaClasses
 	Triggers               *Triggers
 	MappingProfiles        *MappingProfiles
+	TemporaryResources     *TemporaryResources
 	ScheduledOperations    *ScheduledOperations
 	Services               *Services
 	Operations             *Operations
@@ -115,6 +116,7 @@ func New(o Options) (*Client, error) {
 	c.QuotaClasses = &QuotaClasses{c}
 	c.Triggers = &Triggers{c}
 	c.MappingProfiles = &MappingProfiles{c}
+	c.TemporaryResources = &TemporaryResources{c}
 	c.ScheduledOperations = &ScheduledOperations{c}
 	c.Services = &Services{c}
 	c.Operations = &Operations{c}

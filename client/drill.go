@@ -31,6 +31,15 @@ type Drill struct {
 	UpdatedAt Timestamp                         `json:"updated_at"`
 }
 
+// LastDrill is the newest drill of a checkpoint that is over.
+type LastDrill struct {
+	ID      string              `json:"id"`
+	At      Timestamp           `json:"at"`
+	Verdict karbor.DrillVerdict `json:"verdict"`
+	// RecoveryMS is in milliseconds; 0 if not all came to be ready.
+	RecoveryMS int64 `json:"recovery_ms"`
+}
+
 // DrillRequest asks for a drill. ProviderID and CheckpointID are required.
 type DrillRequest struct {
 	ProviderID   string `json:"provider_id"`

@@ -77,3 +77,16 @@ func TestOperationIsCancelledWithOrWithoutAReason(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestOperationIsShown(t *testing.T) {
+	c, _ := open(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.URL.Path != "/v1/p/operations/1" {
+			t.Errorf("asked for %s %s", r.Method, r.URL.Path)
+		}
+		_, _ = fmt.Fprint(w, `{"operation": {"id": "1", "state": "running", "bytes_done": 5, "bytes_total": 9, "seconds_left": 4}}`)
+	})
+	o, err := c.Operations.Show(t.Context(), "1")
+	if want := (client.Operation{ID: "1", State: "running", BytesDone: 5, BytesTotal: 9, SecondsLeft: 4}); err != nil || !cmp.Equal(o, want) {
+		t.Errorf("got %+v, %v", o, err)
+	}
+}

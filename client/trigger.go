@@ -16,6 +16,8 @@ type Trigger struct {
 	Properties karbor.TriggerProperties `json:"properties"`
 	// NextRuns are the next times, where they were asked for. Microversion 1.4.
 	NextRuns []Timestamp `json:"next_runs,omitempty"`
+	// Fault is why it does not fire, if its properties can't be read. Microversion 1.6.
+	Fault string `json:"fault,omitempty"`
 }
 
 // TriggerRequest is a new trigger. Name and, of Properties, Format and Pattern are

@@ -40,6 +40,15 @@ func (c *Call) ownTags() map[string]string {
 	return map[string]string{CheckpointTag: c.Owner, ResourceTag: resource}
 }
 
+// DrillMark is the tag, where a service has tags that are bare words, of what the restore drills
+// of a Karbor make, beside OwnerMark; "" where nobody looks for what is left.
+func DrillMark(installation string) string {
+	if installation == "" {
+		return ""
+	}
+	return "karbor-drill-" + installation
+}
+
 // TemporaryTags are the Tags of what goes before the operation ends, however it ends:
 // beside them, whose it is. Should all that knows of it be lost, the service may remove
 // it by them; so nothing that a checkpoint keeps, or that a restore is to leave, has them.

@@ -132,6 +132,9 @@ type Call struct {
 	// Intents are kept in the scratch record: what was asked of the cloud without
 	// an answer. Nil where nobody keeps them.
 	Intents *Intents
+	// Ledger keeps what uses the tenant's quota for a while: see Hold and Release. Nil where
+	// nobody keeps it.
+	Ledger Ledger
 	// NewResources are the restored resources' new ids, shared by all nodes.
 	NewResources NewResources
 	// Cloud acts as the tenant; in a restore, in the target cloud.

@@ -202,7 +202,7 @@ func (b *Bank) Now(ctx context.Context) (time.Time, error) {
 
 // Traits implements bank.Bank.
 func (b *Bank) Traits() bank.Traits {
-	return bank.Traits{AtomicCreate: true, ConsistentList: true}
+	return bank.Traits{AtomicCreate: true, ConsistentList: true, Streams: true}
 }
 
 // Close implements bank.Bank.

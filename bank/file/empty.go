@@ -24,10 +24,9 @@ type empties struct {
 	drop *time.Timer
 }
 
-// make makes an empty file in a folder, unless there is something by that name.
-// synced says that its name is durable already, as a sync of a new file makes its name
-// so too.
-func (e *empties) make(folder *os.File, name string, syncsNames bool) (synced bool, err error) {
+// make makes an empty file in a folder, unless there is something by that name. With sync
+// a new file is synced; synced says that its name is durable already by that.
+func (e *empties) make(t *tree, folder *os.File, name string, sync bool) (synced bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.file != nil {
@@ -44,8 +43,10 @@ func (e *empties) make(folder *os.File, name string, syncsNames bool) (synced bo
 	if err != nil {
 		return false, err
 	}
-	if err := f.Sync(); err != nil {
-		return false, errors.Join(err, f.Close())
+	if sync {
+		if err := t.syncFile(f); err != nil {
+			return false, errors.Join(err, f.Close())
+		}
 	}
 	err = e.close()
 	e.file = f
@@ -56,7 +57,7 @@ func (e *empties) make(folder *os.File, name string, syncsNames bool) (synced bo
 			_ = e.close() // nothing was written through it
 		}
 	})
-	return syncsNames, err
+	return sync && t.durable.names, err
 }
 
 // close lets go of the shared file. The caller holds mu.

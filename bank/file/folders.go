@@ -17,7 +17,8 @@ type folders struct {
 	tree *tree
 
 	mu sync.Mutex
-	// durable holds folders whose entry in the folder above is on the disk.
+	// durable holds folders whose entry in the folder above is on the disk, or gets there
+	// before what is made in it.
 	durable map[string]bool
 	// shared are the folders that are being written into, by path. One that was
 	// removed is not among them, even if it is still open.
@@ -107,7 +108,8 @@ func (f *folders) forget(path string) {
 	}
 }
 
-// make opens a folder after making it and those above, durably. It begins below
+// make opens a folder after making it and those above, durably, or such that they are so
+// with the next change of a folder that is. It begins below
 // the deepest one that is known to be durable.
 func (f *folders) make(path string) (*os.File, error) {
 	dirs := andAbove(path)
@@ -141,14 +143,17 @@ func (f *folders) make(path string) (*os.File, error) {
 	return at, nil
 }
 
-// makeOne makes a folder, durably, in the one above, and opens it.
+// makeOne makes a folder in the one above, durably unless what is made in it later does
+// that, and opens it.
 func (f *folders) makeOne(above *os.File, path string) (*os.File, error) {
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	if err := newFolder(above, name); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	if err := above.Sync(); err != nil {
-		return nil, err
+	if !f.tree.durable.ordered {
+		if err := f.tree.syncFile(above); err != nil {
+			return nil, err
+		}
 	}
 	return f.tree.openFolder(path)
 }
@@ -216,7 +221,7 @@ func (f *folders) sync(d *folder) error {
 	f.mu.Lock()
 	all := d.demanded
 	f.mu.Unlock()
-	if err := d.file.Sync(); err != nil {
+	if err := f.tree.syncFile(d.file); err != nil {
 		return fmt.Errorf("making the folder %s durable: %w", d.path, err)
 	}
 	d.satisfied = all

@@ -19,9 +19,9 @@ type tree struct {
 	// walk says that the system can't resolve a path in one call, and linksOnly that it
 	// can't rename without replacing.
 	walk, linksOnly atomic.Bool
-	// syncsNames says that a sync of a new file makes its name durable too: see
-	// syncsNames.
-	syncsNames bool
+	durable         durability
+	// synced counts the syncs.
+	synced atomic.Int64
 }
 
 func openTree(path string) (*tree, error) {
@@ -33,7 +33,7 @@ func openTree(path string) (*tree, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	return &tree{root: root, top: top, syncsNames: syncsNames(top)}, nil
+	return &tree{root: root, top: top, durable: durabilityOf(top)}, nil
 }
 
 func (t *tree) close() error { return errors.Join(t.top.Close(), t.root.Close()) }

@@ -1,11 +1,8 @@
 package file
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,33 +43,4 @@ func (t *tree) renameNew(from *os.File, old string, to *os.File, name string) (b
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// syncsNames reports whether, in the file system of a folder, the sync of a file that
-// was made by open makes its name in its folder durable too. POSIX does not ask for
-// that, and the manual page fsync(2) warns of it; but in xfs, and in ext4 with a
-// journal, the making of the file and of its name are one transaction, which the sync
-// waits for; and ext4 without a journal writes the folders of a new file with it
-// (ext4_sync_parent in fs/ext4/fsync.c, since Linux 2.6.34).
-func syncsNames(folder *os.File) bool {
-	var stat unix.Stat_t
-	if err := unix.Fstat(int(folder.Fd()), &stat); err != nil {
-		return false
-	}
-	mounts, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return false
-	}
-	defer func() { _ = mounts.Close() }()
-	device := fmt.Sprintf("%d:%d", unix.Major(stat.Dev), unix.Minor(stat.Dev))
-	for lines := bufio.NewScanner(mounts); lines.Scan(); {
-		// See proc(5): the third field is the device, and the type is behind the dash.
-		front, back, _ := strings.Cut(lines.Text(), " - ")
-		if f := strings.Fields(front); len(f) < 3 || f[2] != device {
-			continue
-		}
-		kind, _, _ := strings.Cut(back, " ")
-		return kind == "ext4" || kind == "xfs"
-	}
-	return false
 }

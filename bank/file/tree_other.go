@@ -12,4 +12,4 @@ func (*tree) openAtOnce(string, int) (*os.File, error) { return nil, errors.ErrU
 
 func (*tree) renameNew(*os.File, string, *os.File, string) (bool, error) { return false, nil }
 
-func syncsNames(*os.File) bool { return false }
+func durabilityOf(*os.File) durability { return durability{} }

@@ -59,7 +59,7 @@ func (b *Bank) createEmpty(ctx context.Context, key string, body io.Reader) erro
 		return fmt.Errorf("writing %s: %w", key, err)
 	}
 	return written(key, b.place(ctx, path(key), func(to *os.File, name string) (bool, error) {
-		return b.empties.make(to, name, b.tree.syncsNames)
+		return b.empties.make(b.tree, to, name, b.tree.syncs(ctx))
 	}))
 }
 
@@ -115,7 +115,7 @@ func (b *Bank) fill(ctx context.Context, temp *os.File, id string, body io.Reade
 	}
 	err = b.copy(ctx, f, body, size)
 	if err == nil {
-		err = f.Sync()
+		err = b.tree.syncFile(f)
 	}
 	return errors.Join(err, f.Close())
 }
@@ -130,12 +130,12 @@ func (b *Bank) copy(ctx context.Context, f *os.File, body io.Reader, size int64)
 		return errors.New("the buffers hold something else")
 	}
 	defer b.buffers.Put(buf)
-	_, err := io.CopyBuffer(struct{ io.Writer }{f}, bank.Exactly(ctx, body, size), *buf)
+	_, err := io.CopyBuffer(&flushed{file: f}, bank.Exactly(ctx, body, size), *buf)
 	return err
 }
 
 // place has an object put into its folder, and makes its name there durable, unless put
-// has done that. A folder that a Delete has removed meanwhile is made again.
+// has done that, or what follows does it. A folder that a Delete has removed meanwhile is made again.
 func (b *Bank) place(ctx context.Context, path string, put func(to *os.File, name string) (synced bool, err error)) error {
 	in, name := split(path)
 	for range 100 {
@@ -150,7 +150,7 @@ func (b *Bank) place(ctx context.Context, path string, put func(to *os.File, nam
 			return err
 		}
 		synced, err := put(to.file, name)
-		if err == nil && !synced {
+		if err == nil && !synced && b.tree.syncs(ctx) {
 			err = b.folders.sync(to)
 		}
 		if err == nil {

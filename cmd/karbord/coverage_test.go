@@ -86,11 +86,11 @@ func testsOf(t *testing.T, room string) tried {
 	return out
 }
 
-// needsCloud reports whether a file is for a real OpenStack only.
+// needsCloud reports whether a file is for a real OpenStack, or a real Kubernetes, only.
 func needsCloud(file *ast.File) bool {
 	for _, group := range file.Comments {
 		for _, c := range group.List {
-			if expr, err := constraint.Parse(c.Text); err == nil && expr.String() == "openstack" {
+			if expr, err := constraint.Parse(c.Text); err == nil && (expr.String() == "openstack" || expr.String() == "kubernetes") {
 				return true
 			}
 		}
@@ -145,7 +145,7 @@ func coverageOf(t *testing.T) string {
 	var b bytes.Buffer
 	b.WriteString("# What is tried of each resource type\n\n" +
 		"For each resource type and protection plug-in, and each operation: the test that tries it on the simulated cloud, and the one that tries\n" +
-		"it on a real OpenStack (`make test-openstack`). This page is made from the tests by\n" +
+		"it on a real OpenStack (`make test-openstack`) or, of pods, on a real Kubernetes (`make test-kubernetes`). This page is made from the tests by\n" +
 		"`go test ./cmd/karbord -run Coverage -update-coverage`; a test fails when it is out of date.\n\n" +
 		"Each of these tests runs [the conformance suite](plugin-authors/protection.md#the-suite) or a part of it. Delete needs nothing of a plug-in\n" +
 		"that keeps all in the bank: the service clears that.\n\n" +

@@ -40,7 +40,7 @@ way back is the backup. A database file needs no upgrade by hand, as each start 
 			return upgradeDatabase(cmd.Context(), d, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().String(configured.Flag, configured.Default, "configuration file")
+	configured.AddFlag(cmd.Flags())
 	return cmd
 }
 
@@ -100,7 +100,7 @@ func dbStatusCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().String(configured.Flag, configured.Default, "configuration file")
+	configured.AddFlag(cmd.Flags())
 	return cmd
 }
 
@@ -120,33 +120,18 @@ time, so that the service can go on meanwhile. What can be removed is printed by
 			if err != nil {
 				return err
 			}
-			d, err := configured.OpenDatabase(cmd)
-			if err != nil {
-				return err
-			}
-			return purgeDatabase(cmd.Context(), d, store.Purge{Before: time.Now().Add(-lasting), DryRun: dryRun}, cmd.OutOrStdout())
+			return onDatabase(cmd, func(ctx context.Context, s *store.Store) error {
+				return purge(ctx, s, store.Purge{Before: time.Now().Add(-lasting), DryRun: dryRun}, cmd.OutOrStdout())
+			})
 		},
 	}
-	cmd.Flags().String(configured.Flag, configured.Default, "configuration file")
+	configured.AddFlag(cmd.Flags())
 	cmd.Flags().StringVar(&age, "older-than", "90d", "how long ago a thing must have been deleted: days (90d), weeks (12w) or hours (36h)")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count only")
 	return cmd
 }
 
-func purgeDatabase(ctx context.Context, d configured.Database, p store.Purge, out io.Writer) (err error) {
-	// A start may change the schema; this must not, under a service that runs.
-	have, err := store.SchemaOf(ctx, d.Location, d.Options.Server)
-	if err != nil {
-		return err
-	}
-	if len(have.Pending) > 0 {
-		return store.ErrOlder
-	}
-	s, err := store.Open(ctx, d.Location, d.Options)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+func purge(ctx context.Context, s *store.Store, p store.Purge, out io.Writer) error {
 	purged, err := s.PurgeDeleted(ctx, p)
 	var total int64
 	for _, table := range purged {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karbor/karbor/cmd/karbord/configured"
-	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -25,11 +24,7 @@ with the role protection runs. No such process may run meanwhile. After a failur
 repeated.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			path, err := cmd.Flags().GetString(configured.Flag)
-			if err != nil {
-				return err
-			}
-			c, err := config.Load(path)
+			c, err := configured.Load(cmd)
 			if err != nil {
 				return err
 			}
@@ -43,7 +38,7 @@ repeated.`,
 			return errors.Join(err, said)
 		},
 	}
-	migrate.Flags().String(configured.Flag, configured.Default, "configuration file")
+	configured.AddFlag(migrate.Flags())
 	cmd.AddCommand(migrate, rebuildCommand())
 	return cmd
 }
@@ -59,11 +54,7 @@ the role protection first. What the operations have made is found again, and is 
 twice. What is in the bank stays.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := cmd.Flags().GetString(configured.Flag)
-			if err != nil {
-				return err
-			}
-			c, err := config.Load(path)
+			c, err := configured.Load(cmd)
 			if err != nil {
 				return err
 			}
@@ -83,7 +74,7 @@ twice. What is in the bank stays.`,
 			})
 		},
 	}
-	cmd.Flags().String(configured.Flag, configured.Default, "configuration file")
+	configured.AddFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&all, "all", false, "all that are not over, damaged or not")
 	return cmd
 }

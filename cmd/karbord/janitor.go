@@ -9,7 +9,6 @@ import (
 
 	"github.com/karbor/karbor/cmd/karbord/configured"
 	"github.com/karbor/karbor/internal/cli/output"
-	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/protectionservice/janitor"
 	"github.com/karbor/karbor/internal/store"
@@ -54,8 +53,8 @@ func janitorCommand() *cobra.Command {
 		Use:   "janitor",
 		Short: "Find, or remove, what is left in the cloud of operations that nobody knows",
 		Long: `Find temporary snapshots, volumes and images in the projects of the cloud that operations
-have made, and that neither an operation nor the ledger of leftovers knows of: since the
-database was lost, or brought back from a copy. It works beside a service that runs, as the
+have made, and all that restore drills have, and that neither an operation nor the ledger of
+leftovers knows of: since the database was lost, or brought back from a copy. It works beside a service that runs, as the
 service user, who must be an administrator to see and remove what is in other projects.
 
 Only what bears this Karbor's tag and the name that goes with it is an orphan, and only when
@@ -72,7 +71,7 @@ it is older than janitor.age. What is spared is listed too, with the reason.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.String(configured.Flag, configured.Default, "configuration file")
+	configured.AddFlag(flags)
 	flags.BoolVar(&dryRun, "dry-run", false, "only list; so it is without --remove")
 	flags.BoolVar(&q.Remove, "remove", false, "ask the cloud to delete the orphans")
 	flags.BoolVar(&q.Any, "any", false, "list what other Karbors have made as well")
@@ -86,11 +85,7 @@ it is older than janitor.age. What is spared is listed too, with the reason.`,
 
 // clean makes one round, and gives what it found even beside an error.
 func clean(cmd *cobra.Command, q janitor.Query) ([]left, error) {
-	path, err := cmd.Flags().GetString(configured.Flag)
-	if err != nil {
-		return nil, err
-	}
-	c, err := config.Load(path)
+	c, err := configured.Load(cmd)
 	if err != nil {
 		return nil, err
 	}

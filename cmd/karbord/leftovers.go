@@ -21,7 +21,7 @@ func leftoversCommand() *cobra.Command {
 remove. The service tries to remove each soon, then more and more seldom, until it is given up.`,
 	}
 	cmd.AddCommand(leftoversListCommand(), leftoversRetryCommand(), leftoversForgetCommand())
-	cmd.PersistentFlags().String(configured.Flag, configured.Default, "configuration file")
+	configured.AddFlag(cmd.PersistentFlags())
 	return cmd
 }
 

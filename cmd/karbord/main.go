@@ -69,11 +69,7 @@ func configCommand() *cobra.Command {
 		Short: "Check the configuration file",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := cmd.Flags().GetString(configured.Flag)
-			if err != nil {
-				return err
-			}
-			c, err := config.Load(path)
+			c, err := configured.Load(cmd)
 			if err != nil {
 				return err
 			}
@@ -82,11 +78,11 @@ func configCommand() *cobra.Command {
 					return err
 				}
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), path+": good")
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), cmd.Flags().Lookup(configured.Flag).Value.String()+": good")
 			return err
 		},
 	}
-	check.Flags().String(configured.Flag, configured.Default, "configuration file")
+	configured.AddFlag(check.Flags())
 	check.Flags().BoolVar(&withProviders, "providers", false, "check the provider files too, and that their banks open")
 	cmd.AddCommand(check)
 	return cmd

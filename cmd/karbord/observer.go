@@ -28,11 +28,7 @@ type observer struct {
 
 // observed does something with an observer, in the database that the configuration names.
 func observed(cmd *cobra.Command, do func(context.Context, *store.Store, *observer) error) error {
-	path, err := cmd.Flags().GetString(configured.Flag)
-	if err != nil {
-		return err
-	}
-	c, err := config.Load(path)
+	c, err := configured.Load(cmd)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ The commands work on the database. What is asked of an operation is kept there, 
 out by the service, within seconds if it runs, else when it does.`,
 	}
 	cmd.AddCommand(operationListCommand(), operationShowCommand(), operationCancelCommand(), operationFailCommand(), operationRetryCommand())
-	cmd.PersistentFlags().String(configured.Flag, configured.Default, "configuration file")
+	configured.AddFlag(cmd.PersistentFlags())
 	return cmd
 }
 

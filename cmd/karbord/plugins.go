@@ -34,6 +34,7 @@ import (
 	"github.com/karbor/karbor/protection/server"
 	"github.com/karbor/karbor/protection/share"
 	"github.com/karbor/karbor/protection/volumebackup"
+	"github.com/karbor/karbor/protection/volumefreezer"
 	"github.com/karbor/karbor/protection/volumeglance"
 	"github.com/karbor/karbor/protection/volumesnapshot"
 )
@@ -65,6 +66,7 @@ func setsWith(cloud func() (openstack.Options, error), k kubernetes.Options) pro
 			server.Plugin,
 			share.Plugin,
 			volumebackup.Plugin,
+			volumefreezer.Plugin,
 			volumeglance.Plugin,
 			volumesnapshot.Plugin,
 		},

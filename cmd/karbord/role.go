@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karbor/karbor/cmd/karbord/configured"
-	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
 )
 
@@ -30,11 +29,7 @@ func roleCommand(name, short string, roles daemon.Roles) *cobra.Command {
 		Short: short,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := cmd.Flags().GetString(configured.Flag)
-			if err != nil {
-				return err
-			}
-			c, err := config.Load(path)
+			c, err := configured.Load(cmd)
 			if err != nil {
 				return err
 			}
@@ -61,6 +56,6 @@ func roleCommand(name, short string, roles daemon.Roles) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().String(configured.Flag, configured.Default, "configuration file")
+	configured.AddFlag(cmd.Flags())
 	return cmd
 }

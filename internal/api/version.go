@@ -30,7 +30,9 @@ const (
 	// ProofVersion adds what shows that checkpoints can be brought back, and does so by
 	// itself.
 	ProofVersion Version = 5
-	MaxVersion   Version = 5
+	// InsightVersion adds what tells more of what operations do and use.
+	InsightVersion Version = 6
+	MaxVersion     Version = 6
 )
 
 // String gives the version as the header has it, such as 1.1.

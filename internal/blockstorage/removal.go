@@ -69,6 +69,9 @@ func (w Waits) RemoveSnapshots(ctx context.Context, client *gophercloud.ServiceC
 		if err != nil {
 			return err
 		}
+		if err := call.Release(ctx, protection.HeldSnapshot, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func Open(_ context.Context, b bank.Bank, o Options) (*Checkpoints, error) {
 		return nil, karbor.Errorf(karbor.Invalid,
 			"a lease that is renewed every %v and must have %v left can't expire after %v", o.LeaseRenew, o.LeaseValidity, o.LeaseExpire)
 	}
-	c := &Checkpoints{bank: b, papers: papers{b, o.Sealer}, options: o}
+	c := &Checkpoints{bank: b, papers: papers{bank: b, sealer: o.Sealer}, options: o}
 	c.lease = &Lease{bank: b, options: o, instance: karbor.NewID()}
 	return c, nil
 }

@@ -36,6 +36,14 @@ type Sealer interface {
 type papers struct {
 	bank   bank.Bank
 	sealer Sealer
+	// lead says that what is created is of no use before a state that is written next.
+	lead bool
+}
+
+// leading gives the papers for documents that a state follows.
+func (p papers) leading() papers {
+	p.lead = true
+	return p
 }
 
 // create writes v as a document. One that is there with the same text is no error,
@@ -58,7 +66,11 @@ func (p papers) create(ctx context.Context, project, key string, v any) error {
 	if len(object) > maxDocument {
 		return karbor.Errorf(karbor.Invalid, "the document %s has %d bytes; there is room for %d", key, len(object), maxDocument)
 	}
-	err = p.bank.Create(ctx, key, bytes.NewReader(object), int64(len(object)))
+	writing := ctx
+	if p.lead {
+		writing = bank.Followed(ctx)
+	}
+	err = p.bank.Create(writing, key, bytes.NewReader(object), int64(len(object)))
 	if err == nil {
 		return nil
 	}

@@ -21,8 +21,12 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // golden is a complete bank: each file under it is an object, whose key is the
-// file's path with the closing "=" cut off, as a file bank has it.
-const golden = "testdata/layout1"
+// file's path with the closing "=" cut off, as a file bank has it. goldenBefore is the same bank as it
+// was written before there were lists of contents.
+const (
+	golden       = "testdata/layout1-contents"
+	goldenBefore = "testdata/layout1"
+)
 
 // writeSample makes the bank of the golden files: an available checkpoint, one in
 // error, one that is being deleted, and a tombstone.
@@ -114,8 +118,15 @@ func TestBankLiesAsLayout1Says(t *testing.T) {
 }
 
 func TestGoldenBankIsRead(t *testing.T) {
+	for _, folder := range []string{golden, goldenBefore} {
+		t.Run(filepath.Base(folder), func(t *testing.T) { readGoldenBank(t, folder) })
+	}
+}
+
+func readGoldenBank(t *testing.T, folder string) {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "bank")
-	must(t, os.CopyFS(dir, os.DirFS(golden)))
+	must(t, os.CopyFS(dir, os.DirFS(folder)))
 	b, err := file.Open(t.Context(), file.Options{Path: dir})
 	must(t, err)
 	defer func() { must(t, b.Close()) }()
@@ -129,6 +140,7 @@ func TestGoldenBankIsRead(t *testing.T) {
 	if diff := diffCheckpoint(want, got); diff != "" {
 		t.Error(diff)
 	}
+	must(t, cs.Whole(t.Context(), project, cpID))
 	data, err := cs.Data(project, cpID, karbor.NodeKey("volume/"+volumeID))
 	must(t, err)
 	streams, err := chunks.New(data, chunks.Options{})

@@ -21,10 +21,11 @@ import (
 // of the project, which a slot for the key file goldenKey opens. Its sealed objects
 // are others each time that they are written.
 const (
-	goldenSealed = "testdata/layout1-sealed"
-	goldenKey    = "testdata/layout1-sealed.key"
-	goldenSlot   = "v1/repositories/" + project + "/slots/30000000-0000-4000-8000-000000000001"
-	goldenFormat = "v1/repositories/" + project + "/format"
+	goldenSealed       = "testdata/layout1-contents-sealed"
+	goldenSealedBefore = "testdata/layout1-sealed"
+	goldenKey          = "testdata/layout1-sealed.key"
+	goldenSlot         = "v1/repositories/" + project + "/slots/30000000-0000-4000-8000-000000000001"
+	goldenFormat       = "v1/repositories/" + project + "/format"
 )
 
 // goldenRing opens what lies in the golden bank, by its key file.
@@ -65,14 +66,14 @@ func writeDomain(t *testing.T, all map[string]string) {
 	must(t, os.WriteFile(goldenKey, []byte("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"), 0o600))
 }
 
-var reasonsName = regexp.MustCompile(`(reasons(?:/|":"))[0-9a-f]{64}`)
+var besideName = regexp.MustCompile(`((?:reasons|contents)(?:/|":"))[0-9a-f]{64}`)
 
 // comparable is a bank's objects, opened, and without what is random in them.
 func (r ring) comparable(t *testing.T, all map[string]string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	for key, text := range r.opened(t, all) {
-		out[reasonsName.ReplaceAllString(key, "${1}*")] = reasonsName.ReplaceAllString(text, "${1}*")
+		out[besideName.ReplaceAllString(key, "${1}*")] = besideName.ReplaceAllString(text, "${1}*")
 	}
 	return out
 }
@@ -100,12 +101,19 @@ func TestSealedBankLiesAsLayout1Says(t *testing.T) {
 }
 
 func TestSealedGoldenBankIsRead(t *testing.T) {
+	for _, folder := range []string{goldenSealed, goldenSealedBefore} {
+		t.Run(filepath.Base(folder), func(t *testing.T) { readSealedGoldenBank(t, folder) })
+	}
+}
+
+func readSealedGoldenBank(t *testing.T, folder string) {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "bank")
-	must(t, os.CopyFS(dir, os.DirFS(goldenSealed)))
+	must(t, os.CopyFS(dir, os.DirFS(folder)))
 	b, err := file.Open(t.Context(), file.Options{Path: dir})
 	must(t, err)
 	t.Cleanup(func() { must(t, b.Close()) })
-	cs, err := Open(t.Context(), b, Options{Now: time.Now, Sealer: goldenRing(t, readGolden(t, goldenSealed))})
+	cs, err := Open(t.Context(), b, Options{Now: time.Now, Sealer: goldenRing(t, readGolden(t, folder))})
 	must(t, err)
 	want := sample()
 	want.Status, want.Size, want.UpdatedAt = karbor.CheckpointAvailable, 27, start.Add(90*time.Second)
@@ -114,6 +122,7 @@ func TestSealedGoldenBankIsRead(t *testing.T) {
 	if diff := diffCheckpoint(want, got); diff != "" {
 		t.Error(diff)
 	}
+	must(t, cs.Whole(t.Context(), project, cpID))
 	docs, err := cs.Documents(project, cpID, volumeNode)
 	must(t, err)
 	var kept map[string]string

@@ -55,6 +55,10 @@ func figuresKey(project, id, digest string) string {
 	return checkpointPrefix(project, id) + "figures/" + digest
 }
 
+func contentsKey(project, id, digest string) string {
+	return checkpointPrefix(project, id) + "contents/" + digest
+}
+
 // purgingKey is there as soon as anything of a checkpoint may have been removed.
 func purgingKey(project, id string) string { return checkpointPrefix(project, id) + "purging" }
 

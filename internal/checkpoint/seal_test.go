@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,9 @@ func ofProject(cp karbor.Checkpoint, project string) karbor.Checkpoint {
 	return cp
 }
 
+// boxText is the base64 of a box.
+var boxText = regexp.MustCompile(`"box":"[A-Za-z0-9+/=]*"`)
+
 func TestSealedBankHoldsNoName(t *testing.T) {
 	c := newClock()
 	m := memory(c)
@@ -70,7 +74,8 @@ func TestSealedBankHoldsNoName(t *testing.T) {
 	find := func(all map[string]string) (found []string) {
 		for _, name := range planted {
 			for _, text := range all {
-				if strings.Contains(text, name) {
+				// In base64, three letters come up by chance.
+				if strings.Contains(boxText.ReplaceAllString(text, ""), name) {
 					found = append(found, name)
 					break
 				}
@@ -346,7 +351,7 @@ func TestWhatWasSealedIsReadAgain(t *testing.T) {
 	r := newRing(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		m := memory(c)
-		p := papers{m, r}
+		p := papers{bank: m, sealer: r}
 		both := rapid.Permutation([]string{project, foreign}).Draw(rt, "projects")
 		own, other := both[0], both[1]
 		key := "v1/" + rapid.StringMatching(`[a-z0-9@._-]{0,20}[a-z]`).Draw(rt, "key")

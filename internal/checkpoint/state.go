@@ -29,6 +29,8 @@ type state struct {
 	Reasons string `json:"reasons,omitempty"`
 	// Figures is the digest under which the figures lie, or "".
 	Figures string `json:"figures,omitempty"`
+	// Contents is the digest under which the list of contents lies, or "".
+	Contents string `json:"contents,omitempty"`
 }
 
 // next lists the states that may follow each state. A working state may follow

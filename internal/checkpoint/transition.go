@@ -61,7 +61,7 @@ func (c *Checkpoints) create(ctx context.Context, d *description) error {
 	if err := c.claim(ctx, d.ProjectID, d.CheckpointID); err != nil {
 		return err
 	}
-	if err := c.papers.create(ctx, d.ProjectID, descriptionKey(d.ProjectID, d.CheckpointID), d); err != nil {
+	if err := c.papers.leading().create(ctx, d.ProjectID, descriptionKey(d.ProjectID, d.CheckpointID), d); err != nil {
 		return named(d.ProjectID, d.CheckpointID, err)
 	}
 	// The claim makes sure that somebody sees to it if not all of these are written.
@@ -116,12 +116,12 @@ func (c *Checkpoints) createAvailable(ctx context.Context, d *description, chang
 	if err := c.claim(ctx, d.ProjectID, d.CheckpointID); err != nil {
 		return err
 	}
-	if err := c.papers.create(ctx, d.ProjectID, descriptionKey(d.ProjectID, d.CheckpointID), d); err != nil {
+	if err := c.papers.leading().create(ctx, d.ProjectID, descriptionKey(d.ProjectID, d.CheckpointID), d); err != nil {
 		return named(d.ProjectID, d.CheckpointID, err)
 	}
 	first := d.state(c.options.Owner, c.lease.now())
 	// The indices first: nobody looks after those of a checkpoint that is available.
-	group, indexing := errgroup.WithContext(ctx)
+	group, indexing := errgroup.WithContext(bank.Followed(ctx))
 	for _, key := range indexKeys(first) {
 		group.Go(func() error { return createEmpty(indexing, c.bank, key) })
 	}
@@ -155,9 +155,9 @@ func existing(id string) error {
 	return karbor.Errorf(karbor.Conflict, "checkpoint %s exists already", id)
 }
 
-// claim notes under the owner's name that it works on the checkpoint.
+// claim notes under the owner's name that it works on the checkpoint. A state follows.
 func (c *Checkpoints) claim(ctx context.Context, project, id string) error {
-	return createEmpty(ctx, c.bank, claimKey(c.options.Owner, project, id))
+	return createEmpty(bank.Followed(ctx), c.bank, claimKey(c.options.Owner, project, id))
 }
 
 func (c *Checkpoints) unclaim(ctx context.Context, project, id string) error {
@@ -269,7 +269,8 @@ func (c *Checkpoints) mayChange(ctx context.Context, s *state, to karbor.Checkpo
 	return nil
 }
 
-// successor makes the document of the state after s, and writes its reasons and figures.
+// successor makes the document of the state after s, and writes its reasons, figures and list of
+// contents.
 func (c *Checkpoints) successor(ctx context.Context, s *state, to karbor.CheckpointStatus, change Change) (*state, error) {
 	after := *s
 	after.Sequence++
@@ -283,6 +284,10 @@ func (c *Checkpoints) successor(ctx context.Context, s *state, to karbor.Checkpo
 	}
 	if err == nil && len(change.Reasons) > 0 {
 		after.Reasons, err = c.writeBeside(ctx, s, reasonsKey, reasons{Layout: layout, Reasons: change.Reasons})
+	}
+	// What is available at once has nothing that could be lost.
+	if err == nil && to == karbor.CheckpointAvailable && s.Status == karbor.CheckpointProtecting && s.Sequence > 0 {
+		after.Contents, err = c.writeContents(ctx, s)
 	}
 	return &after, err
 }
@@ -302,7 +307,7 @@ func (c *Checkpoints) writeBeside(ctx context.Context, s *state, key func(projec
 		return "", err // nothing of a sealed checkpoint is written in the clear
 	}
 	name := hex.EncodeToString(sum[:])
-	err = c.papers.create(ctx, s.ProjectID, key(s.ProjectID, s.CheckpointID, name), doc)
+	err = c.papers.leading().create(ctx, s.ProjectID, key(s.ProjectID, s.CheckpointID, name), doc)
 	if _, closed := errors.AsType[*ClosedError](err); closed {
 		return "", nil
 	}

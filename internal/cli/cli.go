@@ -2,6 +2,10 @@
 //
 // It reaches the service through package client only, and the world through
 // its Options only, so that a test can run it whole.
+//
+// Each kind of the API's resources has a room of its own below, which is registered in
+// command; what the rooms share is in session (one run of the command), operation (what is
+// waited for), argument and choice (what flags say), lookup (what names mean) and exit.
 package cli
 
 import (
@@ -9,250 +13,116 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/karbor/karbor/client"
-	"github.com/karbor/karbor/client/keystone"
-	"github.com/karbor/karbor/internal/cli/manual"
+	"github.com/karbor/karbor/internal/cli/applicationcredentials"
+	"github.com/karbor/karbor/internal/cli/checkpoints"
+	"github.com/karbor/karbor/internal/cli/compliance"
+	"github.com/karbor/karbor/internal/cli/copies"
+	"github.com/karbor/karbor/internal/cli/drills"
+	"github.com/karbor/karbor/internal/cli/exit"
+	"github.com/karbor/karbor/internal/cli/mappingprofiles"
+	"github.com/karbor/karbor/internal/cli/operationlogs"
 	"github.com/karbor/karbor/internal/cli/output"
-	"github.com/karbor/karbor/internal/cli/progress"
+	"github.com/karbor/karbor/internal/cli/plans"
+	"github.com/karbor/karbor/internal/cli/protectables"
+	"github.com/karbor/karbor/internal/cli/providers"
+	"github.com/karbor/karbor/internal/cli/quotas"
+	"github.com/karbor/karbor/internal/cli/restores"
+	"github.com/karbor/karbor/internal/cli/scheduledoperations"
+	"github.com/karbor/karbor/internal/cli/services"
+	"github.com/karbor/karbor/internal/cli/session"
+	"github.com/karbor/karbor/internal/cli/temporaryresources"
+	"github.com/karbor/karbor/internal/cli/triggers"
+	"github.com/karbor/karbor/internal/cli/verifications"
 )
 
-// Options are the command's surroundings. All but Terminal and Version are
-// required.
-type Options struct {
-	Stdin          io.Reader
-	Stdout, Stderr io.Writer
-	// Env gives a variable of the environment, or "".
-	Env func(string) string
-	Now func() time.Time
-	// HTTP makes the client for the service and Keystone; trust says which
-	// certificates to accept.
-	HTTP func(trust Trust) (*http.Client, error)
-	// Pause waits, or ends early with the context's error.
-	Pause func(ctx context.Context, d time.Duration) error
-	// Again tells whether a context has ended because the user interrupted the command
-	// from the keyboard, and gives one that ends with the next interrupt; stop releases
-	// it. nil tells nothing.
-	Again func(ctx context.Context) (next context.Context, stop func(), interrupted bool)
-	// Terminal says that Stderr is one, so that progress is drawn as bars.
-	Terminal bool
-	// Version is printed by --version.
-	Version string
-}
+// Options are the command's surroundings.
+type Options = session.Options
 
 // Trust says which servers' certificates to accept.
-type Trust struct {
-	CACert   string // path of a file with certificates; empty for the system's
-	Insecure bool
-}
-
-// app is one run of the command.
-type app struct {
-	Options
-	global global
-	// running is set once a command's own work begins: what fails before is
-	// the fault of the command line.
-	running bool
-	client  *client.Client
-	// session and project, the id of its project, are set with client.
-	session *keystone.Session
-	project string
-}
+type Trust = session.Trust
 
 // Run runs the command with its arguments (without the program's name) and
 // gives the exit code; see the table in docs/tenants/README.md.
 func Run(ctx context.Context, args []string, o Options) int {
-	a := &app{Options: o}
-	root := a.root() //nolint:contextcheck // commands get theirs from ExecuteContext
+	s := session.New(o)
+	root := command(s) //nolint:contextcheck // commands get theirs from ExecuteContext
 	root.SetArgs(args)
 	root.SetIn(o.Stdin)
 	root.SetOut(o.Stdout)
 	root.SetErr(o.Stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		return exitOK
+		return exit.OK
 	}
-	if !a.running {
-		err = usageError{err}
+	if !s.Running() {
+		err = exit.AsUsage(err)
 	}
-	code := exitCode(ctx, err)
-	a.complain(ctx, err, code)
+	code := exit.Code(ctx, err)
+	complain(ctx, s.Stderr, err, code)
 	return code
 }
 
 // complain prints an error as one line.
-func (a *app) complain(ctx context.Context, err error, code int) {
+func complain(ctx context.Context, to io.Writer, err error, code int) {
 	text := err.Error()
-	if code == exitInterrupted {
+	if code == exit.Interrupted {
 		text = "interrupted"
-		if s := context.Cause(ctx); s != nil && !errors.Is(s, context.Canceled) {
-			text = s.Error()
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+			text = cause.Error()
 		}
 	}
+	text = strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ") // errors of several things
 	text = strings.Join(strings.Fields(text), " ")
-	if next := advice(err); next != "" && code != exitInterrupted {
+	if next := exit.Advice(err); next != "" && code != exit.Interrupted {
 		text += "; " + next
 	}
 	if id := client.RequestID(err); id != "" {
 		text += " (" + id + ")"
 	}
 	// There is nowhere to say that standard error can't be written.
-	_, _ = fmt.Fprintln(a.Stderr, "karbor: "+text)
+	_, _ = fmt.Fprintln(to, "karbor: "+text)
 }
 
-func (a *app) root() *cobra.Command {
+// command makes the command karbor with all that is below it.
+func command(s *session.Session) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "karbor",
 		Short:         "Protect applications in an OpenStack cloud, and restore them",
-		Version:       a.Version,
+		Version:       s.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          group,
+		RunE:          session.Guide,
 		Args:          cobra.ArbitraryArgs,
 	}
 	root.SetVersionTemplate("karbor {{.Version}}\n")
-	a.global.flags(root.PersistentFlags())
-	_ = root.RegisterFlagCompletionFunc("format", fixed(output.Formats()...)) // the flag is there
+	s.Flags(root.PersistentFlags())
+	_ = root.RegisterFlagCompletionFunc("format", session.Fixed(output.Formats()...)) // the flag is there
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.plan(), a.provider(), a.protectable(), a.checkpoint(), a.restore(), a.operationLog(),
-		a.applicationCredential(), a.verification(), a.drill(), a.copies(), a.quotas(), a.quotaClass(),
-		a.compliance(), a.mappingProfile(), a.trigger(), a.scheduledOperation(), a.service(), completion(root), a.manual(root))
-	explain(root)
-	a.complete(root, a.arguments())
+	root.SetFlagErrorFunc(session.FlagError)
+	root.AddCommand(
+		plans.Command(s), providers.Command(s), protectables.Command(s), checkpoints.Command(s),
+		restores.Command(s), operationlogs.Command(s), applicationcredentials.Command(s), verifications.Command(s),
+		drills.Command(s), copies.Command(s), quotas.Command(s), quotas.ClassCommand(s),
+		compliance.Command(s), mappingprofiles.Command(s), triggers.Command(s), scheduledoperations.Command(s),
+		services.Command(s), temporaryresources.Command(s),
+		completion(s, root), manualPages(s, root),
+	)
+	noFiles(root)
 	return root
 }
 
-// command makes a command whose work is run.
-func (a *app) command(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
-	return &cobra.Command{
-		Use: use, Short: short, Args: args,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.global.check(); err != nil {
-				return err
-			}
-			a.running = true
-			return run(cmd.Context(), args)
-		},
-	}
-}
-
-// groupOf makes a command that only holds others.
-func groupOf(use, short string, commands ...*cobra.Command) *cobra.Command {
-	g := &cobra.Command{Use: use, Short: short, RunE: group, Args: cobra.ArbitraryArgs}
-	g.AddCommand(commands...)
-	return g
-}
-
-func group(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return cmd.Help()
-	}
-	var known []string
-	for _, c := range cmd.Commands() {
-		known = append(known, append(c.Aliases, c.Name())...)
-	}
-	path := cmd.CommandPath()
-	// The shell of python-karborclient has plan-create, and so on.
-	if noun, verb, ok := strings.Cut(args[0], "-"); ok && slices.Contains(known, noun) {
-		return fmt.Errorf("unknown command %q for %q; did you mean \"%s %s %s\"?", args[0], path, path, noun, verb)
-	}
-	if near := nearest(args[0], known); near != "" {
-		return fmt.Errorf("unknown command %q for %q; did you mean %q?", args[0], path, path+" "+near)
-	}
-	return fmt.Errorf("unknown command %q for %q; see %s --help", args[0], path, path)
-}
-
-// flagError names the flag that may have been meant.
-func flagError(cmd *cobra.Command, err error) error {
-	unknown, ok := errors.AsType[*pflag.NotExistError](err)
-	if !ok {
-		return err
-	}
-	var known []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-	if near := nearest(unknown.GetSpecifiedName(), known); near != "" {
-		return fmt.Errorf("%w; did you mean --%s?", err, near)
-	}
-	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
-}
-
-// manual makes the command that writes manual pages.
-func (a *app) manual(root *cobra.Command) *cobra.Command {
-	cmd := a.command("man DIR", "Write the manual pages into a folder", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
-		return manual.WriteTree(root, manual.Header{Source: "karbor " + a.Version, Manual: "Karbor"}, args[0])
-	})
-	cmd.Long = "Writes a manual page for each command into the folder DIR, which is made if it is\nnot there: karbor.1, karbor-plan.1, karbor-plan-create.1 and so on."
-	return cmd
-}
-
-// creating gives a command that creates something the flag for the Idempotency-Key.
-func creating(cmd *cobra.Command) *cobra.Command {
-	var key string
-	cmd.Flags().StringVar(&key, "idempotency-key", "", "the same key again within a day gives the first answer again, and creates nothing")
-	run := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if key != "" {
-			cmd.SetContext(client.WithIdempotencyKey(cmd.Context(), key))
+// noFiles keeps the shell from completing files where a command says nothing else of its
+// arguments.
+func noFiles(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		if sub.ValidArgsFunction == nil {
+			sub.ValidArgsFunction = cobra.NoFileCompletions
 		}
-		return run(cmd, args)
+		noFiles(sub)
 	}
-	return cmd
-}
-
-// printer makes the printer of the global flags.
-func (a *app) printer() output.Printer {
-	return output.Printer{Out: a.Stdout, Format: a.global.format, Columns: a.global.columns}
-}
-
-// say prints a line for a human on standard error, unless --quiet.
-func (a *app) say(format string, args ...any) {
-	if !a.global.quiet {
-		// Nothing depends on this line.
-		_, _ = fmt.Fprintf(a.Stderr, format+"\n", args...)
-	}
-}
-
-func (a *app) display() progress.Display {
-	if a.global.quiet {
-		return progress.Quiet{}
-	}
-	return progress.New(a.Stderr, a.Terminal, a.Now)
-}
-
-// listFlags are the flags that every list has.
-type listFlags struct {
-	limit   int
-	marker  string
-	sort    string
-	all     bool
-	project string
-}
-
-func (l *listFlags) add(f *pflag.FlagSet) {
-	f.IntVar(&l.limit, "limit", 0, "show at most so many (0: all)")
-	f.StringVar(&l.marker, "marker", "", "show what comes after the item with this id")
-	f.StringVar(&l.sort, "sort", "", "order, such as name:asc,created_at:desc")
-	f.BoolVar(&l.all, "all-projects", false, "those of all projects (administrators)")
-	f.StringVar(&l.project, "project", "", "those of one project, by name or id (administrators)")
-}
-
-// connect logs in, and finds the id of the project.
-func (l *listFlags) connect(ctx context.Context, a *app) (*client.Client, error) {
-	c, err := a.connect(ctx)
-	if err == nil && l.project != "" {
-		l.project, err = a.session.FindProject(ctx, l.project)
-	}
-	return c, err
-}
-
-func (l *listFlags) options(filters map[string]string) client.ListOptions {
-	return client.ListOptions{Limit: l.limit, Marker: l.marker, Sort: l.sort, AllProjects: l.all, Project: l.project, Filters: filters}
 }

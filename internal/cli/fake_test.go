@@ -74,7 +74,7 @@ func newFake(t testing.TB) *fake {
 	v1("PUT /plans/{id}", f.updatePlan)
 	v1("DELETE /plans/{id}", f.deletePlan)
 	v1("POST /providers/{provider}/checkpoints", f.createCheckpoint)
-	v1("GET /providers/{provider}/checkpoints", func(w http.ResponseWriter, r *http.Request) { f.page(w, r, "checkpoints", f.checkpoints) })
+	v1("GET /providers/{provider}/checkpoints", func(w http.ResponseWriter, r *http.Request) { f.page(w, r, "checkpoints", f.withDrills()) })
 	v1("GET /providers/{provider}/checkpoints/{id}", f.checkpoint)
 	v1("DELETE /providers/{provider}/checkpoints/{id}", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusConflict, "conflictingRequest", "the checkpoint is protecting: wait for its end")

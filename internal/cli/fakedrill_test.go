@@ -2,7 +2,9 @@ package cli_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -31,7 +33,12 @@ func (f *fake) drills(v1 func(string, func(http.ResponseWriter, *http.Request)))
 	}
 	v1("GET /drills", func(w http.ResponseWriter, r *http.Request) { f.page(w, r, "drills", all) })
 	v1("GET /drills/{id}", func(w http.ResponseWriter, r *http.Request) { f.one(w, r, "drill", all) })
-	v1("DELETE /drills/{id}", func(http.ResponseWriter, *http.Request) {})
+	v1("DELETE /drills/{id}", func(w http.ResponseWriter, r *http.Request) {
+		id := r.PathValue("id")
+		if !slices.ContainsFunc(all, func(d map[string]any) bool { return d["id"] == id }) {
+			refuse(w, http.StatusNotFound, "itemNotFound", "there is no drill "+id)
+		}
+	})
 	v1("POST /drills", f.notOffered("drill"))
 	v1("GET /drills/{id}/evidence", func(w http.ResponseWriter, r *http.Request) {
 		file, err := signer.Sign(evidence.Record{
@@ -50,4 +57,14 @@ func (f *fake) drills(v1 func(string, func(http.ResponseWriter, *http.Request)))
 		}
 		reply(w, map[string]any{"evidence_keys": []any{map[string]any{"id": signer.Keys()[0].ID, "algorithm": "Ed25519", "public_key": text}}})
 	})
+}
+
+// withDrills gives the checkpoints as a list has them: the first was drilled.
+func (f *fake) withDrills() []map[string]any {
+	out := slices.Clone(f.checkpoints)
+	if len(out) > 0 {
+		out[0] = maps.Clone(out[0])
+		out[0]["last_drill"] = map[string]any{"id": newID(701), "at": "2026-01-02T03:14:05Z", "verdict": "failed", "recovery_ms": nil}
+	}
+	return out
 }

@@ -80,6 +80,8 @@ type Operations struct {
 	LeftoverTime time.Duration `yaml:"leftover_time"`
 	// Deadline is how old an operation may become before it is cancelled; 0 sets none.
 	Deadline time.Duration `yaml:"deadline"`
+	// PhaseDeadlines are how long a hook of an operation may get no further.
+	PhaseDeadlines PhaseDeadlines `yaml:"phase_deadlines"`
 	// AdminReads lets plug-ins read and set, as the service user, what a tenant
 	// can't: a server's user data, a chosen floating address.
 	AdminReads bool `yaml:"admin_reads"`
@@ -106,6 +108,7 @@ func (o Operations) check(fault func(key, format string, args ...any)) {
 	if o.Deadline != 0 && o.Deadline < time.Hour {
 		fault("operations.deadline", "%v is less than an hour; 0 sets none", o.Deadline)
 	}
+	o.PhaseDeadlines.check(fault)
 	for i, target := range o.RestoreTargets {
 		if !isURL(target) || strings.HasSuffix(target, "/") {
 			fault(fmt.Sprintf("operations.restore_targets[%d]", i), "%q is not an http or https URL without a slash at its end", target)
@@ -125,11 +128,13 @@ type Quotas struct {
 	Checkpoints int `yaml:"checkpoints"`
 	// Gigabytes is the logical size of all checkpoints, in GiB.
 	Gigabytes int `yaml:"gigabytes"`
+	// MappingProfiles is no quota that the API shows or changes.
+	MappingProfiles int `yaml:"mapping_profiles"`
 }
 
 // check gives what is wrong with the values to fault.
 func (q Quotas) check(fault func(key, format string, args ...any)) {
-	for key, n := range map[string]int{"plans": q.Plans, "checkpoints": q.Checkpoints, "gigabytes": q.Gigabytes} {
+	for key, n := range map[string]int{"plans": q.Plans, "checkpoints": q.Checkpoints, "gigabytes": q.Gigabytes, "mapping_profiles": q.MappingProfiles} {
 		if n < -1 {
 			fault("quotas."+key, "%d is below -1", n)
 		}
@@ -168,9 +173,9 @@ func Default() Config {
 			Username: "karbor", Project: "service", UserDomain: "Default", ProjectDomain: "Default",
 			Interface: "public", Timeout: time.Minute, ServiceTokenRoles: []string{"service"},
 		},
-		Operations: Operations{DelegationLifetime: 48 * time.Hour, Settle: 30 * time.Second, LeftoverTime: 7 * 24 * time.Hour, Deadline: 7 * 24 * time.Hour},
+		Operations: defaultOperations(),
 		Engine:     defaultEngine(),
-		Quotas:     Quotas{Plans: 50, Checkpoints: -1, Gigabytes: -1},
+		Quotas:     Quotas{Plans: 50, Checkpoints: -1, Gigabytes: -1, MappingProfiles: 100},
 		Triggers:   defaultTriggers(),
 		Schedules:  defaultSchedules(),
 		Services:   defaultServices(),

@@ -45,6 +45,7 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		"unknown level":      {enough + "log: {level: loud}\n", "log.level: "},
 		"long settling time": {enough + "operations: {settle: 11m}\n", "operations.settle: "},
 		"short deadline":     {enough + "operations: {deadline: 1m}\n", "operations.deadline: "},
+		"hasty phases":       {enough + "operations: {phase_deadlines: {main: 1m}}\n", "operations.phase_deadlines.main: "},
 		"no leftover time":   {enough + "operations: {leftover_time: -1s}\n", "operations.leftover_time: "},
 		"short delegation":   {enough + "operations: {delegation_lifetime: 1m}\n", "operations.delegation_lifetime: "},
 	}

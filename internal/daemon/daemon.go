@@ -52,6 +52,8 @@ type Options struct {
 	Protectables plugin.Set[protectable.Plugin]
 	Now          func() time.Time
 	Logger       *slog.Logger
+	// Dial is how a drill's port probe connects to a server; nil stands for the host's network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Hangups makes karbord read its policy file again with each value: SIGHUP. nil
 	// is none.
 	Hangups <-chan os.Signal
@@ -218,6 +220,7 @@ func (d *Daemon) openService(ctx context.Context, o Options, key []byte) error {
 		Store: d.store, Providers: d.providers, Inventory: d.inventory, Delegations: d.delegations, Installation: janitor.Installation(key),
 		AdminReads: adminReads,
 		Settle:     o.Config.Operations.Settle, LeftoverTime: o.Config.Operations.LeftoverTime, Deadline: o.Config.Operations.Deadline,
+		Phases:  phaseLimits(o.Config.Operations.PhaseDeadlines),
 		Targets: o.Config.Operations.RestoreTargets, Limits: limits(o.Config.Quotas), Now: o.Now, Logger: o.Logger,
 		Custody: d.custody, Drills: drills,
 	})
@@ -229,7 +232,7 @@ func (d *Daemon) openAPI(o Options, owner string, key []byte) error {
 	d.front, err = openFront(o, api.Options{
 		Routes: v1.Routes(v1.Deps{
 			Store: d.store, Service: d.service, Delegations: d.delegations, Inventory: d.inventory, Session: d.authority.Session, Now: o.Now,
-			Quotas: d.quotas, Limits: limits(o.Config.Quotas), Compliance: d.reports(o),
+			Quotas: d.quotas, Limits: limits(o.Config.Quotas), MappingProfiles: o.Config.Quotas.MappingProfiles, Compliance: d.reports(o),
 			Wake: d.schedules.Wake, Triggers: trigger.Limits(o.Config.Triggers), ServiceDownTime: o.Config.Services.DownTime,
 		}),
 		Authenticator: d.authority, Policy: d.policy, AuthURL: d.authority.AuthURL(), Replays: d.store, Owner: owner, ReplayKey: key,

@@ -31,11 +31,14 @@ func (d *Daemon) drills(ctx context.Context, o Options) (protectionservice.Drill
 	case err != nil:
 		return protectionservice.Drills{}, err
 	}
-	dialer := &net.Dialer{Timeout: drillDial}
+	dial := o.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: drillDial}).DialContext
+	}
 	return protectionservice.Drills{
 		Limit: int64(o.Config.Drills.PerProject), Signer: signer, Program: o.Version,
 		Prober: drill.NewProber(drill.Options{
-			Dial: dialer.DialContext, Source: o.Config.Drills.Source, ExternalNetwork: o.Config.Drills.ExternalNetwork,
+			Dial: dial, Source: o.Config.Drills.Source, ExternalNetwork: o.Config.Drills.ExternalNetwork,
 			Poll: drillPoll, ImageTimeout: drillImage, Now: o.Now,
 		}),
 	}, nil

@@ -20,7 +20,7 @@ type engine interface {
 
 // openEngine makes the engine that the configuration names.
 func (d *Daemon) openEngine(ctx context.Context, o Options, owner string) error {
-	shared := workflow.Options{Actions: d.service.Actions(), Default: d.service.Places(), Context: d.service.Context}
+	shared := workflow.Options{Actions: d.service.Actions(), Default: d.service.Places(), Limits: d.service.Limits(), Context: d.service.Context}
 	if o.Config.Engine.Type == config.TemporalEngine {
 		e, err := OpenTemporal(ctx, o.Config, shared, d.reporter.host+"/"+owner, o.Now, o.Logger)
 		if err != nil {

@@ -36,11 +36,11 @@ func TestClusterIsReachedOverTLSWithItsToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := k.Pod(t.Context(), PodID("shop", "web"))
+	p, err := k.Pod(t.Context(), PodID("shop", "web"), "")
 	if err != nil || p.Title() != "shop:web" || p.Unfit() != "" {
 		t.Errorf("got %v, %v", p, err)
 	}
-	if _, err := k.Pod(t.Context(), PodID("shop", "db")); karbor.KindOf(err) != karbor.NotFound {
+	if _, err := k.Pod(t.Context(), PodID("shop", "db"), ""); karbor.KindOf(err) != karbor.NotFound {
 		t.Errorf("a pod that is not there gives %v", err)
 	}
 	stranger, err := connect(t, local, strings.Replace(s.Kubeconfig("token", "shop"), "token: token", "token: other", 1))

@@ -86,23 +86,28 @@ func (k *Cluster) Pods(ctx context.Context) ([]Pod, error) {
 }
 
 // Pod gives the pod of an id in the cluster's namespaces, whole; karbor.NotFound if there
-// is none.
-func (k *Cluster) Pod(ctx context.Context, id string) (Pod, error) {
-	all, err := k.Pods(ctx)
-	if err != nil {
-		return Pod{}, err
+// is none. title, if it is the pod's (see Title), spares the walk through all pods: the id
+// is made of it, so that it can be proven. Without, or with any other text, they are listed.
+func (k *Cluster) Pod(ctx context.Context, id, title string) (Pod, error) {
+	namespace, name, _ := strings.Cut(title, ":")
+	if PodID(namespace, name) != id || !k.Allows(namespace) {
+		all, err := k.Pods(ctx)
+		if err != nil {
+			return Pod{}, err
+		}
+		at := slices.IndexFunc(all, func(p Pod) bool { return p.ID() == id })
+		if at < 0 {
+			return Pod{}, karbor.Errorf(karbor.NotFound, "there is no pod %s in the namespaces %s", id, strings.Join(k.Namespaces, ", "))
+		}
+		namespace, name = all[at].GetNamespace(), all[at].GetName()
 	}
-	at := slices.IndexFunc(all, func(p Pod) bool { return p.ID() == id })
-	if at < 0 {
-		return Pod{}, karbor.Errorf(karbor.NotFound, "there is no pod %s in the namespaces %s", id, strings.Join(k.Namespaces, ", "))
-	}
-	o, err := k.Get(ctx, PodKind, all[at].GetNamespace(), all[at].GetName())
+	o, err := k.Get(ctx, PodKind, namespace, name)
 	if err != nil {
 		return Pod{}, err
 	}
 	p := Pod(o)
 	if p.ID() != id {
-		return Pod{}, karbor.Errorf(karbor.Unavailable, "the cluster gives another pod than %s", all[at].Title())
+		return Pod{}, karbor.Errorf(karbor.Unavailable, "the cluster gives another pod than %s:%s", namespace, name)
 	}
 	return p, nil
 }

@@ -99,15 +99,16 @@ func (k *Cluster) claim(ctx context.Context, p Pod, name string, m *Mount) error
 	return nil
 }
 
-// VolumesOf gives the ids of the Cinder volumes that a pod uses, in order. They are as the
+// VolumesOf gives the ids of the Cinder volumes that a pod uses, in order; title is as for
+// Cluster.Pod. They are as the
 // cluster says: whether the project has them is for the caller to see. karbor.NotFound if
 // there is no such pod.
-func (c *Clusters) VolumesOf(ctx context.Context, cloud karbor.Cloud, podID string) ([]string, error) {
+func (c *Clusters) VolumesOf(ctx context.Context, cloud karbor.Cloud, podID, title string) ([]string, error) {
 	k, err := c.Connect(ctx, cloud)
 	if err != nil {
 		return nil, err
 	}
-	p, err := k.Pod(ctx, podID)
+	p, err := k.Pod(ctx, podID, title)
 	if err != nil {
 		return nil, err
 	}

@@ -91,9 +91,46 @@ func TestListsKeepLittleOfAPodAndOneIsGivenWhole(t *testing.T) {
 	if diff := cmp.Diff(want, all[0].Object); diff != "" {
 		t.Error(diff)
 	}
-	one, err := k.Pod(t.Context(), all[0].ID())
+	one, err := k.Pod(t.Context(), all[0].ID(), "")
 	if err != nil || one.GetAnnotations()["a"] != "x" || one.Object["spec"] == nil {
 		t.Errorf("got %v, %v", one, err)
+	}
+}
+
+func TestPodWhoseNameIsKnownIsReadWithoutAWalk(t *testing.T) {
+	s := kubernetes.Start()
+	defer s.Close()
+	for _, name := range []string{"web", "db"} {
+		s.Put("namespaces/shop/pods/"+name, map[string]any{"kind": "Pod", "metadata": map[string]any{"name": name, "namespace": "shop"}, "status": map[string]any{"phase": "Running"}})
+	}
+	s.Put("namespaces/hidden/pods/web", map[string]any{"kind": "Pod", "metadata": map[string]any{"name": "web", "namespace": "hidden"}})
+	k, err := connect(t, local, s.Kubeconfig("token", "shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists, cluster := 0, s.Config.Handler
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/pods") {
+			lists++
+		}
+		cluster.ServeHTTP(w, r)
+	})
+	for _, test := range []struct {
+		id, title string
+		missing   bool
+		lists     int
+	}{
+		{PodID("shop", "web"), "shop:web", false, 0},
+		{PodID("shop", "web"), "the shop", false, 1},
+		{PodID("shop", "web"), "shop:db", false, 1},
+		{PodID("shop", "gone"), "shop:gone", true, 0},
+		{PodID("hidden", "web"), "hidden:web", true, 1},
+	} {
+		lists = 0
+		p, err := k.Pod(t.Context(), test.id, test.title)
+		if (err != nil) != test.missing || err != nil && karbor.KindOf(err) != karbor.NotFound || err == nil && p.ID() != test.id || lists != test.lists {
+			t.Errorf("%s as %q gives %v after %d lists", test.id, test.title, err, lists)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ var (
 	shareService        = service{name: "shared file systems", types: []string{"shared-file-system", "sharev2"}, kind: "shared-file-system", wanted: "2.63"}
 	databaseService     = service{name: "database", types: []string{"database"}, kind: "database"}
 	objectService       = service{name: "object storage", types: []string{"object-store"}, kind: "object-store"}
+	backupService       = service{name: "backup", types: []string{"backup"}, kind: "backup", base: "v2/"}
 	keyService          = service{name: "key manager", types: []string{"key-manager"}, kind: "key-manager", base: "v1/"}
 )
 
@@ -93,19 +94,14 @@ func ObjectStorage(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceCli
 	return client(ctx, c, objectService)
 }
 
+// Backup gives a client of Freezer. What it asks for lies below the project's id.
+func Backup(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
+	return client(ctx, c, backupService)
+}
+
 // KeyManager gives a client of Barbican.
 func KeyManager(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
 	return client(ctx, c, keyService)
-}
-
-// Identity gives a client of Keystone, at the address that the session was opened
-// with.
-func Identity(_ context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
-	s, err := sessionOf(c)
-	if err != nil {
-		return nil, err
-	}
-	return &gophercloud.ServiceClient{ProviderClient: s.provider, Endpoint: s.site.url + "/", Type: "identity"}, nil
 }
 
 func client(ctx context.Context, c karbor.Cloud, svc service) (*gophercloud.ServiceClient, error) {

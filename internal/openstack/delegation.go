@@ -206,8 +206,12 @@ func (a *Authority) issueFor(ctx context.Context, d Delegation) (*grant, error) 
 		g, err = a.site.issue(ctx, applicationCredentialAuth(d.ApplicationCredentialID, d.Secret))
 	}
 	switch karbor.KindOf(err) {
-	case karbor.Unauthorized, karbor.Forbidden, karbor.NotFound:
+	case karbor.Unauthorized, karbor.NotFound:
 		return nil, &karbor.Error{Kind: karbor.Unauthorized, Message: "the delegation has ended, or was revoked", Cause: err}
+	case karbor.Forbidden:
+		// The trust is there, and may be of use again.
+		return nil, &karbor.Error{Kind: karbor.Unauthorized, Cause: err,
+			Message: "Keystone refuses the delegation, as its user is disabled or has lost a role that was lent"}
 	}
 	if err != nil {
 		return nil, err

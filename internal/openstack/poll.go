@@ -10,6 +10,10 @@ import (
 
 const (
 	firstPoll = 250 * time.Millisecond
+	// A pause is longer than the one before it by an eighth: so each is about an eighth of the
+	// time that was waited, and what is waited for is seen a sixteenth of its time too late, in
+	// the mean. Longer pauses would ask the cloud less, and keep everybody waiting more.
+	growth = 8
 	// patience is how long errors that may pass are taken in one stretch.
 	patience = 5 * time.Minute
 )
@@ -30,7 +34,7 @@ func patienceOf(ctx context.Context) time.Duration {
 }
 
 // Poll calls check, at once and then again and again, until it is done, fails, or
-// ctx ends. The pauses grow from a quarter of a second to longest. Errors that may
+// ctx ends. The pauses grow from a quarter of a second, an eighth each time, to longest. Errors that may
 // pass (karbor.IsTransient) are taken for up to five minutes in one stretch (see WithPatience). what
 // says what is waited for, as in "volume … to become available", for the error when
 // ctx ends.
@@ -57,6 +61,6 @@ func Poll(ctx context.Context, what string, longest time.Duration, check func(ct
 		if err := sleep(ctx, pause); err != nil {
 			return fmt.Errorf("waiting for %s: %w", what, err)
 		}
-		pause = max(min(pause*3/2, longest), time.Millisecond)
+		pause = max(min(pause+pause/growth, longest), time.Millisecond)
 	}
 }

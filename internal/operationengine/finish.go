@@ -46,14 +46,6 @@ func (e *Engine) runFinisher(ctx context.Context) {
 	}
 }
 
-// Finish ends the runs whose operations are over, and does what is to be done after
-// them, one after another.
-func (e *Engine) Finish(ctx context.Context) error {
-	var failed error
-	err := e.finishAll(ctx, func(r store.ClaimedRun) { failed = errors.Join(failed, e.after(ctx, r)) })
-	return errors.Join(failed, err)
-}
-
 // finishAll ends the runs whose operations are over, and calls do with those after which
 // there is something to do.
 func (e *Engine) finishAll(ctx context.Context, do func(store.ClaimedRun)) error {

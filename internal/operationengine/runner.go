@@ -56,6 +56,7 @@ type Shelf interface {
 	Trigger(ctx context.Context, projectID, id string) (karbor.Trigger, error)
 	ToVerify(ctx context.Context, v store.Verifiable) ([]string, error)
 	ToDrill(ctx context.Context, v store.Verifiable) ([]string, error)
+	Scheduled(ctx context.Context, projectID, scheduledOperationID string, since time.Time) (int, error)
 }
 
 var _ Shelf = (*store.Store)(nil)
@@ -88,21 +89,13 @@ func verifying(s Service, t Shelf, now func() time.Time) several {
 		nothing: "there is no available checkpoint to verify",
 		done:    "%d of %d checkpoints were verified and found good",
 		choose: func(ctx context.Context, r store.ClaimedRun) ([]string, error) {
-			return t.ToVerify(ctx, choosable(r))
+			return choose(ctx, t, r, t.ToVerify)
 		},
 		begin: func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun, checkpointID string) error {
 			d := r.Operation.Definition
 			_, err := s.Verify(ctx, c, protectionservice.VerifyRequest{ProviderID: d.ProviderID, CheckpointID: checkpointID, Depth: d.Depth})
 			return err
 		},
-	}
-}
-
-// choosable says of which checkpoints a run chooses.
-func choosable(r store.ClaimedRun) store.Verifiable {
-	d := r.Operation.Definition
-	return store.Verifiable{
-		ProjectID: r.ProjectID, ProviderID: d.ProviderID, PlanID: d.PlanID, Selection: d.Selection, Most: mostOperations,
 	}
 }
 
@@ -113,7 +106,7 @@ func drilling(s Service, t Shelf, now func() time.Time) several {
 		nothing: "there is no available checkpoint to drill",
 		done:    "%d of %d drills have passed",
 		choose: func(ctx context.Context, r store.ClaimedRun) ([]string, error) {
-			return t.ToDrill(ctx, choosable(r))
+			return choose(ctx, t, r, t.ToDrill)
 		},
 		begin: func(ctx context.Context, c protectionservice.Caller, r store.ClaimedRun, checkpointID string) error {
 			d := r.Operation.Definition

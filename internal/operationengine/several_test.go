@@ -83,7 +83,7 @@ func (s *site) prove(ctx context.Context, c protectionservice.Caller, kind karbo
 		a.Verification = &karbor.Verification{ID: id, ProjectID: c.Identity.ProjectID, ProviderID: "provider", CheckpointID: checkpointID, Status: karbor.VerificationVerifying}
 	}
 	made := id
-	if s.twice {
+	if s.twice == kind {
 		made, a.Run, a.Step = karbor.NewID(), nil, nil
 		a.Operation.ID, a.Log.ID, a.Verification = made, made, nil
 	}
@@ -181,7 +181,7 @@ func TestAScheduledVerificationTakesOneCheckpointAfterTheOther(t *testing.T) {
 func TestTheLongestUnverifiedIsTakenFirst(t *testing.T) {
 	s := newSite(t, midnight)
 	ids := s.checkpoints(t, 3)
-	o, n := s.proof(t, "p", karbor.ScheduledVerify, karbor.Selection{Share: 34}, hourly), immortal(s, "a")
+	o, n := s.proof(t, "p", karbor.ScheduledVerify, karbor.Selection{Checkpoints: 2}, hourly), immortal(s, "a")
 	var taken []string
 	s.advance(-hour)
 	for range 3 {

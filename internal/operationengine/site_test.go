@@ -34,8 +34,8 @@ type site struct {
 	total  int
 	// double has it accept operations whatever the claim says.
 	double bool
-	// twice is the same of what works on checkpoints.
-	twice bool
+	// twice is the same of operations of a type that work on checkpoints.
+	twice karbor.OperationType
 	// kinds are the types of operations that make no checkpoint; damaged are the
 	// operations that find a checkpoint so; copied says that there is nothing to copy.
 	kinds  map[string]karbor.OperationType

@@ -75,9 +75,9 @@ type soak struct {
 	// quiet are the times between which nothing was wrong: only there may no run be
 	// dropped.
 	trouble []time.Time
-	// verified are how many checkpoints good runs have verified.
-	verified int
-	plant    plant
+	// proved are how many checkpoints good runs have verified or drilled.
+	proved int
+	plant  plant
 }
 
 // plant is a bug that the soak test must find.
@@ -85,8 +85,8 @@ type plant struct {
 	// double starts operations whatever the claim says; lose computes the next times
 	// anew when a node starts; utc forgets the zones.
 	double, lose, utc bool
-	// twice is double of verifications and copies.
-	twice bool
+	// twice is double of what works on checkpoints, of a type.
+	twice karbor.OperationType
 }
 
 func newSoak(t *testing.T, seed uint64, p plant) *soak {
@@ -133,12 +133,17 @@ func (w *soak) add() {
 	project, properties := fmt.Sprint("project", w.random.IntN(3)), karbor.TriggerProperties{
 		Format: karbor.Crontab, Pattern: o.pattern, Timezone: stored, Window: soakWindow,
 	}
-	switch w.random.IntN(4) {
+	selection := karbor.Selection{Order: karbor.NewestFirst, Checkpoints: 1 + w.random.IntN(4)}
+	if w.random.IntN(4) == 0 {
+		selection = karbor.Selection{Order: karbor.NewestFirst, Share: 30}
+	}
+	switch w.random.IntN(6) {
 	case 0:
-		selection := karbor.Selection{Order: karbor.NewestFirst, Checkpoints: 1 + w.random.IntN(4)}
 		o.ScheduledOperation = w.site.proof(w.t, project, karbor.ScheduledVerify, selection, properties)
 	case 1:
 		o.ScheduledOperation = w.site.proof(w.t, project, karbor.ScheduledCopy, karbor.Selection{}, properties)
+	case 2:
+		o.ScheduledOperation = w.site.proof(w.t, project, karbor.ScheduledDrill, selection, properties)
 	default:
 		o.ScheduledOperation = w.site.schedule(w.t, project, properties)
 	}
@@ -233,7 +238,8 @@ func (w *soak) run(d time.Duration) {
 func (w *soak) runFaults(o *soaked, r karbor.ScheduledRun) (out []string) {
 	n := w.site.accepted(r.ID)
 	began := r.State == karbor.RunRunning || r.State == karbor.RunSuccess
-	idle := o.OperationType == karbor.ScheduledVerify && strings.HasPrefix(r.Reason, "there is no available checkpoint")
+	proof := o.OperationType == karbor.ScheduledVerify || o.OperationType == karbor.ScheduledDrill
+	idle := proof && (strings.HasPrefix(r.Reason, "there is no available checkpoint") || strings.HasPrefix(r.Reason, "the share of the day is done"))
 	if n > 1 || n == 0 && began && !idle || n > 0 && (r.State == karbor.RunSkipped || r.State == karbor.RunDropped || idle) {
 		out = append(out, fmt.Sprintf("it is %s, and has %d operations", r.State, n))
 	}
@@ -247,8 +253,8 @@ func (w *soak) runFaults(o *soaked, r karbor.ScheduledRun) (out []string) {
 			out = append(out, fmt.Sprintf("it is %s, and its part on %s is %s", r.State, v.CheckpointID, v.State))
 		}
 	}
-	if o.OperationType == karbor.ScheduledVerify && r.State == karbor.RunSuccess && !idle {
-		w.verified += len(r.Operations)
+	if proof && r.State == karbor.RunSuccess && !idle {
+		w.proved += len(r.Operations)
 	}
 	return out
 }
@@ -291,8 +297,8 @@ func (w *soak) faults() (out []string) {
 	if logged == 0 {
 		fault("nothing was expected")
 	}
-	w.t.Logf("%d times of %d scheduled operations, %d starts of nodes, %d operations; %d checkpoints verified in good runs",
-		logged, len(w.all), w.nodes[0].starts+w.nodes[1].starts, w.site.operations(), w.verified)
+	w.t.Logf("%d times of %d scheduled operations, %d starts of nodes, %d operations; %d checkpoints verified or drilled in good runs",
+		logged, len(w.all), w.nodes[0].starts+w.nodes[1].starts, w.site.operations(), w.proved)
 	return out
 }
 
@@ -310,7 +316,9 @@ func TestSoakFindsPlantedBugs(t *testing.T) {
 		want  string
 	}{
 		"double fire":         {plant{double: true}, "operations"},
-		"double verification": {plant{twice: true}, "operations"},
+		"double verification": {plant{twice: karbor.Verify}, "operations"},
+		"double drill":        {plant{twice: karbor.DrillOperation}, "operations"},
+		"double copy":         {plant{twice: karbor.CopyOperation}, "operations"},
 		"lost tick":           {plant{lose: true}, "is not in the log"},
 		"wrong zone":          {plant{utc: true}, "is not in the log"},
 	} {

@@ -57,22 +57,6 @@ func (e *Engine) claim(ctx context.Context, limit int) ([]store.ClaimedRun, int,
 	return e.o.Store.ClaimRuns(ctx, store.Lease{Owner: e.o.Node, Now: now, Until: now.Add(e.o.Lease)}, limit)
 }
 
-// Start begins all runs that may begin, one after another.
-func (e *Engine) Start(ctx context.Context) error {
-	for {
-		claimed, looked, err := e.claim(ctx, claimFactor*e.o.Workers)
-		if err != nil {
-			return err
-		}
-		for _, r := range claimed {
-			e.start(ctx, r)
-		}
-		if looked < claimFactor*e.o.Workers || ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-}
-
 // settleTimeout bounds the noting of what became of a start, when the process stops.
 const settleTimeout = 5 * time.Second
 

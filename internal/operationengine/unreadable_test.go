@@ -86,3 +86,77 @@ func TestWhatAProcessLeftThatDiedIsLookedForUntilKeystoneAnswers(t *testing.T) {
 		t.Errorf("looked for were %v", s.reclaimed)
 	}
 }
+
+func TestAnUnreadableDefinitionIsShownAndCanBeReplaced(t *testing.T) {
+	s := newSite(t, midnight)
+	bad, good := s.schedule(t, "p", hourly), s.schedule(t, "p", hourly)
+	s.exec(t, `UPDATE scheduled_operations SET operation_definition = '{"max_backups": {}}' WHERE id = '`+bad.ID+"'")
+	all, err := s.store.ScheduledOperations(t.Context(), store.ScheduledOperationFilter{ProjectID: "p"}, store.Page{})
+	if err != nil || len(all) != 2 {
+		t.Fatalf("listed are %v, %v", all, err)
+	}
+	for _, o := range all {
+		if (o.Fault != "") != (o.ID == bad.ID) || o.Definition.PlanID == "" {
+			t.Errorf("listed is %+v", o)
+		}
+	}
+	rename := func(c *store.ScheduleChange) error { c.Name = "new"; return nil }
+	if _, err := s.store.UpdateSchedule(t.Context(), "p", bad.ID, nil, rename); karbor.KindOf(err) != karbor.Conflict {
+		t.Errorf("renaming it: %v", err)
+	}
+	if _, err := s.store.UpdateSchedule(t.Context(), "p", bad.ID, nil, func(c *store.ScheduleChange) error {
+		c.Definition, c.Fault = bad.Definition, ""
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.advance(hour)
+	immortal(s, "a").step(t.Context())
+	s.want(t, bad, karbor.RunRunning, "")
+	s.want(t, good, karbor.RunRunning, "")
+}
+
+func TestAnUnreadableTriggerIsShownAndCanBeReplaced(t *testing.T) {
+	s := newSite(t, midnight)
+	bad, good := s.schedule(t, "p", hourly), s.schedule(t, "p", hourly)
+	s.exec(t, `UPDATE triggers SET properties = '{"pattern": 1}' WHERE id = '`+bad.TriggerID+"'")
+	all, err := s.store.Triggers(t.Context(), store.TriggerFilter{ProjectID: "p"}, store.Page{})
+	if err != nil || len(all) != 2 {
+		t.Fatalf("listed are %v, %v", all, err)
+	}
+	for _, g := range all {
+		if (g.Fault != "") != (g.ID == bad.TriggerID) {
+			t.Errorf("listed is %+v", g)
+		}
+	}
+	n := immortal(s, "a")
+	s.advance(hour)
+	n.step(t.Context())
+	s.want(t, bad, karbor.RunDropped, "its trigger can't be read")
+	s.want(t, good, karbor.RunRunning, "")
+	found, err := s.store.UnreadableTriggers(t.Context(), []string{bad.TriggerID, good.TriggerID, "none"})
+	if err != nil || len(found) != 1 || !found[bad.TriggerID] {
+		t.Errorf("unreadable are %v, %v", found, err)
+	}
+	// Nobody can use it; its name can be changed, and leaves what can't be read as it is.
+	o := karbor.ScheduledOperation{ID: karbor.NewID(), ProjectID: "p", UserID: "u", Name: "o", OperationType: karbor.ScheduledProtect,
+		TriggerID: bad.TriggerID, Definition: bad.Definition, Enabled: true}
+	if err := s.store.CreateSchedule(t.Context(), o, karbor.OverlapSkip, nil); karbor.KindOf(err) != karbor.Conflict {
+		t.Errorf("using it: %v", err)
+	}
+	if g, err := s.store.UpdateTrigger(t.Context(), "p", bad.TriggerID, "u", func(g *karbor.Trigger) error { g.Name = "new"; return nil }); err != nil || g.Fault == "" {
+		t.Errorf("renamed it is %+v, %v", g, err)
+	}
+	whole, err := s.store.Trigger(t.Context(), "p", good.TriggerID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := s.store.UpdateTrigger(t.Context(), "p", bad.TriggerID, "u", func(g *karbor.Trigger) error { g.Properties = whole.Properties; return nil })
+	if err != nil || g.Fault != "" || g.Name != "new" {
+		t.Fatalf("replaced it is %+v, %v", g, err)
+	}
+	s.finish(t, nil)
+	s.advance(time.Hour)
+	n.step(t.Context())
+	s.want(t, bad, karbor.RunRunning, "")
+}

@@ -72,6 +72,8 @@ func operationRules() []Rule {
 		newRule("mapping_profile:delete", "Delete a mapping profile.", Write, "DELETE /mapping_profiles/{id}"),
 		newRule("mapping_profile:get", "Show a mapping profile.", Read, "GET /mapping_profiles/{id}"),
 		newRule("mapping_profile:get_all", "List mapping profiles.", Read, "GET /mapping_profiles"),
+		newRule("temporary_resource:get_all", "List what operations hold of a project's quota in the cloud for a while.", Read, "GET /temporary_resources"),
+		newRule("temporary_resource:get_usage", "Sum up what operations hold of a project's quota in the cloud.", Read, "GET /temporary_resources/usage"),
 		newRule("trigger:create", "Create a trigger.", Write, "POST /triggers"),
 		newRule("trigger:update", "Change a trigger.", Write, "PUT /triggers/{id}"),
 		newRule("trigger:delete", "Delete a trigger.", Write, "DELETE /triggers/{id}"),

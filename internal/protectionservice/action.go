@@ -133,7 +133,7 @@ func (s *Service) runHook(ctx context.Context, w work, node *karbor.Node, task *
 	if err != nil {
 		return err
 	}
-	if err := hook(ctx, call); err != nil {
+	if err := s.watch(w.op, node, word).Run(ctx, hook, call); err != nil {
 		if w.op.Type == karbor.Verify {
 			err = plain(err)
 		}
@@ -210,6 +210,7 @@ func (s *Service) undo(ctx context.Context, task *workflow.Task) error {
 	if hook == nil {
 		return nil
 	}
+	hook = s.watched(w.op, node, word, hook)
 	err = s.timed(ctx, w, node, drill.RemovalEvent, func() error { return s.undoNow(ctx, w.op, hook, call, task) })
 	if err != nil {
 		return explain(err, node)

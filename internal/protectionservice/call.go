@@ -54,7 +54,7 @@ func (s *Service) newCall(ctx context.Context, w work, node *karbor.Node, task *
 		Installation: s.installation, ProviderID: w.op.ProviderID, Drill: w.op.Type == karbor.DrillOperation,
 		Graph: w.op.Graph, Node: node, Parameters: w.op.Parameters.For(node.Resource),
 		Documents: record.Documents(documents, s.store), Data: data,
-		Scratch: intents.Scratch(), Intents: intents, NewResources: fresh, Cloud: cloud, Service: service,
+		Scratch: intents.Scratch(), Intents: intents, Ledger: r.Ledger(), NewResources: fresh, Cloud: cloud, Service: service,
 		Progress: moved.set, Waiting: r.Waiting(ctx, s.log), NotKept: r.NotKept(ctx, s.log), Mapped: r.Mapped(ctx, s.log),
 	}
 	return call, moved, nil

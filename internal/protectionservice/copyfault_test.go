@@ -27,7 +27,7 @@ func TestACopyOfACheckpointThatHasLostAStreamFails(t *testing.T) {
 	}
 	c := s.untilCopied(s.copy(plan).ID)
 	cp := s.checkpointOf(c.Checkpoints[0].CopyID)
-	if c.Status != karbor.CopyError || cp.Status != karbor.CheckpointError || !strings.Contains(cp.Reasons[""], "of the data of volume/v1, 0 of 20000 bytes are there") {
+	if c.Status != karbor.CopyError || cp.Status != karbor.CheckpointError || !strings.Contains(cp.Reasons[""], "it has lost volume/v1/data/data/manifest") {
 		t.Errorf("%+v: %+v", c, cp)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/protectionservice/copies"
+	"github.com/karbor/karbor/internal/protectionservice/deadline"
 	"github.com/karbor/karbor/internal/protectionservice/flow"
 	"github.com/karbor/karbor/internal/protectionservice/record"
 	"github.com/karbor/karbor/internal/provider"
@@ -41,8 +42,8 @@ func keepsOnly(p *provider.Provider, op karbor.OperationType, t karbor.ResourceT
 func verifyNothing(context.Context, *protection.Call) error { return nil }
 
 // verifyKept gives the Main hook for a node of which keepsOnly is true: all documents and all
-// data that it has in the bank can be read. What should be there and is not, only a plug-in
-// knows.
+// data that it has in the bank can be read. What was there and is not, withLosses
+// tells.
 func (s *Service) verifyKept(w work, node *karbor.Node) protection.Hook {
 	return func(ctx context.Context, call *protection.Call) error {
 		if err := copies.ReadDocuments(ctx, w.provider, w.op.ProjectID, w.op.CheckpointID, node.Key()); err != nil {
@@ -93,7 +94,8 @@ func (s *Service) lookedAt(operation string) *verification.State {
 // isFinding reports whether the error of a hook is what a verification has found of its
 // resource, and not a failure to find out.
 func isFinding(ctx context.Context, op store.Operation, err error) bool {
-	return op.Type == karbor.Verify && err != nil && ctx.Err() == nil && !karbor.IsTransient(err)
+	return op.Type == karbor.Verify && err != nil && ctx.Err() == nil && !karbor.IsTransient(err) &&
+		!errors.Is(err, deadline.ErrStalled)
 }
 
 // plain makes a sentence for the tenant of damage that is told to operators only.

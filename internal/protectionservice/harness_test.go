@@ -18,6 +18,7 @@ import (
 	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/protectionservice/custody"
+	"github.com/karbor/karbor/internal/protectionservice/deadline"
 	"github.com/karbor/karbor/internal/protectionservice/delegation"
 	"github.com/karbor/karbor/internal/protectionservice/inventory"
 	"github.com/karbor/karbor/internal/provider"
@@ -150,6 +151,8 @@ type site struct {
 	settle      time.Duration
 	// deadline is how old an operation may become.
 	deadline time.Duration
+	// phases are how long hooks may get no further.
+	phases deadline.Limits
 }
 
 func newSite(t *testing.T) *site {
@@ -216,7 +219,7 @@ func (s *site) start() {
 	s.service = protectionservice.New(protectionservice.Options{
 		Drills: drills(t),
 		Store:  s.store, Providers: loaded, Inventory: found, Delegations: s.delegations, Installation: "here",
-		AdminReads: cloud{}, Targets: []string{otherCloud}, Settle: s.settle, LeftoverTime: time.Hour, Deadline: s.deadline, Now: s.now, Logger: log, Custody: s.keeper,
+		AdminReads: cloud{}, Targets: []string{otherCloud}, Settle: s.settle, LeftoverTime: time.Hour, Deadline: s.deadline, Phases: s.phases, Now: s.now, Logger: log, Custody: s.keeper,
 	})
 	engine, err := local.New(local.Options{
 		Options: workflow.Options{Actions: s.service.Actions(), Default: s.service.Places(), Context: s.service.Context},

@@ -17,6 +17,7 @@ import (
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/protectionservice/copies"
 	"github.com/karbor/karbor/internal/protectionservice/custody"
+	"github.com/karbor/karbor/internal/protectionservice/deadline"
 	"github.com/karbor/karbor/internal/protectionservice/delegation"
 	"github.com/karbor/karbor/internal/protectionservice/dispatch"
 	"github.com/karbor/karbor/internal/protectionservice/flow"
@@ -29,7 +30,7 @@ import (
 	"github.com/karbor/karbor/internal/workflow"
 )
 
-// Options of New. All but Installation, Settle, LeftoverTime, Deadline, Limits, AdminReads,
+// Options of New. All but Installation, Settle, LeftoverTime, Deadline, Phases, Limits, AdminReads,
 // Targets and Drills are needed.
 type Options struct {
 	Store     *store.Store
@@ -47,6 +48,8 @@ type Options struct {
 	LeftoverTime time.Duration
 	// Deadline is how old an operation may become: then it is cancelled; 0 sets none.
 	Deadline time.Duration
+	// Phases say how long the hooks of an operation may get no further; none by default.
+	Phases deadline.Limits
 	// Limits are the configured quotas of each project; nil for none.
 	Limits store.Limits
 	// AdminReads is the service user's session, for what only an administrator
@@ -74,6 +77,7 @@ type Service struct {
 	installation string
 	settle       time.Duration
 	leftoverTime time.Duration
+	phases       deadline.Limits
 	limits       store.Limits
 	adminReads   karbor.Cloud
 	targets      []string
@@ -102,7 +106,7 @@ type Service struct {
 func New(o Options) *Service {
 	s := &Service{
 		store: o.Store, providers: o.Providers, delegations: o.Delegations, custody: o.Custody, installation: o.Installation,
-		settle: o.Settle, leftoverTime: o.LeftoverTime, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, drills: o.Drills, now: o.Now, log: o.Logger,
+		settle: o.Settle, leftoverTime: o.LeftoverTime, phases: o.Phases, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, drills: o.Drills, now: o.Now, log: o.Logger,
 		transfers: transfer.New(),
 		paces:     transfer.NewPaces(),
 		inventory: o.Inventory,
@@ -157,8 +161,13 @@ func (s *Service) Context(ctx context.Context, operation string) context.Context
 // one project may have at work at a time of each kind of step.
 func (s *Service) Places() int { return Places }
 
-// Places is the size of each pool.
+// Places is the size of each pool but those of the short hooks.
 const Places = 16
+
+// Limits are the sizes of the other pools, for the engine's options. What short hooks wait for,
+// a snapshot, is the same for fifty volumes as for one: they should be taken at one time. The
+// long ones make larger things of the tenant's, who has few of them at a time.
+func (s *Service) Limits() map[string]int { return flow.Limits() }
 
 // SetEngine sets the engine that runs the operations. It is called once, before
 // Run and before any operation is accepted.

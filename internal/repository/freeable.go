@@ -8,15 +8,13 @@ import (
 
 // Freeable gives how many bytes of a domain's packs only streams below some prefixes of keys
 // refer to: what goes once these are deleted and their space was collected. Chunks go with
-// the others that were compressed together with them, or stay with those. It reads all manifests of the domain and their
-// pages, twice, and changes nothing. The number tells who sees it whether others have the
+// the others that were compressed together with them, or stay with those. It reads all manifests of the domain, and
+// each of their pages once, and changes nothing. The number tells who sees it whether others have the
 // same data, if the domain is not of one project.
 func (d *Domains) Freeable(ctx context.Context, domain string, prefixes []string, progress func(collection.Progress)) (int64, error) {
-	all, err := d.Collect(ctx, domain, collection.Options{DryRun: true}, progress)
-	if err != nil {
-		return 0, err
+	if len(prefixes) == 0 {
+		return 0, nil
 	}
-	rest, err := d.Collect(ctx, domain, collection.Options{DryRun: true, Without: prefixes}, progress)
-	// What was written in between is in the second number only.
-	return max(0, all.Reached-rest.Reached), err
+	r, err := d.Collect(ctx, domain, collection.Options{DryRun: true, Without: prefixes}, progress)
+	return r.Freeable, err
 }

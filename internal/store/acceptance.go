@@ -193,14 +193,11 @@ func (s *Store) insertTargets(ctx context.Context, t *transaction, a *Acceptance
 }
 
 func insertOperation(ctx context.Context, t *transaction, o *Operation, logID string) error {
-	err := t.exec(ctx, `INSERT INTO operations (id, operation_type, project_id, provider_id, checkpoint_id,
+	err := t.add(ctx, "an operation", o.ID, `INSERT INTO operations (id, operation_type, project_id, provider_id, checkpoint_id,
 		restore_id, plan_id, log_id, graph, parameters, choices, delegation, request_id, bank, dispatched, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, o.ID, string(o.Type), o.ProjectID, o.ProviderID,
 		o.CheckpointID, o.RestoreID, o.PlanID, logID, graphColumn{&o.Graph}, document{o.Parameters}, choices(o.Choices),
 		sealed(o.Delegation), o.RequestID, o.Bank, truth(o.Dispatched), micros(o.CreatedAt))
-	if isDuplicate(err) {
-		return karbor.Errorf(karbor.Conflict, "there is an operation %s already", o.ID)
-	}
 	if err != nil || o.Graph == nil {
 		return err
 	}

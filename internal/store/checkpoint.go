@@ -120,13 +120,9 @@ var putCheckpoint = newCheckpoint + upsert("id, provider_id", "project_id", "pla
 	"extra_info", "size", "reasons", "created_at", "updated_at", "figures", "copy_of", "bank", "deleted_at", "deleted")
 
 func insertCheckpoint(ctx context.Context, t *transaction, c *karbor.Checkpoint, query string) error {
-	err := t.exec(ctx, query, c.ID, c.ProviderID, c.ProjectID, c.Plan.ID, string(c.Status), document{c.Plan},
+	return t.add(ctx, "a checkpoint", c.ID, query, c.ID, c.ProviderID, c.ProjectID, c.Plan.ID, string(c.Status), document{c.Plan},
 		graphColumn{&c.Graph}, document{c.ExtraInfo}, c.Size, document{c.Reasons},
 		micros(c.CreatedAt), micros(c.UpdatedAt), document{c.Figures}, c.CopyOf, c.Bank)
-	if isDuplicate(err) {
-		return karbor.Errorf(karbor.Conflict, "there is a checkpoint %s already", c.ID)
-	}
-	return err
 }
 
 func deleteCheckpoint(ctx context.Context, t *transaction, providerID, id string, now time.Time) error {

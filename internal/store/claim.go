@@ -49,7 +49,7 @@ func (s *Store) Claim(ctx context.Context, operationID, step string, attempt int
 		case !errors.Is(err, sql.ErrNoRows):
 			return err
 		}
-		return t.exec(ctx, "INSERT INTO step_claims (operation_id, step, attempt) VALUES (?, ?, ?)", operationID, step, c.attempt)
+		return t.later(ctx, "INSERT INTO step_claims (operation_id, step, attempt) VALUES (?, ?, ?)", operationID, step, c.attempt)
 	})
 	return context.WithValue(ctx, claimKey{}, c), err
 }

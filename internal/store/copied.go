@@ -74,7 +74,7 @@ func (s *Store) insertCopied(ctx context.Context, t *transaction, a *Acceptance,
 		return nil
 	}
 	// Who asks for the same at once waits here, and then sees what this one has kept.
-	if err := s.lockCheckpointUsages(ctx, t, c.ProjectID); err != nil {
+	if _, err := s.lockCheckpointUsages(ctx, t, c.ProjectID); err != nil {
 		return err
 	}
 	pairs, err := s.uncopied(ctx, t, a, c)

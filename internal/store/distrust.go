@@ -11,11 +11,17 @@ import (
 
 // distrust takes away what users have lent to the scheduled operations of a "trigger" or
 // of a "plan", whose row the transaction holds, that another user has changed: nobody has
-// others' rights do what those have not asked for. Runs that are about to begin lose
-// their claims.
+// others' rights do what those have not asked for. What works on checkpoints that are there
+// does the same whatever becomes of their plan. Runs that are about to begin lose their
+// claims.
 func distrust(ctx context.Context, t *transaction, what, id, by string, now time.Time) error {
+	unaffected := []any{"", "", ""}
+	if what == "plan" {
+		unaffected = []any{string(karbor.ScheduledVerify), string(karbor.ScheduledCopy), string(karbor.ScheduledDrill)}
+	}
 	found, err := all(ctx, t, scanText, "SELECT id FROM scheduled_operations WHERE "+what+
-		"_id = ? AND user_id <> ? AND deleted = 0 ORDER BY id"+forUpdate, id, by)
+		"_id = ? AND user_id <> ? AND deleted = 0 AND operation_type NOT IN (?, ?, ?) ORDER BY id"+forUpdate,
+		append([]any{id, by}, unaffected...)...)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -83,16 +84,26 @@ func (s *Store) DeleteDrill(ctx context.Context, projectID, id string) error {
 	})
 }
 
-// LastDrill gives the newest drill of a checkpoint that is over; nil if there is none.
-func (s *Store) LastDrill(ctx context.Context, projectID, checkpointID string) (*karbor.LastDrill, error) {
-	found, err := all(ctx, s.reader, scanDrill, "SELECT "+drills.columns+` FROM drills WHERE project_id = ? AND deleted = 0
-		AND checkpoint_id = ? AND status <> ? ORDER BY created_at DESC, id DESC LIMIT 1`,
-		projectID, checkpointID, string(karbor.DrillRunning))
-	if err != nil || len(found) == 0 {
-		return nil, failed("reading the last drill of the checkpoint "+checkpointID, err)
+// LastDrills gives the newest drills of checkpoints of a provider that are over, by the ids of the
+// checkpoints. One without is missing.
+func (s *Store) LastDrills(ctx context.Context, providerID string, ids []string) (map[string]karbor.LastDrill, error) {
+	out := map[string]karbor.LastDrill{}
+	if len(ids) == 0 {
+		return out, nil
 	}
-	last := lastDrill(found[0])
-	return &last, nil
+	args := []any{providerID, string(karbor.DrillRunning)}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	args = append(args, string(karbor.DrillRunning))
+	found, err := all(ctx, unprepared{s.reader}, scanDrill, "SELECT "+drills.columns+` FROM drills WHERE provider_id = ? AND deleted = 0
+		AND status <> ? AND checkpoint_id IN (?`+strings.Repeat(", ?", len(ids)-1)+`) AND NOT EXISTS (SELECT 1 FROM drills o
+		WHERE o.checkpoint_id = drills.checkpoint_id AND o.provider_id = drills.provider_id AND o.deleted = 0 AND o.status <> ?
+		AND (o.created_at > drills.created_at OR o.created_at = drills.created_at AND o.id > drills.id))`, args...)
+	for _, d := range found {
+		out[d.CheckpointID] = lastDrill(d)
+	}
+	return out, failed("reading the last drills of checkpoints", err)
 }
 
 func lastDrill(d karbor.Drill) karbor.LastDrill {

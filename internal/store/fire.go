@@ -63,7 +63,7 @@ const (
 )
 
 // fire makes the runs that are due now, and computes the next time. One whose window
-// is over is dropped; of those only as many are written as are kept.
+// is over, or whose trigger can't be read, is dropped; of those only as many are written as are kept.
 func (s *Store) fire(ctx context.Context, t *transaction, v *timing, c clock, enabled bool, now time.Time, turns ...int64) error {
 	if v.pending {
 		v.set(c, enabled, now.Add(-time.Microsecond))
@@ -71,7 +71,7 @@ func (s *Store) fire(ctx context.Context, t *transaction, v *timing, c clock, en
 	}
 	var late []time.Time
 	for n := 0; !v.DueAt.IsZero() && !v.DueAt.After(now) && n < mostFired; n++ {
-		if until := v.DueAt.Add(c.window); until.Before(now) {
+		if until := v.DueAt.Add(c.window); until.Before(now) || c.schedule == nil {
 			late = append(late, v.NextAt)
 			if len(late) > s.runs {
 				late = late[1:]
@@ -83,7 +83,7 @@ func (s *Store) fire(ctx context.Context, t *transaction, v *timing, c clock, en
 		v.set(c, enabled, v.firedAt)
 	}
 	for _, at := range late {
-		if err := insertDropped(ctx, t, v, at, now); err != nil {
+		if err := insertDropped(ctx, t, v, at, now, c.whyLate()); err != nil {
 			return err
 		}
 	}
@@ -108,12 +108,19 @@ func insertRun(ctx context.Context, t *transaction, v *timing, expected, until, 
 	return err
 }
 
-// notRunning is why a run was dropped that nobody saw in time.
+// whyLate is why a run was dropped that nobody saw in time.
+func (c clock) whyLate() string {
+	if c.schedule == nil {
+		return "its trigger can't be read; replace the trigger's properties"
+	}
+	return notRunning
+}
+
 const notRunning = "no operation engine was running within its window"
 
-func insertDropped(ctx context.Context, t *transaction, v *timing, expected, now time.Time) error {
+func insertDropped(ctx context.Context, t *transaction, v *timing, expected, now time.Time, why string) error {
 	_, err := t.insert(ctx, insertRunText, karbor.RunID(v.ScheduledOperationID, expected), v.ScheduledOperationID, v.projectID,
-		micros(expected), 0, string(karbor.RunDropped), 0, nil, 0, micros(now), micros(now), notRunning)
+		micros(expected), 0, string(karbor.RunDropped), 0, nil, 0, micros(now), micros(now), why)
 	return err
 }
 
@@ -162,9 +169,7 @@ func (s *Store) Fire(ctx context.Context, now time.Time) (fired int, more bool, 
 				c = s.clockOf(ctx, v)
 				clocks[v.trigger] = c
 			}
-			if c.schedule == nil {
-				v.set(c, v.enabled, now) // never
-			} else if err := s.fire(ctx, t, &v.timing, c, v.enabled, now, turns[v.projectID]); err != nil {
+			if err := s.fire(ctx, t, &v.timing, c, v.enabled, now, turns[v.projectID]); err != nil {
 				return err
 			}
 			turns[v.projectID]++

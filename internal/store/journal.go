@@ -47,7 +47,7 @@ func insertJournal(ctx context.Context, t *transaction, token int64, op local.Op
 	if err := fence(ctx, t, token); err != nil {
 		return err
 	}
-	err := t.exec(ctx, `INSERT INTO journal_operations (id, state, requested, closing, cancelled, created_at,
+	err := t.later(ctx, `INSERT INTO journal_operations (id, state, requested, closing, cancelled, created_at,
 		started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, op.ID, string(op.State), op.Requested,
 		truth(op.Closing), truth(op.Cancelled), micros(op.CreatedAt), microsOrNull(op.StartedAt),
 		microsOrNull(op.EndedAt))
@@ -56,7 +56,7 @@ func insertJournal(ctx context.Context, t *transaction, token int64, op local.Op
 	}
 	page := 0
 	for chunk := range slices.Chunk(steps, workflow.MaxPage) {
-		err := t.exec(ctx, "INSERT INTO journal_pages (operation_id, page, steps) VALUES (?, ?, ?)",
+		err := t.later(ctx, "INSERT INTO journal_pages (operation_id, page, steps) VALUES (?, ?, ?)",
 			op.ID, page, document{chunk})
 		if err != nil {
 			return err
@@ -79,7 +79,7 @@ func (j journal) Record(ctx context.Context, token int64, batch local.Batch) err
 		}
 		for i := range batch.Steps {
 			r := &batch.Steps[i]
-			err := t.exec(ctx, putStep, r.Operation, r.Position, string(r.State), r.Attempts, r.Failures, r.Done,
+			err := t.later(ctx, putStep, r.Operation, r.Position, string(r.State), r.Attempts, r.Failures, r.Done,
 				r.Total, r.Error, microsOrNull(r.Due), microsOrNull(r.EndedAt), r.Order)
 			if err != nil {
 				return err
@@ -88,7 +88,7 @@ func (j journal) Record(ctx context.Context, token int64, batch local.Batch) err
 		for i := range batch.Operations {
 			o := &batch.Operations[i]
 			// The request to cancel is others' to write.
-			err := t.exec(ctx, `UPDATE journal_operations SET state = ?, closing = ?, cancelled = ?, started_at = ?,
+			err := t.later(ctx, `UPDATE journal_operations SET state = ?, closing = ?, cancelled = ?, started_at = ?,
 				ended_at = ? WHERE id = ?`, string(o.State), truth(o.Closing), truth(o.Cancelled),
 				microsOrNull(o.StartedAt), microsOrNull(o.EndedAt), o.ID)
 			if err != nil {

@@ -84,7 +84,10 @@ func (s *Store) ForgetLeftovers(ctx context.Context, operationID string) (n int6
 			return err
 		}
 		n, err = t.changed(ctx, "DELETE FROM leftovers WHERE operation_id = ? AND given_up = 1", operationID)
-		return err
+		if err != nil {
+			return err
+		}
+		return releaseHoldings(ctx, t, operationID, micros(s.now()))
 	})
 	return n, err
 }
@@ -124,6 +127,9 @@ func (s *Store) RemoveLeftover(ctx context.Context, l Leftover, revoke bool) err
 			if err != nil {
 				return err
 			}
+		}
+		if err := releaseHoldings(ctx, t, l.OperationID, micros(s.now())); err != nil {
+			return err
 		}
 		return releaseDelegation(ctx, t, l.OperationID, revoke)
 	})

@@ -24,16 +24,19 @@ type MappingProfileFilter struct {
 }
 
 // CreateMappingProfile keeps a new mapping profile. A name that the project has already is
-// karbor.Conflict; one more than limit is karbor.OverLimit: two that are made at once may
-// both fit in where one does.
+// karbor.Conflict; one more than limit, where that is not negative, is karbor.OverLimit.
 func (s *Store) CreateMappingProfile(ctx context.Context, p karbor.MappingProfile, limit int) error {
 	s.fillIn(&p.CreatedAt, &p.UpdatedAt)
 	return s.write(ctx, "creating the mapping profile "+p.ID, func(t *transaction) error {
+		// Those that are made at once take turns.
+		if _, err := s.lockUsage(ctx, t, p.ProjectID, QuotaPlans); err != nil {
+			return err
+		}
 		there, err := one(ctx, t, scanInt, "SELECT COUNT(*) FROM mapping_profiles WHERE project_id = ?", p.ProjectID)
 		if err != nil {
 			return err
 		}
-		if there >= int64(limit) {
+		if limit >= 0 && there >= int64(limit) {
 			return karbor.Errorf(karbor.OverLimit, "the project has %d mapping profiles already, and may have no more", there)
 		}
 		err = t.exec(ctx, `INSERT INTO mapping_profiles (id, project_id, name, description, mapping, created_at, updated_at)

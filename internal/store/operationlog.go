@@ -56,16 +56,12 @@ func (s *Store) OperationLogs(ctx context.Context, f OperationLogFilter, p Page)
 }
 
 func insertOperationLog(ctx context.Context, t *transaction, l *karbor.OperationLog) error {
-	err := t.exec(ctx, `INSERT INTO operation_logs (id, project_id, operation_type, checkpoint_id, plan_id,
+	return t.add(ctx, "an operation log", l.ID, `INSERT INTO operation_logs (id, project_id, operation_type, checkpoint_id, plan_id,
 		provider_id, restore_id, scheduled_operation_id, status, started_at, ended_at, error_info, extra_info,
 		created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
 		l.ID, l.ProjectID, string(l.OperationType), l.CheckpointID, l.PlanID, l.ProviderID, l.RestoreID,
 		l.ScheduledOperationID, string(l.Status), micros(l.StartedAt), microsOrNull(l.EndedAt), l.ErrorInfo,
 		document{l.ExtraInfo}, micros(l.StartedAt), micros(l.StartedAt))
-	if isDuplicate(err) {
-		return karbor.Errorf(karbor.Conflict, "there is an operation log %s already", l.ID)
-	}
-	return err
 }
 
 func scanOperationLog(rows *sql.Rows) (karbor.OperationLog, error) {

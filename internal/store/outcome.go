@@ -74,7 +74,7 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 				return err
 			}
 		}
-		err = t.exec(ctx, `UPDATE operation_logs SET status = CASE WHEN ? = '' THEN status ELSE ? END, ended_at = ?,
+		err = t.later(ctx, `UPDATE operation_logs SET status = CASE WHEN ? = '' THEN status ELSE ? END, ended_at = ?,
 			error_info = ?, updated_at = ? WHERE id = ?`,
 			string(outcome.LogStatus), string(outcome.LogStatus), now, outcome.ErrorInfo, now, o.logID)
 		if err != nil {
@@ -83,16 +83,22 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 		if err := endResources(ctx, t, id, outcome.Records); err != nil {
 			return err
 		}
-		if err := t.exec(ctx, "DELETE FROM step_claims WHERE operation_id = ?", id); err != nil {
+		if err := t.later(ctx, "DELETE FROM step_claims WHERE operation_id = ?", id); err != nil {
 			return err
 		}
 		if len(outcome.Left) > 0 {
 			if err := insertLeftovers(ctx, t, id, &o, outcome.Left, now); err != nil {
 				return err
 			}
-			return t.exec(ctx, "UPDATE operations SET ended_at = ? WHERE id = ?", now, id)
+			if err := releaseHoldings(ctx, t, id, now); err != nil {
+				return err
+			}
+			return t.later(ctx, "UPDATE operations SET ended_at = ? WHERE id = ?", now, id)
 		}
-		if err := t.exec(ctx, "DELETE FROM scratch WHERE operation_id = ?", id); err != nil {
+		if err := t.later(ctx, "DELETE FROM scratch WHERE operation_id = ?", id); err != nil {
+			return err
+		}
+		if err := releaseHoldings(ctx, t, id, now); err != nil {
 			return err
 		}
 		if outcome.Revoke {
@@ -100,7 +106,7 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 				return err
 			}
 		}
-		err = t.exec(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
+		err = t.later(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
 		return err
 	})
 }
@@ -111,7 +117,7 @@ func endResult(ctx context.Context, t *transaction, id string, o *ending, outcom
 		return endDrill(ctx, t, id, outcome.Drilled, now)
 	}
 	if outcome.CopyStatus != "" {
-		return t.exec(ctx, "UPDATE copies SET status = ?, updated_at = ? WHERE id = ?", string(outcome.CopyStatus), now, id)
+		return t.later(ctx, "UPDATE copies SET status = ?, updated_at = ? WHERE id = ?", string(outcome.CopyStatus), now, id)
 	}
 	table, status, key := "restores", string(outcome.RestoreStatus), o.restoreID
 	if outcome.VerificationStatus != "" {
@@ -120,7 +126,7 @@ func endResult(ctx context.Context, t *transaction, id string, o *ending, outcom
 	if status == "" {
 		return nil
 	}
-	return t.exec(ctx, "UPDATE "+table+" SET status = ?, resources_status = ?, resources_reason = ?, updated_at = ? WHERE id = ?",
+	return t.later(ctx, "UPDATE "+table+" SET status = ?, resources_status = ?, resources_reason = ?, updated_at = ? WHERE id = ?",
 		status, document{outcome.ResourcesStatus}, document{outcome.ResourcesReason}, now, key)
 }
 
@@ -158,23 +164,12 @@ func (s *Store) endCheckpoint(ctx context.Context, t *transaction, o *ending, ou
 		return deleteCheckpoint(ctx, t, o.providerID, o.checkpointID, s.now())
 	default:
 	}
-	err := t.exec(ctx, `UPDATE checkpoints SET status = ?, size = CASE WHEN ? = 0 THEN size ELSE ? END, reasons = ?,
+	err := t.later(ctx, `UPDATE checkpoints SET status = ?, size = CASE WHEN ? = 0 THEN size ELSE ? END, reasons = ?,
 		updated_at = ? WHERE id = ? AND provider_id = ? AND deleted = 0`, string(outcome.CheckpointStatus),
 		outcome.Size, outcome.Size, document{outcome.Reasons}, micros(s.now()), o.checkpointID, o.providerID)
 	if err != nil || len(outcome.Figures) == 0 {
 		return err
 	}
-	return t.exec(ctx, "UPDATE checkpoints SET figures = ? WHERE id = ? AND provider_id = ? AND deleted = 0",
+	return t.later(ctx, "UPDATE checkpoints SET figures = ? WHERE id = ? AND provider_id = ? AND deleted = 0",
 		document{outcome.Figures}, o.checkpointID, o.providerID)
-}
-
-func endResources(ctx context.Context, t *transaction, id string, records map[karbor.NodeKey]RecordOutcome) error {
-	for key, r := range records {
-		err := t.exec(ctx, `UPDATE operation_resources SET state = ?, reason = ?, phase = ''
-			WHERE operation_id = ? AND resource_key = ?`, string(r.State), r.Reason, id, string(key))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

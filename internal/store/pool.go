@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store/database"
 )
 
@@ -40,6 +41,24 @@ func (t *transaction) query(ctx context.Context, query string, args ...any) (*sq
 func (t *transaction) exec(ctx context.Context, query string, args ...any) error {
 	_, err := t.tx.Exec(ctx, query, args...)
 	return err
+}
+
+// later runs a statement whose failure may come with that of the next one that is not
+// later, or with that of the whole transaction. On a server that saves waiting for its
+// answer.
+func (t *transaction) later(ctx context.Context, query string, args ...any) error {
+	return t.tx.Later(ctx, nil, query, args...)
+}
+
+// add is later for an INSERT of what must be new: where it is there already, the error is
+// karbor.Conflict.
+func (t *transaction) add(ctx context.Context, what, id, query string, args ...any) error {
+	return t.tx.Later(ctx, func(err error) error {
+		if isDuplicate(err) {
+			return karbor.Errorf(karbor.Conflict, "there is %s %s already", what, id)
+		}
+		return err
+	}, query, args...)
 }
 
 // changed runs an UPDATE or DELETE, and gives the number of rows that it found.

@@ -81,13 +81,16 @@ var purgedTables = []purged{
 		where: "NOT EXISTS (SELECT 1 FROM leftovers WHERE leftovers.operation_id = scratch.operation_id)"},
 	{table: "operation_requests", keys: []string{"operation_id", "kind"},
 		old: "operation_id IN (SELECT id FROM operations WHERE dispatched = 2 AND ended_at < ?)"},
+	{table: "holdings", keys: []string{"id"}, old: "operation_id IN (SELECT id FROM operations WHERE dispatched = 2 AND ended_at < ?)",
+		where: "NOT EXISTS (SELECT 1 FROM leftovers WHERE leftovers.operation_id = holdings.operation_id)"},
 	// Operations are never deleted: they end, and the engine forgets them.
 	{table: "operation_resources", keys: []string{"operation_id", "resource_key"},
 		old:   "operation_id IN (SELECT id FROM operations WHERE dispatched = 2 AND ended_at < ?)",
 		where: "NOT EXISTS (SELECT 1 FROM leftovers WHERE leftovers.operation_id = operation_resources.operation_id)"},
 	{table: "operations", keys: []string{"id"}, old: "dispatched = 2 AND ended_at < ?", where: "NOT EXISTS (SELECT 1 FROM " +
 		"operation_resources WHERE operation_resources.operation_id = operations.id) AND NOT EXISTS (SELECT 1 FROM " +
-		"operation_requests WHERE operation_requests.operation_id = operations.id)"},
+		"operation_requests WHERE operation_requests.operation_id = operations.id) AND NOT EXISTS (SELECT 1 FROM " +
+		"holdings WHERE holdings.operation_id = operations.id)"},
 }
 
 // ofDeletedCheckpoints tells which rows of a table belong to checkpoints that were deleted

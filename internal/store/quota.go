@@ -78,10 +78,24 @@ func (l Limits) into(ctx context.Context, q queryer, table limitTable, key strin
 func limits(ctx context.Context, q queryer, projectID string, configured Limits) (Limits, error) {
 	l := Limits{}
 	maps.Copy(l, configured)
-	if err := l.into(ctx, q, classLimits, DefaultQuotaClass); err != nil || projectID == "" {
-		return l, err
+	if projectID == "" {
+		return l, l.into(ctx, q, classLimits, DefaultQuotaClass)
 	}
-	return l, l.into(ctx, q, projectLimits, projectID)
+	rows, err := all(ctx, q, scanLevel, `SELECT 0 AS level, resource, hard_limit FROM quota_classes
+		WHERE class_name = ? AND deleted = 0 UNION ALL SELECT 1 AS level, resource, hard_limit FROM quotas
+		WHERE project_id = ? AND deleted = 0 ORDER BY level`, DefaultQuotaClass, projectID)
+	for _, r := range rows {
+		l[r.resource] = r.limit
+	}
+	return l, err
+}
+
+// scanLevel reads a row of the limits of all levels, the widest of which comes first.
+func scanLevel(rows *sql.Rows) (limitRow, error) {
+	var r limitRow
+	var level int
+	err := rows.Scan(&level, (*string)(&r.resource), &r.limit)
+	return r, err
 }
 
 // Limits gives the limits of a project: its own, over those of the default class,

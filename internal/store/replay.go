@@ -86,5 +86,5 @@ func markReplay(ctx context.Context, t *transaction) error {
 	if scope == "" {
 		return nil
 	}
-	return t.exec(ctx, "UPDATE replays SET done = 1 WHERE scope = ?", scope)
+	return t.later(ctx, "UPDATE replays SET done = 1 WHERE scope = ?", scope)
 }

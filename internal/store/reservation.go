@@ -22,22 +22,25 @@ func (s *Store) reserve(ctx context.Context, t *transaction, a *Acceptance) erro
 	if err != nil {
 		return err
 	}
+	u, err := s.lockCheckpointUsages(ctx, t, o.ProjectID)
+	if err != nil {
+		return err
+	}
 	now := s.now()
 	for _, d := range []struct {
-		resource QuotaResource
-		more     int64
-	}{{QuotaCheckpoints, 1}, {QuotaGigabytes, max(a.Gigabytes, 0)}} {
-		u, err := s.claim(ctx, t, o.ProjectID, d.resource, d.more, l)
-		if err != nil {
+		usage *usageRow
+		more  int64
+	}{{&u.checkpoints, 1}, {&u.gigabytes, max(a.Gigabytes, 0)}} {
+		if err := d.usage.takes(d.more, l); err != nil {
 			return err
 		}
 		if d.more == 0 {
 			continue
 		}
-		if err := insertReservation(ctx, t, &u, o, o.CheckpointID, d.more, now); err != nil {
+		if err := insertReservation(ctx, t, d.usage, o, o.CheckpointID, d.more, now); err != nil {
 			return err
 		}
-		if err := s.changeUsage(ctx, t, o.ProjectID, d.resource, Usage{Reserved: d.more}); err != nil {
+		if err := s.changeUsage(ctx, t, o.ProjectID, d.usage.resource, Usage{Reserved: d.more}); err != nil {
 			return err
 		}
 	}
@@ -46,7 +49,7 @@ func (s *Store) reserve(ctx context.Context, t *transaction, a *Acceptance) erro
 
 // insertReservation keeps what an operation sets aside of a usage for a checkpoint.
 func insertReservation(ctx context.Context, t *transaction, u *usageRow, o *Operation, checkpointID string, more int64, now time.Time) error {
-	return t.exec(ctx, `INSERT INTO reservations (id, uuid, usage_id, project_id, resource, delta, expire, operation_id,
+	return t.later(ctx, `INSERT INTO reservations (id, uuid, usage_id, project_id, resource, delta, expire, operation_id,
 		checkpoint_id, created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
 		randomInteger(), karbor.NewID(), u.id, o.ProjectID, string(u.resource), more, micros(now.Add(reservationPeriod)),
 		o.ID, checkpointID, micros(now), micros(now))
@@ -69,7 +72,7 @@ func (s *Store) release(ctx context.Context, t *transaction, operationID string)
 
 // deleteReservations removes those of an operation: nobody asks for them any more.
 func deleteReservations(ctx context.Context, t *transaction, operationID string) error {
-	return t.exec(ctx, "DELETE FROM reservations WHERE operation_id = ?", operationID)
+	return t.later(ctx, "DELETE FROM reservations WHERE operation_id = ?", operationID)
 }
 
 type reservationRow struct {

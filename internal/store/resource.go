@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/karbor/karbor"
 )
@@ -59,7 +62,7 @@ func (s *Store) UpdateResource(ctx context.Context, operationID string, key karb
 		if err := change(&r); err != nil {
 			return err
 		}
-		err = t.exec(ctx, `UPDATE operation_resources SET state = ?, phase = ?, done = ?, total = ?, reason = ?,
+		err = t.later(ctx, `UPDATE operation_resources SET state = ?, phase = ?, done = ?, total = ?, reason = ?,
 			new_id = ?, parts = ?, not_kept = ?, started = ?, new_bytes = ?, stored_bytes = ?,
 			mapped = ? WHERE operation_id = ? AND resource_key = ?`,
 			string(r.State), r.Phase, r.Done, r.Total, r.Reason, r.NewID, document{r.Parts}, document{r.NotKept},
@@ -68,14 +71,48 @@ func (s *Store) UpdateResource(ctx context.Context, operationID string, key karb
 	})
 }
 
+// rowsAtOnce is the most rows that one statement makes or changes.
+const rowsAtOnce = 16
+
+// insertResourceRecords makes the rows of an operation's resources.
 func insertResourceRecords(ctx context.Context, t *transaction, o *Operation) error {
-	for i, n := range o.Graph.Nodes() {
-		err := t.exec(ctx, `INSERT INTO operation_resources (operation_id, resource_key, position, state, phase,
-			done, total, reason, new_id, parts, not_kept, started)
-			VALUES (?, ?, ?, ?, '', 0, 0, '', '', 'null', 'null', 0)`,
-			o.ID, string(n.Key()), i, string(karbor.ResourcePending))
+	const row = "(?, ?, ?, ?, '', 0, 0, '', '', 'null', 'null', 0)"
+	position := 0
+	for nodes := range slices.Chunk(o.Graph.Nodes(), rowsAtOnce) {
+		args := make([]any, 0, 4*rowsAtOnce)
+		for _, n := range nodes {
+			args = append(args, o.ID, string(n.Key()), position, string(karbor.ResourcePending))
+			position++
+		}
+		err := t.later(ctx, `INSERT INTO operation_resources (operation_id, resource_key, position, state, phase,
+			done, total, reason, new_id, parts, not_kept, started) VALUES `+repeated(row, len(nodes)), args...)
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// repeated gives a text n times, with commas between.
+func repeated(text string, n int) string { return strings.Repeat(text+", ", n-1) + text }
+
+// endResources sets the last states of an operation's resources.
+func endResources(ctx context.Context, t *transaction, id string, records map[karbor.NodeKey]RecordOutcome) error {
+	alike := map[RecordOutcome][]string{}
+	for _, key := range slices.Sorted(maps.Keys(records)) {
+		alike[records[key]] = append(alike[records[key]], string(key))
+	}
+	for r, keys := range alike {
+		for some := range slices.Chunk(keys, rowsAtOnce) {
+			args := []any{string(r.State), r.Reason, id}
+			for _, key := range some {
+				args = append(args, key)
+			}
+			err := t.later(ctx, `UPDATE operation_resources SET state = ?, reason = ?, phase = ''
+				WHERE operation_id = ? AND resource_key IN (`+repeated("?", len(some))+")", args...)
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil

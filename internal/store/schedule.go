@@ -68,6 +68,9 @@ func (s *Store) CreateSchedule(ctx context.Context, o karbor.ScheduledOperation,
 	}
 	return s.write(ctx, "creating the scheduled operation "+o.ID, func(t *transaction) error {
 		g, err := checkUse(ctx, t, o)
+		if err == nil {
+			err = readable(g)
+		}
 		if err != nil {
 			return err
 		}
@@ -158,7 +161,8 @@ type ScheduleChange struct {
 }
 
 // UpdateSchedule changes a scheduled operation: change gets it as it is, and what it
-// leaves is kept: its name, description, trigger, definition, user, and whether and when it
+// leaves is kept (but for a Fault, which it must take away together with the definition that
+// has it): its name, description, trigger, definition, user, and whether and when it
 // runs. Times that have come are run first, as they were. An error of change is
 // returned, and changes nothing; change may be called more than once. lent, if any,
 // takes the place of the delegation. The errors are those of CreateSchedule.
@@ -188,6 +192,9 @@ func (s *Store) UpdateSchedule(ctx context.Context, projectID, id string, lent *
 		if err := change(&c); err != nil {
 			return err
 		}
+		if c.Fault != "" {
+			return karbor.Errorf(karbor.Conflict, "the scheduled operation %s can't be changed without a new operation_definition: the one that it has can't be read", id)
+		}
 		o = c.ScheduledOperation
 		o.ID, o.ProjectID, o.OperationType, o.CreatedAt, o.UpdatedAt = old.ID, old.ProjectID, old.OperationType, old.CreatedAt, s.now().UTC().Truncate(time.Microsecond)
 		g, err := checkUse(ctx, t, o)
@@ -196,6 +203,9 @@ func (s *Store) UpdateSchedule(ctx context.Context, projectID, id string, lent *
 		}
 		v.Overlap, v.PausedUntil = c.Overlap, c.PausedUntil
 		if g.ID != before.ID {
+			if err := readable(g); err != nil {
+				return err
+			}
 			err = v.start(ctx, t, s.clock(g), o.Enabled, now)
 		} else {
 			v.set(s.clock(g), o.Enabled, now.Add(-time.Microsecond))

@@ -12,7 +12,7 @@ var scheduledOperations = listing{
 	what:  "scheduled operation",
 	table: "scheduled_operations",
 	columns: "id, name, description, operation_type, project_id, user_id, trigger_id, operation_definition, enabled, " +
-		"created_at, updated_at",
+		"created_at, updated_at, plan_id",
 	keys: map[string]string{
 		"id": "id", "name": "name", "description": "description", "operation_type": "operation_type",
 		"trigger_id": "trigger_id", "project_id": "project_id", "enabled": "enabled",
@@ -140,8 +140,16 @@ func unscheduled(ctx context.Context, t *transaction, what, id string) error {
 func scanScheduledOperation(rows *sql.Rows) (karbor.ScheduledOperation, error) {
 	var o karbor.ScheduledOperation
 	var enabled int64
+	var definition, plan string
 	err := rows.Scan(&o.ID, &o.Name, &o.Description, (*string)(&o.OperationType), &o.ProjectID, &o.UserID, &o.TriggerID,
-		document{&o.Definition}, &enabled, timeColumn{&o.CreatedAt}, timeColumn{&o.UpdatedAt})
+		&definition, &enabled, timeColumn{&o.CreatedAt}, timeColumn{&o.UpdatedAt}, &plan)
 	o.Enabled = enabled != 0
-	return o, err
+	if err != nil {
+		return o, err
+	}
+	// One that can't be read does not keep the others from being listed.
+	if (document{&o.Definition}).Scan(definition) != nil {
+		o.Definition, o.Fault = karbor.OperationDefinition{PlanID: plan}, "its operation_definition can't be read"
+	}
+	return o, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/karbor/karbor"
 )
@@ -14,8 +15,19 @@ type Verifiable struct {
 	// PlanID is the plan that they are of; "" for any.
 	PlanID string
 	karbor.Selection
+	// Done is how many the share of the day was given already, and Runs over how many runs what
+	// is left of it is spread, the one that asks among them; at least 1.
+	Done, Runs int
 	// Most bounds how many are chosen.
 	Most int
+}
+
+// Scheduled counts the operations that a scheduled operation of a project has begun since a
+// time.
+func (s *Store) Scheduled(ctx context.Context, projectID, scheduledOperationID string, since time.Time) (int, error) {
+	n, err := one(ctx, s.reader, scanInt, `SELECT COUNT(*) FROM operation_logs
+		WHERE project_id = ? AND deleted = 0 AND created_at >= ? AND scheduled_operation_id = ?`, projectID, micros(since), scheduledOperationID)
+	return int(n), failed("counting what a scheduled operation has begun", err)
 }
 
 // available are, in a query of the checkpoints c, those of a Verifiable.
@@ -69,6 +81,10 @@ func (s *Store) choose(ctx context.Context, v Verifiable, query string, first ..
 			return nil, failed("counting the checkpoints to choose from", err)
 		}
 		n = (int(total)*min(v.Share, 100) + 99) / 100
+		runs := max(v.Runs, 1)
+		if n = (max(n-v.Done, 0) + runs - 1) / runs; n == 0 {
+			return nil, nil
+		}
 	}
 	found, err := all(ctx, s.reader, scanText, query, slices.Concat(first, args, []any{min(n, v.Most)})...)
 	return found, failed("choosing checkpoints", err)

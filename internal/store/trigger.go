@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -104,6 +106,11 @@ func (s *Store) UpdateTrigger(ctx context.Context, projectID, id, by string, cha
 			if err := distrust(ctx, t, "trigger", id, by, g.UpdatedAt); err != nil {
 				return err
 			}
+			g.Fault = ""
+		}
+		if g.Fault != "" {
+			// What can't be read stays as it is.
+			return t.exec(ctx, "UPDATE triggers SET name = ?, updated_at = ? WHERE id = ?", g.Name, micros(g.UpdatedAt), id)
 		}
 		return t.exec(ctx, "UPDATE triggers SET name = ?, properties = ?, updated_at = ? WHERE id = ?",
 			g.Name, document{g.Properties}, micros(g.UpdatedAt), id)
@@ -112,6 +119,36 @@ func (s *Store) UpdateTrigger(ctx context.Context, projectID, id, by string, cha
 		return karbor.Trigger{}, err
 	}
 	return g, nil
+}
+
+// readable refuses a trigger that would never fire, as nobody can tell when.
+func readable(g karbor.Trigger) error {
+	if g.Fault == "" {
+		return nil
+	}
+	return karbor.Errorf(karbor.Conflict, "the trigger %s can't be used before its properties are replaced: they can't be read", g.ID)
+}
+
+// UnreadableTriggers gives those of some triggers that never fire, as nobody can tell when.
+func (s *Store) UnreadableTriggers(ctx context.Context, ids []string) (map[string]bool, error) {
+	out := map[string]bool{}
+	for part := range slices.Chunk(ids, 100) {
+		args := make([]any, len(part))
+		for i, id := range part {
+			args[i] = id
+		}
+		found, err := all(ctx, unprepared{s.reader}, scanTrigger, "SELECT "+triggers.columns+" FROM triggers WHERE id IN (?"+
+			strings.Repeat(", ?", len(part)-1)+")", args...)
+		if err != nil {
+			return nil, failed("reading triggers", err)
+		}
+		for _, g := range found {
+			if g.Fault != "" || s.clock(g).schedule == nil {
+				out[g.ID] = true
+			}
+		}
+	}
+	return out, nil
 }
 
 // DeleteTrigger deletes a trigger. The error is karbor.FailedDependency as long as
@@ -133,7 +170,14 @@ func (s *Store) DeleteTrigger(ctx context.Context, projectID, id string) error {
 
 func scanTrigger(rows *sql.Rows) (karbor.Trigger, error) {
 	var g karbor.Trigger
-	err := rows.Scan(&g.ID, &g.Name, &g.ProjectID, (*string)(&g.Type), document{&g.Properties},
-		timeColumn{&g.CreatedAt}, timeColumn{&g.UpdatedAt})
-	return g, err
+	var properties string
+	err := rows.Scan(&g.ID, &g.Name, &g.ProjectID, (*string)(&g.Type), &properties, timeColumn{&g.CreatedAt}, timeColumn{&g.UpdatedAt})
+	if err != nil {
+		return g, err
+	}
+	// One that can't be read does not keep the others from being listed.
+	if (document{&g.Properties}).Scan(properties) != nil {
+		g.Properties, g.Fault = karbor.TriggerProperties{}, "its properties can't be read"
+	}
+	return g, nil
 }

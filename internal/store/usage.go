@@ -95,14 +95,24 @@ func (s *Store) lockUsage(ctx context.Context, t *transaction, projectID string,
 }
 
 // lockCheckpointUsages locks what a project has of all that checkpoints count for.
-func (s *Store) lockCheckpointUsages(ctx context.Context, t *transaction, projectID string) error {
-	for _, r := range []QuotaResource{QuotaCheckpoints, QuotaGigabytes} {
-		if _, err := s.lockUsage(ctx, t, projectID, r); err != nil {
-			return err
-		}
+func (s *Store) lockCheckpointUsages(ctx context.Context, t *transaction, projectID string) (checkpointUsages, error) {
+	found, err := all(ctx, t, scanUsage, selectUsages+" WHERE project_id = ? AND resource IN (?, ?) ORDER BY resource"+forUpdate,
+		projectID, string(QuotaCheckpoints), string(QuotaGigabytes))
+	if err != nil {
+		return checkpointUsages{}, err
 	}
-	return nil
+	if len(found) == 2 {
+		return checkpointUsages{checkpoints: found[0], gigabytes: found[1]}, nil
+	}
+	var u checkpointUsages
+	if u.checkpoints, err = s.lockUsage(ctx, t, projectID, QuotaCheckpoints); err == nil {
+		u.gigabytes, err = s.lockUsage(ctx, t, projectID, QuotaGigabytes)
+	}
+	return u, err
 }
+
+// checkpointUsages are the rows of what checkpoints use.
+type checkpointUsages struct{ checkpoints, gigabytes usageRow }
 
 // claim makes sure that a project may have more of a resource, and keeps others
 // from claiming until the transaction ends. Beyond the limit it is karbor.OverLimit.
@@ -111,11 +121,16 @@ func (s *Store) claim(ctx context.Context, t *transaction, projectID string, r Q
 	if err != nil {
 		return u, err
 	}
-	if limit := l.Of(r); limit >= 0 && u.InUse+u.Reserved+more > limit {
-		return u, karbor.Errorf(karbor.OverLimit, "the quota of %s does not suffice: the limit is %d, %d are in use, %d are reserved, and %d more are asked for",
-			r, limit, u.InUse, u.Reserved, more)
+	return u, u.takes(more, l)
+}
+
+// takes reports, as karbor.OverLimit, that so much more does not fit below the limits.
+func (u *usageRow) takes(more int64, l Limits) error {
+	if limit := l.Of(u.resource); limit >= 0 && u.InUse+u.Reserved+more > limit {
+		return karbor.Errorf(karbor.OverLimit, "the quota of %s does not suffice: the limit is %d, %d are in use, %d are reserved, and %d more are asked for",
+			u.resource, limit, u.InUse, u.Reserved, more)
 	}
-	return u, nil
+	return nil
 }
 
 // changeUsage adds to what a project has. Nothing falls below 0, whatever the rows
@@ -124,7 +139,7 @@ func (s *Store) changeUsage(ctx context.Context, t *transaction, projectID strin
 	if by == (Usage{}) {
 		return nil
 	}
-	return t.exec(ctx, `UPDATE quota_usages SET in_use = CASE WHEN in_use + ? < 0 THEN 0 ELSE in_use + ? END,
+	return t.later(ctx, `UPDATE quota_usages SET in_use = CASE WHEN in_use + ? < 0 THEN 0 ELSE in_use + ? END,
 		reserved = CASE WHEN reserved + ? < 0 THEN 0 ELSE reserved + ? END, updated_at = ?
 		WHERE project_id = ? AND resource = ?`,
 		by.InUse, by.InUse, by.Reserved, by.Reserved, micros(s.now()), projectID, string(r))
@@ -152,7 +167,7 @@ func scanHolding(rows *sql.Rows) (holding, error) {
 // recount does change, which changes a checkpoint of a project, and keeps the
 // project's usages in step with it.
 func (s *Store) recount(ctx context.Context, t *transaction, projectID, providerID, id string, change func() error) error {
-	if err := s.lockCheckpointUsages(ctx, t, projectID); err != nil {
+	if _, err := s.lockCheckpointUsages(ctx, t, projectID); err != nil {
 		return err
 	}
 	before, err := holdingOf(ctx, t, providerID, id)

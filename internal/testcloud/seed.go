@@ -8,6 +8,7 @@ import (
 	"github.com/karbor/karbor/internal/testcloud/barbican"
 	"github.com/karbor/karbor/internal/testcloud/cinder"
 	"github.com/karbor/karbor/internal/testcloud/fabric"
+	"github.com/karbor/karbor/internal/testcloud/freezer"
 	"github.com/karbor/karbor/internal/testcloud/glance"
 	"github.com/karbor/karbor/internal/testcloud/keystone"
 	"github.com/karbor/karbor/internal/testcloud/manila"
@@ -38,6 +39,7 @@ func (c *Cloud) build(ctx context.Context, o Options) error {
 		"compute":     servers,
 		"share":       manila.New(c.fab),
 		"database":    trove.New(c.fab, servers.Flavor),
+		"backup":      freezer.New(c.fab),
 		"testcloud":   fabric.NewControl(c.fab),
 	}
 	return c.seed(ctx)

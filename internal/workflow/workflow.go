@@ -8,6 +8,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -216,12 +217,25 @@ type Engine interface {
 type Options struct {
 	// Actions are the functions that steps name.
 	Actions map[string]Action
-	// Limits gives the number of places in each named pool; Default is for the
-	// pools that it does not name, each by itself. 0 stands for 8.
+	// Limits gives the number of places in each named pool; a name without a slash is for
+	// all that have it before their first one, too. Default is for the pools that it does
+	// not name, each by itself. 0 stands for 8. See Places.
 	Limits  map[string]int
 	Default int
 	// Context, if not nil, gives the context for an operation's actions, and for
 	// what the engine logs of them: it may add values to ctx, such as the id of a
 	// request. It is called before each attempt.
 	Context func(ctx context.Context, operation string) context.Context
+}
+
+// Places gives the number of places in a pool.
+func (o Options) Places(pool string) int {
+	if n, named := o.Limits[pool]; named {
+		return n
+	}
+	kind, _, _ := strings.Cut(pool, "/")
+	if n, named := o.Limits[kind]; named {
+		return n
+	}
+	return o.Default
 }

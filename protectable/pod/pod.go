@@ -68,7 +68,7 @@ func (f finder) Show(ctx context.Context, cloud karbor.Cloud, id string, _ map[s
 	if err != nil {
 		return karbor.Resource{}, err
 	}
-	p, err := cluster.Pod(ctx, id)
+	p, err := cluster.Pod(ctx, id, "")
 	if err != nil {
 		return karbor.Resource{}, err
 	}

@@ -135,7 +135,7 @@ func (f finder) Dependents(ctx context.Context, cloud karbor.Cloud, parent karbo
 		list, err = attached(ctx, cloud, parent.ID)
 	case karbor.PodType:
 		if f.clusters != nil {
-			list, err = f.claimed(ctx, cloud, parent.ID)
+			list, err = f.claimed(ctx, cloud, parent)
 		}
 	case karbor.ProjectType:
 		if parent.ID != cloud.ProjectID() {
@@ -173,8 +173,8 @@ func attached(ctx context.Context, cloud karbor.Cloud, serverID string) ([]karbo
 
 // claimed gives a pod's volumes in the order of their ids. What the cluster names and the
 // project has not is left out: the pod's own protection tells.
-func (f finder) claimed(ctx context.Context, cloud karbor.Cloud, podID string) ([]karbor.Resource, error) {
-	ids, err := f.clusters.VolumesOf(ctx, cloud, podID)
+func (f finder) claimed(ctx context.Context, cloud karbor.Cloud, pod karbor.Resource) ([]karbor.Resource, error) {
+	ids, err := f.clusters.VolumesOf(ctx, cloud, pod.ID, pod.Name)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}

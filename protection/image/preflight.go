@@ -11,7 +11,8 @@ import (
 
 // preflight is the Preflight hook of restore.
 func (r *room) preflight(ctx context.Context, call *protection.Call) (*protection.Forecast, error) {
-	if _, err := openstack.Image(ctx, call.Cloud); err != nil {
+	client, err := openstack.Image(ctx, call.Cloud)
+	if err != nil {
 		return nil, err
 	}
 	var doc document
@@ -19,7 +20,7 @@ func (r *room) preflight(ctx context.Context, call *protection.Call) (*protectio
 		return nil, err
 	}
 	f := protection.NewForecast(call)
-	err := f.Look(ctx, "Verify the checkpoint, and restore another one.", func(ctx context.Context) error {
+	err = f.Look(ctx, "Verify the checkpoint, and restore another one.", func(ctx context.Context) error {
 		_, err := call.Data.Stat(ctx, dataName)
 		if err != nil && karbor.KindOf(err) == karbor.NotFound {
 			return karbor.Errorf(karbor.Internal, "its bytes are missing in the bank")
@@ -29,7 +30,15 @@ func (r *room) preflight(ctx context.Context, call *protection.Call) (*protectio
 	if err != nil {
 		return nil, err
 	}
-	return f, f.Look(ctx, "", func(context.Context) error {
+	return f, f.Look(ctx, "", func(ctx context.Context) error {
+		i, err := r.identical(ctx, client, call, doc)
+		if err != nil {
+			return err
+		}
+		if i != nil {
+			call.Mapped(fmt.Sprintf("The image %s will be used, which is there with the same bytes and properties: nothing will be uploaded.", i.ID))
+			return nil
+		}
 		if doc.Visibility != "" && doc.Visibility != "private" {
 			f.Warn(fmt.Sprintf("The image will be private: the original was %s.", doc.Visibility))
 		}

@@ -97,6 +97,9 @@ func removeSnapshots(ctx context.Context, client *gophercloud.ServiceClient, cal
 		if err := images.Delete(ctx, client, id).ExtractErr(); err != nil && !openstack.IsNotFound(err) {
 			return openstack.Explain(err, "deleting snapshot %s of server %s", id, call.Node.Role)
 		}
+		if err := call.Release(ctx, protection.HeldImage, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
+// newImage is what tenants read of the image when the cloud gives no answer.
+const newImage = "image"
+
 // restoreRecord is the scratch record of a restore.
 type restoreRecord struct {
 	Image string `json:"image,omitempty"`
@@ -38,6 +41,12 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 		// What an interrupted run left half uploaded can't be gone on with.
 		if err := remove(ctx, client, call, call.RestoredName(doc.Name)); err != nil {
 			return err
+		}
+		if i, err = r.reuse(ctx, client, call, doc); err != nil {
+			return err
+		}
+		if i != nil {
+			return call.NewResources.Set(ctx, i.ID)
 		}
 		if i, err = r.upload(ctx, client, call, doc); err != nil {
 			return err
@@ -139,7 +148,7 @@ func ensureImage(ctx context.Context, client *gophercloud.ServiceClient, call *p
 	}
 	maps.Copy(opts.Properties, doc.Properties)
 	find := func(ctx context.Context) (string, error) { return findImage(ctx, client, call, opts.Name) }
-	return openstack.Make(ctx, call, "image", find, func(ctx context.Context) (string, error) {
+	return openstack.Make(ctx, call, newImage, find, func(ctx context.Context) (string, error) {
 		i, err := images.Create(ctx, client, opts).Extract()
 		if err != nil {
 			return "", openstack.Explain(err, "creating the image that takes the place of image %s", call.Node.ID)

@@ -49,6 +49,10 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 	if err != nil {
 		return err
 	}
+	// How large it is, only the upload will tell.
+	if err := call.Hold(ctx, protection.Holding{Kind: protection.HeldImage, ID: record.Snapshot}); err != nil {
+		return err
+	}
 	return call.Scratch.Save(ctx, record)
 }
 
@@ -158,6 +162,11 @@ func (r *room) describeSource(ctx context.Context, client *gophercloud.ServiceCl
 	}
 	i, err := r.await(ctx, client, fmt.Sprintf("snapshot %s of server %s", record.Snapshot, call.Node.Role), record.Snapshot)
 	if err != nil {
+		return nil, err
+	}
+	const gib = 1 << 30
+	held := protection.Holding{Kind: protection.HeldImage, ID: i.ID, GiB: (i.SizeBytes + gib - 1) / gib}
+	if err := call.Hold(ctx, held); err != nil {
 		return nil, err
 	}
 	d := describe(i)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/kubernetes"
+	"github.com/karbor/karbor/protectable/protectabletest/cloudtest"
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/pod"
 	"github.com/karbor/karbor/protection/protectiontest"
@@ -53,8 +54,8 @@ func TestPodComesBackWithItsVolumes(t *testing.T) {
 			return s.tenant.Session(t, client)
 		},
 		Inventory: func(*testing.T) []string { return s.Inventory() },
-		Transport: s.Client().Transport,
-		Make:      func(t *testing.T) protectiontest.Source { return s.source(t, nil) },
+		Transport: s.Transport(), ChangesOnly: cloudtest.RealCluster(),
+		Make: func(t *testing.T) protectiontest.Source { return s.source(t, nil) },
 	})
 }
 
@@ -140,8 +141,8 @@ func TestPodsThatShareAClaimShareTheRestoredOne(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.clear()
 	s.Remove("namespaces/shop/pods/sidekick")
+	s.clear()
 	var calls []*protection.Call
 	for i, single := range singles {
 		call := begin(t, s, single, source, nil)
@@ -162,8 +163,10 @@ func TestPodThatCanNotBeProtectedIsRefused(t *testing.T) {
 	s := newSite(t)
 	p := open(t, quick, local)
 	source := s.source(t, nil)
+	whole := source.Graph
+	source.Graph = &karbor.Graph{}
+	source.Graph.Add(whole.Node(source.Key).Resource, "")
 	single := protectiontest.NewSingle(p, source)
-	s.put("csi", object{"csi": object{"driver": kubernetes.CinderDriver, "volumeHandle": karbor.NewID()}})
 	err := protect(t, single, p, single.Begin(s.tenant.Cloud, nil, nil))
 	if err == nil || karbor.KindOf(err) != karbor.Conflict || !strings.Contains(err.Error(), "which is not in this checkpoint") {
 		t.Errorf("a volume of another project gives %v", err)
@@ -179,20 +182,21 @@ func TestPodThatCanNotBeProtectedIsRefused(t *testing.T) {
 
 func TestRestoreThatCanNotBeIsToldAndLeavesNothing(t *testing.T) {
 	for name, test := range map[string]struct {
+		options    string
 		prepare    func(s site)
 		parameters map[string]any
 		children   bool
 		want       string
 	}{
-		"pod fails":    {func(s site) { s.Ends("web", "Failed") }, nil, true, `went into the phase "Failed"`},
-		"never runs":   {func(s site) { s.Ends("web", "Pending") }, nil, true, "waiting for pod shop:web"},
-		"no volume":    {func(site) {}, nil, false, "restore that, too"},
-		"no such name": {func(site) {}, map[string]any{"restore_name_prefix": "New "}, true, "can't be the name of a pod"},
-		"no namespace": {func(s site) { s.Kubeconfig("token", "elsewhere") }, nil, true, "is forbidden"},
+		"pod fails":    {quick, func(s site) { s.Ends("web", "Failed") }, nil, true, `went into the phase "Failed"`},
+		"never runs":   {"{poll_interval: 5ms, timeout: 300ms}", func(s site) { s.Ends("web", "Pending") }, nil, true, "waiting for pod shop:web"},
+		"no volume":    {quick, func(site) {}, nil, false, "restore that, too"},
+		"no such name": {quick, func(site) {}, map[string]any{"restore_name_prefix": "New "}, true, "can't be the name of a pod"},
+		"no namespace": {quick, func(s site) { s.Kubeconfig("token", "elsewhere") }, nil, true, "is forbidden"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
-			p := open(t, "{poll_interval: 5ms, timeout: 300ms}", local)
+			p := open(t, test.options, local)
 			source := s.source(t, nil)
 			single := protectiontest.NewSingle(p, source)
 			if err := protect(t, single, p, single.Begin(s.tenant.Cloud, nil, nil)); err != nil {
@@ -211,7 +215,7 @@ func TestRestoreThatCanNotBeIsToldAndLeavesNothing(t *testing.T) {
 				t.Errorf("got %v; want %q", err, test.want)
 			}
 			s.Kubeconfig("token", "shop")
-			if err := single.Run(t, hooks.Undo, call); err != nil {
+			if err := single.Run(t, open(t, quick, local).Hooks(karbor.RestoreOperation, karbor.PodType).Undo, call); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(before, s.Inventory()); diff != "" {

@@ -22,7 +22,7 @@ func (r *room) look(ctx context.Context, call *protection.Call) error {
 	if err != nil {
 		return err
 	}
-	p, err := cluster.Pod(ctx, call.Node.ID)
+	p, err := cluster.Pod(ctx, call.Node.ID, call.Node.Name)
 	if err != nil {
 		return err
 	}

@@ -41,8 +41,8 @@ func (r *room) connect(ctx context.Context, call *protection.Call) (*builder, er
 	if b.cluster, err = r.clusters.Connect(ctx, call.Cloud); err != nil {
 		return nil, err
 	}
-	if !b.cluster.Allows(b.doc.Namespace) {
-		return nil, karbor.Errorf(karbor.Forbidden, "pod %s:%s can't be restored: the kubeconfig does not name its namespace, or the operator does not allow it", b.doc.Namespace, b.doc.Name)
+	if !b.cluster.Allows(b.namespace()) {
+		return nil, karbor.Errorf(karbor.Forbidden, "pod %s:%s can't be restored into the namespace %s: the kubeconfig does not name it, or the operator does not allow it", b.doc.Namespace, b.doc.Name, b.namespace())
 	}
 	return b, nil
 }
@@ -78,13 +78,18 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	b.tell()
-	return call.NewResources.Set(ctx, kubernetes.PodID(b.doc.Namespace, b.name()))
+	return call.NewResources.Set(ctx, kubernetes.PodID(b.namespace(), b.name()))
 }
 
 // tags are the labels of what is made for a resource: the pod itself, or one of its
 // volumes, which it may share with other pods.
 func (b *builder) tags(resource string) map[string]string {
 	return map[string]string{protection.CheckpointTag: b.call.Owner, protection.ResourceTag: resource}
+}
+
+// namespace is the new pod's, and its claims'.
+func (b *builder) namespace() string {
+	return protection.First(b.call.Text("restore_namespace"), b.doc.Namespace)
 }
 
 // name is the new pod's.
@@ -98,14 +103,14 @@ func (b *builder) fit(ctx context.Context) error {
 	if !kubernetes.IsName(b.name()) {
 		return karbor.Errorf(karbor.Invalid, "%q can't be the name of a pod: give lower-case letters, digits, - and . (restore_name, or restore_name_prefix)", b.name())
 	}
-	there, err := b.cluster.Get(ctx, kubernetes.PodKind, b.doc.Namespace, b.name())
+	there, err := b.cluster.Get(ctx, kubernetes.PodKind, b.namespace(), b.name())
 	switch {
 	case err != nil && karbor.KindOf(err) == karbor.NotFound:
 		return nil
 	case err != nil:
 		return err
 	case !there.Labelled(b.tags(b.call.Node.ID)):
-		return karbor.Errorf(karbor.Conflict, "there is a pod %s:%s already: restore it under another name (restore_name, or restore_name_prefix)", b.doc.Namespace, b.name())
+		return karbor.Errorf(karbor.Conflict, "there is a pod %s:%s already: restore it under another name (restore_name, or restore_name_prefix)", b.namespace(), b.name())
 	}
 	return nil
 }
@@ -113,7 +118,7 @@ func (b *builder) fit(ctx context.Context) error {
 // ensurePod makes the pod, unless it is there.
 func (b *builder) ensurePod(ctx context.Context) error {
 	members := clone(b.doc.Pod)
-	label(members, b.name(), b.tags(b.call.Node.ID))
+	label(members, b.namespace(), b.name(), b.tags(b.call.Node.ID))
 	spec, _ := members["spec"].(object)
 	list, _ := spec["volumes"].([]any)
 	for _, one := range list {
@@ -125,7 +130,7 @@ func (b *builder) ensurePod(ctx context.Context) error {
 		}
 	}
 	_, err := openstack.Make(ctx, b.call, "pod", b.find(kubernetes.PodKind, b.name(), b.call.Node.ID), func(ctx context.Context) (string, error) {
-		return b.name(), b.cluster.Create(ctx, kubernetes.PodKind, b.doc.Namespace, members)
+		return b.name(), b.cluster.Create(ctx, kubernetes.PodKind, b.namespace(), members)
 	})
 	return err
 }
@@ -150,7 +155,7 @@ func (b *builder) mount(v object, m mount) {
 // find gives what finds an object of a name that was made for a resource.
 func (b *builder) find(kind kubernetes.Kind, name, resource string) func(ctx context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		o, err := b.cluster.Get(ctx, kind, b.doc.Namespace, name)
+		o, err := b.cluster.Get(ctx, kind, b.namespace(), name)
 		if err != nil && karbor.KindOf(err) == karbor.NotFound {
 			return "", nil
 		}
@@ -165,10 +170,10 @@ func (b *builder) find(kind kubernetes.Kind, name, resource string) func(ctx con
 func (b *builder) awaitRunning(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, b.waits.Timeout)
 	defer cancel()
-	what := fmt.Sprintf("pod %s:%s", b.doc.Namespace, b.name())
+	what := fmt.Sprintf("pod %s:%s", b.namespace(), b.name())
 	why := ""
 	err := openstack.Poll(ctx, what, b.waits.Longest, func(ctx context.Context) (bool, error) {
-		o, err := b.cluster.Get(ctx, kubernetes.PodKind, b.doc.Namespace, b.name())
+		o, err := b.cluster.Get(ctx, kubernetes.PodKind, b.namespace(), b.name())
 		if err != nil {
 			return false, err
 		}
@@ -207,7 +212,7 @@ func (b *builder) tell() {
 func (r *room) preflight(ctx context.Context, call *protection.Call) (*protection.Forecast, error) {
 	f := protection.NewForecast(call)
 	var b *builder
-	err := f.Look(ctx, "Keep the kubeconfig of a cluster in the project, and have it name the pod's namespace.", func(ctx context.Context) error {
+	err := f.Look(ctx, "Keep the kubeconfig of a cluster in the project, and have it name the pod's namespace, or the one to restore into (restore_namespace).", func(ctx context.Context) error {
 		var err error
 		b, err = r.connect(ctx, call)
 		return err

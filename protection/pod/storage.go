@@ -16,12 +16,16 @@ import (
 func (b *builder) storage(ctx context.Context, m mount) error {
 	id := b.newVolume(m)
 	if id == "" {
-		return karbor.Errorf(karbor.Conflict, "pod %s:%s can't be restored without its volume %q (Cinder volume %s): restore that, too", b.doc.Namespace, b.doc.Name, m.Name, m.VolumeID)
+		return karbor.Errorf(karbor.Conflict, "pod %s:%s can't be restored without its volume %q (Cinder volume %s): restore that, too", b.namespace(), b.doc.Name, m.Name, m.VolumeID)
 	}
 	if m.ClaimName == "" {
 		return nil
 	}
 	volume := "karbor-" + b.call.Owner + "-" + m.VolumeID
+	if b.namespace() != b.doc.Namespace {
+		// Another pod that shares it may go elsewhere, and a persistent volume has one claim.
+		volume += "-" + b.namespace()
+	}
 	claim, err := b.claimName(ctx, m)
 	if err != nil {
 		return err
@@ -45,7 +49,7 @@ func (b *builder) claimName(ctx context.Context, m mount) (string, error) {
 		return name, nil
 	}
 	const short = 8
-	there, err := b.cluster.Get(ctx, kubernetes.ClaimKind, b.doc.Namespace, m.ClaimName)
+	there, err := b.cluster.Get(ctx, kubernetes.ClaimKind, b.namespace(), m.ClaimName)
 	switch {
 	case err != nil && karbor.KindOf(err) == karbor.NotFound:
 		return m.ClaimName, nil
@@ -64,7 +68,7 @@ func (b *builder) claimName(ctx context.Context, m mount) (string, error) {
 func (b *builder) ensure(ctx context.Context, kind kubernetes.Kind, name, volume string, members object) error {
 	find := b.find(kind, name, volume)
 	_, err := openstack.Make(ctx, b.call, fmt.Sprintf("%s %s", kind, name), find, func(ctx context.Context) (string, error) {
-		err := b.cluster.Create(ctx, kind, b.doc.Namespace, members)
+		err := b.cluster.Create(ctx, kind, b.namespace(), members)
 		if err != nil && kubernetes.IsTaken(err) {
 			// Another pod that shares the volume may have been quicker.
 			if there, failed := find(ctx); failed == nil && there != "" {
@@ -80,7 +84,7 @@ func (b *builder) ensure(ctx context.Context, kind kubernetes.Kind, name, volume
 // claim can have.
 func (b *builder) volumeMembers(m mount, name, claim, id string) object {
 	members := clone(m.Volume)
-	label(members, name, b.tags(m.VolumeID))
+	label(members, "", name, b.tags(m.VolumeID))
 	spec, _ := members["spec"].(object)
 	if csi, _ := spec["csi"].(object); csi != nil {
 		csi["volumeHandle"] = id
@@ -91,14 +95,14 @@ func (b *builder) volumeMembers(m mount, name, claim, id string) object {
 	if cinder, _ := spec["cinder"].(object); cinder != nil {
 		cinder["volumeID"] = id
 	}
-	spec["claimRef"] = object{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": b.doc.Namespace, "name": claim}
+	spec["claimRef"] = object{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": b.namespace(), "name": claim}
 	return members
 }
 
 // claimMembers is the claim for a persistent volume.
 func (b *builder) claimMembers(m mount, volume, claim string) object {
 	members := clone(m.Claim)
-	label(members, claim, b.tags(m.VolumeID))
+	label(members, b.namespace(), claim, b.tags(m.VolumeID))
 	spec, _ := members["spec"].(object)
 	spec["volumeName"] = volume
 	return members
@@ -113,8 +117,8 @@ func clone(o object) object {
 	return out
 }
 
-// label gives an object a name and labels beside its own.
-func label(o object, name string, labels map[string]string) {
+// label gives an object a namespace ("" for none), a name, and labels beside its own.
+func label(o object, namespace, name string, labels map[string]string) {
 	m, _ := o["metadata"].(object)
 	if m == nil {
 		m = object{}
@@ -129,6 +133,9 @@ func label(o object, name string, labels map[string]string) {
 		own[k] = v
 	}
 	m["name"] = name
+	if namespace != "" {
+		m["namespace"] = namespace
+	}
 }
 
 // undoRestore is the Undo hook of restore: first the pod goes, then the claims and the
@@ -162,9 +169,9 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 func (b *builder) remove(ctx context.Context, kind kubernetes.Kind, resource string) error {
 	ctx, cancel := context.WithTimeout(ctx, b.waits.Timeout)
 	defer cancel()
-	what := fmt.Sprintf("what was made for pod %s:%s to be deleted", b.doc.Namespace, b.doc.Name)
+	what := fmt.Sprintf("what was made for pod %s:%s to be deleted", b.namespace(), b.doc.Name)
 	return openstack.Poll(ctx, what, b.waits.Longest, func(ctx context.Context) (bool, error) {
-		left, err := b.cluster.Labelled(ctx, kind, b.doc.Namespace, b.tags(resource))
+		left, err := b.cluster.Labelled(ctx, kind, b.namespace(), b.tags(resource))
 		if err != nil || len(left) == 0 {
 			return err == nil, err
 		}

@@ -27,6 +27,7 @@ func (b *bench) overwritten(t *testing.T, l life) {
 	if err := b.run(t.Context(), l, b.Plugin.Hooks(protection.InPlace, b.Type), call); err != nil {
 		t.Fatalf("overwriting: %v", err)
 	}
+	expectReleased(t, call)
 	b.expect(t, "after overwriting", before)
 	source.Check(t, op.restored())
 }

@@ -201,6 +201,7 @@ type operation struct {
 	parts   map[string]string
 	notKept []string
 	mapped  []string
+	ledger  ledger
 }
 
 func newOperation() *operation {

@@ -110,9 +110,11 @@ func (b *bench) protected(t *testing.T, l life) (Source, *bank) {
 	t.Helper()
 	source, kept := b.Make(t), b.newBank(t)
 	before := b.Inventory(t)
-	if err := b.run(t.Context(), l, b.Plugin.Hooks(karbor.Protect, b.Type), b.protecting(kept, source)); err != nil {
+	call := b.protecting(kept, source)
+	if err := b.run(t.Context(), l, b.Plugin.Hooks(karbor.Protect, b.Type), call); err != nil {
 		t.Fatalf("protecting: %v", err)
 	}
+	expectReleased(t, call)
 	b.expectKept(t, "after protecting", before)
 	source.Destroy(t)
 	return source, kept
@@ -148,6 +150,7 @@ func (b *bench) roundTrip(t *testing.T, l life) {
 	if err := b.run(t.Context(), l, hooks, call); err != nil {
 		t.Fatalf("restoring: %v", err)
 	}
+	expectReleased(t, call)
 	restored := op.restored()
 	if restored.ID == "" {
 		t.Fatal("the restore did not tell the new id")

@@ -145,7 +145,7 @@ func (b *builder) body(ctx context.Context) (map[string]any, error) {
 	body := map[string]any{
 		"name":     b.call.RestoredName(d.Name),
 		"metadata": d.Metadata,
-		"tags":     ownTags(b.call.Owner, b.call.Node.ID),
+		"tags":     madeTags(b.call),
 	}
 	flavorID, err := b.flavor(ctx)
 	if err != nil {
@@ -270,10 +270,22 @@ func (b *builder) awaitActive(ctx context.Context) error {
 	})
 }
 
+// madeTags are the tags of the server from the beginning.
+func madeTags(call *protection.Call) []string {
+	tags := ownTags(call.Owner, call.Node.ID)
+	if mark := protection.DrillMark(call.Installation); call.Drill && mark != "" {
+		tags = append(tags, mark)
+	}
+	return tags
+}
+
 // tags gives the server the tags of the original, in place of ours.
 func (b *builder) tags(ctx context.Context) error {
 	tags := b.doc.Tags
-	if tags == nil {
+	switch {
+	case b.call.Drill:
+		tags = madeTags(b.call) // it goes again, and is looked for by them
+	case tags == nil:
 		tags = []string{}
 	}
 	err := b.compute.put(ctx, "servers/"+b.record.Server+"/tags", map[string]any{"tags": tags})

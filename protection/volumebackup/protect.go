@@ -75,6 +75,10 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 		if record.Snapshot, err = blockstorage.EnsureSnapshot(ctx, client, call, options); err != nil {
 			return err
 		}
+		held := protection.Holding{Kind: protection.HeldSnapshot, ID: record.Snapshot, GiB: int64(record.Source.Size)}
+		if err := call.Hold(ctx, held); err != nil {
+			return err
+		}
 		if err := call.Scratch.Save(ctx, record); err != nil {
 			return err
 		}

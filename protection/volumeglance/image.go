@@ -21,6 +21,9 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
+// temporaryImage is what tenants read of the image when the cloud gives no answer.
+const temporaryImage = "temporary image"
+
 // findImages gives the ids of the images that the call's hooks made. An upload
 // can't be tagged, so the name, which holds the owner's random id, has to do.
 func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
@@ -61,7 +64,7 @@ func (r *room) ensureUpload(ctx context.Context, c clients, call *protection.Cal
 	}
 	// An upload that was under way a moment ago has its image by now.
 	find := func(ctx context.Context) (string, error) { return first(findImages(ctx, c.image, call)) }
-	return openstack.Make(ctx, call, "temporary image", find, func(ctx context.Context) (string, error) {
+	return openstack.Make(ctx, call, temporaryImage, find, func(ctx context.Context) (string, error) {
 		upload, err := volumes.UploadImage(ctx, c.volume, volume, volumes.UploadImageOpts{
 			ImageName: call.Name(), DiskFormat: "raw", ContainerFormat: "bare",
 		}).Extract()

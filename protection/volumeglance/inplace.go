@@ -118,6 +118,9 @@ func (r *room) safeguard(ctx context.Context, call *protection.Call) error {
 		if record.Place.Snapshot, err = ensureSnapshot(ctx, c.volume, call, call.Tags()); err != nil {
 			return err
 		}
+		if err := call.Hold(ctx, held(protection.HeldSnapshot, record.Place.Snapshot, record.Place.Was)); err != nil {
+			return err
+		}
 		if err := call.Scratch.Save(ctx, record); err != nil {
 			return err
 		}

@@ -183,8 +183,27 @@ func (r *room) revert(ctx context.Context, c clients, call *protection.Call, rec
 	})
 }
 
+// imagesSettled reports, as an error that passes, that the cloud may still make an image that
+// it was asked for without an answer: who looks for the snapshot's would find that one, which
+// has the same name and gets no bytes from anybody.
+func imagesSettled(ctx context.Context, call *protection.Call) error {
+	if call.Intents == nil {
+		return nil
+	}
+	left, err := call.Intents.Unsettled(ctx, temporaryImage)
+	if err == nil && left > 0 {
+		err = karbor.Transientf("the cloud did not answer when it was asked for an image for volume %s, and may still make it", call.Node.ID)
+	}
+	return err
+}
+
 // reimageBack overwrites the volume with an image of the snapshot.
 func (r *room) reimageBack(ctx context.Context, c clients, call *protection.Call, record *restoreRecord, sure bool) error {
+	if record.Image == "" || !record.Place.Back {
+		if err := imagesSettled(ctx, call); err != nil {
+			return err
+		}
+	}
 	if !record.Place.Back {
 		// Images of the bank's bytes have the same name.
 		if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
@@ -201,7 +220,13 @@ func (r *room) reimageBack(ctx context.Context, c clients, call *protection.Call
 		if err != nil {
 			return err
 		}
+		if err := call.Hold(ctx, held(protection.HeldVolume, volume, back.Source)); err != nil {
+			return err
+		}
 		if record.Image, err = r.ensureUpload(ctx, c, call, volume); err != nil {
+			return err
+		}
+		if err := call.Hold(ctx, held(protection.HeldImage, record.Image, back.Source)); err != nil {
 			return err
 		}
 		if err := agreed(ctx, call, record); err != nil {

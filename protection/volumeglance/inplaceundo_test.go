@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/protection"
@@ -160,4 +161,24 @@ func TestSweepAfterTheEndChangesNoVolumeAndLeavesItsSnapshot(t *testing.T) {
 			t.Errorf("the snapshot that stays has the tags %s", tags)
 		}
 	}
+}
+
+// The image that the cloud makes belatedly has the name of the snapshot's, and no bytes.
+func TestABelatedImageIsNotTakenForTheSnapshots(t *testing.T) {
+	s := overwritten(t)
+	s.small.volumes[s.volume].members["status"] = "error"
+	now := time.Now()
+	intents := protection.NewIntents(s.call.Scratch, func() time.Time { return now }, time.Minute)
+	s.call.Intents, s.call.Scratch = intents, intents.Scratch()
+	if err := intents.Begin(t.Context(), "temporary image"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.hooks.Undo(ctx, s.call); !karbor.IsTransient(err) || ctx.Err() != nil {
+		t.Fatalf("while the cloud may still make the image, Undo gives %v", err)
+	}
+	s.tenant.Make(t, "image", "images", "", map[string]any{"name": s.call.Name(), "disk_format": "raw", "container_format": "bare"})
+	now = now.Add(2 * time.Minute)
+	s.undo(t)
 }

@@ -72,12 +72,18 @@ func (r *room) stage(ctx context.Context, c clients, call *protection.Call, reco
 		if err != nil {
 			return err
 		}
+		if err := call.Hold(ctx, held(protection.HeldVolume, record.Volume, record.Source)); err != nil {
+			return err
+		}
 		if err := call.Scratch.Save(ctx, record); err != nil {
 			return err
 		}
 	}
 	if record.Image == "" {
 		if record.Image, err = r.ensureUpload(ctx, c, call, record.Volume); err != nil {
+			return err
+		}
+		if err := call.Hold(ctx, held(protection.HeldImage, record.Image, record.Source)); err != nil {
 			return err
 		}
 		if err := call.Scratch.Save(ctx, record); err != nil {

@@ -66,6 +66,9 @@ func (r *room) removeTemporary(ctx context.Context, c clients, call *protection.
 		if err := r.removeSnapshot(ctx, c.volume, call, id); err != nil {
 			return err
 		}
+		if err := call.Release(ctx, protection.HeldSnapshot, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -103,6 +106,9 @@ func (r *room) removeImages(ctx context.Context, client *gophercloud.ServiceClie
 		if err != nil && !openstack.IsNotFound(err) {
 			return openstack.Explain(err, "deleting image %s, made for volume %s", id, call.Node.ID)
 		}
+		if err := call.Release(ctx, protection.HeldImage, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -126,6 +132,9 @@ func (r *room) removeVolumes(ctx context.Context, client *gophercloud.ServiceCli
 				return volumes.Delete(ctx, client, id, volumes.DeleteOpts{}).ExtractErr()
 			})
 		if err != nil {
+			return err
+		}
+		if err := call.Release(ctx, protection.HeldVolume, id); err != nil {
 			return err
 		}
 	}

@@ -148,6 +148,9 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 	if record.Image, err = ensureImage(ctx, client, call, properties); err != nil {
 		return "", err
 	}
+	if err := call.Hold(ctx, held(protection.HeldImage, record.Image, &doc)); err != nil {
+		return "", err
+	}
 	if err := call.Scratch.Save(ctx, record); err != nil {
 		return "", err
 	}
@@ -176,7 +179,7 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 func ensureImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, properties map[string]string) (string, error) {
 	maps.Copy(properties, call.TemporaryTags())
 	find := func(ctx context.Context) (string, error) { return first(findImages(ctx, client, call)) }
-	return openstack.Make(ctx, call, "temporary image", find, func(ctx context.Context) (string, error) {
+	return openstack.Make(ctx, call, temporaryImage, find, func(ctx context.Context) (string, error) {
 		private := images.ImageVisibilityPrivate
 		i, err := images.Create(ctx, client, images.CreateOpts{
 			Name: call.Name(), DiskFormat: "raw", ContainerFormat: "bare", Visibility: &private, Properties: properties,

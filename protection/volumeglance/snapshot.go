@@ -54,11 +54,19 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 		if err != nil {
 			return err
 		}
+		if err := call.Hold(ctx, held(protection.HeldSnapshot, record.Snapshot, record.Source)); err != nil {
+			return err
+		}
 		if err := call.Scratch.Save(ctx, record); err != nil {
 			return err
 		}
 	}
 	return r.awaitSnapshot(ctx, client, call, record.Snapshot)
+}
+
+// held is what is temporary and as large as the volume.
+func held(kind protection.HoldingKind, id string, source *document) protection.Holding {
+	return protection.Holding{Kind: kind, ID: id, GiB: int64(source.Size)}
 }
 
 // inspect describes the volume, if it can be protected.

@@ -83,7 +83,7 @@ func TestAServerIsRestoredIntoAnotherCloud(t *testing.T) {
 	}
 	abroad.restored(t, 1, "shop")
 
-	credential := abroad.do(openstack.Identity, "POST", "users/"+abroad.id+"/application_credentials",
+	credential := abroad.do(identity(there.URL()), "POST", "users/"+abroad.id+"/application_credentials",
 		map[string]any{"application_credential": map[string]any{"name": "karbor", "secret": "the-secret-of-the-credential"}})
 	made := credential["application_credential"].(map[string]any)
 	byCredential := map[string]any{"type": "application_credential", "id": made["id"], "secret": "the-secret-of-the-credential"}

@@ -75,6 +75,17 @@ func login(t *testing.T, cloud *testcloudtest.Cloud, name string) *account {
 // service opens one of the cloud's services.
 type service func(context.Context, karbor.Cloud) (*gophercloud.ServiceClient, error)
 
+// identity is Keystone at a URL, as a service of do.
+func identity(url string) service {
+	return func(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
+		other, err := openstack.Network(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return &gophercloud.ServiceClient{ProviderClient: other.ProviderClient, Endpoint: url + "/", Type: "identity"}, nil
+	}
+}
+
 // do sends a request to a service, and gives the answer.
 func (a *account) do(s service, method, path string, body any) map[string]any {
 	a.t.Helper()

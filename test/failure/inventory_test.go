@@ -26,6 +26,8 @@ func (s *site) inventory() []string {
 		{"/compute/v2.1/servers/detail?all_tenants=1", "servers"},
 		{"/network/v2.0/ports", "ports"},
 		{"/network/v2.0/networks", "networks"},
+		{"/network/v2.0/routers", "routers"},
+		{"/network/v2.0/floatingips", "floatingips"},
 		{"/network/v2.0/security-groups", "security_groups"},
 		{"/v3/OS-TRUST/trusts", "trusts"},
 	}

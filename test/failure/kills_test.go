@@ -50,6 +50,8 @@ type work struct {
 	log, logged string
 	// after removes what the operation was to make in the cloud.
 	after func(k *killing, outcome map[string]any)
+	// server says that the checkpoint is to hold a server with a volume.
+	server bool
 	// fault is what the cloud fails with all the time.
 	fault *fabric.Fault
 }
@@ -88,11 +90,14 @@ type killing struct {
 
 func newKilling(t *testing.T, w work, planted string, volumes bool) *killing {
 	t.Helper()
-	s := newSite(t)
+	s := newSite(t, (*site).reachable)
 	k := &killing{site: s, t: t, u: s.tenant("demo"), work: w, planted: planted, patience: patience, known: map[string]bool{}}
 	resources := []resource{k.u.image("disk", 2<<20)}
 	if volumes {
 		resources = append(resources, k.u.volume("data"))
+	}
+	if w.server {
+		resources = []resource{k.u.server("shop")}
 	}
 	k.plan = k.u.plan(bankProvider, resources...)
 	k.whole = k.u.protect(bankProvider, k.plan)
@@ -301,7 +306,7 @@ func (k *killing) look(path, envelope string) map[string]any {
 		return map[string]any{"status": "deleted"}
 	}
 	found, _ := a.body[envelope].(map[string]any)
-	if slices.Contains(passing, found["status"]) || slices.Contains([]any{"verifying", "wait_copying", "copying"}, found["status"]) {
+	if slices.Contains(passing, found["status"]) || slices.Contains([]any{"verifying", "wait_copying", "copying", "running"}, found["status"]) {
 		return nil
 	}
 	return found

@@ -46,7 +46,7 @@ func TestPlantedBugsAreFoundByKilling(t *testing.T) {
 					continue
 				}
 				k := newKilling(t, w, c.bug, false)
-				k.patience = 5 * time.Second
+				k.patience = 5*time.Second + takeOver
 				passed := k.episode(0, 0)
 				if !c.never && len(k.problems) > 0 {
 					t.Fatalf("it shows without a kill: %q", k.problems)

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/evidence"
 	"github.com/karbor/karbor/internal/repository/keyring"
 	"github.com/karbor/karbor/internal/testcloud"
 	"github.com/karbor/karbor/internal/testcloud/fabric"
@@ -58,19 +60,20 @@ plugins:
 `,
 }
 
-// patience bounds what a test waits for; it never decides what is right.
-const patience = 2 * time.Minute
-
 // site is a simulated cloud and a process of the service beside it.
 type site struct {
 	t     *testing.T
 	dir   string
 	cloud *testcloudtest.Cloud
 	disks map[string]int64
+	// engine carries out the operations.
+	engine config.Engine
 	// api is the address of the running process.
 	api string
 	// doom is what the next process dies of; nil for none.
 	doom *doom
+	// external is the network that the next process makes drills' addresses in; "" for none.
+	external string
 	// sweeping has the next process look for orphans all the time, however young.
 	sweeping bool
 
@@ -96,16 +99,26 @@ type process struct {
 func newSite(t *testing.T, edits ...func(*site)) *site {
 	t.Helper()
 	t.Parallel()
-	s := &site{t: t, dir: t.TempDir(), disks: map[string]int64{}}
+	s := &site{t: t, dir: t.TempDir(), disks: map[string]int64{}, engine: newEngine(t)}
 	for _, edit := range edits {
 		edit(s)
 	}
 	s.cloud = testcloudtest.Start(t, func(o *testcloud.Options) { o.Timing = fabric.Timing{Change: time.Millisecond} })
+	if s.external != "" {
+		s.external = s.publicNetwork()
+	}
 	providers := filepath.Join(s.dir, "providers.d")
 	if err := os.MkdirAll(providers, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := keyring.WriteKeyFile(filepath.Join(s.dir, "bank.key")); err != nil {
+		t.Fatal(err)
+	}
+	evidenceKey, err := evidence.NewKeyFile()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.dir, "evidence.key"), []byte(evidenceKey.Reveal()), 0o600)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	for id, text := range providerFiles {
@@ -147,7 +160,7 @@ func (s *site) launch() (p *process, ready chan string) {
 	user, _ := s.cloud.User("karbor")
 	text, err := json.Marshal(orders{
 		State: filepath.Join(s.dir, "state"), Providers: filepath.Join(s.dir, "providers.d"), AuthURL: s.cloud.URL(),
-		Password: user.Password, Timeout: time.Second, Disks: s.disks, Doom: s.doom, Sweeping: s.sweeping,
+		Password: user.Password, Timeout: time.Second, Engine: s.engine, EvidenceKey: filepath.Join(s.dir, "evidence.key"), Disks: s.disks, Doom: s.doom, Sweeping: s.sweeping, External: s.external,
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -207,7 +207,9 @@ func (u *tenant) restore(provider, checkpoint string) string {
 }
 
 func restoreBody(provider, checkpoint string) string {
-	return fmt.Sprintf(`{"restore": {"provider_id": %q, "checkpoint_id": %q, "parameters": {}}}`, provider, checkpoint)
+	// The originals are still there, and would do.
+	return fmt.Sprintf(`{"restore": {"provider_id": %q, "checkpoint_id": %q,
+		"parameters": {"OS::Glance::Image": {"upload": "always"}}}}`, provider, checkpoint)
 }
 
 // passing are the states that pass by.

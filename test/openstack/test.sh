@@ -11,6 +11,8 @@ lab=${OSLAB:-/var/tmp/oslab}
 cd "$root"
 KARBOR_TEST_OPENSTACK=$lab go test -count=1 -timeout 60m -tags openstack -run OpenStack ./internal/testcloud/contract
 (
+  . "$lab/openrc-beta"
+  export KARBOR_TEST_CLOUD_OTHER="$OS_AUTH_URL,$OS_USERNAME,$OS_PASSWORD,$OS_PROJECT_NAME"
   . "$lab/openrc-alpha"
   export KARBOR_TEST_CLOUD="$OS_AUTH_URL,$OS_USERNAME,$OS_PASSWORD,$OS_PROJECT_NAME"
   go test -count=1 -p 1 -timeout 60m -tags openstack -run OpenStack ./protection/...

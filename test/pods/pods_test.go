@@ -23,7 +23,6 @@ import (
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/kubernetes"
 	"github.com/karbor/karbor/internal/provider"
-	sim "github.com/karbor/karbor/internal/testcloud/kubernetes"
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
@@ -46,7 +45,7 @@ const patience = time.Minute
 type site struct {
 	t       *testing.T
 	cloud   *testcloudtest.Cloud
-	cluster *sim.Server
+	cluster cloudtest.Kubernetes
 	api     string
 	// bankFolder is where the bank lies.
 	bankFolder string
@@ -54,8 +53,7 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, cloud: testcloudtest.Start(t), cluster: sim.Start()}
-	t.Cleanup(s.cluster.Close)
+	s := &site{t: t, cloud: testcloudtest.Start(t), cluster: cloudtest.Cluster(t)}
 	dir := t.TempDir()
 	s.bankFolder = filepath.Join(dir, "bank")
 	c := config.Default()
@@ -188,9 +186,7 @@ func TestProjectWithPodsComesBackThroughTheService(t *testing.T) {
 	if graph := fmt.Sprint(shown["resource_graph"]); !strings.Contains(graph, kubernetes.PodID("shop", "web")) || !strings.Contains(graph, original) {
 		t.Errorf("the graph is %s", graph)
 	}
-	for _, path := range s.cluster.Inventory() {
-		s.cluster.Remove(path)
-	}
+	s.lose()
 	restore := s.make("/restores", "restore", map[string]any{"provider_id": providerID, "checkpoint_id": checkpoint[len(checkpoints)+1:], "parameters": map[string]any{}})
 	s.until(fmt.Sprint("/restores/", restore["id"]), "restore", "success")
 	claim := s.cluster.Get("namespaces/shop/persistentvolumeclaims/web-data-0")
@@ -204,6 +200,17 @@ func TestProjectWithPodsComesBackThroughTheService(t *testing.T) {
 	}
 	s.strangersSeeNothing()
 	s.nothingKeeps(token)
+}
+
+// lose removes all from the cluster, the pods first.
+func (s *site) lose() {
+	for _, kind := range []string{"/pods/", "/persistentvolumeclaims/", "persistentvolumes/"} {
+		for _, path := range s.cluster.Inventory() {
+			if strings.Contains(path, kind) {
+				s.cluster.Remove(path)
+			}
+		}
+	}
 }
 
 // strangersSeeNothing looks for the tenant's pods as another tenant.

@@ -125,6 +125,7 @@ func TestGoldenBankOfServicesIsReadByTheProduct(t *testing.T) {
 var goldens = []string{
 	"testdata/golden/v1", "testdata/golden/v1-service", "../../internal/checkpoint/testdata/layout1",
 	"../../internal/checkpoint/testdata/layout1-sealed", "../../internal/repository/chunks/testdata/chunks1",
+	"../../internal/checkpoint/testdata/layout1-contents", "../../internal/checkpoint/testdata/layout1-contents-sealed",
 }
 
 const frozenList = "testdata/golden/FROZEN"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +22,8 @@ type state struct {
 	project, checkpoint, provider, plan string
 	status, createdAt, updatedAt        string
 	size                                int64
+	// contents is the name of its list of contents, or "".
+	contents string
 }
 
 func (s state) prefix() string { return checkpointsRoot + s.project + "/" + s.checkpoint + "/" }
@@ -64,6 +65,11 @@ func parseState(text []byte, project, checkpoint string, number int) (state, err
 		return state{}, damagedf("the status is %q", s.status)
 	case s.size < 0 || !validID(s.provider) || !validID(s.plan):
 		return state{}, damagedf("a member of the state is none")
+	}
+	if _, listed := members["contents"]; listed {
+		if s.contents, err = members.text("contents"); err != nil {
+			return state{}, err
+		}
 	}
 	return s, errors.Join(checkTime(s.createdAt), checkTime(s.updatedAt))
 }
@@ -140,26 +146,10 @@ type description struct {
 
 // description reads the description of a checkpoint, and compares it with the state.
 func (v *vault) description(s state) (description, error) {
-	key := s.prefix() + "description"
-	text, err := readWhole(v.from, key, maxSealed)
+	text, sealed, err := v.text(s.prefix() + "description")
+	result := description{sealed: sealed}
 	if err != nil {
-		return description{}, err
-	}
-	result := description{sealed: bytes.HasPrefix(text, []byte(sealedBegin))}
-	if result.sealed {
-		var envelope struct {
-			Domain string `json:"domain"`
-		}
-		if err := json.Unmarshal(text, &envelope); err != nil {
-			return result, damagedf("reading its envelope: %w", err)
-		}
-		r, err := v.domain(envelope.Domain)
-		if err != nil {
-			return result, err
-		}
-		if text, err = r.documentText(key); err != nil {
-			return result, err
-		}
+		return result, err
 	}
 	members, err := parseObject(text)
 	if err != nil {

@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -237,5 +240,43 @@ func TestStatesThatAreNotValidDoNotCount(t *testing.T) {
 		if got := statuses(changed); got != test.want {
 			t.Errorf("with %s %s: %q, want %q", test.key, test.object, got, test.want)
 		}
+	}
+}
+
+func TestWhatACheckpointHasLostIsToldByTheReader(t *testing.T) {
+	for _, test := range []struct {
+		folder string
+		by     []string
+		lost   string // a part of its key
+		want   string
+	}{
+		{listedFolder, nil, "", ""},
+		{listedFolder, nil, "/documents/metadata", "documents/metadata is missing"},
+		{listedFolder, nil, "/data/volume/manifest", "data/volume/manifest is missing"},
+		{listedFolder, nil, "/contents/", "the list of contents is missing"},
+		{listedFolder + "-sealed", []string{"--key-file", sealedKeyFile}, "", ""},
+		{listedFolder + "-sealed", []string{"--key-file", sealedKeyFile}, "/documents/metadata", "documents/metadata is missing"},
+		{listedFolder + "-sealed", nil, "/documents/metadata", ""}, // nobody can tell
+		{clearFolder, nil, "/documents/metadata", ""},              // it has no list
+	} {
+		t.Run(filepath.Base(test.folder)+test.lost, func(t *testing.T) {
+			bank := filepath.Join(t.TempDir(), "bank")
+			check(t, os.CopyFS(bank, os.DirFS(test.folder)))
+			removed := 0
+			check(t, filepath.WalkDir(bank, func(path string, e fs.DirEntry, err error) error {
+				if err != nil || e.IsDir() || test.lost == "" || !strings.Contains(filepath.ToSlash(path), sealedPrefix) || !strings.Contains(filepath.ToSlash(path), test.lost) {
+					return err
+				}
+				removed++
+				return os.Remove(path)
+			}))
+			if test.lost != "" && removed != 1 {
+				t.Fatalf("%d objects were removed", removed)
+			}
+			err := run(append([]string{"--bank", bank, "--checkpoint", filepath.Base(sealedPrefix)}, test.by...), io.Discard)
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("it says %v, want %q", err, test.want)
+			}
+		})
 	}
 }

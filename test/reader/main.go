@@ -25,7 +25,7 @@ const usage = `reader reads a file bank without Karbor: its checkpoints, and the
   go run ./test/reader --bank DIR --domain D --key-file F --document KEY > out
 
 --list prints a line for each checkpoint: project, id, status, time, size and, if it can be read, the plan's name.
---checkpoint prints a line for each of its streams: resource, and name. With --resource the bytes of that one are
+--checkpoint prints a line for each of its streams: resource, and name; what it had and has no more is an error. With --resource the bytes of that one are
 given; --stream names one of several.
 --domain is the key domain: the project's id, or the one for all projects of a provider.
 --manifest is the key of the stream's manifest in the bank:
@@ -183,7 +183,7 @@ func (a *arguments) readCheckpoint(v *vault, s state, out io.Writer) error {
 	}
 	switch {
 	case a.resource == "":
-		return nil
+		return v.whole(s)
 	case len(chosen) != 1:
 		return fmt.Errorf("%d streams of %s may be meant", len(chosen), a.resource)
 	}

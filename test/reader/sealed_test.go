@@ -17,6 +17,7 @@ const (
 	sealedPrefix  = "v1/checkpoints/" + sealedDomain + "/8b0f1d6e-52a4-4c8e-9c3b-6a1e7d2f4b90/"
 	clearFolder   = "../../internal/checkpoint/testdata/layout1"
 	sealedNode    = "nodes/volume/1de3cb23-6f0c-4e09-9b12-8d5e3a7c6f42/documents/metadata"
+	listedFolder  = "../../internal/checkpoint/testdata/layout1-contents" // the same with lists of contents; and "-sealed"
 	sealedKeyFile = sealedFolder + ".key"
 )
 

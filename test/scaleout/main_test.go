@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(run(m))
+	os.Exit(everywhere(m))
 }
 
 func run(m *testing.M) int {

@@ -104,6 +104,49 @@ func (l *load) post(api, key string) (id string, again bool, err error) {
 	return answer.Checkpoint.ID, false, nil
 }
 
+// grow waits until n more checkpoints were promised.
+func (l *load) grow(n int) {
+	l.u.t.Helper()
+	l.mu.Lock()
+	have := len(l.ids)
+	l.mu.Unlock()
+	l.u.await("more checkpoints to be asked for", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.ids) >= have+n || l.failure != nil
+	})
+}
+
+// end asks for no more.
+func (l *load) end() {
+	l.u.t.Helper()
+	close(l.stop)
+	l.over.Wait()
+	if l.failure != nil {
+		l.u.t.Fatal(l.failure)
+	}
+}
+
+// allMade checks that all that was promised is made, once, and nothing else is.
+func (l *load) allMade() {
+	l.u.t.Helper()
+	made := map[string]bool{}
+	for _, id := range l.ids {
+		l.u.available(id)
+		made[id] = true
+	}
+	list := l.u.listed()
+	for _, id := range list {
+		if !made[id] {
+			l.u.t.Errorf("checkpoint %s was made, and nobody asked for it", id)
+		}
+	}
+	if len(made) != len(l.ids) || len(list) != len(l.ids) {
+		l.u.t.Errorf("%d were promised, of which %d differ, and %d are there", len(l.ids), len(made), len(list))
+	}
+	l.u.t.Logf("%d checkpoints, %d requests repeated elsewhere", len(l.ids), l.refused)
+}
+
 // TestRollingRestartOfAllNodesLosesNothing restarts one node after the other, as an upgrade
 // does, while checkpoints are asked for and made.
 func TestRollingRestartOfAllNodesLosesNothing(t *testing.T) {
@@ -114,49 +157,21 @@ func TestRollingRestartOfAllNodesLosesNothing(t *testing.T) {
 	l := &load{u: u, plan: u.plan(), stop: make(chan struct{})}
 	l.serve(apis[0].address, apis[1].address)
 	l.over.Go(l.run)
-	grow := func() {
-		l.mu.Lock()
-		have := len(l.ids)
-		l.mu.Unlock()
-		s.await("more checkpoints to be asked for", func() bool {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			return len(l.ids) >= have+5 || l.failure != nil
-		})
-	}
 	for i := range workers {
-		grow()
+		l.grow(5)
 		workers[i].end(syscall.SIGTERM)
 		workers[i] = s.start(workers[i].name, roleProtection)
 	}
 	for i := range apis {
-		grow()
+		l.grow(5)
 		l.serve(apis[1-i].address)
 		apis[i].end(syscall.SIGTERM)
 		apis[i] = s.start(apis[i].name, roleAPI)
 		l.serve(apis[0].address, apis[1].address)
 	}
-	grow()
-	close(l.stop)
-	l.over.Wait()
-	if l.failure != nil {
-		t.Fatal(l.failure)
-	}
-	made := map[string]bool{}
-	for _, id := range l.ids {
-		u.available(id)
-		made[id] = true
-	}
-	list := u.listed()
-	for _, id := range list {
-		if !made[id] {
-			t.Errorf("checkpoint %s was made, and nobody asked for it", id)
-		}
-	}
-	if len(made) != len(l.ids) || len(list) != len(l.ids) {
-		t.Errorf("%d were promised, of which %d differ, and %d are there", len(l.ids), len(made), len(list))
-	}
-	t.Logf("%d checkpoints, %d requests repeated elsewhere", len(l.ids), l.refused)
+	l.grow(5)
+	l.end()
+	l.allMade()
 }
 
 // listed gives the ids of all checkpoints of the provider.

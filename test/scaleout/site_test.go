@@ -67,6 +67,7 @@ type site struct {
 type process struct {
 	s     *site
 	name  string
+	host  *host
 	cmd   *exec.Cmd
 	ended chan struct{}
 	// address is where it serves the API; "" without the role.
@@ -76,7 +77,7 @@ type process struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir()}
-	s.cloud = testcloudtest.Start(t, func(o *testcloud.Options) { o.Timing = fabric.Timing{Change: time.Millisecond} })
+	s.cloud = startCloud(t, func(o *testcloud.Options) { o.Timing = fabric.Timing{Change: time.Millisecond} })
 	database, err := cluster.PostgreSQL.NewDatabase(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -97,13 +98,15 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	c := config.Default()
-	c.Listen, c.Providers = "127.0.0.1:0", filepath.Join(s.dir, "providers.d")
-	c.Database.URL, c.Database.AutoUpgrade = cluster.PostgreSQL.URL(database), true
+	c.Providers = filepath.Join(s.dir, "providers.d")
+	local := fmt.Sprintf("127.0.0.1:%d", cluster.PostgreSQL.Port)
+	c.Database.URL, c.Database.AutoUpgrade = strings.Replace(cluster.PostgreSQL.URL(database), local, reachable(t, local), 1), true
+	c.Database.TLS = "off"
 	c.Database.PasswordFile = write("database.password", servers.Password.Reveal())
 	c.ServiceKeyFile = write("service.key", strings.Repeat("0123456789abcdef", 4)+"\n")
 	c.Keystone.AuthURL, c.Keystone.Timeout = s.cloud.URL(), time.Second
 	c.Engine.Type = config.TemporalEngine
-	c.Engine.Temporal.Address, c.Engine.Temporal.Queue = cluster.Address, database
+	c.Engine.Temporal.Address, c.Engine.Temporal.Queue = reachable(t, cluster.Address), database
 	c.Engine.Temporal.Namespace = temporaltest.Namespace
 	s.config = c
 	t.Cleanup(func() {
@@ -116,12 +119,14 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// start starts a process and waits until it is ready. Its name is that of its state folder.
+// start starts a process and waits until it is ready. Its name is that of its state folder,
+// and of its host.
 func (s *site) start(name string, roles daemon.Roles, edits ...func(*config.Config)) *process {
 	s.t.Helper()
 	user, _ := s.cloud.User("karbor")
 	o := orders{Config: s.config, Roles: roles, Password: user.Password}
-	o.Config.State, o.Config.Services.Host = filepath.Join(s.dir, name), name
+	h := hostOf(s.t, name)
+	o.Config.State, o.Config.Services.Host, o.Config.Listen = filepath.Join(s.dir, name), name, h.address+":0"
 	for _, edit := range edits {
 		edit(&o.Config)
 	}
@@ -129,7 +134,7 @@ func (s *site) start(name string, roles daemon.Roles, edits ...func(*config.Conf
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p := &process{s: s, name: name, cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
+	p := &process{s: s, name: name, host: h, cmd: h.command(os.Args[0]), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), ordersVariable+"="+string(text))
 	p.cmd.Stderr = logWriter{s, name}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -273,6 +278,7 @@ func (u *tenant) ask(method, path string, body any, envelope string) map[string]
 	}
 	req.Header.Set("X-Auth-Token", u.token)
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("OpenStack-API-Version", "data-protect 1.4")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		u.t.Fatal(err)
@@ -291,8 +297,8 @@ func (u *tenant) ask(method, path string, body any, envelope string) map[string]
 	return out[envelope]
 }
 
-// plan makes an image with bytes of its own, and a plan of it.
-func (u *tenant) plan() string {
+// image makes an image and gives its id.
+func (u *tenant) image() string {
 	u.t.Helper()
 	var made struct{ ID string }
 	a := u.cloud.Do(u.t, u.token, "POST", "/image/v2/images", map[string]any{"name": "disk", "disk_format": "raw", "container_format": "bare"})
@@ -303,8 +309,24 @@ func (u *tenant) plan() string {
 	if put.Status/100 != 2 {
 		u.t.Fatalf("uploading: %d %s", put.Status, put.Body)
 	}
-	plan := u.ask("POST", "/plans", map[string]any{"plan": map[string]any{"name": "p", "provider_id": imageProvider, "parameters": map[string]any{},
-		"resources": []map[string]string{{"id": made.ID, "type": "OS::Glance::Image", "name": "disk"}}}}, "plan")
+	return made.ID
+}
+
+// plan makes a plan of one new image.
+func (u *tenant) plan() string {
+	u.t.Helper()
+	return u.planOf(u.image())
+}
+
+// planOf makes a plan of images.
+func (u *tenant) planOf(images ...string) string {
+	u.t.Helper()
+	resources := make([]map[string]string, len(images))
+	for i, id := range images {
+		resources[i] = map[string]string{"id": id, "type": "OS::Glance::Image", "name": fmt.Sprint("disk", i)}
+	}
+	plan := u.ask("POST", "/plans", map[string]any{"plan": map[string]any{
+		"name": "p", "provider_id": imageProvider, "parameters": map[string]any{}, "resources": resources}}, "plan")
 	return plan["id"].(string)
 }
 

@@ -61,8 +61,10 @@ type site struct {
 	clock *clock
 	api   string
 	token string
-	// project is the tenant's.
-	project string
+	// who is the user who asks, project the tenant's.
+	who, project string
+	// now is the service's clock.
+	now func() time.Time
 }
 
 func newSite(t *testing.T) *site { return openSite(t, "karbor-volume-protection-plugin", "") }
@@ -71,11 +73,17 @@ func newSite(t *testing.T) *site { return openSite(t, "karbor-volume-protection-
 // provider's file, in which DIR is the folder of the test.
 func openSite(t *testing.T, volumes, more string, edits ...func(*config.Config)) *site {
 	t.Helper()
-	s := &site{t: t, clock: &clock{}}
+	return (&site{t: t, clock: &clock{}, now: time.Now}).open(volumes, more, edits...)
+}
+
+// open starts the cloud and the service of a site.
+func (s *site) open(volumes, more string, edits ...func(*config.Config)) *site {
+	t := s.t
+	t.Helper()
 	s.cloud = testcloudtest.Start(t, func(o *testcloud.Options) { o.Now, o.TokenTTL = s.clock.now, tokenLife })
 	user, _ := s.cloud.User("karbor")
 	demo, _ := s.cloud.User("demo")
-	s.project = demo.ProjectID
+	s.who, s.project = demo.Name, demo.ProjectID
 	s.serve(s.cloud.URL(), "", user.Password, volumes, more, edits...)
 	s.login()
 	return s
@@ -102,7 +110,7 @@ func (s *site) serve(keystone, region, password, volumes, more string, edits ...
 		t.Fatal(err)
 	}
 	d, err := daemon.Open(t.Context(), daemon.Options{
-		Config: c, Password: karbor.Secret(password), Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Config: c, Password: karbor.Secret(password), Now: s.now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Sets: provider.Sets{
 			Banks:       plugin.Set[bank.Bank]{filebank.Plugin},
 			Protections: plugin.Set[protection.Plugin]{volumebackup.Plugin, volumeglance.Plugin, volumesnapshot.Plugin},
@@ -125,10 +133,10 @@ func (s *site) serve(keystone, region, password, volumes, more string, edits ...
 	<-ready
 }
 
-// login gets a new token of the tenant.
+// login gets a new token of who asks.
 func (s *site) login() {
 	s.t.Helper()
-	s.token = s.cloud.Client(s.t, "demo").Token()
+	s.token = s.cloud.Client(s.t, s.who).Token()
 }
 
 // call sends a request as the tenant, and gives the answer.

@@ -1,6 +1,7 @@
 package bankcommand
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,8 @@ func verifyCommand(f *bankFlags) *cobra.Command {
   quick   all that streams refer to is there, with its size; no data is read
   stored  what is stored has its checksums; this needs no key
   full    every chunk decrypts, decompresses and has its id (the default)
-Each damaged object is printed, and each stream of a checkpoint that it hurts. Writers may be at work meanwhile.
+Each damaged object is printed, and each stream of a checkpoint that it hurts; and what a checkpoint had when it became
+available and has no more. Writers may be at work meanwhile.
 
 With --state FOLDER it is kept what was found good, and when: a run that was broken off goes on where it was, and
 packs that were looked at since --since are not read again. With --for the run ends after some time; so a bank is
@@ -218,10 +220,12 @@ type verified struct {
 	ChunkStreams int          `json:"chunk_streams"`
 	Left         int          `json:"left"`
 	Broken       []hurtStream `json:"broken"`
+	// Lost is what checkpoints had, and have no more.
+	Lost []survey.LostObject `json:"lost"`
 }
 
 func showVerified(v *survey.Verified) verified {
-	out := verified{Domains: []verifiedDomain{}, ChunkStreams: v.Streams, Left: v.Left, Broken: []hurtStream{}}
+	out := verified{Domains: []verifiedDomain{}, ChunkStreams: v.Streams, Left: v.Left, Broken: []hurtStream{}, Lost: append([]survey.LostObject{}, v.Lost...)}
 	for _, d := range v.Domains {
 		r := d.Result
 		one := verifiedDomain{Domain: d.Name, Depth: string(r.Depth), Keyless: d.Keyless, Packs: r.Packs, Bytes: r.Bytes, Known: r.Known, Left: r.Left,
@@ -271,6 +275,9 @@ func printVerified(f *bankFlags, out io.Writer, found *survey.Verified) error {
 	}
 	for _, h := range v.Broken {
 		hurt(h)
+	}
+	for _, l := range v.Lost {
+		s.printf("missing  checkpoint %s, %s: %s\n", l.Checkpoint, printable(cmp.Or(string(l.Node), l.Place)), printable(l.Why))
 	}
 	if v.ChunkStreams > 0 || v.Left > 0 {
 		s.printf("in the clear: %d streams looked at, %d left; %d damaged\n", v.ChunkStreams, v.Left, len(v.Broken))

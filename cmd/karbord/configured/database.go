@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
@@ -19,6 +20,18 @@ const (
 	Default = "/etc/karbor/karbord.yaml"
 )
 
+// AddFlag adds the flag that names the configuration file.
+func AddFlag(f *pflag.FlagSet) { f.String(Flag, Default, "configuration file") }
+
+// Load reads the configuration that the command's flag names.
+func Load(cmd *cobra.Command) (config.Config, error) {
+	path, err := cmd.Flags().GetString(Flag)
+	if err != nil {
+		return config.Config{}, err
+	}
+	return config.Load(path)
+}
+
 // Database is the one that the configuration names.
 type Database struct {
 	Config   config.Config
@@ -28,11 +41,7 @@ type Database struct {
 
 // OpenDatabase reads the configuration. It does not call the database.
 func OpenDatabase(cmd *cobra.Command) (Database, error) {
-	path, err := cmd.Flags().GetString(Flag)
-	if err != nil {
-		return Database{}, err
-	}
-	c, err := config.Load(path)
+	c, err := Load(cmd)
 	if err != nil {
 		return Database{}, err
 	}

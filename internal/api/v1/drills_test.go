@@ -184,5 +184,11 @@ func TestDrillAndItsRecordAreShown(t *testing.T) {
 	if a := w.call(t, "reader", "GET", "/providers/"+provider+"/checkpoints/"+cp, "", v14).want(t, 200); strings.Contains(a.text, "last_drill") {
 		t.Errorf("an older version shows it: %s", a.text)
 	}
+	if a := w.call(t, "reader", "GET", "/providers/"+provider+"/checkpoints", "", v16).want(t, 200); !strings.Contains(a.text, `"last_drill":{"id":"`+id) {
+		t.Errorf("the list does not have it: %s", a.text)
+	}
+	if a := w.call(t, "reader", "GET", "/providers/"+provider+"/checkpoints", "", v15).want(t, 200); strings.Contains(a.text, "last_drill") {
+		t.Errorf("an older version lists it: %s", a.text)
+	}
 	w.call(t, "reader", "GET", "/drills", "", v14).want(t, 404)
 }

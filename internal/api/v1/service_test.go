@@ -21,6 +21,7 @@ import (
 // service is a protection service that does no work, on the real store.
 type service struct {
 	store *store.Store
+	path  string
 	now   func() time.Time
 
 	mu         sync.Mutex

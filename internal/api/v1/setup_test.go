@@ -62,7 +62,8 @@ func deps(t testing.TB) (v1.Deps, *service) {
 		clock = clock.Add(time.Second)
 		return clock
 	}
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "karbor.db"), store.Options{Now: now})
+	path := filepath.Join(t.TempDir(), "karbor.db")
+	db, err := store.Open(t.Context(), path, store.Options{Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +72,11 @@ func deps(t testing.TB) (v1.Deps, *service) {
 			t.Error(err)
 		}
 	})
-	s := &service{store: db, now: now}
+	s := &service{store: db, path: path, now: now}
 	configured := store.Limits{store.QuotaPlans: 50, store.QuotaGigabytes: 1000}
 	return v1.Deps{
 		Store: db, Service: s, Delegations: s, Inventory: s, Now: now,
-		Quotas: quota.New(quota.Options{Store: db, Configured: configured, Logger: slog.New(slog.DiscardHandler)}), Limits: configured,
+		Quotas: quota.New(quota.Options{Store: db, Configured: configured, Logger: slog.New(slog.DiscardHandler)}), Limits: configured, MappingProfiles: 100,
 		Session:         func(id *karbor.Identity) karbor.Cloud { return cloud{id.ProjectID, id.UserID} },
 		Triggers:        trigger.Limits{MinWindow: 900 * time.Second, MaxWindow: 1800 * time.Second, MinInterval: time.Hour},
 		ServiceDownTime: time.Minute, Compliance: reporter(db),

@@ -24,6 +24,7 @@ import (
 	"github.com/karbor/karbor/internal/api/v1/retentions"
 	"github.com/karbor/karbor/internal/api/v1/scheduledoperations"
 	"github.com/karbor/karbor/internal/api/v1/services"
+	"github.com/karbor/karbor/internal/api/v1/temporaryresources"
 	"github.com/karbor/karbor/internal/api/v1/triggers"
 	"github.com/karbor/karbor/internal/api/v1/verifications"
 	"github.com/karbor/karbor/internal/protectionservice"
@@ -47,6 +48,7 @@ type Store interface {
 	triggers.Store
 	scheduledoperations.Store
 	services.Store
+	temporaryresources.Store
 }
 
 // Service is all that the rooms ask of the protection service;
@@ -96,6 +98,8 @@ type Deps struct {
 	Quotas  Quotas
 	// Limits are the configured quotas of each project.
 	Limits store.Limits
+	// MappingProfiles is how many a project may have; negative for no limit.
+	MappingProfiles int
 	// Triggers bound what triggers may ask for.
 	Triggers trigger.Limits
 	// ServiceDownTime is how long after its last report a service counts as down.
@@ -117,7 +121,7 @@ func Routes(d Deps) []api.Route {
 		retentions.Routes(retentions.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
 		checkpoints.Routes(checkpoints.Deps{Store: d.Store, Service: d.Service, Session: d.Session, Now: d.Now}),
 		restores.Routes(restores.Deps{Store: d.Store, Service: d.Service, Session: d.Session}),
-		mappingprofiles.Routes(mappingprofiles.Deps{Store: d.Store, Now: d.Now}),
+		mappingprofiles.Routes(mappingprofiles.Deps{Store: d.Store, Limit: d.MappingProfiles, Now: d.Now}),
 		operationlogs.Routes(operationlogs.Deps{Store: d.Store}),
 		operations.Routes(operations.Deps{Service: d.Service}),
 		applicationcredentials.Routes(applicationcredentials.Deps{Delegations: d.Delegations}),
@@ -130,6 +134,7 @@ func Routes(d Deps) []api.Route {
 		scheduledoperations.Routes(scheduledoperations.Deps{
 			Store: d.Store, Delegations: d.Delegations, Service: d.Service, Wake: d.Wake, Now: d.Now,
 		}),
+		temporaryresources.Routes(temporaryresources.Deps{Store: d.Store}),
 		compliance.Routes(compliance.Deps{Reporter: d.Compliance, Session: d.Session}),
 		services.Routes(services.Deps{Store: d.Store, DownTime: d.ServiceDownTime, Now: d.Now}),
 	)

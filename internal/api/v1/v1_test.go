@@ -104,7 +104,7 @@ func (w *world) items(t *testing.T, token string) []item {
 	logs := w.call(t, token, "GET", "/operation_logs?limit=1", "").want(t, 200).get("operation_logs").([]any)
 	return slices.Concat(
 		w.quotaItems(t, token), w.verificationItems(t, token), w.copyItems(t, token),
-		w.triggerItems(t, token), w.scheduledItems(t, token), w.serviceItems(t), w.keepingItems(t, token), operationItems(restore), w.drillItems(t, token), w.profileItems(t, token),
+		w.triggerItems(t, token), w.scheduledItems(t, token), w.serviceItems(t), w.keepingItems(t, token), operationItems(restore), w.drillItems(t, token), w.profileItems(t, token), w.temporaryItems(t, token),
 		items(w.plan(t, token), checkpoint, restore, logs[0].(map[string]any)["id"].(string)),
 	)
 }

@@ -111,6 +111,9 @@ func (c *Copier) look(ctx context.Context, project, id string) (cp karbor.Checkp
 	if cp.Status != karbor.CheckpointAvailable {
 		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be copied", id, cp.Status)
 	}
+	if err = c.From.Checkpoints.Whole(ctx, project, id); err != nil {
+		return cp, nil, false, err
+	}
 	if streams, err = survey.Streams(ctx, c.From.Checkpoints, project, id); err != nil {
 		return cp, nil, false, err
 	}

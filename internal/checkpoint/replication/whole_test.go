@@ -66,3 +66,28 @@ func TestACopyThatIsThereNeedsNoSource(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+func TestACheckpointThatHasLostADocumentIsNotCopied(t *testing.T) {
+	m := banktest.NewMemory()
+	from, endFrom := side(t, m, "one")
+	defer endFrom()
+	to, endTo := side(t, banktest.NewMemory(), "two")
+	defer endTo()
+	protect(t, from)
+	must(t, to.Checkpoints.Lease().Acquire(t.Context()))
+	for key := range m.Snapshot() {
+		if strings.HasSuffix(key, "/documents/metadata") {
+			must(t, m.Delete(t.Context(), key))
+		}
+	}
+	copier := &replication.Copier{From: from, To: to}
+	if _, err := copier.Check(t.Context(), project, cpID); !errors.As(err, new(*checkpoint.DamageError)) {
+		t.Errorf("it is checked: %v", err)
+	}
+	if _, err := copier.Copy(t.Context(), project, cpID); !errors.As(err, new(*checkpoint.DamageError)) || !strings.Contains(err.Error(), "documents/metadata") {
+		t.Errorf("it is copied: %v", err)
+	}
+	if o, err := to.Checkpoints.Overview(t.Context(), project, cpID); karbor.KindOf(err) != karbor.NotFound {
+		t.Errorf("there is a copy that is %s, %v", o.Status, err)
+	}
+}

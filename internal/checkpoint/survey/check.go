@@ -59,7 +59,7 @@ type checker struct {
 // Check looks whether the parts of a bank fit together, without reading bulk data: each
 // checkpoint has its documents and index entries; each stream of an available one its
 // manifest, and a chunks/1 stream its chunks, a repository/1 stream its key domain;
-// each domain can be opened; nothing lies there that belongs to nothing. An error is one
+// nothing that it had is lost; each domain can be opened; nothing lies there that belongs to nothing. An error is one
 // of the bank, or of Found.
 func Check(ctx context.Context, b bank.Bank, c *checkpoint.Checkpoints, o CheckOptions) (Result, error) {
 	ch := &checker{bank: b, checkpoints: c, options: o, domains: map[string]*Domain{}, known: map[string]bool{}}
@@ -138,6 +138,9 @@ func (c *checker) checkCheckpoints(ctx context.Context) error {
 				return err
 			}
 			if err := c.checkStreams(ctx, o); err != nil {
+				return err
+			}
+			if err := c.checkContents(ctx, o); err != nil {
 				return err
 			}
 		case karbor.CheckpointError:

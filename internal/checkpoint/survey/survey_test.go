@@ -40,7 +40,7 @@ func golden(t testing.TB) *banktest.Memory {
 	t.Helper()
 	m := banktest.NewMemory()
 	m.SetNow(func() time.Time { return later })
-	for _, dir := range []string{"../testdata/layout1", "../../../test/reader/testdata/golden/v1/bank"} {
+	for _, dir := range []string{"../testdata/layout1-contents", "../../../test/reader/testdata/golden/v1/bank"} {
 		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() {
 				return err
@@ -105,7 +105,7 @@ func TestLookCountsWhatLiesThere(t *testing.T) {
 	for _, a := range s.Areas {
 		objects[a.Name] = a.Objects
 	}
-	want := map[string]int64{"states": 8, "documents": 5, "data": 14, "indices": 9, "leases": 3, "repositories": 33, "unknown": 1}
+	want := map[string]int64{"states": 8, "documents": 6, "data": 14, "indices": 9, "leases": 3, "repositories": 33, "unknown": 1}
 	if diff := cmp.Diff(want, objects); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
@@ -208,6 +208,18 @@ func TestCheckNamesEachDamage(t *testing.T) {
 			func(t testing.TB, m *banktest.Memory) { put(t, m, "v1/checkpoints/"+available+"/description", "{") }},
 		{"a missing entry", "damage " + available + " " + index + ": its entry in an index is missing",
 			func(t testing.TB, m *banktest.Memory) { remove(t, m, index) }},
+		{"a lost document", "damage " + available + " " + volume + "/documents/metadata: documents/metadata was there when the checkpoint became available",
+			func(t testing.TB, m *banktest.Memory) { remove(t, m, volume+"/documents/metadata") }},
+		{"a lost manifest", "damage " + available + " " + volume + "/data/volume/manifest: data/volume/manifest was there when",
+			func(t testing.TB, m *banktest.Memory) { remove(t, m, volume+"/data/volume/manifest") }},
+		{"a lost list of contents", "damage " + available + " v1/checkpoints/" + available + "/contents: its list of contents is missing",
+			func(t testing.TB, m *banktest.Memory) {
+				for key := range m.Snapshot() {
+					if strings.Contains(key, "/contents/") {
+						remove(t, m, key)
+					}
+				}
+			}},
 		{"a missing chunk", "the stream volume: the data volume in the bank is damaged: chunk 1 is missing",
 			func(t testing.TB, m *banktest.Memory) { remove(t, m, firstPart) }},
 		{"a short chunk", "chunk 1 has 3 bytes and not 8",

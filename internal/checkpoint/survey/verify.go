@@ -52,6 +52,8 @@ type Verified struct {
 	// damaged, Left is how many were not come to.
 	Streams, Left int
 	Broken        []BrokenStream
+	// Lost is what the checkpoints that were looked at do not have any more.
+	Lost []LostObject
 }
 
 // DomainVerified is what was found in one domain.
@@ -74,7 +76,7 @@ type BrokenStream struct {
 
 // Good reports whether nothing is damaged.
 func (v *Verified) Good() bool {
-	return len(v.Broken) == 0 && !slices.ContainsFunc(v.Domains, func(d DomainVerified) bool { return !d.Result.Good() })
+	return len(v.Broken) == 0 && len(v.Lost) == 0 && !slices.ContainsFunc(v.Domains, func(d DomainVerified) bool { return !d.Result.Good() })
 }
 
 // Verify looks whether bulk data is still what was written, as deep as it is asked to: that
@@ -99,7 +101,10 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verified, error) {
 		if err != nil {
 			return err
 		}
-		return v.chunks(ctx, c.ProjectID, c.ID, streams)
+		if err := v.chunks(ctx, c.ProjectID, c.ID, streams); err != nil {
+			return err
+		}
+		return v.contents(ctx, c.ProjectID, c.ID)
 	}, nil)
 	return v.found, err
 }
@@ -187,6 +192,9 @@ func (v *verifier) checkpoint(ctx context.Context) error {
 		return err
 	}
 	if err := v.chunks(ctx, v.Project, v.ID, streams); err != nil {
+		return err
+	}
+	if err := v.contents(ctx, v.Project, v.ID); err != nil {
 		return err
 	}
 	nodes, err := v.Checkpoints.Nodes(v.Project, v.ID)

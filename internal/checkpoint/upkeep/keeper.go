@@ -53,6 +53,8 @@ type Keeper struct {
 	scanned time.Time // by the bank's clock; zero is never
 	refused bool      // it was told that the bank is not collected
 	shared  time.Time // when the day's share of verifying was begun, by the local clock
+	// lookedAt is the checkpoint that was compared with its list of contents last; "" begins anew.
+	lookedAt string
 
 	mu    sync.Mutex
 	freed map[string]bool // domains in which something was deleted

@@ -1,6 +1,8 @@
 package upkeep_test
 
 import (
+	"context"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -258,4 +260,55 @@ func TestVerifiedSharesAreDatedAndGoOnAfterARestart(t *testing.T) {
 			t.Errorf("what was verified the day before is looked at again, or the rest is not mended:\n%s", text)
 		}
 	})
+}
+
+func TestWhatACheckpointHasLostWholeIsToldEachDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil, "")
+		defer s.close()
+		for n := range byte(3) {
+			s.protect(n + 1)
+		}
+		for key := range s.memory.Snapshot() {
+			if strings.Contains(key, id(2)) && strings.HasSuffix(key, "/manifest") {
+				must(t, s.memory.Delete(t.Context(), key))
+			}
+		}
+		policy := upkeep.Policy{Off: true, Verify: upkeep.Verify{Every: 30 * 24 * time.Hour, For: time.Hour, Depth: verification.Quick}}
+		_, stop := s.keeper(upkeep.Options{Policy: policy})
+		time.Sleep(25 * time.Hour)
+		stop()
+		if n := s.log.count("has lost an object"); n != 2 || s.log.count("checkpoint="+id(2)) != 2 || s.log.count("checkpoints=3 lost=1 all=true") != 2 {
+			t.Errorf("it was told %d times in two days:\n%s", n, s.log.text.String())
+		}
+	})
+}
+
+func TestAShareOfTheCheckpointsIsLookedAtAndTheRestTheNextDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := banktest.NewMemory()
+		s := newSite(t, slow{memory}, keyring.NewKey())
+		s.memory = memory
+		defer s.close()
+		for n := range byte(3) {
+			s.protect(n + 1)
+		}
+		policy := upkeep.Policy{Off: true, Verify: upkeep.Verify{Every: 30 * 24 * time.Hour, For: 10 * time.Minute, Depth: verification.Quick}}
+		_, stop := s.keeper(upkeep.Options{Policy: policy})
+		time.Sleep(50 * time.Hour)
+		stop()
+		if s.log.count("checkpoints=2 lost=0 all=false") == 0 || s.log.count("checkpoints=1 lost=0 all=true") == 0 {
+			t.Errorf("it does not go on where it was:\n%s", s.log.text.String())
+		}
+	})
+}
+
+// slow is a bank that takes minutes to give a list of contents.
+type slow struct{ bank.Bank }
+
+func (s slow) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if strings.Contains(key, "/contents/") {
+		time.Sleep(6 * time.Minute)
+	}
+	return s.Bank.Get(ctx, key, offset, length)
 }

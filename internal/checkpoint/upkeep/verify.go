@@ -47,6 +47,7 @@ func (k *Keeper) verifyShare(ctx context.Context) {
 	k.shared = now
 	slices.SortStableFunc(names, func(a, b string) int { return k.states.at(a).Compare(k.states.at(b)) })
 	until := now.Add(v.For)
+	k.lookForLost(ctx, until) // first: it is short, and a large bank fills each share
 	for _, domain := range names {
 		for left := true; left && ctx.Err() == nil && k.options.Now().Before(until) && k.policy.Hours.Open(k.options.Now()); {
 			left = k.verifySlice(ctx, domain, until)

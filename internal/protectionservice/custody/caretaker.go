@@ -11,21 +11,26 @@ import (
 )
 
 // caretakers look after the banks whose data has keys: they free the space of what was deleted, and
-// verify. One works at a time. The zero one is ready.
+// verify. Of one provider's, one works at a time; a bank that hangs holds up no other provider's. The
+// zero one is ready.
 type caretakers struct {
-	mu   sync.Mutex
-	turn chan struct{}
-	all  map[*provider.Provider]*upkeep.Keeper
+	mu sync.Mutex
+	// turns are by the ids of the providers.
+	turns map[string]chan struct{}
+	all   map[*provider.Provider]*upkeep.Keeper
 }
 
-// add keeps the keeper of a place, and gives the turn that all of them share.
+// add keeps the keeper of a place, and gives the turn that all places of its provider share.
 func (c *caretakers) add(place *provider.Provider, with func(turn chan struct{}) (*upkeep.Keeper, error)) (*upkeep.Keeper, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.turn == nil {
-		c.turn, c.all = make(chan struct{}, 1), map[*provider.Provider]*upkeep.Keeper{}
+	if c.all == nil {
+		c.turns, c.all = map[string]chan struct{}{}, map[*provider.Provider]*upkeep.Keeper{}
 	}
-	caretaker, err := with(c.turn)
+	if c.turns[place.ID] == nil {
+		c.turns[place.ID] = make(chan struct{}, 1)
+	}
+	caretaker, err := with(c.turns[place.ID])
 	if err == nil {
 		c.all[place] = caretaker
 	}

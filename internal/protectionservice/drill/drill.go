@@ -74,8 +74,24 @@ func Graph(id string, checkpoint *karbor.Graph, part func(*karbor.Node) bool) *k
 // it before its own name.
 func Name(id string) string { return "karbor-drill-" + id[:8] }
 
-// mark is the description of what a drill makes in Neutron, for a key that tells its things apart.
-func mark(id, key string) string { return markPrefix(id) + key }
+// Mark is the description of what a drill makes in Neutron, for a key that tells its things apart.
+// It says whose it is, too: see Marked.
+func Mark(call *protection.Call, key string) string {
+	return markPrefix(call.OperationID) + key + " (" + call.Installation + ")"
+}
+
+// Marked takes the description of a thing in Neutron apart: the id of the drill that has made it,
+// and the name of its Karbor. ok is false if it is of none.
+func Marked(description string) (id, installation string, ok bool) {
+	rest, ok := strings.CutPrefix(description, "karbor drill ")
+	id, rest, found := strings.Cut(rest, ": ")
+	i := strings.LastIndex(rest, " (")
+	if !ok || !found || i < 0 || !strings.HasSuffix(rest, ")") || !karbor.IsUUID(id) {
+		return "", "", false
+	}
+	installation = rest[i+len(" (") : len(rest)-1]
+	return id, installation, installation != ""
+}
 
 func markPrefix(id string) string { return "karbor drill " + id + ": " }
 

@@ -58,7 +58,7 @@ func (p *Prober) port(ctx context.Context, call *protection.Call, s Subject) (ev
 		return found, err
 	}
 	found.Origin = "karbord at " + source + ", through the floating address " + floating.Address
-	group, err := n.find(ctx, "security-groups", mark(call.OperationID, "security group"))
+	group, err := n.find(ctx, "security-groups", Mark(call, "security group"))
 	if err != nil {
 		return found, err
 	}

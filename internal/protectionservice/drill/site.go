@@ -97,7 +97,7 @@ type site struct {
 
 // ensure gives what has a mark of the drill, and makes it if there is nothing yet.
 func (s site) ensure(ctx context.Context, kind, one, key string, body map[string]any) (string, error) {
-	description := mark(s.call.OperationID, key)
+	description := Mark(s.call, key)
 	find := func(ctx context.Context) (string, error) { return s.neutron.find(ctx, kind, description) }
 	return openstack.Make(ctx, s.call, "drill's "+key, find, func(ctx context.Context) (string, error) {
 		body["description"] = description

@@ -49,11 +49,18 @@ const (
 	poolPause = "pause"
 )
 
-// Time limits of one attempt. Main may move terabytes; the others are short, but
-// wait for clouds.
+// shortHooks is how many short hooks of a project may run at a time.
+const shortHooks = 64
+
+// Limits gives the numbers of places in the pools, by their words, that have others than the
+// rest.
+func Limits() map[string]int { return map[string]int{poolHooks: shortHooks} }
+
+// Time limits of one attempt. That of hooks is a last resort: they are ended when they get no
+// further, whatever they may take while they do (package deadline).
 const (
-	timeoutMain  = 24 * time.Hour
-	timeoutHook  = time.Hour
+	timeoutMain  = 30 * 24 * time.Hour
+	timeoutHook  = 24 * time.Hour
 	timeoutSteps = 10 * time.Minute
 )
 

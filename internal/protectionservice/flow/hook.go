@@ -13,11 +13,14 @@ const (
 	phases
 )
 
-// Main is the word of the phase that moves the data.
-const Main = "main"
+// Main is the word of the phase that moves the data, Complete that of the one behind it.
+const (
+	Main     = "main"
+	Complete = "complete"
+)
 
 // phaseNames are the words of steps, logs and progress.
-var phaseNames = [phases]string{"prepare_begin", "prepare_finish", Main, "complete"}
+var phaseNames = [phases]string{"prepare_begin", "prepare_finish", Main, Complete}
 
 func hookOf(h protection.Hooks, p phase) protection.Hook {
 	return [phases]protection.Hook{h.PrepareBegin, h.PrepareFinish, h.Main, h.Complete}[p]

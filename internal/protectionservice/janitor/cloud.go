@@ -9,6 +9,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/snapshots"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"github.com/karbor/karbor"
@@ -58,6 +59,12 @@ func (n narrowed) ToImageListQuery() (string, error) { return n.text(), nil }
 
 // Temporary implements Cloud.
 func (a administration) Temporary(ctx context.Context, kind Kind, installation string) ([]Thing, error) {
+	if kind == Server {
+		return a.servers(ctx, installation)
+	}
+	if collections[kind] != "" {
+		return a.networking(ctx, kind)
+	}
 	client, err := a.client(ctx, kind)
 	if err != nil {
 		return nil, err
@@ -71,10 +78,14 @@ func (a administration) Temporary(ctx context.Context, kind Kind, installation s
 }
 
 func (a administration) client(ctx context.Context, kind Kind) (*gophercloud.ServiceClient, error) {
-	if kind == Image {
+	switch kind {
+	case Image:
 		return openstack.Image(ctx, a.session)
+	case Server:
+		return openstack.Compute(ctx, a.session)
+	default:
+		return openstack.BlockStorage(ctx, a.session)
 	}
-	return openstack.BlockStorage(ctx, a.session)
 }
 
 // list gives one page of a list.
@@ -147,6 +158,12 @@ func ofSnapshot(s *snapshots.Snapshot) Thing {
 
 // Show implements Cloud.
 func (a administration) Show(ctx context.Context, kind Kind, id string) (t Thing, err error) {
+	if kind == Server {
+		return a.server(ctx, id)
+	}
+	if collections[kind] != "" {
+		return a.networkThing(ctx, kind, id)
+	}
 	client, err := a.client(ctx, kind)
 	if err != nil {
 		return Thing{}, err
@@ -173,11 +190,16 @@ func (a administration) Show(ctx context.Context, kind Kind, id string) (t Thing
 
 // Remove implements Cloud.
 func (a administration) Remove(ctx context.Context, kind Kind, id string) error {
+	if collections[kind] != "" {
+		return a.removeNetworking(ctx, kind, id)
+	}
 	client, err := a.client(ctx, kind)
 	if err != nil {
 		return err
 	}
 	switch kind {
+	case Server:
+		err = servers.Delete(ctx, client, id).ExtractErr()
 	case Image:
 		err = images.Delete(ctx, client, id).ExtractErr()
 	case Volume:

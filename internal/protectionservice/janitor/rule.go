@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/protection"
 )
 
 // look is what a rule sees: a thing, what is looked for, and the ids that are in use.
@@ -21,24 +20,13 @@ type rule func(ctx context.Context, l look) string
 
 // rules are all of them; what none objects to is an orphan. The bank comes last, as it
 // costs a request.
-func rules() []rule { return []rule{foreign, drilled, renamed, known, young, used, unsettled, worked} }
+func rules() []rule { return []rule{foreign, renamed, known, young, used, unsettled, worked} }
 
 func foreign(_ context.Context, l look) string {
 	if l.t.Installation() != l.q.Installation {
 		return "it is of another Karbor"
 	}
 	return ""
-}
-
-// drilled spares all that a drill has made: it may be anything, under any name.
-func drilled(ctx context.Context, l look) string {
-	if l.t.Tags[protection.DrillTag] == "" {
-		return ""
-	}
-	if why := known(ctx, l); why != "" {
-		return why
-	}
-	return "a restore drill that nobody knows has made it: look at it, and remove it by hand, with what else is called as the drill"
 }
 
 func renamed(_ context.Context, l look) string {

@@ -2,26 +2,36 @@ package janitor
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice/drill"
 	"github.com/karbor/karbor/protection"
 )
 
 // Kind is the kind of a resource that a hook makes for a while.
 type Kind string
 
-// The kinds, in the order in which they can go: an image is made of a volume, and that of
-// a snapshot.
+// The kinds, in the order in which they can go: a server holds volumes and ports, an image is
+// made of a volume, and that of a snapshot; a router is joined to networks. Servers, and what is
+// Neutron's, only restore drills make for a while.
 const (
-	Image    Kind = "image"
-	Volume   Kind = "volume"
-	Snapshot Kind = "snapshot"
+	Server        Kind = "server"
+	Image         Kind = "image"
+	Volume        Kind = "volume"
+	Snapshot      Kind = "snapshot"
+	FloatingIP    Kind = "floatingip"
+	Router        Kind = "router"
+	Network       Kind = "network"
+	SecurityGroup Kind = "security-group"
 )
 
 // Kinds gives all of them, in the order in which they can go.
-func Kinds() []Kind { return []Kind{Image, Volume, Snapshot} }
+func Kinds() []Kind {
+	return []Kind{Server, Image, Volume, Snapshot, FloatingIP, Router, Network, SecurityGroup}
+}
 
 // Thing is a resource of some project in the cloud.
 type Thing struct {
@@ -32,7 +42,8 @@ type Thing struct {
 	// Status is the service's word. A thing in transition can't be deleted.
 	Status    string
 	CreatedAt time.Time
-	// Tags are its metadata, or the properties of an image.
+	// Tags are its metadata, or the properties of an image, or what these would be for a thing
+	// that has none.
 	Tags map[string]string
 	// Used says how somebody uses or keeps it, as in "it is attached"; "" for not.
 	Used string
@@ -47,10 +58,13 @@ func (t Thing) Owner() string { return t.Tags[protection.CheckpointTag] }
 // Provider is the id of the provider that it says to be made for.
 func (t Thing) Provider() string { return t.Tags[protection.ProviderTag] }
 
-// ownName reports whether it bears the very name that protection.Call.Name gives: who
-// copies metadata from one thing to another, as the cloud's own services do, gives it
-// another name.
+// ownName reports whether it bears the very name that protection.Call.Name gives, or that of
+// the drill which has made it: who copies metadata from one thing to another, as the cloud's own
+// services do, gives it another name.
 func (t Thing) ownName() bool {
+	if t.Tags[protection.DrillTag] != "" {
+		return karbor.IsUUID(t.Owner()) && (t.Name == drill.Name(t.Owner()) || strings.HasPrefix(t.Name, drill.Name(t.Owner())+"-"))
+	}
 	id, role, inRole := strings.Cut(t.Tags[protection.ResourceTag], "@")
 	if !karbor.IsUUID(t.Owner()) || id == "" || inRole && role == "" {
 		return false
@@ -67,6 +81,8 @@ func (t Thing) settled() bool {
 	switch t.Kind {
 	case Image:
 		return t.Status != "deleted" && t.Status != "pending_delete"
+	case Server, FloatingIP, Router, Network, SecurityGroup:
+		return !slices.Contains([]string{"build", "creating", "deleted", "soft_deleted", "pending_delete"}, strings.ToLower(t.Status))
 	default:
 		return t.Status == "available" || t.Status == "error" || t.Status == "error_deleting"
 	}

@@ -213,6 +213,14 @@ func (w *work) survey(ctx context.Context) error {
 	for _, name := range condemned {
 		w.result.Freed += w.marks.packs[name].size
 	}
+	if len(w.options.Without) == 0 {
+		return nil
+	}
+	// On top of what stays, only what goes is walked through, and of that only what it does not share.
+	if err := w.markBelow(ctx, Marking, w.options.Without, nil); err != nil {
+		return err
+	}
+	w.result.Freeable = w.marks.stored() - w.result.Reached
 	return nil
 }
 

@@ -21,6 +21,8 @@ type Result struct {
 	Streams, Pages, Chunks int64
 	// Reached is how many bytes of packs streams refer to; a dry run tells.
 	Reached int64
+	// Freeable is how many bytes more streams below Options.Without alone refer to.
+	Freeable int64
 	// Condemned is how many packs were condemned, Left how many more there are for the
 	// next collection.
 	Condemned, Left int

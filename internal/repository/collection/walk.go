@@ -38,6 +38,8 @@ func isManifest(key string) bool {
 type walker struct {
 	*work
 	seeker *dedup.Seeker
+	// without are prefixes of the keys of manifests that count as gone.
+	without []string
 	// thorough looks for all places of what lies in a pack that is marked as damaged.
 	thorough *dedup.Seeker
 	pages    *errgroup.Group
@@ -54,14 +56,26 @@ type walker struct {
 // mark walks through the manifests that were not walked through yet. Some that can't be read
 // as a whole are a *DamageError.
 func (w *work) mark(ctx context.Context, phase Phase) error {
+	prefix := checkpointsRoot
+	if w.options.OwnProject {
+		prefix += w.domain.Name() + "/"
+	}
+	return w.markBelow(ctx, phase, []string{prefix}, w.options.Without)
+}
+
+// markBelow is mark for the manifests below some prefixes of keys, without those below others.
+func (w *work) markBelow(ctx context.Context, phase Phase, prefixes, without []string) error {
 	if err := w.distrust(ctx); err != nil {
 		return err
 	}
-	walk := &walker{work: w, seeker: w.domain.Seeker(), thorough: w.domain.Seeker(), foreign: map[string]bool{}, asked: map[format.ID]*asked{}}
+	walk := &walker{work: w, without: without, seeker: w.domain.Seeker(), thorough: w.domain.Seeker(), foreign: map[string]bool{}, asked: map[format.ID]*asked{}}
 	pages, within := errgroup.WithContext(ctx)
 	walk.pages = pages
 	pages.SetLimit(walkers)
-	err := walk.all(within, phase)
+	var err error
+	for i := 0; i < len(prefixes) && err == nil; i++ {
+		err = walk.below(within, prefixes[i], phase)
+	}
 	if pagesErr := pages.Wait(); pagesErr != nil {
 		err = pagesErr // it ended the other
 	}
@@ -90,11 +104,9 @@ func (w *work) distrust(ctx context.Context) error {
 	return err
 }
 
-func (w *walker) all(ctx context.Context, phase Phase) error {
-	prefix, marker, done := checkpointsRoot, "", 0
-	if w.options.OwnProject {
-		prefix += w.domain.Name() + "/"
-	}
+// below walks through the manifests below a prefix.
+func (w *walker) below(ctx context.Context, prefix string, phase Phase) error {
+	marker, done := "", 0
 	for {
 		page, err := w.bank.List(ctx, prefix, marker, bank.MaxList)
 		if err != nil {
@@ -118,7 +130,7 @@ func (w *walker) all(ctx context.Context, phase Phase) error {
 
 // ignored reports whether a manifest counts as gone.
 func (w *walker) ignored(key string) bool {
-	return slices.ContainsFunc(w.options.Without, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+	return slices.ContainsFunc(w.without, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }
 
 // manifest walks through one manifest.

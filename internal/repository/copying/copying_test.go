@@ -247,7 +247,11 @@ func TestDamageOfTheSourceDoesNotTravel(t *testing.T) {
 		bad := slices.Clone(object(t, b, pack))
 		bad[rapid.IntRange(0, len(bad)-1).Draw(r, "at")] ^= byte(rapid.IntRange(1, 255).Draw(r, "by"))
 		put(t, b, pack, bad)
-		to := open(t, twin(t, b), "this")
+		var target bank.Bank = twin(t, b)
+		if rapid.Bool().Draw(r, "streams") {
+			target = &streaming{Bank: target}
+		}
+		to := open(t, target, "this")
 		_, err := Streams(t.Context(), from, to, one(stream, stream), Options{})
 		if _, damaged := errors.AsType[*format.DamageError](err); err != nil && !damaged {
 			r.Fatal(err)
@@ -277,7 +281,7 @@ func TestACopyThatIsBrokenOffIsDoneByTheNext(t *testing.T) {
 		for n, met := 1, true; met; n++ {
 			met = false
 			for _, where := range []string{"source", "target", "answer"} {
-				target, master := twin(t, b), "this"
+				target, master := bank.Bank(&streaming{Bank: twin(t, b)}), "this"
 				if !same {
 					_, target = newSource(t, "that")
 					master = "that"

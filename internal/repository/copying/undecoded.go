@@ -22,7 +22,8 @@ const (
 	// segmentBytes is how many bytes of packs are copied before a segment tells of them: so
 	// much is copied again at most after a copy was broken off.
 	segmentBytes = 512 << 20
-	// packsAtOnce is how many packs travel whole at the same time, each in memory.
+	// packsAtOnce is how many packs travel whole at the same time, each in memory where the
+	// target wants it so.
 	packsAtOnce = 4
 	// segmentChunks is how many chunks a segment tells of, so that it is not too long.
 	segmentChunks = 1 << 19
@@ -246,15 +247,8 @@ func (b *batch) whole(ctx context.Context, p place, size int64, groups []format.
 	case karbor.KindOf(err) != karbor.NotFound:
 		return false, err
 	}
-	object, err := b.from.ReadPack(ctx, p.kind, p.name, 0, int(size))
-	if err != nil {
-		return false, err
-	}
-	if format.NameOf(object) != p.name {
-		return false, &format.DamageError{What: "pack", Why: "its bytes have another name"}
-	}
 	pack := format.Pack{Name: p.name, Kind: p.kind, Size: size, Groups: groups}
-	if err := b.to.StoreNamed(ctx, b.refs, pack, object); err != nil {
+	if err := b.sendPack(ctx, p, pack); err != nil {
 		return false, err
 	}
 	if b.options.Landed != nil {

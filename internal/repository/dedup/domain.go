@@ -1,7 +1,6 @@
 package dedup
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -113,8 +112,8 @@ func (d *Domain) segmentKey(name format.Name) string {
 
 // store writes an object that is named by its bytes. One that is there already is the
 // same, so that is no error.
-func (d *Domain) store(ctx context.Context, key string, object []byte) error {
-	err := d.bank.Create(ctx, key, bytes.NewReader(object), int64(len(object)))
+func (d *Domain) store(ctx context.Context, key string, object io.Reader, size int64) error {
+	err := d.bank.Create(ctx, key, object, size)
 	if err == nil || karbor.KindOf(err) == karbor.Conflict {
 		return nil
 	}

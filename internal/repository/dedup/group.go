@@ -19,34 +19,86 @@ type groupKey struct {
 
 func (l *Location) group() groupKey { return groupKey{l.Pack, l.Offset} }
 
-// groupCache keeps the groups that were opened last.
+// group is one that was opened, and who uses its bytes: the cache, and parts that were not
+// handed out yet.
+type group struct {
+	raw   []byte
+	users int // locked by the cache's lock
+}
+
+// groupCache keeps the groups that were opened last, and the memory of those that nobody uses
+// any more.
 type groupCache struct {
 	mu     sync.Mutex
-	opened map[groupKey][]byte
+	opened map[groupKey]*group
 	order  []groupKey // the oldest first
+	free   [][]byte
 }
 
-func (c *groupCache) get(key groupKey) []byte {
+// get gives a group that is kept, for one more user; nil if there is none.
+func (c *groupCache) get(key groupKey) *group {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.opened[key]
+	g := c.opened[key]
+	if g != nil {
+		g.users++
+	}
+	return g
 }
 
-func (c *groupCache) put(key groupKey, raw []byte) {
+// put keeps a group under a key, and gives it for one user.
+func (c *groupCache) put(key groupKey, raw []byte) *group {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	g := &group{raw: raw, users: 1}
 	if c.opened == nil {
-		c.opened = map[groupKey][]byte{}
+		c.opened = map[groupKey]*group{}
 	}
 	if _, there := c.opened[key]; there {
-		return
+		return g
 	}
-	c.opened[key] = raw
+	g.users++
+	c.opened[key] = g
 	c.order = append(c.order, key)
 	if len(c.order) > groupsCached {
+		oldest := c.opened[c.order[0]]
 		delete(c.opened, c.order[0])
 		c.order = c.order[1:]
+		c.leave(oldest)
 	}
+	return g
+}
+
+// release ends the use of groups: their bytes may be overwritten.
+func (c *groupCache) release(groups []*group) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, g := range groups {
+		c.leave(g)
+	}
+}
+
+// leave takes a user away. Its caller holds mu.
+func (c *groupCache) leave(g *group) {
+	if g.users--; g.users == 0 && cap(g.raw) == format.MaxGroup && len(c.free) < groupsCached {
+		c.free = append(c.free, g.raw[:0])
+	}
+}
+
+// room gives memory for a group. Most have close to as many bytes as they may have: their memory is
+// used again, which spares clearing and collecting it. Shorter ones take what they need.
+func (c *groupCache) room(size int) []byte {
+	if size <= format.MaxGroup/4*3 {
+		return make([]byte, 0, size)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last := len(c.free) - 1; last >= 0 {
+		b := c.free[last]
+		c.free = c.free[:last]
+		return b
+	}
+	return make([]byte, 0, format.MaxGroup)
 }
 
 // opener fetches groups and opens them. It is for one goroutine.
@@ -72,9 +124,14 @@ func (o *opener) fetch(ctx context.Context, kind format.Kind, pack format.Name, 
 	return o.stored, nil
 }
 
-// open opens a stored group.
+// open opens a stored group into memory of its own.
 func (o *opener) open(kind format.Kind, l *Location, stored []byte) ([]byte, error) {
-	raw, body, err := o.d.keys.OpenGroup(make([]byte, 0, l.Raw), o.body, o.decompressor, kind, stored)
+	return o.openInto(make([]byte, 0, l.Raw), kind, l, stored)
+}
+
+// openInto opens a stored group into room, if that is enough.
+func (o *opener) openInto(room []byte, kind format.Kind, l *Location, stored []byte) ([]byte, error) {
+	raw, body, err := o.d.keys.OpenGroup(room, o.body, o.decompressor, kind, stored)
 	o.body = body
 	if err == nil && len(raw) != l.Raw {
 		err = &format.DamageError{What: "group", Why: fmt.Sprintf("it holds %d bytes, and its directory says %d", len(raw), l.Raw)}

@@ -1,8 +1,10 @@
 package dedup
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/karbor/karbor/internal/repository/format"
 )
@@ -127,13 +129,14 @@ func (w *Writer) upload() error {
 // whoever writes it.
 func (d *Domain) StorePack(ctx context.Context, refs References, kind format.Kind, b []byte, groups []format.Group) (format.Pack, error) {
 	pack := format.Pack{Name: format.NameOf(b), Kind: kind, Size: int64(len(b)), Groups: groups}
-	return pack, d.StoreNamed(ctx, refs, pack, b)
+	return pack, d.StoreNamed(ctx, refs, pack, bytes.NewReader(b))
 }
 
-// StoreNamed is StorePack of an object whose name the caller has computed.
-func (d *Domain) StoreNamed(ctx context.Context, refs References, pack format.Pack, b []byte) error {
+// StoreNamed is StorePack of an object whose name and size the caller knows. object fails where
+// its bytes turn out to have another name.
+func (d *Domain) StoreNamed(ctx context.Context, refs References, pack format.Pack, object io.Reader) error {
 	stored := refs.Store(pack.Name, pack.Kind)
-	if err := stored(ctx, d.store(ctx, d.packKey(pack.Kind, pack.Name), b)); err != nil {
+	if err := stored(ctx, d.store(ctx, d.packKey(pack.Kind, pack.Name), object, pack.Size)); err != nil {
 		return err
 	}
 	if err := d.options.Index.Add([]format.Pack{pack}); err != nil {

@@ -30,6 +30,7 @@ type part struct {
 	raw    int
 	done   chan struct{}
 	pieces [][]byte
+	opened []*group // what the pieces lie in
 	// lost is a chunk that the index does not tell of: it is alone in its part.
 	lost format.Chunk
 }
@@ -243,9 +244,14 @@ func (r *Reader) fill(o *opener, hasher *format.Hasher, p *part) error {
 	var stored []byte
 	for i := range p.groups {
 		g := &p.groups[i]
-		raw, err := r.group(o, p, g, &stored)
+		opened, err := r.group(o, p, g, &stored)
 		if err != nil && !refusal(err) {
 			return err
+		}
+		var raw []byte
+		if opened != nil {
+			raw = opened.raw
+			p.opened = append(p.opened, opened)
 		}
 		for j, c := range g.chunks {
 			data, err := pick(raw, g.within[j], c, hasher)
@@ -261,10 +267,11 @@ func (r *Reader) fill(o *opener, hasher *format.Hasher, p *part) error {
 	return nil
 }
 
-// group opens one group of a part. stored are those of the whole part, fetched at once.
-func (r *Reader) group(o *opener, p *part, g *wanted, stored *[]byte) ([]byte, error) {
-	if raw := r.cache.get(g.group()); raw != nil {
-		return raw, nil
+// group opens one group of a part, for it to use until it is handed out. stored are those of the
+// whole part, fetched at once.
+func (r *Reader) group(o *opener, p *part, g *wanted, stored *[]byte) (*group, error) {
+	if opened := r.cache.get(g.group()); opened != nil {
+		return opened, nil
 	}
 	first, last := &p.groups[0], &p.groups[len(p.groups)-1]
 	if *stored == nil {
@@ -274,11 +281,11 @@ func (r *Reader) group(o *opener, p *part, g *wanted, stored *[]byte) ([]byte, e
 		}
 	}
 	from := g.Offset - first.Offset
-	raw, err := o.open(format.Data, &g.Location, (*stored)[from:from+g.Stored])
-	if err == nil {
-		r.cache.put(g.group(), raw)
+	raw, err := o.openInto(r.cache.room(g.Raw), format.Data, &g.Location, (*stored)[from:from+g.Stored])
+	if err != nil {
+		return nil, err
 	}
-	return raw, err
+	return r.cache.put(g.group(), raw), nil
 }
 
 // next waits for the next part.
@@ -340,6 +347,7 @@ func (r *Reader) Read(b []byte) (int, error) {
 			}
 		}
 		if p.hole == 0 && len(p.pieces) == 0 {
+			r.cache.release(p.opened)
 			r.now = nil
 		}
 	}

@@ -1,6 +1,7 @@
 package dedup
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -104,7 +105,7 @@ func (d *Domain) WriteSegment(ctx context.Context, s *format.Segment) (format.Na
 		return format.Name{}, 0, err
 	}
 	name := format.NameOf(b)
-	if err := d.store(ctx, d.segmentKey(name), b); err != nil {
+	if err := d.store(ctx, d.segmentKey(name), bytes.NewReader(b), int64(len(b))); err != nil {
 		return name, 0, err
 	}
 	if x, ok := d.options.Index.(SegmentIndex); ok {

@@ -43,6 +43,11 @@ func (s *StoredGroups) Read(ctx context.Context, kind format.Kind, name format.N
 	return stored, err
 }
 
+// OpenPack opens a pack. The caller closes it.
+func (d *Domain) OpenPack(ctx context.Context, kind format.Kind, name format.Name) (io.ReadCloser, error) {
+	return d.Bank().Get(ctx, PackKey(d.Name(), kind, name), 0, -1)
+}
+
 // ReadPack reads n bytes of a pack from an offset on. A pack that ends before is a
 // *format.DamageError.
 func (d *Domain) ReadPack(ctx context.Context, kind format.Kind, name format.Name, offset, n int) ([]byte, error) {

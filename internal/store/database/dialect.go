@@ -27,9 +27,6 @@ type dialect interface {
 	// brief gives the context for a statement that takes a moment: a look-up, or one
 	// of a transaction.
 	brief(ctx context.Context) context.Context
-	// fault says what an error of the database's driver means; nothing for other
-	// errors.
-	fault(err error) fault
 }
 
 // sent is the brief of servers: a connection that hangs must not keep a caller.

@@ -34,13 +34,8 @@ type location struct {
 	port                     int
 }
 
-// CheckURL says what is wrong with the URL of a database. It never repeats the URL.
-func CheckURL(text string) error {
-	_, err := locate(text)
-	return err
-}
-
-// locate reads the URL of a database, or the path of an SQLite file.
+// locate reads the URL of a database, or the path of an SQLite file. Its errors never
+// repeat the text, which may hold a password.
 func locate(text string) (location, error) {
 	if !strings.Contains(text, "://") {
 		if text == "" {

@@ -39,7 +39,7 @@ func TestBadLocationsAreRefusedWithoutTheirText(t *testing.T) {
 		"postgresql://karbor@db:0/state":               "port",
 	}
 	for text, want := range tests {
-		err := CheckURL(text)
+		_, err := locate(text)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}

@@ -141,8 +141,7 @@ func (d *mysqlDialect) detect(ctx context.Context, conn *sql.Conn) error {
 
 func (*mysqlDialect) rowValues() bool { return false }
 
-func (*mysqlDialect) fault(err error) fault { return mysqlFault(err) }
-
+// mysqlFault says what an error of the driver means; nothing for other errors.
 func mysqlFault(err error) fault {
 	if errors.Is(err, mysql.ErrInvalidConn) {
 		return fault{sentence: silent, lost: true}

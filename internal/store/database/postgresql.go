@@ -80,6 +80,26 @@ func (postgresDialect) statement(text string) string {
 	})
 }
 
+// pipeline implements pipeliner.
+func (postgresDialect) pipeline(ctx context.Context, conn any, list []queued) (int, error) {
+	c, ok := conn.(*stdlib.Conn)
+	if !ok {
+		return 0, errors.New("the connection is not one to PostgreSQL")
+	}
+	batch := &pgx.Batch{}
+	for _, q := range list {
+		batch.Queue(q.text, q.args...)
+	}
+	results := c.Conn().SendBatch(ctx, batch)
+	for i := range list {
+		if _, err := results.Exec(); err != nil {
+			_ = results.Close() // it fails with the same error
+			return i, err
+		}
+	}
+	return len(list), results.Close()
+}
+
 func (d postgresDialect) locking(text string) string { return d.statement(text) }
 
 var (
@@ -101,8 +121,7 @@ func (postgresDialect) migration(text string) string {
 
 func (postgresDialect) rowValues() bool { return true }
 
-func (postgresDialect) fault(err error) fault { return postgresFault(err) }
-
+// postgresFault says what an error of the driver means; nothing for other errors.
 func postgresFault(err error) fault {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return postgresCode(e.Code)

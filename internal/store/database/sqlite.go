@@ -87,8 +87,7 @@ func (sqliteDialect) brief(ctx context.Context) context.Context { return context
 
 func (sqliteDialect) rowValues() bool { return true }
 
-func (sqliteDialect) fault(err error) fault { return sqliteFault(err) }
-
+// sqliteFault says what an error of the driver means; nothing for other errors.
 func sqliteFault(err error) fault {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {

@@ -12,12 +12,17 @@ type Tx struct {
 	// failed is the first error of a statement. PostgreSQL has undone the
 	// transaction with it, and would say nothing at COMMIT.
 	failed error
+	// queue are the statements that wait to be sent.
+	queue []queued
 }
 
 // statement gives the statement of a portable text, on the transaction's
 // connection.
 func (t *Tx) statement(ctx context.Context, text string) (*sql.Stmt, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := t.flush(ctx); err != nil {
 		return nil, err
 	}
 	observed(ctx, text)

@@ -35,7 +35,9 @@ type writers struct {
 type writer struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
-	losses   int64
+	// words are the database's own, by the portable text.
+	words  map[string]string
+	losses int64
 }
 
 func newWriters(db *sql.DB, d dialect, begin string, size int) *writers {
@@ -77,7 +79,7 @@ func (c *writer) drop(bad error) error {
 	} else {
 		err = unlessLost(c.conn.Close())
 	}
-	c.conn, c.prepared = nil, nil
+	c.conn, c.prepared, c.words = nil, nil, nil
 	return err
 }
 
@@ -145,7 +147,7 @@ func (w *writers) once(ctx context.Context, f func(t *Tx) error) error {
 		if err != nil {
 			return err
 		}
-		c.conn, c.prepared, c.losses = conn, map[string]*sql.Stmt{}, losses
+		c.conn, c.prepared, c.words, c.losses = conn, map[string]*sql.Stmt{}, map[string]string{}, losses
 	}
 	err := w.run(ctx, c, f)
 	if w.repeats && err != nil && understood(err).lost {
@@ -168,6 +170,9 @@ func (w *writers) run(ctx context.Context, c *writer, f func(t *Tx) error) error
 		}
 	}()
 	if err := f(t); err != nil {
+		return err
+	}
+	if err := t.flush(ctx); err != nil {
 		return err
 	}
 	if t.failed != nil {

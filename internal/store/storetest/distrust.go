@@ -82,3 +82,24 @@ func testDistrust(t *testing.T, s *store.Store) {
 		must(t, s.GaveBack(t.Context(), returned[0].ID, time.Time{}))
 	}
 }
+
+func testPlanOfOthersCheckpoints(t *testing.T, s *store.Store) {
+	change := changesBy(t, s)
+	for _, kind := range []karbor.ScheduledOperationType{karbor.ScheduledVerify, karbor.ScheduledCopy, karbor.ScheduledDrill} {
+		of := hourly(t, s, "project")
+		o := of
+		o.ID, o.OperationType, o.Definition.MaxBackups, o.Definition.RetentionDuration = karbor.NewID(), kind, 0, 0
+		must(t, s.CreateSchedule(t.Context(), o, karbor.OverlapSkip, &store.Lent{Sealed: []byte("sealed"), Kind: karbor.DelegationTrust}))
+		must(t, change["plan"](o, "another", true))
+		if v := scheduleOf(t, s, o.ID); v.DelegationState != karbor.DelegationGood {
+			t.Errorf("a change of the plan by another user made a %s %+v", kind, v)
+		}
+		if v := scheduleOf(t, s, of.ID); v.DelegationState != karbor.DelegationBroken {
+			t.Errorf("a change of the plan by another user made what protects it %+v", v)
+		}
+		must(t, change["trigger"](o, "another", true))
+		if v := scheduleOf(t, s, o.ID); v.DelegationState != karbor.DelegationBroken {
+			t.Errorf("a change of the trigger by another user made a %s %+v", kind, v)
+		}
+	}
+}

@@ -150,31 +150,42 @@ func testDrillEvents(t *testing.T, s *store.Store) {
 
 func testLastDrills(t *testing.T, s *store.Store) {
 	ctx := t.Context()
-	c := available(t, s, "project")
-	if last, err := s.LastDrill(ctx, "project", c.ID); err != nil || last != nil {
+	c, other, bare := available(t, s, "project"), available(t, s, "project"), available(t, s, "project")
+	all := []string{c.ID, other.ID, bare.ID}
+	if last, err := s.LastDrills(ctx, c.ProviderID, all); err != nil || len(last) != 0 {
 		t.Errorf("before any drill there is %v, %v", last, err)
 	}
+	if last, err := s.LastDrills(ctx, c.ProviderID, nil); err != nil || len(last) != 0 {
+		t.Errorf("of no checkpoints there is %v, %v", last, err)
+	}
 	var ids []string
-	for _, verdict := range []karbor.DrillVerdict{karbor.DrillPassed, karbor.DrillFailed, ""} {
-		a := newDrill(c)
+	for _, one := range []struct {
+		of      karbor.Checkpoint
+		verdict karbor.DrillVerdict
+	}{{other, karbor.DrillPassed}, {c, karbor.DrillPassed}, {c, karbor.DrillFailed}, {c, ""}} {
+		a := newDrill(one.of)
 		must(t, s.Accept(ctx, a))
 		ids = append(ids, a.Operation.ID)
-		if verdict != "" {
-			must(t, s.EndOperation(ctx, a.Operation.ID, drilled(verdict)))
+		if one.verdict != "" {
+			must(t, s.EndOperation(ctx, a.Operation.ID, drilled(one.verdict)))
 		}
 	}
 	want := func(id string, verdict karbor.DrillVerdict) {
 		t.Helper()
-		last, err := s.LastDrill(ctx, "project", c.ID)
+		found, err := s.LastDrills(ctx, c.ProviderID, all)
 		must(t, err)
-		if last == nil || last.DrillID != id || last.Verdict != verdict || last.Resources["OS::Nova::Server#1"].RecoveryMS != 90_000 {
+		last := found[c.ID]
+		if last.DrillID != id || last.Verdict != verdict || last.Resources["OS::Nova::Server#1"].RecoveryMS != 90_000 {
 			t.Errorf("the last drill is %+v; want %s", last, id)
 		}
+		if len(found) != 2 || found[other.ID].DrillID != ids[0] {
+			t.Errorf("the last drills are %+v", found)
+		}
 	}
-	want(ids[1], karbor.DrillFailed)
-	must(t, s.DeleteDrill(ctx, "project", ids[1]))
-	want(ids[0], karbor.DrillPassed)
-	if last, err := s.LastDrill(ctx, "other", c.ID); err != nil || last != nil {
-		t.Errorf("another project has %v, %v", last, err)
+	want(ids[2], karbor.DrillFailed)
+	must(t, s.DeleteDrill(ctx, "project", ids[2]))
+	want(ids[1], karbor.DrillPassed)
+	if last, err := s.LastDrills(ctx, "another provider", all); err != nil || len(last) != 0 {
+		t.Errorf("another provider has %v, %v", last, err)
 	}
 }

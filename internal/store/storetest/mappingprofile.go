@@ -50,6 +50,7 @@ func testMappingProfiles(t *testing.T, s *store.Store) {
 	if err := s.DeleteMappingProfile(ctx, "q", first.ID); karbor.KindOf(err) != karbor.NotFound {
 		t.Errorf("another project deletes it: %v", err)
 	}
+	manyAtOnce(t, s)
 	must(t, s.DeleteMappingProfile(ctx, "p", first.ID))
 	if err := s.DeleteMappingProfile(ctx, "p", first.ID); karbor.KindOf(err) != karbor.NotFound {
 		t.Errorf("it is deleted twice: %v", err)
@@ -58,5 +59,38 @@ func testMappingProfiles(t *testing.T, s *store.Store) {
 	must(t, err)
 	if len(list) != 1 || list[0].ID != second.ID {
 		t.Errorf("left is %+v", list)
+	}
+}
+
+// manyAtOnce makes more mapping profiles at once than a project may have.
+func manyAtOnce(t *testing.T, s *store.Store) {
+	t.Helper()
+	const limit, asked = 3, 12
+	results := make(chan error, asked)
+	for range asked {
+		go func() {
+			p := karbor.MappingProfile{ID: karbor.NewID(), ProjectID: "crowd", Name: karbor.NewID(), Mapping: map[string]any{}}
+			results <- s.CreateMappingProfile(t.Context(), p, limit)
+		}()
+	}
+	made := 0
+	for range asked {
+		switch err := <-results; {
+		case err == nil:
+			made++
+		case karbor.KindOf(err) != karbor.OverLimit:
+			t.Errorf("one of many at once is %v", err)
+		}
+	}
+	if made != limit {
+		t.Errorf("%d were made at once, and the limit is %d", made, limit)
+	}
+	p := karbor.MappingProfile{ID: karbor.NewID(), ProjectID: "crowd", Name: "one more", Mapping: map[string]any{}}
+	must(t, s.CreateMappingProfile(t.Context(), p, -1))
+	must(t, s.DeleteMappingProfile(t.Context(), "crowd", p.ID))
+	list, err := s.MappingProfiles(t.Context(), store.MappingProfileFilter{ProjectID: "crowd"}, store.Page{})
+	must(t, err)
+	for _, p := range list {
+		must(t, s.DeleteMappingProfile(t.Context(), "crowd", p.ID))
 	}
 }

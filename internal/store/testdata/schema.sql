@@ -147,11 +147,33 @@ CREATE INDEX drills_of_all_by_id ON drills (deleted, id);
 
 CREATE INDEX drills_of_all_by_project_id ON drills (deleted, project_id, id);
 
+CREATE INDEX drills_of_checkpoint ON drills (checkpoint_id, provider_id, created_at, id);
+
 CREATE INDEX drills_of_project ON drills (project_id, deleted, created_at, id);
 
 CREATE INDEX drills_of_project_by_status ON drills (project_id, deleted, status, id);
 
 CREATE INDEX drills_of_project_by_updated_at ON drills (project_id, deleted, updated_at, id);
+
+CREATE TABLE holdings (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
+    resource_key VARCHAR(600) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    provider_id VARCHAR(36) NOT NULL,
+    checkpoint_id VARCHAR(36) NOT NULL,
+    kind VARCHAR(16) NOT NULL,
+    cloud_id VARCHAR(255) NOT NULL,
+    gibibytes BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    released_at BIGINT
+);
+
+CREATE INDEX holdings_of_all ON holdings (created_at, id);
+
+CREATE UNIQUE INDEX holdings_of_operation ON holdings (operation_id, kind, cloud_id);
+
+CREATE INDEX holdings_of_project ON holdings (project_id, created_at, id);
 
 CREATE TABLE journal_lease (
     id BIGINT NOT NULL PRIMARY KEY,

@@ -16,6 +16,9 @@ func testIdentity(t *testing.T, c *cloud) {
 	t.Run("application credential", func(t *testing.T) { testApplicationCredential(t, c) })
 	t.Run("trust", func(t *testing.T) { testTrust(t, c) })
 	t.Run("trust is refused", func(t *testing.T) { testTrustRefused(t, c) })
+	t.Run("disabled user", func(t *testing.T) { testDisabledUser(t, c) })
+	t.Run("removed role", func(t *testing.T) { testRemovedRole(t, c) })
+	t.Run("deleted user", func(t *testing.T) { testDeletedUser(t, c) })
 }
 
 func testLogin(t *testing.T, c *cloud) {

@@ -18,6 +18,7 @@ const (
 	ComputeStyle               // Nova, Cinder: {"itemNotFound": {"code", "message"}}
 	NeutronStyle               // {"NeutronError": {"type", "message", "detail"}}
 	GlanceStyle                // an HTML page
+	FalconStyle                // Freezer: {"title", "description"}
 )
 
 // Error is an answer that is no success. A handler gives it back and the
@@ -97,6 +98,8 @@ func (e *Error) body(style Style) any {
 		return map[string]any{"error": map[string]any{
 			"code": e.Status, "message": e.Message, "title": http.StatusText(e.Status),
 		}}
+	case style == FalconStyle:
+		return map[string]any{"title": fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)), "description": e.Message}
 	case style == NeutronStyle:
 		kind := e.Kind
 		if kind == "" {

@@ -22,6 +22,7 @@ var endpoints = []endpoint{
 	{"shared-file-system", "manila", "/share/v2"},
 	{"database", "trove", "/database/v1.0/%(project_id)s"},
 	{"key-manager", "barbican", "/key-manager"},
+	{"backup", "freezer", "/backup"},
 }
 
 const projectPattern = "%(project_id)s"

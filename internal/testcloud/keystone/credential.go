@@ -175,14 +175,19 @@ func (k *Keystone) credentialProof(t token, id, name, secret string, user refere
 		return t, u, notAuthenticated()
 	}
 	t.UserID, t.ProjectID, t.CredentialID, t.ExpiresAt = u.ID, c.ProjectID, c.ID, c.ExpiresAt
-	owned := k.rolesOf(u.ID, c.ProjectID)
-	for _, role := range c.RoleIDs {
-		if slices.ContainsFunc(owned, func(o Role) bool { return o.ID == role }) {
-			t.RoleIDs = append(t.RoleIDs, role)
-		}
-	}
-	if len(t.RoleIDs) == 0 {
+	if t.RoleIDs = k.credentialRoles(c); len(t.RoleIDs) == 0 {
 		return t, u, notAuthenticated()
 	}
 	return t, u, nil
+}
+
+// credentialRoles gives those of a credential's roles that its user still has.
+func (k *Keystone) credentialRoles(c credential) (ids []string) {
+	owned := k.rolesOf(c.UserID, c.ProjectID)
+	for _, role := range c.RoleIDs {
+		if slices.ContainsFunc(owned, func(o Role) bool { return o.ID == role }) {
+			ids = append(ids, role)
+		}
+	}
+	return ids
 }

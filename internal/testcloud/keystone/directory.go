@@ -113,8 +113,8 @@ func (k *Keystone) Grant(userID, projectID, role string) error {
 	return nil
 }
 
-// Revoke takes a role (by name or id) on a project from a user. Tokens that
-// have it stay good; new ones and trusts that need it are refused.
+// Revoke takes a role (by name or id) on a project from a user, and so from the
+// tokens that have it. Trusts that need it are of no use meanwhile.
 func (k *Keystone) Revoke(userID, projectID, role string) error {
 	found, ok := k.role(role)
 	if !ok || !k.grants.Delete(Grant{UserID: userID, ProjectID: projectID, RoleID: found.ID}.key()) {

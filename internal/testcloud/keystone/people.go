@@ -72,32 +72,6 @@ func (k *Keystone) projectRoutes() {
 	})
 }
 
-func (k *Keystone) userRoutes() {
-	k.listing("users", "user", func() []any { return shown(k.users.List(nil), k.showUser) })
-	k.Handle("POST /v3/users", func(r *fabric.Request) error {
-		var body struct {
-			User struct {
-				Name, Password string
-				Project        string `json:"default_project_id"`
-			}
-		}
-		if err := r.Decode(&body); err != nil {
-			return err
-		}
-		if !r.Admin() {
-			return notAllowed("identity:create_user")
-		}
-		if body.User.Name == "" {
-			return fabric.BadRequest("Invalid input for field 'name': '' is too short")
-		}
-		u, err := k.AddUser(body.User.Name, body.User.Password, body.User.Project)
-		if err != nil {
-			return err
-		}
-		return r.JSON(http.StatusCreated, map[string]any{"user": k.showUser(u)})
-	})
-}
-
 // listGrants lists who has which role where. Without the role admin one sees
 // one's own.
 func (k *Keystone) listGrants(r *fabric.Request) error {

@@ -55,32 +55,44 @@ func (k *Keystone) dropExpired() {
 }
 
 // find gives a token that is good now: not expired or revoked, its user and
-// project enabled, its trust or application credential still there.
+// project enabled, its trust or application credential still there. Its roles
+// are those of now.
 func (k *Keystone) find(text string) (token, User, bool) {
 	t, ok := k.tokens.Get(hash(text))
 	if !ok || !k.fab.Clock.Now().Before(t.ExpiresAt) {
 		return token{}, User{}, false
 	}
 	u, ok := k.users.Get(t.UserID)
-	if !ok || !u.Enabled {
+	if !ok || !u.Enabled || t.ProjectID != "" && !k.standing(&t) {
 		return token{}, User{}, false
 	}
-	if t.ProjectID != "" {
-		if p, ok := k.projects.Get(t.ProjectID); !ok || !p.Enabled {
-			return token{}, User{}, false
-		}
-	}
-	if t.TrustID != "" {
-		if tr, ok := k.trusts.Get(t.TrustID); !ok || tr.expired(k.fab.Clock.Now()) {
-			return token{}, User{}, false
-		}
-	}
-	if t.CredentialID != "" {
-		if c, ok := k.credentials.Get(t.CredentialID); !ok || c.expired(k.fab.Clock.Now()) {
-			return token{}, User{}, false
-		}
-	}
 	return t, u, true
+}
+
+// standing finds the roles that a token for a project has by now. Without any it
+// is good for nothing; so is one of a trust that lacks a single one.
+func (k *Keystone) standing(t *token) bool {
+	if p, ok := k.projects.Get(t.ProjectID); !ok || !p.Enabled {
+		return false
+	}
+	now := k.fab.Clock.Now()
+	switch {
+	case t.TrustID != "":
+		tr, ok := k.trusts.Get(t.TrustID)
+		return ok && !tr.expired(now) && k.trustorRefuses(tr) == nil
+	case t.CredentialID != "":
+		c, ok := k.credentials.Get(t.CredentialID)
+		if !ok || c.expired(now) {
+			return false
+		}
+		t.RoleIDs = k.credentialRoles(c)
+	default:
+		t.RoleIDs = nil
+		for _, r := range k.rolesOf(t.UserID, t.ProjectID) {
+			t.RoleIDs = append(t.RoleIDs, r.ID)
+		}
+	}
+	return len(t.RoleIDs) > 0
 }
 
 // Authenticate tells who a token stands for.

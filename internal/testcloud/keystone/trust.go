@@ -213,15 +213,8 @@ func (k *Keystone) scopeToTrust(t *token, trustee User, id string) (User, error)
 	if tr.TrusteeID != trustee.ID {
 		return trustee, fabric.Forbidden("You are not authorized to perform the requested action: identity:get_trust.")
 	}
-	trustor, ok := k.users.Get(tr.TrustorID)
-	if !ok || !trustor.Enabled {
-		return trustee, fabric.Forbidden("Trustor is disabled.")
-	}
-	owned := k.rolesOf(tr.TrustorID, tr.ProjectID)
-	for _, role := range tr.RoleIDs {
-		if !slices.ContainsFunc(owned, func(o Role) bool { return o.ID == role }) {
-			return trustee, fabric.Forbidden("You are not authorized to perform the requested action: the trustor has lost a role of the trust.")
-		}
+	if err := k.trustorRefuses(tr); err != nil {
+		return trustee, err
 	}
 	_, _, err := k.trusts.Update(id, func(tr *trust) error {
 		if tr.RemainingUses == nil {
@@ -241,8 +234,24 @@ func (k *Keystone) scopeToTrust(t *token, trustee User, id string) (User, error)
 		t.ExpiresAt = tr.ExpiresAt
 	}
 	if tr.Impersonation {
+		trustor, _ := k.users.Get(tr.TrustorID)
 		t.UserID = trustor.ID
 		return trustor, nil
 	}
 	return trustee, nil
+}
+
+// trustorRefuses tells why a trust is of no use at present: its trustor is
+// disabled, or has not all of its roles any more.
+func (k *Keystone) trustorRefuses(tr trust) error {
+	if trustor, ok := k.users.Get(tr.TrustorID); !ok || !trustor.Enabled {
+		return fabric.Forbidden("You are not authorized to perform the requested action: the trustor is disabled.")
+	}
+	owned := k.rolesOf(tr.TrustorID, tr.ProjectID)
+	for _, role := range tr.RoleIDs {
+		if !slices.ContainsFunc(owned, func(o Role) bool { return o.ID == role }) {
+			return fabric.Forbidden("You are not authorized to perform the requested action: the trustor has lost a role of the trust.")
+		}
+	}
+	return nil
 }

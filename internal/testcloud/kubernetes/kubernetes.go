@@ -3,8 +3,13 @@
 // time that it is looked at, a claim is bound as soon as its volume is there, and what a
 // real server adds to a pod it adds, too. Source: the Kubernetes API reference.
 //
-// It differs from a real one in this: it knows no quotas, admission plug-ins, watches or
-// grace periods, and checks of an object little more than its name.
+// It differs from a real one (see the package apiserver below, on which the same tests run)
+// in this: it knows no quotas, admission plug-ins, watches or grace periods, and checks of an
+// object little more than its name. It takes an object with whatever status it is put with.
+// A claim is bound at once, also to a persistent volume that is another's. Nothing has
+// finalizers: a claim goes although a pod uses it, and a persistent volume although a claim
+// is bound to it, where a real one keeps both until the user is gone; and a persistent
+// volume whose claim is gone stays as it is, where it would be Released.
 package kubernetes
 
 import (
@@ -283,6 +288,10 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, kind, path strin
 	}
 	if namespace, ok := strings.CutPrefix(path, "namespaces/"); ok {
 		namespace, _, _ = strings.Cut(namespace, "/")
+		if own := metadata(o)["namespace"]; own != nil && own != namespace {
+			status{http.StatusBadRequest, "BadRequest", "the namespace of the provided object does not match the namespace sent on the request"}.write(w)
+			return
+		}
 		metadata(o)["namespace"] = namespace
 	}
 	switch kind {

@@ -150,10 +150,7 @@ func (r *run) admit(touched []*operation) {
 func (r *run) pool(name string) *pool {
 	p := r.pools[name]
 	if p == nil {
-		places, named := r.e.options.Limits[name]
-		if !named {
-			places = r.e.options.Default
-		}
+		places := r.e.options.Places(name)
 		p = newPool(places)
 		r.pools[name] = p
 	}

@@ -103,10 +103,7 @@ func (e *Engine) Close() error {
 
 // places is the number of places of a pool.
 func (e *Engine) places(pool string) int {
-	if n, named := e.options.Limits[pool]; named {
-		return n
-	}
-	return e.options.Default
+	return e.options.Places(pool)
 }
 
 // beatEvery is how often an attempt's heart beats.

@@ -202,6 +202,9 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 			return nil, err
 		}
 	}
+	if err := d.withDrills(ctx, r.Version, api.InsightVersion, provider, views); err != nil {
+		return nil, err
+	}
 	if err := d.withKeepings(ctx, r.Version, provider, views); err != nil {
 		return nil, err
 	}
@@ -251,7 +254,7 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if err := d.withLock(ctx, r.Version, provider, &views[0]); err != nil {
 		return nil, err
 	}
-	if err := d.withDrill(ctx, r.Version, c, &views[0]); err != nil {
+	if err := d.withDrills(ctx, r.Version, api.ProofVersion, provider, views); err != nil {
 		return nil, err
 	}
 	err = d.withKeepings(ctx, r.Version, provider, views)

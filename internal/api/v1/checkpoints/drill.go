@@ -9,7 +9,7 @@ import (
 
 // DrillStore knows the last drills of checkpoints; store.Store is one.
 type DrillStore interface {
-	LastDrill(ctx context.Context, projectID, checkpointID string) (*karbor.LastDrill, error)
+	LastDrills(ctx context.Context, providerID string, ids []string) (map[string]karbor.LastDrill, error)
 }
 
 // lastDrillView is the last drill of a checkpoint, on the wire.
@@ -20,18 +20,34 @@ type lastDrillView struct {
 	RecoveryMS *int64              `json:"recovery_ms" doc:"How long it took until the last resource was ready; null if not all came to be ready."`
 }
 
-// withDrill adds to a show, from api.ProofVersion on, the last drill of the checkpoint that is over.
-func (d Deps) withDrill(ctx context.Context, version api.Version, c karbor.Checkpoint, v *view) error {
-	if version < api.ProofVersion {
+// withDrills adds to checkpoints of a provider the last drill of each that is over, where the
+// caller speaks since, or a later version.
+func (d Deps) withDrills(ctx context.Context, version, since api.Version, provider string, views []view) error {
+	if version < since {
 		return nil
 	}
-	last, err := d.Store.LastDrill(ctx, c.ProjectID, c.ID)
-	if err != nil || last == nil {
+	found, err := d.Store.LastDrills(ctx, provider, idsOf(views))
+	if err != nil {
 		return err
 	}
-	v.LastDrill = &lastDrillView{ID: last.DrillID, At: api.Time(last.At), Verdict: last.Verdict}
-	if ms := last.Recovery.Milliseconds(); ms > 0 {
-		v.LastDrill.RecoveryMS = &ms
+	for i := range views {
+		last, is := found[views[i].ID]
+		if !is {
+			continue
+		}
+		v := &lastDrillView{ID: last.DrillID, At: api.Time(last.At), Verdict: last.Verdict}
+		if ms := last.Recovery.Milliseconds(); ms > 0 {
+			v.RecoveryMS = &ms
+		}
+		views[i].LastDrill = v
 	}
 	return nil
+}
+
+func idsOf(views []view) []string {
+	ids := make([]string, len(views))
+	for i, v := range views {
+		ids[i] = v.ID
+	}
+	return ids
 }

@@ -93,11 +93,7 @@ func (d Deps) withKeepings(ctx context.Context, version api.Version, provider st
 	if version < api.ControlVersion {
 		return nil
 	}
-	ids := make([]string, len(views))
-	for i, v := range views {
-		ids[i] = v.ID
-	}
-	found, err := d.Store.Keepings(ctx, provider, ids)
+	found, err := d.Store.Keepings(ctx, provider, idsOf(views))
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type view struct {
 	Reasons   *map[string]string      `json:"reasons,omitempty" doc:"From 1.1, in a show: by TYPE#id, what failed."`
 	NotKept   *map[string][]string    `json:"not_kept,omitempty" doc:"From 1.3, in a show: by TYPE#id, what of the resource a restore can't bring back."`
 	Figures   *map[string]figuresView `json:"figures,omitempty" doc:"From 1.3, in a show: by TYPE#id, how many bytes it holds and has added to the bank."`
-	LastDrill *lastDrillView          `json:"last_drill,omitempty" doc:"From 1.5, in a show: its newest drill that is over."`
+	LastDrill *lastDrillView          `json:"last_drill,omitempty" doc:"From 1.5, in a show, and from 1.6, in a list: its newest drill that is over."`
 	// BankLock is there in a show from api.ProofVersion on.
 	BankLock *lockView `json:"bank_lock,omitempty" doc:"From 1.5, in a show, of one that is or was held in a bank with object lock: until when nobody can remove it there."`
 	keepingView

@@ -52,7 +52,7 @@ func Routes(d Deps) []api.Route {
 			Method: "POST", Pattern: "/drills", Rule: "drill:create", Since: since, Body: createSchema, Handle: d.create,
 			Summary: "Drill a checkpoint",
 			Description: "Restores an `available` checkpoint into networks of the drill's own, makes the probes, and removes everything again. " +
-				"403 with `overLimit` semantics (413) where more drills run in the project than its quota lets. It never touches the original.",
+				"413 (`overLimit`) where as many drills run in the project as may. It never touches the original.",
 			Answer: answer{},
 		},
 		{

@@ -23,6 +23,8 @@ type Store interface {
 // Deps are what the room needs.
 type Deps struct {
 	Store Store
+	// Limit is the most of a project; negative for no limit.
+	Limit int
 	Now   func() time.Time
 }
 
@@ -88,7 +90,7 @@ func (d Deps) create(ctx context.Context, r *api.Request) (any, error) {
 		ID: karbor.NewID(), ProjectID: r.Identity.ProjectID, Name: body.Profile.Name, Description: body.Profile.Description,
 		Mapping: body.Profile.Mapping, CreatedAt: now, UpdatedAt: now,
 	}
-	if err := d.Store.CreateMappingProfile(ctx, p, karbor.MaxMappingProfiles); err != nil {
+	if err := d.Store.CreateMappingProfile(ctx, p, d.Limit); err != nil {
 		return nil, err
 	}
 	return answer{viewOf(p)}, nil

@@ -66,7 +66,7 @@ func (d Deps) update(ctx context.Context, r *api.Request) (any, error) {
 	o, err = d.Store.UpdateSchedule(ctx, r.ItemProject(), id, lent, func(s *store.ScheduleChange) error {
 		c.apply(s)
 		if c.Definition != nil {
-			s.Definition = defined
+			s.Definition, s.Fault = defined, ""
 		}
 		if lent != nil {
 			s.UserID = r.Identity.UserID

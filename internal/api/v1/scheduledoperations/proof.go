@@ -20,7 +20,7 @@ func copyNames() []string { return []string{"targets", "checkpoint_ids"} }
 // proofView has those members on the wire.
 type proofView struct {
 	Order         karbor.SelectionOrder `json:"order,omitempty" doc:"From 1.5: which checkpoints a verify or a drill takes first." enum:"longest_unverified|longest_undrilled|newest"`
-	Share         string                `json:"share,omitempty" doc:"From 1.5: how many of the checkpoints each run takes, in per cent."`
+	Share         string                `json:"share,omitempty" doc:"From 1.5: how many of the checkpoints the runs of a day take together, in per cent."`
 	Checkpoints   string                `json:"checkpoints,omitempty" doc:"From 1.5: how many checkpoints each run takes."`
 	Depth         string                `json:"depth,omitempty" doc:"From 1.5: how deep a verify looks."`
 	Targets       []string              `json:"targets,omitempty" doc:"From 1.5: the copy targets of a copy."`

@@ -24,6 +24,7 @@ type Store interface {
 	CreateSchedule(ctx context.Context, o karbor.ScheduledOperation, overlap karbor.OverlapPolicy, lent *store.Lent) error
 	UpdateSchedule(ctx context.Context, projectID, id string, lent *store.Lent, change func(*store.ScheduleChange) error) (karbor.ScheduledOperation, error)
 	Schedules(ctx context.Context, ids []string) (map[string]karbor.Schedule, error)
+	UnreadableTriggers(ctx context.Context, ids []string) (map[string]bool, error)
 	ScheduledRuns(ctx context.Context, scheduledOperationID string) ([]karbor.ScheduledRun, error)
 	RunNow(ctx context.Context, projectID, id string) (karbor.ScheduledRun, error)
 	SkipNext(ctx context.Context, projectID, id, reason string) (karbor.ScheduledRun, error)

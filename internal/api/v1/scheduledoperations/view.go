@@ -59,11 +59,16 @@ const (
 // grace is how late an operation engine may be before a run counts as missed.
 const grace = time.Minute
 
-// stateOf gives the state of a scheduled operation, and what is in its way.
-func stateOf(o karbor.ScheduledOperation, s karbor.Schedule, now time.Time) (state, string) {
+// stateOf gives the state of a scheduled operation, and what is in its way; timeless says
+// that its trigger can't be read.
+func stateOf(o karbor.ScheduledOperation, s karbor.Schedule, timeless bool, now time.Time) (state, string) {
 	switch {
+	case o.Fault != "":
+		return stateBroken, "Its operation_definition can't be read. Update it with another one, or delete it."
 	case !o.Enabled:
 		return stateDisabled, ""
+	case timeless:
+		return stateBroken, "Its trigger can't be read. Replace the trigger's properties."
 	case s.DelegationState == karbor.DelegationMissing:
 		return stateBroken, "It can't act as its user, as it is older than the operation engine. Update it, so that it may."
 	case s.DelegationState == karbor.DelegationBroken:
@@ -104,9 +109,13 @@ func (d Deps) views(ctx context.Context, r *api.Request, found []karbor.Schedule
 	if err != nil {
 		return nil, err
 	}
+	timeless, err := d.timeless(ctx, found, schedules)
+	if err != nil {
+		return nil, err
+	}
 	for i, o := range found {
 		s := schedules[o.ID]
-		state, reason := stateOf(o, s, d.Now())
+		state, reason := stateOf(o, s, timeless[o.TriggerID], d.Now())
 		views[i].schedule = schedule{
 			UserID: &o.UserID, Overlap: &s.Overlap, State: &state, Reason: api.Text(reason), NextRunAt: api.Time(s.NextAt),
 			PausedUntil: api.Time(s.PausedUntil), CreatedAt: api.Time(o.CreatedAt), UpdatedAt: api.Time(o.UpdatedAt),
@@ -117,6 +126,17 @@ func (d Deps) views(ctx context.Context, r *api.Request, found []karbor.Schedule
 		}
 	}
 	return views, nil
+}
+
+// timeless gives which triggers can't be read, of those that have no time to come.
+func (d Deps) timeless(ctx context.Context, found []karbor.ScheduledOperation, schedules map[string]karbor.Schedule) (map[string]bool, error) {
+	var ids []string
+	for _, o := range found {
+		if schedules[o.ID].NextAt.IsZero() {
+			ids = append(ids, o.TriggerID)
+		}
+	}
+	return d.Store.UnreadableTriggers(ctx, ids)
 }
 
 // definition is an operation_definition on the wire: all texts, and without what

@@ -90,13 +90,14 @@ type view struct {
 	Name       string             `json:"name"`
 	Type       karbor.TriggerType `json:"type" enum:"time"`
 	Properties properties         `json:"properties"`
+	Fault      *string            `json:"fault,omitempty" doc:"From 1.6, only of one that does not fire, as its properties can't be read: why that is so, and what helps."`
 	NextRuns   *[]string          `json:"next_runs,omitempty" doc:"From 1.4, in a show, if next asks for them: the next times, ISO 8601, UTC."`
 }
 
 // properties are those of a trigger on the wire. What the tenant has left out is
 // left out.
 type properties struct {
-	Format    karbor.TriggerFormat `json:"format" enum:"crontab|calendar"`
+	Format    karbor.TriggerFormat `json:"format,omitempty" enum:"crontab|calendar" doc:"Missing only of properties that can't be read."`
 	Pattern   string               `json:"pattern" doc:"As it was sent."`
 	StartTime string               `json:"start_time" doc:"YYYY-MM-DD HH:MM:SS, UTC."`
 	EndTime   string               `json:"end_time,omitempty" doc:"YYYY-MM-DD HH:MM:SS, UTC."`
@@ -118,6 +119,9 @@ func viewOf(t karbor.Trigger, version api.Version) (view, error) {
 	}
 	if version < api.ControlVersion {
 		v.Properties.Timezone, v.Properties.Jitter = "", ""
+	}
+	if t.Fault != "" && version >= api.InsightVersion {
+		v.Fault = api.Text("Its properties can't be read, and it does not fire. Replace them, or delete it.")
 	}
 	return v, err
 }
@@ -224,7 +228,7 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 		return nil, err
 	}
 	v, err := viewOf(t, r.Version)
-	if n := r.Filter("next"); err == nil && n != "" && r.Version >= api.ControlVersion {
+	if n := r.Filter("next"); err == nil && n != "" && r.Version >= api.ControlVersion && t.Fault == "" {
 		v.NextRuns, err = d.nextRuns(t.Properties, n)
 	}
 	return answer{v}, err

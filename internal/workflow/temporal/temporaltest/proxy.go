@@ -25,10 +25,15 @@ type Proxy struct {
 	open chan struct{}
 }
 
-// NewProxy makes the way to an address.
+// NewProxy makes the way to an address, on loopback.
 func NewProxy(ctx context.Context, to string) (*Proxy, error) {
+	return NewProxyAt(ctx, "127.0.0.1:0", to)
+}
+
+// NewProxyAt makes the way to an address that begins at another one.
+func NewProxyAt(ctx context.Context, at, to string) (*Proxy, error) {
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	l, err := lc.Listen(ctx, "tcp", at)
 	if err != nil {
 		return nil, fmt.Errorf("listening as a proxy: %w", err)
 	}

@@ -1,0 +1,80 @@
+package janitor
+
+import (
+	"context"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/protectionservice/drill"
+	"github.com/karbor/karbor/protection"
+)
+
+// servers lists the servers of all projects that drills have made: of one installation, or of
+// any for "".
+func (a administration) servers(ctx context.Context, installation string) ([]Thing, error) {
+	client, err := a.client(ctx, Server)
+	if err != nil {
+		return nil, err
+	}
+	page := func(ctx context.Context, marker string, limit int) ([]Thing, bool, error) {
+		opts := servers.ListOpts{AllTenants: true, Marker: marker, Limit: limit, Tags: protection.DrillMark(installation)}
+		if installation == "" {
+			opts.Name = "^" + drillPrefix
+		}
+		found, more, err := openstack.FirstPage(ctx, servers.List(client, opts))
+		if err != nil || found == nil {
+			return nil, false, openstack.Explain(err, "listing the servers of all projects")
+		}
+		all, err := servers.ExtractServers(found)
+		return convert(all, ofServer), more, openstack.Explain(err, "listing the servers of all projects")
+	}
+	return openstack.Collect(ctx, "", 0, page, func(t Thing) string { return t.ID },
+		func(t Thing) (Thing, bool) { return t, t.Installation() != "" })
+}
+
+// server reads one server.
+func (a administration) server(ctx context.Context, id string) (Thing, error) {
+	client, err := a.client(ctx, Server)
+	if err != nil {
+		return Thing{}, err
+	}
+	s, err := servers.Get(ctx, client, id).Extract()
+	if err != nil {
+		return Thing{}, openstack.Explain(err, "reading server %s", id)
+	}
+	return ofServer(s), nil
+}
+
+// drillPrefix begins the names of all that drills make (drill.Name), and their mark on a server
+// (protection.DrillMark).
+const drillPrefix = "karbor-drill-"
+
+// ofServer reads from the tags of a server what other things have in their metadata.
+func ofServer(s *servers.Server) Thing {
+	t := Thing{Kind: Server, ID: s.ID, Name: s.Name, ProjectID: s.TenantID, Status: s.Status, CreatedAt: s.Created}
+	if s.Tags == nil {
+		return t
+	}
+	tags := map[string]string{}
+	for _, tag := range *s.Tags {
+		if installation, drilled := strings.CutPrefix(tag, drillPrefix); drilled {
+			tags[protection.TemporaryTag], tags[protection.DrillTag] = installation, "true"
+		} else if owner, made := strings.CutPrefix(tag, protection.OwnerMark("")); made && karbor.IsUUID(owner) {
+			tags[protection.CheckpointTag] = owner
+		}
+	}
+	t.Tags = tags
+	return t
+}
+
+// drilledTags are the tags of what a drill has made that has a description alone.
+func drilledTags(description string) map[string]string {
+	id, installation, ok := drill.Marked(description)
+	if !ok {
+		return nil
+	}
+	return map[string]string{protection.TemporaryTag: installation, protection.DrillTag: "true", protection.CheckpointTag: id}
+}

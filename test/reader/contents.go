@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// text gives a document of a checkpoint, opened if it is sealed.
+func (v *vault) text(key string) (text []byte, sealed bool, err error) {
+	text, err = readWhole(v.from, key, maxSealed)
+	if err != nil || !bytes.HasPrefix(text, []byte(sealedBegin)) {
+		return text, false, err
+	}
+	var envelope struct {
+		Domain string `json:"domain"`
+	}
+	if err := json.Unmarshal(text, &envelope); err != nil {
+		return nil, true, damagedf("reading its envelope: %w", err)
+	}
+	r, err := v.domain(envelope.Domain)
+	if err != nil {
+		return nil, true, err
+	}
+	text, err = r.documentText(key)
+	return text, true, err
+}
+
+// contents gives the keys below nodes/ that an available checkpoint had; none for one that tells none.
+func (v *vault) contents(s state) ([]string, error) {
+	if s.contents == "" || s.status != "available" {
+		return nil, nil
+	}
+	text, sealed, err := v.text(s.prefix() + "contents/" + s.contents)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, damagedf("the list of contents is missing")
+	}
+	if sealed && v.by == nil {
+		return nil, nil // nobody can tell
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d, err := v.description(s); err == nil && d.sealed && !sealed {
+		return nil, damagedf("the list of contents is in the clear, and the checkpoint is sealed")
+	}
+	members, err := parseObject(text)
+	if err != nil {
+		return nil, err
+	}
+	var layout int
+	var keys []string
+	if err := errors.Join(members.member("layout", &layout), members.member("objects", &keys)); err != nil {
+		return nil, err
+	}
+	if layout != 1 || !slices.IsSorted(keys) || len(slices.Compact(slices.Clone(keys))) != len(keys) || slices.ContainsFunc(keys, func(key string) bool { return !listable(key) }) {
+		return nil, damagedf("the list of contents is none")
+	}
+	return keys, nil
+}
+
+// listable reports whether a key below nodes/ may be in a list of contents.
+func listable(key string) bool {
+	parts := strings.Split(key, "/")
+	if slices.Contains(parts, "") || slices.Contains(parts, ".") || slices.Contains(parts, "..") || len(parts) < 4 {
+		return false
+	}
+	return parts[2] == "documents" || parts[2] == "data" && len(parts) == 5 && parts[4] == "manifest"
+}
+
+// whole gives an error that names what a checkpoint had and the bank has no more.
+func (v *vault) whole(s state) error {
+	keys, err := v.contents(s)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, key := range keys {
+		_, err := v.from.size(s.prefix() + "nodes/" + key)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = damagedf("%s is missing", key)
+		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("the checkpoint %s is not whole: %w", s.checkpoint, err)
+	}
+	return nil
+}
