@@ -2,9 +2,12 @@ package file
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +32,7 @@ func durabilityOf(folder *os.File) durability {
 	device := fmt.Sprintf("%d:%d", unix.Major(stat.Dev), unix.Minor(stat.Dev))
 	switch fileSystem(device) {
 	case "ext4":
-		return durability{names: true, ordered: journalled(device)}
+		return durability{names: true, ordered: journalled(device, folder)}
 	case "xfs":
 		return durability{names: true, ordered: true}
 	}
@@ -55,27 +58,51 @@ func fileSystem(device string) string {
 	return ""
 }
 
-// journalled reports whether the ext4 on a device has a journal that takes whole
-// transactions.
-func journalled(device string) bool {
+// journalled reports whether the ext4 on a device, in which a folder lies, has a journal
+// that takes whole transactions.
+func journalled(device string, folder *os.File) bool {
 	path, err := os.Readlink("/sys/dev/block/" + device)
-	if err != nil {
-		return false
-	}
-	options, err := os.ReadFile("/proc/fs/ext4/" + filepath.Base(path) + "/options")
-	return err == nil && journals(string(options))
+	return err == nil && isWhole("/proc/fs/ext4/"+filepath.Base(path), folder)
 }
 
-// journals reads the options of a mounted ext4: how data and journal go together is said
-// only where there is a journal. Fast commits write less than whole transactions.
-func journals(options string) bool {
-	found := false
-	for line := range strings.Lines(options) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "fast_commit") {
+// isWhole is journalled with what Linux tells of the file system: options, and fc_info for
+// its fast commits, which write less than whole transactions. They are a feature of the
+// file system and no option, and only their counts can be seen: so a file is synced first,
+// which is counted where they are on, if only as one that could not be a fast one.
+func isWhole(told string, folder *os.File) bool {
+	options, err := os.ReadFile(told + "/options")
+	if err != nil || !hasJournal(string(options)) {
+		return false
+	}
+	counts := told + "/fc_info"
+	if _, err := os.Stat(counts); errors.Is(err, fs.ErrNotExist) {
+		return true // Linux before 5.10, which has no fast commits
+	}
+	for range 2 { // one that the journal's own commit comes before is not counted
+		if syncNew(folder) != nil {
 			return false
 		}
-		found = found || strings.HasPrefix(line, "data=")
 	}
-	return found
+	text, err := os.ReadFile(counts)
+	return err == nil && countsNone(string(text))
+}
+
+// hasJournal reads the options of a mounted ext4: how data and journal go together is said
+// only where there is a journal.
+func hasJournal(options string) bool { return strings.Contains("\n"+options, "\ndata=") }
+
+// countsNone reads the counts of an ext4's fast commits since it was mounted.
+func countsNone(counts string) bool {
+	lines := strings.Split(counts, "\n")
+	return slices.Contains(lines, "0 commits") && slices.Contains(lines, "0 ineligible")
+}
+
+// syncNew makes a file without a name in a folder, syncs it, and is done with it. The sync
+// of a folder would not do: it is never a fast commit, and not counted.
+func syncNew(folder *os.File) error {
+	fd, err := unix.Openat(int(folder.Fd()), ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Fsync(fd), unix.Close(fd))
 }

@@ -37,26 +37,40 @@ func counted(key string) bool {
 }
 
 // held lists what a checkpoint has now, in the order of the keys; more is true if that is more than
-// a list holds.
+// a list holds. However much bulk data there is, it sees a page or so of each stream's.
 func (c *Checkpoints) held(ctx context.Context, project, id string) (keys []string, more bool, err error) {
 	prefix := nodesPrefix(project, id)
-	err = eachKey(ctx, c.bank, prefix, func(key string) error {
-		if key = strings.TrimPrefix(key, prefix); !counted(key) {
-			return nil
+	for marker := ""; ; {
+		infos, err := c.bank.List(ctx, prefix, marker, bank.MaxList)
+		if err != nil {
+			return nil, false, err
 		}
-		if more = len(keys) == maxContents; more {
-			return errEnough
+		for _, i := range infos {
+			key := strings.TrimPrefix(i.Key, prefix)
+			if !counted(key) {
+				continue
+			}
+			if len(keys) == maxContents {
+				return keys, true, nil
+			}
+			keys = append(keys, key)
 		}
-		keys = append(keys, key)
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
+		if len(infos) < bank.MaxList {
+			return keys, false, nil
+		}
+		marker = prefix + pastData(strings.TrimPrefix(infos[len(infos)-1].Key, prefix))
 	}
-	return keys, more, err
 }
 
-var errEnough = errors.New("this is enough")
+// pastData gives the marker with which a listing of what is below nodes/ goes on from a key: past
+// all that its writer has written of a stream.
+func pastData(key string) string {
+	parts := strings.SplitN(key, "/", 6) // <type>/<id>/data/<stream>/<writer>/…
+	if len(parts) < 6 || parts[2] != "data" {
+		return key
+	}
+	return strings.Join(parts[:5], "/") + "/~" // no key has a byte above z
+}
 
 // writeContents writes the list of what a checkpoint has that is to become available, and gives the
 // name of the list; "" for none.
@@ -74,8 +88,8 @@ func (c *Checkpoints) writeContents(ctx context.Context, s *state) (string, erro
 // Missing gives the keys of what an available checkpoint had when it became available, and what
 // the bank does not have any more: documents and streams' manifests, below its nodes
 // (docs/format/layout1.md, "List of contents"). Nothing is missing of a checkpoint without a list,
-// or in another state. A list that is gone itself is a *DamageError, a sealed one whose key is not
-// here a *ClosedError.
+// or in another state. A list that is gone itself is a *DamageError with a *ListError, a sealed one
+// whose key is not here a *ClosedError.
 func (c *Checkpoints) Missing(ctx context.Context, projectID, id string) ([]string, error) {
 	if err := checkIDs(projectID, id); err != nil {
 		return nil, err
@@ -91,8 +105,24 @@ func (c *Checkpoints) Missing(ctx context.Context, projectID, id string) ([]stri
 	// Who deletes a checkpoint says so first.
 	if s, again := c.newest(ctx, projectID, id); again != nil || !listed(s) {
 		return nil, again
+	} else if past, again := c.isPast(ctx, s); again != nil || past {
+		return nil, again
 	}
 	return missing, err
+}
+
+// isPast reports whether a state that was taken for the newest by a listing, which may lag, is not.
+func (c *Checkpoints) isPast(ctx context.Context, s *state) (bool, error) {
+	_, err := c.bank.Stat(ctx, stateKey(s.ProjectID, s.CheckpointID, s.Sequence+1))
+	if karbor.KindOf(err) != karbor.NotFound {
+		return err == nil, err
+	}
+	// The states go with the rest of what is deleted, the oldest first.
+	_, err = c.bank.Stat(ctx, stateKey(s.ProjectID, s.CheckpointID, s.Sequence))
+	if karbor.KindOf(err) == karbor.NotFound {
+		return true, nil
+	}
+	return false, err
 }
 
 // listed reports whether a state says what must be there.
@@ -104,7 +134,7 @@ func listed(s *state) bool {
 func (c *Checkpoints) missing(ctx context.Context, s *state) ([]string, error) {
 	want, err := c.readContents(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, ofList(err)
 	}
 	there, _, err := c.held(ctx, s.ProjectID, s.CheckpointID)
 	if err != nil {

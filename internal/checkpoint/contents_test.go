@@ -155,6 +155,132 @@ func TestNothingIsMissingOfWhatIsBeingDeleted(t *testing.T) {
 	must(t, cs.Whole(t.Context(), project, cpID))
 }
 
+// interrupted is a bank in which something happens just before a key is asked for.
+type interrupted struct {
+	bank.Bank
+	key string
+	do  func()
+}
+
+func (i *interrupted) Stat(ctx context.Context, key string) (bank.Info, error) {
+	if do := i.do; key == i.key && do != nil {
+		i.do = nil
+		do()
+	}
+	return i.Bank.Stat(ctx, key)
+}
+
+// The listing of the states lags behind those who delete, as that of a Swift does.
+func TestNothingIsMissingOfWhatIsBeingDeletedWhereListingsLag(t *testing.T) {
+	for name, swept := range map[string]bool{"while it is swept": false, "swept between two looks": true} {
+		t.Run(name, func(t *testing.T) {
+			m, cs := whole(t, nil)
+			lagging := banktest.NewFaulty(m)
+			lagging.Hide(stateKey(project, cpID, 3))
+			b := &interrupted{Bank: forgetful{lagging}, key: stateKey(project, cpID, 3)}
+			reader, err := Open(t.Context(), b, Options{Now: newClock().Now})
+			must(t, err)
+
+			must(t, m.Delete(t.Context(), inBank(t, m)))
+			if err := reader.Whole(t.Context(), project, cpID); !errors.As(err, new(*DamageError)) {
+				t.Errorf("nobody deletes it: %v", err)
+			}
+			must(t, cs.SetState(t.Context(), project, cpID, karbor.CheckpointDeleting, Change{}))
+			if swept {
+				b.do = func() { must(t, cs.Purge(t.Context(), project, cpID)) }
+			}
+			must(t, reader.Whole(t.Context(), project, cpID))
+			if b.do != nil {
+				t.Error("nobody asked for the next state")
+			}
+		})
+	}
+}
+
+func TestAStateThatCannotBeAskedForIsNoDamage(t *testing.T) {
+	for _, nth := range []int{1, 2} {
+		m, _ := whole(t, nil)
+		must(t, m.Delete(t.Context(), inBank(t, m)))
+		faulty := banktest.NewFaulty(m)
+		reader, err := Open(t.Context(), faulty, Options{Now: newClock().Now})
+		must(t, err)
+		faulty.Add(banktest.Fault{Method: banktest.Stat, Nth: nth})
+		if err := reader.Whole(t.Context(), project, cpID); !errors.Is(err, banktest.ErrFault) {
+			t.Errorf("call %d: %v", nth, err)
+		}
+	}
+}
+
+func TestAListOfContentsIsMadeInFewListingsHoweverMuchDataThereIs(t *testing.T) {
+	const (
+		chunks = 3000
+		first  = "volume/00112233445566778899aabbccddeeff/" // of a writer that has died
+		second = "volume/ffeeddccbbaa99887766554433221100/"
+	)
+	c := newClock()
+	m := memory(c)
+	faulty := banktest.NewFaulty(m)
+	cs := openSealed(t, faulty, c, "a", nil)
+	must(t, cs.Create(t.Context(), sample()))
+	must(t, addDocument(t.Context(), cs))
+	data, err := cs.Data(project, cpID, volumeNode)
+	must(t, err)
+	for _, writer := range []string{first, second} {
+		for n := range chunks {
+			must(t, data.Create(t.Context(), writer+sequence(n+1), strings.NewReader("x"), 1))
+		}
+	}
+	want := []string{listedManifest, "volume/" + volumeID + "/data/volume2/manifest", listedDocument}
+	for _, key := range []string{"volume/manifest", "volume2/manifest"} {
+		must(t, data.Create(t.Context(), key, strings.NewReader("{}"), 2))
+	}
+
+	before := listings(faulty)
+	must(t, cs.SetState(t.Context(), project, cpID, karbor.CheckpointAvailable, Change{Size: 27}))
+	// A page for each writer, and one for the rest.
+	if n := listings(faulty) - before; n != 3 {
+		t.Errorf("becoming available took %d listings", n)
+	}
+	s, err := cs.newest(t.Context(), project, cpID)
+	must(t, err)
+	got, err := cs.readContents(t.Context(), s)
+	must(t, err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	before = listings(faulty)
+	must(t, cs.Whole(t.Context(), project, cpID))
+	if n := listings(faulty) - before; n != 3 {
+		t.Errorf("to look for it took %d listings", n)
+	}
+}
+
+// listings counts the listings of what checkpoints have.
+func listings(f *banktest.Faulty) int {
+	n := 0
+	for _, call := range f.Calls() {
+		if call.Method == banktest.List && strings.HasSuffix(call.Key, "/nodes/") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestListingsGoOnPastTheDataOfAWriterOnly(t *testing.T) {
+	for key, want := range map[string]string{
+		"volume/1/data/volume/00ff/00000001":         "volume/1/data/volume/00ff/~",
+		"volume/1/data/volume/00ff/segment/00000001": "volume/1/data/volume/00ff/~",
+		"volume/1/data/volume/manifest":              "volume/1/data/volume/manifest",
+		"volume/1/documents/data/a/b/c":              "volume/1/documents/data/a/b/c",
+		"pod/data/documents/metadata":                "pod/data/documents/metadata",
+		"volume/1@role/data/volume/00ff/00000001":    "volume/1@role/data/volume/00ff/~",
+	} {
+		if got := pastData(key); got != want {
+			t.Errorf("%s: %s", key, got)
+		}
+	}
+}
+
 func TestACheckpointWithNothingHasNoListOfContents(t *testing.T) {
 	c := newClock()
 	m := memory(c)

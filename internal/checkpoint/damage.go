@@ -24,6 +24,27 @@ func (e *DamageError) Error() string {
 // Unwrap gives what is wrong.
 func (e *DamageError) Unwrap() error { return e.Err }
 
+// ListError is what is wrong with a checkpoint's list of contents, within a *DamageError. All that
+// the checkpoint has can be read without the list.
+type ListError struct {
+	// Err says what is wrong.
+	Err error
+}
+
+// Error implements error.
+func (e *ListError) Error() string { return e.Err.Error() }
+
+// Unwrap gives what is wrong.
+func (e *ListError) Unwrap() error { return e.Err }
+
+// ofList says of damage that it is that of a list of contents. Other errors stay as they are.
+func ofList(err error) error {
+	if damage, is := errors.AsType[*DamageError](err); is {
+		return &DamageError{damage.ProjectID, damage.ID, &ListError{damage.Err}}
+	}
+	return err
+}
+
 // ClosedError says that a document of a checkpoint is sealed, and that the key which
 // opens it is not here. What lies in the clear is known all the same. Its kind is
 // karbor.Unavailable, not transient: somebody has to bring the key.

@@ -197,6 +197,11 @@ func (c *Checkpoints) eachStates(ctx context.Context, fn func(project, id string
 
 // eachStatesUnder is eachStates for the states below a prefix, such as a project's.
 func (c *Checkpoints) eachStatesUnder(ctx context.Context, prefix string, fn func(project, id string, numbers []int) error) error {
+	return c.eachStatesAfter(ctx, prefix, "", fn)
+}
+
+// eachStatesAfter is eachStatesUnder for the keys behind a marker.
+func (c *Checkpoints) eachStatesAfter(ctx context.Context, prefix, marker string, fn func(project, id string, numbers []int) error) error {
 	var project, id string
 	var numbers []int
 	flush := func() error {
@@ -207,7 +212,7 @@ func (c *Checkpoints) eachStatesUnder(ctx context.Context, prefix string, fn fun
 		numbers = nil
 		return fn(project, id, n)
 	}
-	err := eachKey(ctx, c.bank, prefix, func(key string) error {
+	err := eachKeyAfter(ctx, c.bank, prefix, marker, func(key string) error {
 		parts := strings.Split(strings.TrimPrefix(key, statesRoot), "/")
 		if len(parts) != 3 || checkIDs(parts[0], parts[1]) != nil {
 			return nil

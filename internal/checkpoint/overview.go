@@ -23,12 +23,15 @@ type Overview struct {
 	Size int64
 	// Reasons is the digest of the document that says what failed, or "".
 	Reasons string
+	// Listed says that it has a list of contents: see Missing.
+	Listed bool
 }
 
 func (s *state) overview() Overview {
 	return Overview{
 		ProjectID: s.ProjectID, ID: s.CheckpointID, ProviderID: s.ProviderID, PlanID: s.PlanID, Status: s.Status,
 		Owner: s.Owner, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Size: s.Size, Reasons: s.Reasons,
+		Listed: s.Contents != "",
 	}
 }
 
@@ -103,6 +106,25 @@ func (c *Checkpoints) Overviews(ctx context.Context, projectID string, fn func(O
 		return err
 	}
 	return flush()
+}
+
+// OverviewsAfter calls fn with the overview of every checkpoint behind after, which is the project
+// and the id of one with a slash between them, in the order of Overviews; "" is all. What comes
+// before costs nothing. Where the newest state can't be read, fn has the error, and an overview with
+// only the project and the id; the others are told all the same. One without a valid state has
+// no Status. An error of fn, or of listing, ends it.
+func (c *Checkpoints) OverviewsAfter(ctx context.Context, after string, fn func(Overview, error) error) error {
+	marker := ""
+	if after != "" {
+		marker = statesRoot + after + "/~" // behind all numbers
+	}
+	return c.eachStatesAfter(ctx, statesRoot, marker, func(project, id string, numbers []int) error {
+		s, err := c.newestOf(ctx, project, id, numbers)
+		if s == nil {
+			return fn(Overview{ProjectID: project, ID: id}, err)
+		}
+		return fn(s.overview(), nil)
+	})
 }
 
 func (c *Checkpoints) newestOfAll(ctx context.Context, of []numbered) ([]*state, error) {

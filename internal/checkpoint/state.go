@@ -115,7 +115,12 @@ func sequences(ctx context.Context, b bank.Bank, prefix string) ([]int, error) {
 
 // eachKey calls fn with each key under prefix, in order.
 func eachKey(ctx context.Context, b bank.Bank, prefix string, fn func(key string) error) error {
-	for marker := ""; ; {
+	return eachKeyAfter(ctx, b, prefix, "", fn)
+}
+
+// eachKeyAfter is eachKey for the keys behind a marker.
+func eachKeyAfter(ctx context.Context, b bank.Bank, prefix, marker string, fn func(key string) error) error {
+	for {
 		infos, err := b.List(ctx, prefix, marker, bank.MaxList)
 		if err != nil {
 			return err

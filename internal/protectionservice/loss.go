@@ -1,51 +1,89 @@
 package protectionservice
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint/survey"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
 	"github.com/karbor/karbor/internal/store"
 )
 
-// withLosses adds to what a verification has found of each resource what no look at what is there
-// can find: that the checkpoint has gone from its bank meanwhile, or something of it has that was
-// there when it became available.
-func (s *Service) withLosses(ctx context.Context, w work, rows []store.ResourceRecord) ([]store.ResourceRecord, error) {
+// verifiedAs is how a verification ends whose hooks are all over.
+func (s *Service) verifiedAs(ctx context.Context, w work, rows []store.ResourceRecord) (store.Outcome, error) {
+	lost, err := s.lossesOf(ctx, w)
+	if err != nil {
+		return store.Outcome{}, err
+	}
+	o := outcome.Verified(w.op.Graph, lost.mark(rows))
+	lost.tell(&o)
+	o.Verified = s.verifiedBy(w, o)
+	return o, nil
+}
+
+// losses are what no look at what is there can find.
+type losses struct {
+	// all is true of each resource, and of has what is true of one more than that.
+	all string
+	of  map[karbor.NodeKey]string
+	// note is told of each resource that is good. It is no fault of what is there.
+	note string
+}
+
+// lossesOf looks whether the checkpoint that a verification is of has gone from its bank meanwhile,
+// or something of it that was there when it became available.
+func (s *Service) lossesOf(ctx context.Context, w work) (losses, error) {
+	out := losses{of: map[karbor.NodeKey]string{}}
 	there, err := w.provider.Checkpoints().Overview(ctx, w.op.ProjectID, w.op.CheckpointID)
-	all := ""
 	switch {
 	case err != nil && karbor.KindOf(err) == karbor.NotFound:
-		all = fmt.Sprintf("checkpoint %s is not in its bank any more", w.op.CheckpointID)
+		out.all = fmt.Sprintf("checkpoint %s is not in its bank any more", w.op.CheckpointID)
+		return out, nil
 	case err != nil:
-		return nil, fmt.Errorf("looking for checkpoint %s: %w", w.op.CheckpointID, err)
+		return out, fmt.Errorf("looking for checkpoint %s: %w", w.op.CheckpointID, err)
 	case there.Status != karbor.CheckpointAvailable:
-		all = fmt.Sprintf("checkpoint %s is %s in its bank", w.op.CheckpointID, there.Status)
+		out.all = fmt.Sprintf("checkpoint %s is %s in its bank", w.op.CheckpointID, there.Status)
+		return out, nil
 	}
-	reasons := map[karbor.NodeKey]string{}
-	if all == "" {
-		lost, err := survey.Lost(ctx, w.provider.Checkpoints(), w.op.ProjectID, w.op.CheckpointID)
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range lost {
-			switch {
-			case l.Node == "":
-				all = fmt.Sprintf("the list of what checkpoint %s has is damaged or missing in the bank", w.op.CheckpointID)
-			case reasons[l.Node] == "":
-				reasons[l.Node] = "what is kept of it in the bank is not whole: " + l.Why
-			}
+	found, err := survey.Lost(ctx, w.provider.Checkpoints(), there)
+	if err != nil {
+		return out, err
+	}
+	if found.Closed {
+		out.note = fmt.Sprintf(untold, w.op.CheckpointID, "is sealed, and its key is not here")
+	}
+	for _, l := range found.Lost {
+		switch {
+		case l.Node == "":
+			out.note = fmt.Sprintf(untold, w.op.CheckpointID, "is damaged or missing in the bank")
+			s.log.WarnContext(ctx, "a checkpoint has lost its list of contents", "operation", w.op.ID, "checkpoint", w.op.CheckpointID, "key", l.Place, "reason", l.Why)
+		case out.of[l.Node] == "":
+			out.of[l.Node] = "what is kept of it in the bank is not whole: " + l.Why
 		}
 	}
+	return out, nil
+}
+
+// untold is the note where nobody knows what is missing.
+const untold = "what is there of it is good; whether something is missing can't be told, as the list of what checkpoint %s has %s"
+
+// mark adds what is lost to what a verification has found of each resource.
+func (l losses) mark(rows []store.ResourceRecord) []store.ResourceRecord {
 	for i, r := range rows {
-		why := all
-		if reasons[r.Key] != "" {
-			why = reasons[r.Key]
-		}
-		if why != "" && r.State != karbor.ResourceError {
+		if why := cmp.Or(l.of[r.Key], l.all); why != "" && r.State != karbor.ResourceError {
 			rows[i].State, rows[i].Reason = karbor.ResourceError, why
 		}
 	}
-	return rows, nil
+	return rows
+}
+
+// tell adds the note to how a verification ends.
+func (l losses) tell(o *store.Outcome) {
+	for key, state := range o.ResourcesStatus {
+		if l.note != "" && state == karbor.ResourceVerified {
+			o.ResourcesReason[key] = l.note
+		}
+	}
 }

@@ -74,7 +74,6 @@ func TestAVerificationSaysExactlyWhatIsWrongWithAnObject(t *testing.T) {
 		}, "a document that is kept of it in the bank is damaged"},
 		"a missing document": {func(s *site) { s.change("/volume/a/documents/", func([]byte) []byte { return nil }) },
 			"what is kept of it in the bank is not whole: documents/metadata was there when the checkpoint became available, and is missing"},
-		"a missing list": {func(s *site) { s.change("/contents", func([]byte) []byte { return nil }) }, "the list of what checkpoint "},
 		"a locked domain": {func(s *site) {
 			s.stop()
 			other := filepath.Join(s.t.TempDir(), "other")
@@ -100,6 +99,22 @@ func TestAVerificationSaysExactlyWhatIsWrongWithAnObject(t *testing.T) {
 				t.Errorf("the checkpoint is %s", now.Status)
 			}
 		})
+	}
+}
+
+// TestAVerificationOfACheckpointThatHasLostItsListSaysSoAndFindsWhatIsThereGood: nobody needs the list to restore.
+func TestAVerificationOfACheckpointThatHasLostItsListSaysSoAndFindsWhatIsThereGood(t *testing.T) {
+	s, cp := encrypted(t)
+	s.change("/contents", func([]byte) []byte { return nil })
+	got := s.untilVerified(s.verify(cp, nil).ID)
+	want := "what is there of it is good; whether something is missing can't be told, as the list of what checkpoint " + cp + " has is damaged or missing in the bank"
+	if got.Status != karbor.VerificationSuccess || got.ResourcesStatus[word+"a"] != karbor.VerificationSuccess || got.ResourcesReason[word+"a"] != want {
+		t.Errorf("it ended as %s: %v, %q", got.Status, got.ResourcesStatus, got.ResourcesReason)
+	}
+	s.change("/packs/", func([]byte) []byte { return nil })
+	got = s.untilVerified(s.verify(cp, nil).ID)
+	if got.Status != karbor.VerificationError || !strings.Contains(got.ResourcesReason[word+"a"], "can't be read any more") {
+		t.Errorf("with damage it ended as %s: %q", got.Status, got.ResourcesReason)
 	}
 }
 

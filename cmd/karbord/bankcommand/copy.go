@@ -142,6 +142,9 @@ func (r *copyRun) one(ctx context.Context, project, id string) error {
 		}
 		text = fmt.Sprintf("copied, %s; %s travelled, %s", size(result.Size), size(result.Bytes), way)
 	}
+	if err == nil && result.Unlisted != "" {
+		text += "; " + printable(result.Unlisted) + ", so that what it had lost before is not missed"
+	}
 	_, err = fmt.Fprintf(r.out, "checkpoint %s/%s: %s\n", project, id, text)
 	return err
 }

@@ -40,7 +40,8 @@ func verifyCommand(f *bankFlags) *cobra.Command {
   stored  what is stored has its checksums; this needs no key
   full    every chunk decrypts, decompresses and has its id (the default)
 Each damaged object is printed, and each stream of a checkpoint that it hurts; and what a checkpoint had when it became
-available and has no more. Writers may be at work meanwhile.
+available and has no more, by its list of contents: of those whose list is sealed and whose key is not here, or that
+have none, only the number. Writers may be at work meanwhile.
 
 With --state FOLDER it is kept what was found good, and when: a run that was broken off goes on where it was, and
 packs that were looked at since --since are not read again. With --for the run ends after some time; so a bank is
@@ -222,10 +223,12 @@ type verified struct {
 	Broken       []hurtStream `json:"broken"`
 	// Lost is what checkpoints had, and have no more.
 	Lost []survey.LostObject `json:"lost"`
+	// Lists says of how many checkpoints that is known.
+	Lists survey.Lists `json:"lists"`
 }
 
 func showVerified(v *survey.Verified) verified {
-	out := verified{Domains: []verifiedDomain{}, ChunkStreams: v.Streams, Left: v.Left, Broken: []hurtStream{}, Lost: append([]survey.LostObject{}, v.Lost...)}
+	out := verified{Domains: []verifiedDomain{}, ChunkStreams: v.Streams, Left: v.Left, Broken: []hurtStream{}, Lost: append([]survey.LostObject{}, v.Lost...), Lists: v.Lists}
 	for _, d := range v.Domains {
 		r := d.Result
 		one := verifiedDomain{Domain: d.Name, Depth: string(r.Depth), Keyless: d.Keyless, Packs: r.Packs, Bytes: r.Bytes, Known: r.Known, Left: r.Left,
@@ -281,6 +284,9 @@ func printVerified(f *bankFlags, out io.Writer, found *survey.Verified) error {
 	}
 	if v.ChunkStreams > 0 || v.Left > 0 {
 		s.printf("in the clear: %d streams looked at, %d left; %d damaged\n", v.ChunkStreams, v.Left, len(v.Broken))
+	}
+	if v.Lists != (survey.Lists{}) {
+		s.printf("lists of contents: %d checkpoints compared with theirs; %d could not be opened, %d have none\n", v.Lists.Compared, v.Lists.Closed, v.Lists.Unlisted)
 	}
 	return s.err
 }

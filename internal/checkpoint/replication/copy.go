@@ -80,64 +80,64 @@ type Result struct {
 	Present bool
 	// Undecoded says that what is encrypted travelled as it is.
 	Undecoded bool
+	// Unlisted says why the original's list of contents is lost, or "". What is there is copied then,
+	// and becomes the copy's list; documents that were lost before are not missed.
+	Unlisted string
 }
 
 // Check says why a checkpoint can't be copied, and what it has, without writing anything.
 func (c *Copier) Check(ctx context.Context, project, id string) (Result, error) {
-	_, streams, there, err := c.look(ctx, project, id)
-	r := Result{Present: there}
-	for _, s := range streams {
-		r.Size += s.Size
-	}
+	_, _, r, err := c.look(ctx, project, id)
 	return r, err
 }
 
 // look reads what is to be copied.
-func (c *Copier) look(ctx context.Context, project, id string) (cp karbor.Checkpoint, streams []survey.Stream, there bool, err error) {
+func (c *Copier) look(ctx context.Context, project, id string) (cp karbor.Checkpoint, streams []survey.Stream, r Result, err error) {
 	// The target first: what is whole there needs no source any more.
 	to := c.as(karbor.Checkpoint{ID: id, ProjectID: project}).ID
 	now, err := c.To.Checkpoints.Overview(ctx, project, to)
 	switch {
 	case err == nil && now.Status == karbor.CheckpointAvailable:
-		return cp, nil, true, nil
+		return cp, nil, Result{Present: true}, nil
 	case err == nil && now.Status != karbor.CheckpointProtecting:
-		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is in the other bank already, and is %s there", to, now.Status)
+		return cp, nil, r, karbor.Errorf(karbor.Conflict, "checkpoint %s is in the other bank already, and is %s there", to, now.Status)
 	case err != nil && karbor.KindOf(err) != karbor.NotFound:
-		return cp, nil, false, err
+		return cp, nil, r, err
 	}
 	if cp, err = c.From.Checkpoints.Get(ctx, project, id); err != nil {
-		return cp, nil, false, err
+		return cp, nil, r, err
 	}
 	if cp.Status != karbor.CheckpointAvailable {
-		return cp, nil, false, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be copied", id, cp.Status)
+		return cp, nil, r, karbor.Errorf(karbor.Conflict, "checkpoint %s is %s; only an available one can be copied", id, cp.Status)
 	}
-	if err = c.From.Checkpoints.Whole(ctx, project, id); err != nil {
-		return cp, nil, false, err
+	err = c.From.Checkpoints.Whole(ctx, project, id)
+	if list, lost := errors.AsType[*checkpoint.ListError](err); lost {
+		r.Unlisted, err = list.Error(), nil
+	}
+	if err != nil {
+		return cp, nil, r, err
 	}
 	if streams, err = survey.Streams(ctx, c.From.Checkpoints, project, id); err != nil {
-		return cp, nil, false, err
+		return cp, nil, r, err
 	}
 	for _, s := range streams {
 		if s.Damage != "" {
-			return cp, nil, false, &checkpoint.DamageError{ProjectID: project, ID: id, Err: fmt.Errorf("the stream %s of %s: %s", s.Name, s.Node, s.Damage)}
+			return cp, nil, r, &checkpoint.DamageError{ProjectID: project, ID: id, Err: fmt.Errorf("the stream %s of %s: %s", s.Name, s.Node, s.Damage)}
 		}
+		r.Size += s.Size
 	}
 	if err := c.mayLieOpen(ctx, cp, streams); err != nil {
-		return cp, nil, false, err
+		return cp, nil, r, err
 	}
-	return cp, streams, false, c.whole(cp, streams)
+	return cp, streams, r, c.whole(cp, streams)
 }
 
 // Copy copies one checkpoint. One that is broken off goes on where it was when it is done again;
 // one that is there already is no error.
 func (c *Copier) Copy(ctx context.Context, project, id string) (Result, error) {
-	cp, streams, there, err := c.look(ctx, project, id)
-	if err != nil || there {
-		return Result{Present: there}, err
-	}
-	var r Result
-	for _, s := range streams {
-		r.Size += s.Size
+	cp, streams, r, err := c.look(ctx, project, id)
+	if err != nil || r.Present {
+		return Result{Present: r.Present}, err
 	}
 	made := c.as(cp)
 	if c.To.Domains != nil && c.From.Domains != nil && !c.Anew {

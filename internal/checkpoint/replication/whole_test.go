@@ -1,6 +1,7 @@
 package replication_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -90,4 +91,29 @@ func TestACheckpointThatHasLostADocumentIsNotCopied(t *testing.T) {
 	if o, err := to.Checkpoints.Overview(t.Context(), project, cpID); karbor.KindOf(err) != karbor.NotFound {
 		t.Errorf("there is a copy that is %s, %v", o.Status, err)
 	}
+}
+
+func TestACheckpointThatHasLostItsListOfContentsIsCopiedAndThatIsTold(t *testing.T) {
+	m := banktest.NewMemory()
+	from, endFrom := side(t, m, "one")
+	defer endFrom()
+	to, endTo := side(t, banktest.NewMemory(), "two")
+	defer endTo()
+	protect(t, from)
+	must(t, to.Checkpoints.Lease().Acquire(t.Context()))
+	for key := range m.Snapshot() {
+		if strings.Contains(key, "/contents/") {
+			must(t, m.Delete(t.Context(), key))
+		}
+	}
+	copier := &replication.Copier{From: from, To: to, Counted: true}
+	for _, do := range []func(context.Context, string, string) (replication.Result, error){copier.Check, copier.Copy} {
+		if r, err := do(t.Context(), project, cpID); err != nil || r.Size != 700_000 || r.Unlisted != "its list of contents is missing" {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if o, err := to.Checkpoints.Overview(t.Context(), project, cpID); err != nil || !o.Listed {
+		t.Errorf("the copy is %+v, %v", o, err)
+	}
+	must(t, to.Checkpoints.Whole(t.Context(), project, cpID))
 }

@@ -54,6 +54,8 @@ type Verified struct {
 	Broken        []BrokenStream
 	// Lost is what the checkpoints that were looked at do not have any more.
 	Lost []LostObject
+	// Lists says of how many of them that is known.
+	Lists Lists
 }
 
 // DomainVerified is what was found in one domain.
@@ -104,7 +106,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verified, error) {
 		if err := v.chunks(ctx, c.ProjectID, c.ID, streams); err != nil {
 			return err
 		}
-		return v.contents(ctx, c.ProjectID, c.ID)
+		return v.contents(ctx, c)
 	}, nil)
 	return v.found, err
 }
@@ -194,7 +196,11 @@ func (v *verifier) checkpoint(ctx context.Context) error {
 	if err := v.chunks(ctx, v.Project, v.ID, streams); err != nil {
 		return err
 	}
-	if err := v.contents(ctx, v.Project, v.ID); err != nil {
+	now, err := v.Checkpoints.Overview(ctx, v.Project, v.ID)
+	if err == nil && now.Status == karbor.CheckpointAvailable {
+		err = v.contents(ctx, now)
+	}
+	if err != nil {
 		return err
 	}
 	nodes, err := v.Checkpoints.Nodes(v.Project, v.ID)

@@ -278,7 +278,7 @@ func TestWhatACheckpointHasLostWholeIsToldEachDay(t *testing.T) {
 		_, stop := s.keeper(upkeep.Options{Policy: policy})
 		time.Sleep(25 * time.Hour)
 		stop()
-		if n := s.log.count("has lost an object"); n != 2 || s.log.count("checkpoint="+id(2)) != 2 || s.log.count("checkpoints=3 lost=1 all=true") != 2 {
+		if n := s.log.count("has lost an object"); n != 2 || s.log.count("checkpoint="+id(2)) != 2 || s.log.count("checkpoints=3 lost=1 unlisted=0 closed=0 failed=0 all=true") != 2 {
 			t.Errorf("it was told %d times in two days:\n%s", n, s.log.text.String())
 		}
 	})
@@ -297,7 +297,7 @@ func TestAShareOfTheCheckpointsIsLookedAtAndTheRestTheNextDay(t *testing.T) {
 		_, stop := s.keeper(upkeep.Options{Policy: policy})
 		time.Sleep(50 * time.Hour)
 		stop()
-		if s.log.count("checkpoints=2 lost=0 all=false") == 0 || s.log.count("checkpoints=1 lost=0 all=true") == 0 {
+		if s.log.count("checkpoints=2 lost=0 unlisted=0 closed=0 failed=0 all=false") == 0 || s.log.count("checkpoints=1 lost=0 unlisted=0 closed=0 failed=0 all=true") == 0 {
 			t.Errorf("it does not go on where it was:\n%s", s.log.text.String())
 		}
 	})

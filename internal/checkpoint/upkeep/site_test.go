@@ -3,6 +3,7 @@ package upkeep_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -109,7 +110,7 @@ func content(seed byte) []byte {
 	return out
 }
 
-func id(n byte) string { return "0a1b2c3d-0001-4002-8003-00000000000" + string('0'+n) }
+func id(n byte) string { return fmt.Sprintf("0a1b2c3d-0001-4002-8003-%012d", n) }
 
 func (s *site) streams(n byte) *repository.Streams {
 	s.t.Helper()

@@ -127,6 +127,10 @@ func (l lane) copy(ctx context.Context, item store.Copied) error {
 	if err != nil {
 		return err
 	}
+	if result.Unlisted != "" {
+		l.log.WarnContext(ctx, "a checkpoint that has lost its list of contents was copied; what it had lost before is not missed", "operation", l.op.ID,
+			"provider", l.to.Place(), "checkpoint", item.CheckpointID, "copy", item.CopyID, "reason", result.Unlisted)
+	}
 	there, err := l.to.Checkpoints().Get(ctx, l.op.ProjectID, item.CopyID)
 	if err != nil {
 		return err
