@@ -140,8 +140,22 @@ func ofImage(i *images.Image) Thing {
 		t.Used = "it is protected from deletion"
 	case i.Visibility == images.ImageVisibilityPublic || i.Visibility == images.ImageVisibilityCommunity:
 		t.Used = "it is there for other projects"
+	case t.Tags[protection.DrillTag] != "" && madeOfServer(t.Tags):
+		t.Used = "somebody has made it of a server"
 	}
 	return t
+}
+
+// madeOfServer reports whether Nova has made an image. It gives what it makes of a server all
+// that the server's own image has, the marks of a drill too, and who asks for it by the
+// command line a name that begins as the server's; what a drill restores has none of these.
+func madeOfServer(properties map[string]string) bool {
+	for _, name := range []string{"base_image_ref", "instance_uuid", "block_device_mapping"} {
+		if _, there := properties[name]; there {
+			return true
+		}
+	}
+	return properties["image_type"] == "snapshot"
 }
 
 func ofVolume(v *volumes.Volume) Thing {

@@ -121,16 +121,28 @@ func TestOrphansOfAProjectGoAndItsOwnThingsStay(t *testing.T) {
 // administrator gives a janitor for whom all is old and unknown.
 func administrator(t *testing.T, n tenant) *janitor.Janitor {
 	t.Helper()
+	return administratorBy(t, n, nil)
+}
+
+// session gives an administrator's, which reaches the cloud by a way of its own.
+func session(t *testing.T, n tenant, way *http.Client) karbor.Cloud {
+	t.Helper()
 	u, _ := n.User("admin")
 	authority, err := openstack.NewAuthority(t.Context(), openstack.Options{
-		AuthURL: n.URL(), Username: u.Name, Password: karbor.Secret(u.Password), Project: u.ProjectName, Now: time.Now,
+		AuthURL: n.URL(), Username: u.Name, Password: karbor.Secret(u.Password), Project: u.ProjectName, HTTP: way, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(authority.Close)
+	return authority.Service()
+}
+
+// administratorBy gives a janitor that reaches the cloud by a way of its own.
+func administratorBy(t *testing.T, n tenant, way *http.Client) *janitor.Janitor {
+	t.Helper()
 	j, err := janitor.New(janitor.Options{
-		Cloud: janitor.NewCloud(authority.Service()), Ledger: empty{}, Installation: ours, Age: time.Hour,
+		Cloud: janitor.NewCloud(session(t, n, way)), Ledger: empty{}, Installation: ours, Age: time.Hour,
 		Now:  func() time.Time { return time.Now().Add(100 * time.Hour) },
 		Busy: func(context.Context, string, string, string) (bool, error) { return false, nil },
 	})

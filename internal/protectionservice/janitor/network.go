@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,8 +31,12 @@ type networked struct {
 	Status      string    `json:"status"`
 	ProjectID   string    `json:"project_id"`
 	CreatedAt   time.Time `json:"created_at"`
-	DeviceID    string    `json:"device_id"`
-	DeviceOwner string    `json:"device_owner"`
+	// NetworkID, DeviceID and DeviceOwner are a port's; the others a floating address's.
+	NetworkID       string            `json:"network_id"`
+	DeviceID        string            `json:"device_id"`
+	DeviceOwner     string            `json:"device_owner"`
+	PortID          string            `json:"port_id"`
+	PortForwardings []json.RawMessage `json:"port_forwardings"`
 }
 
 func (n networked) thing(kind Kind) Thing {
@@ -49,26 +54,85 @@ func (a administration) networking(ctx context.Context, kind Kind) ([]Thing, err
 	if err != nil {
 		return nil, err
 	}
+	return walk(ctx, client, collections[kind], nil, func(n networked) (Thing, bool) {
+		t := n.thing(kind)
+		if t.Installation() == "" {
+			return t, false
+		}
+		t.Used = a.associated(ctx, client, n)
+		return t, true
+	})
+}
+
+// walk reads a list to its end. A page may be shorter than was asked for, as the cloud has a cap
+// of its own; a link says that there is more.
+func walk[R any](ctx context.Context, client *gophercloud.ServiceClient, collection string, query url.Values, convert func(networked) (R, bool)) ([]R, error) {
 	page := func(ctx context.Context, marker string, limit int) ([]networked, bool, error) {
 		v := newQuery(marker, limit)
 		v.Set("sort_key", "id")
 		v.Set("sort_dir", "asc")
-		found, err := listed(ctx, client, collections[kind], v)
-		return found, len(found) >= limit, err
+		maps.Copy(v, query)
+		return listed(ctx, client, collection, v)
 	}
-	return openstack.Collect(ctx, "", 0, page, func(n networked) string { return n.ID },
-		func(n networked) (Thing, bool) { t := n.thing(kind); return t, t.Installation() != "" })
+	return openstack.Collect(ctx, "", 0, page, func(n networked) string { return n.ID }, convert)
 }
 
-// listed reads one page of a list.
-func listed(ctx context.Context, client *gophercloud.ServiceClient, collection string, query url.Values) ([]networked, error) {
+// portsOf reads the ports that a query finds.
+func portsOf(ctx context.Context, client *gophercloud.ServiceClient, query url.Values) ([]networked, error) {
+	return walk(ctx, client, "ports", query, func(n networked) (networked, bool) { return n, true })
+}
+
+// listed reads one page of a list, and tells whether there is more.
+func listed(ctx context.Context, client *gophercloud.ServiceClient, collection string, query url.Values) (found []networked, more bool, err error) {
+	member := strings.ReplaceAll(collection, "-", "_")
 	var envelope map[string]json.RawMessage
-	_, err := client.Get(ctx, client.ServiceURL(collection)+"?"+query.Encode(), &envelope, nil) //nolint:bodyclose // gophercloud has closed it
-	var found []networked
+	_, err = client.Get(ctx, client.ServiceURL(collection)+"?"+query.Encode(), &envelope, nil) //nolint:bodyclose // gophercloud has closed it
 	if err == nil {
-		err = json.Unmarshal(envelope[strings.ReplaceAll(collection, "-", "_")], &found)
+		err = json.Unmarshal(envelope[member], &found)
 	}
-	return found, openstack.Explain(err, "listing the %s of all projects", strings.ReplaceAll(collection, "-", " "))
+	var links []struct{ Rel string }
+	if text := envelope[member+"_links"]; err == nil && len(text) > 0 {
+		err = json.Unmarshal(text, &links)
+	}
+	for _, l := range links {
+		more = more || l.Rel == "next"
+	}
+	return found, more, openstack.Explain(err, "listing the %s of all projects", strings.ReplaceAll(collection, "-", " "))
+}
+
+// associated says what a floating address leads to that somebody may use; "" for nothing. What
+// leads to a port that nothing has, on a network of the same drill, is as lost as that.
+func (a administration) associated(ctx context.Context, client *gophercloud.ServiceClient, address networked) string {
+	if len(address.PortForwardings) > 0 {
+		return "it forwards ports"
+	}
+	if address.PortID == "" {
+		return ""
+	}
+	port, err := read(ctx, client, "ports", address.PortID)
+	switch {
+	case openstack.IsNotFound(err):
+		return ""
+	case err != nil:
+		return "the port that it is associated with can't be read: " + karbor.Sentence(openstack.Explain(err, "reading port %s", address.PortID))
+	case port.DeviceID != "":
+		return "it is associated"
+	}
+	network, err := a.networkThing(ctx, Network, port.NetworkID)
+	if err != nil || !network.ofSameDrill(address.thing(FloatingIP)) {
+		return "it is associated"
+	}
+	return ""
+}
+
+// read reads one thing; the error is the client's own.
+func read(ctx context.Context, client *gophercloud.ServiceClient, collection, id string) (found networked, err error) {
+	var envelope map[string]networked
+	_, err = client.Get(ctx, client.ServiceURL(collection, id), &envelope, nil) //nolint:bodyclose // gophercloud has closed it
+	for _, found = range envelope {
+		return found, err
+	}
+	return found, err
 }
 
 // networkThing reads one thing of Neutron's.
@@ -77,12 +141,13 @@ func (a administration) networkThing(ctx context.Context, kind Kind, id string) 
 	if err != nil {
 		return Thing{}, err
 	}
-	var envelope map[string]networked
-	_, err = client.Get(ctx, client.ServiceURL(collections[kind], id), &envelope, nil) //nolint:bodyclose // gophercloud has closed it
-	for _, n := range envelope {
-		return n.thing(kind), openstack.Explain(err, "reading %s %s", kind, id)
+	found, err := read(ctx, client, collections[kind], id)
+	if err != nil {
+		return Thing{}, openstack.Explain(err, "reading %s %s", kind, id)
 	}
-	return Thing{}, openstack.Explain(err, "reading %s %s", kind, id)
+	t := found.thing(kind)
+	t.Used = a.associated(ctx, client, found)
+	return t, nil
 }
 
 // removeNetworking deletes a thing of Neutron's: a router leaves all networks first, and of a
@@ -94,7 +159,7 @@ func (a administration) removeNetworking(ctx context.Context, kind Kind, id stri
 	}
 	switch kind {
 	case Router:
-		err = leave(ctx, client, id)
+		err = a.leave(ctx, client, id)
 	case Network:
 		err = empty(ctx, client, id)
 	default: // nothing hangs on it that is ours
@@ -113,21 +178,38 @@ func gone(ctx context.Context, client *gophercloud.ServiceClient, collection, id
 	return openstack.Explain(err, "deleting %s of %s", id, strings.ReplaceAll(collection, "-", " "))
 }
 
-// leave takes a router out of all networks.
-func leave(ctx context.Context, client *gophercloud.ServiceClient, router string) error {
-	ports, err := listed(ctx, client, "ports", url.Values{"device_id": {router}})
+// leave takes a router out of all networks, which must be the same drill's: where somebody has
+// joined it to another, it stays in all of them.
+func (a administration) leave(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
+	router, err := a.networkThing(ctx, Router, id)
+	if openstack.IsNotFound(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
+	ports, err := portsOf(ctx, client, url.Values{"device_id": {id}})
+	if err != nil {
+		return err
+	}
+	ports = slices.DeleteFunc(ports, func(p networked) bool {
+		return !strings.Contains(p.DeviceOwner, "router_interface") && !strings.Contains(p.DeviceOwner, "ha_router_replicated_interface")
+	})
 	for _, p := range ports {
-		if !strings.Contains(p.DeviceOwner, "router_interface") && !strings.Contains(p.DeviceOwner, "ha_router_replicated_interface") {
-			continue
+		network, err := a.networkThing(ctx, Network, p.NetworkID)
+		if err != nil {
+			return err
 		}
+		if !network.ofSameDrill(router) {
+			return karbor.Errorf(karbor.Conflict, "router %s is in network %s, which is not the drill's", id, p.NetworkID)
+		}
+	}
+	for _, p := range ports {
 		opts := &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK}}
 		var ignored json.RawMessage
-		_, err := client.Put(ctx, client.ServiceURL("routers", router, "remove_router_interface"), map[string]string{"port_id": p.ID}, &ignored, opts) //nolint:bodyclose // gophercloud has closed it
+		_, err := client.Put(ctx, client.ServiceURL("routers", id, "remove_router_interface"), map[string]string{"port_id": p.ID}, &ignored, opts) //nolint:bodyclose // gophercloud has closed it
 		if err != nil && !openstack.IsNotFound(err) {
-			return openstack.Explain(err, "taking router %s out of a network", router)
+			return openstack.Explain(err, "taking router %s out of a network", id)
 		}
 	}
 	return nil
@@ -136,7 +218,7 @@ func leave(ctx context.Context, client *gophercloud.ServiceClient, router string
 // empty deletes the ports of a drill's network that nothing has. Where something has one, nothing
 // is deleted.
 func empty(ctx context.Context, client *gophercloud.ServiceClient, network string) error {
-	ports, err := listed(ctx, client, "ports", url.Values{"network_id": {network}})
+	ports, err := portsOf(ctx, client, url.Values{"network_id": {network}})
 	if err != nil {
 		return err
 	}

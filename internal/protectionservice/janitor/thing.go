@@ -76,6 +76,12 @@ func (t Thing) ownName() bool {
 	return t.Name == name
 }
 
+// ofSameDrill reports whether both say by tag and name that one drill has made them.
+func (t Thing) ofSameDrill(o Thing) bool {
+	return t.Tags[protection.DrillTag] != "" && t.ownName() && o.ownName() &&
+		t.Owner() == o.Owner() && t.Installation() == o.Installation()
+}
+
 // settled reports whether its status is one in which it can be deleted.
 func (t Thing) settled() bool {
 	switch t.Kind {

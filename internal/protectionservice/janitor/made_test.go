@@ -1,0 +1,43 @@
+package janitor
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/karbor/karbor/protection"
+)
+
+func TestAnImageOfADrillIsUsedIfNovaHasMadeIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		property, value string
+		temporary       bool // made by no drill
+		used            bool
+	}{
+		"restored":                      {property: "os_distro", value: "debian"},
+		"of a server from an image":     {property: "base_image_ref", value: volume, used: true},
+		"of a server":                   {property: "instance_uuid", value: volume, used: true},
+		"a snapshot":                    {property: "image_type", value: "snapshot", used: true},
+		"of a server from a volume":     {property: "base_image_ref", value: "", used: true},
+		"of the volumes of a server":    {property: "block_device_mapping", value: "[]", used: true},
+		"of a protect, and so Karbor's": {property: "image_type", value: "snapshot", temporary: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			properties := map[string]any{protection.TemporaryTag: ours, protection.CheckpointTag: someone, c.property: c.value}
+			if !c.temporary {
+				properties[protection.DrillTag] = "true"
+			}
+			if got := ofImage(&images.Image{Properties: properties}); got.Used != "" != c.used {
+				t.Errorf("it is used as %q", got.Used)
+			}
+		})
+	}
+}
+
+func TestAFloatingAddressThatForwardsPortsIsUsed(t *testing.T) {
+	got := administration{}.associated(t.Context(), nil, networked{PortForwardings: []json.RawMessage{[]byte("{}")}})
+	if got != "it forwards ports" {
+		t.Errorf("it is used as %q", got)
+	}
+}
