@@ -62,6 +62,46 @@ func TestAShareIsThatOfADayWhateverRunsItHas(t *testing.T) {
 	}
 }
 
+func TestTheRunsOfADayTakeDifferentCheckpoints(t *testing.T) {
+	const quarter = 6*time.Hour - 20*time.Second
+	for _, test := range []struct {
+		name  string
+		kind  karbor.ScheduledOperationType
+		order karbor.SelectionOrder
+		// days are which of the ten checkpoints two days take, 0 being the newest.
+		days [2][]int
+	}{
+		{"a drill", karbor.ScheduledDrill, "", [2][]int{{0, 1, 2, 3, 4}, {5, 6, 7, 8, 9}}},
+		{"a drill of the longest undrilled", karbor.ScheduledDrill, karbor.OldestDrilled, [2][]int{{0, 1, 2, 3, 4}, {5, 6, 7, 8, 9}}},
+		{"a drill of the newest", karbor.ScheduledDrill, karbor.NewestFirst, [2][]int{{0, 1, 2, 3, 4}, {0, 1, 2, 3, 4}}},
+		{"a verification", karbor.ScheduledVerify, "", [2][]int{{0, 1, 2, 3, 4}, {5, 6, 7, 8, 9}}},
+		{"a verification of the newest", karbor.ScheduledVerify, karbor.NewestFirst, [2][]int{{0, 1, 2, 3, 4}, {0, 1, 2, 3, 4}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t, midnight)
+			ids := s.checkpoints(t, 10)
+			slices.Reverse(ids)
+			o := s.proof(t, "p", test.kind, karbor.Selection{Order: test.order, Share: 50},
+				karbor.TriggerProperties{Format: karbor.Crontab, Pattern: "0 */6 * * *"})
+			n := immortal(s, "a")
+			pauses := [2][]time.Duration{{5*time.Hour + 30*time.Minute, quarter, quarter}, {quarter, quarter, quarter, quarter}}
+			for day, all := range pauses {
+				var got []int
+				for _, d := range all {
+					s.take(t, o, n, d)
+					for _, v := range s.last(t, o).Operations {
+						got = append(got, slices.Index(ids, v.CheckpointID))
+					}
+				}
+				slices.Sort(got)
+				if !slices.Equal(got, test.days[day]) {
+					t.Errorf("day %d takes %v, want %v", day, got, test.days[day])
+				}
+			}
+		})
+	}
+}
+
 func TestARunOfADayWhoseShareIsDoneSaysSo(t *testing.T) {
 	s := newSite(t, midnight)
 	s.checkpoints(t, 3)

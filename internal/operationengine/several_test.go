@@ -82,10 +82,14 @@ func (s *site) prove(ctx context.Context, c protectionservice.Caller, kind karbo
 		a.CheckpointFrom = []karbor.CheckpointStatus{karbor.CheckpointAvailable}
 		a.Verification = &karbor.Verification{ID: id, ProjectID: c.Identity.ProjectID, ProviderID: "provider", CheckpointID: checkpointID, Status: karbor.VerificationVerifying}
 	}
+	if kind == karbor.DrillOperation {
+		a.DrillLimit = -1
+		a.Drill = &karbor.Drill{ID: id, ProjectID: c.Identity.ProjectID, ProviderID: "provider", CheckpointID: checkpointID, Status: karbor.DrillRunning}
+	}
 	made := id
 	if s.twice == kind {
 		made, a.Run, a.Step = karbor.NewID(), nil, nil
-		a.Operation.ID, a.Log.ID, a.Verification = made, made, nil
+		a.Operation.ID, a.Log.ID, a.Verification, a.Drill = made, made, nil, nil
 	}
 	if err := s.store.Accept(ctx, a); err != nil {
 		return err

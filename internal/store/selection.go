@@ -18,6 +18,10 @@ type Verifiable struct {
 	// Done is how many the share of the day was given already, and Runs over how many runs what
 	// is left of it is spread, the one that asks among them; at least 1.
 	Done, Runs int
+	// ScheduledOperationID and Since say whose work of the day is no part of what is left of its
+	// share: what that scheduled operation has begun since then.
+	ScheduledOperationID string
+	Since                time.Time
 	// Most bounds how many are chosen.
 	Most int
 }
@@ -37,7 +41,7 @@ const available = ` FROM checkpoints c LEFT JOIN keepings k ON k.checkpoint_id =
 // ones count, copies too.
 func (s *Store) ToVerify(ctx context.Context, v Verifiable) ([]string, error) {
 	if v.Order == karbor.NewestFirst {
-		return s.chooseNewest(ctx, v)
+		return s.chooseNewest(ctx, v, "verifications")
 	}
 	// When a verification was begun counts, too: one that never comes to its end does not
 	// keep the others waiting.
@@ -52,11 +56,12 @@ const leftOut = `(SELECT o.checkpoint_id AS checkpoint_id, MAX(r.expected_at) AS
 	JOIN scheduled_runs r ON r.scheduled_operation_id = s.id JOIN scheduled_run_operations o ON o.run_id = r.id
 	WHERE s.project_id = ? AND s.operation_type = ? AND o.operation_id = '' AND o.state IN (?, ?) GROUP BY o.checkpoint_id)`
 
-// ToDrill is ToVerify of drills. One whose drill a run was refused counts as drilled then: it
-// does not keep the others waiting.
+// ToDrill is ToVerify of drills. A share of the day takes by default what was not drilled for the
+// longest time, so that the days go through all; else the newest is the default. One whose drill
+// a run was refused counts as drilled then: it does not keep the others waiting.
 func (s *Store) ToDrill(ctx context.Context, v Verifiable) ([]string, error) {
-	if v.Order != karbor.OldestDrilled {
-		return s.chooseNewest(ctx, v)
+	if v.Order == karbor.NewestFirst || v.Order == "" && v.Share == 0 {
+		return s.chooseNewest(ctx, v, "drills")
 	}
 	return s.choose(ctx, v, `SELECT m.id FROM (SELECT c.id AS id, c.created_at AS created_at, COALESCE(d.drilled_at, 0) AS drilled_at,
 		COALESCE(l.tried_at, 0) AS tried_at`+
@@ -67,8 +72,17 @@ func (s *Store) ToDrill(ctx context.Context, v Verifiable) ([]string, error) {
 		v.ProjectID, string(karbor.ScheduledDrill), string(karbor.RunSkipped), string(karbor.RunError))
 }
 
-func (s *Store) chooseNewest(ctx context.Context, v Verifiable) ([]string, error) {
-	return s.choose(ctx, v, "SELECT c.id"+available+" ORDER BY c.created_at DESC, c.id LIMIT ?")
+// chooseNewest chooses the newest. Of a share of the day those are left out that were worked on in it,
+// which a table has.
+func (s *Store) chooseNewest(ctx context.Context, v Verifiable, table string) ([]string, error) {
+	const order = " ORDER BY c.created_at DESC, c.id LIMIT ?"
+	if v.Share == 0 {
+		return s.choose(ctx, v, "SELECT c.id"+available+order)
+	}
+	return s.choose(ctx, v, "SELECT c.id"+strings.Replace(available, " WHERE ", ` LEFT JOIN (SELECT t.checkpoint_id AS checkpoint_id, t.provider_id AS provider_id
+		FROM operation_logs o JOIN `+table+` t ON t.id = o.id WHERE o.project_id = ? AND o.deleted = 0 AND o.created_at >= ? AND o.scheduled_operation_id = ?) d
+		ON d.checkpoint_id = c.id AND d.provider_id = c.provider_id WHERE d.checkpoint_id IS NULL AND `, 1)+order,
+		v.ProjectID, micros(v.Since), v.ScheduledOperationID)
 }
 
 // choose runs a query whose parameters are the first ones, those of available and how many.

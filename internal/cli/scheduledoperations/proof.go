@@ -21,7 +21,7 @@ type proofFlags struct {
 
 func (p *proofFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&p.provider, "provider", "", "verify, drill: all your checkpoints at this provider, by name or id, instead of those of a plan")
-	f.StringVar(&p.order, "order", "", "verify, drill: which checkpoints first: newest (what a drill takes), longest_unverified (what a verify takes) or longest_undrilled")
+	f.StringVar(&p.order, "order", "", "verify, drill: which checkpoints first: newest (what a drill takes), longest_unverified (what a verify takes) or longest_undrilled (what a drill with --share takes)")
 	f.IntVar(&p.checkpoints, "checkpoints", 0, "verify, drill: how many checkpoints each time; 1 unless you say otherwise")
 	f.IntVar(&p.share, "share", 0, "verify, drill: how many of the checkpoints each day, in per cent, spread over its runs")
 	f.StringVar(&p.depth, "depth", "", "verify: how deep to look: quick, stored or full")

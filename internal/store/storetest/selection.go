@@ -84,6 +84,8 @@ func testToDrill(t *testing.T, s *store.Store) {
 	must(t, s.Accept(t.Context(), a))
 	choose(undrilled, old, newest)
 	choose(karbor.Selection{}, newest)
+	choose(karbor.Selection{Share: 50}, old)
+	choose(karbor.Selection{Order: karbor.NewestFirst, Share: 50}, newest)
 	// One whose drill a run was refused was tried, too; what waits was not.
 	leftOut(t, s, karbor.ScheduledVerify, ahead, newest, old)
 	choose(undrilled, old, newest)
