@@ -35,7 +35,8 @@ const (
 	OldestVerified SelectionOrder = "longest_unverified"
 	// OldestDrilled is the same of drills.
 	OldestDrilled SelectionOrder = "longest_undrilled"
-	// NewestFirst takes the newest first. It is the default of a drill.
+	// NewestFirst takes the newest first; of a Share, those that the day has not taken yet. It is the
+	// default of a drill without a Share: with one, OldestDrilled is, so that the days go through all.
 	NewestFirst SelectionOrder = "newest"
 )
 

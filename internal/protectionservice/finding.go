@@ -42,7 +42,7 @@ func keepsOnly(p *provider.Provider, op karbor.OperationType, t karbor.ResourceT
 func verifyNothing(context.Context, *protection.Call) error { return nil }
 
 // verifyKept gives the Main hook for a node of which keepsOnly is true: all documents and all
-// data that it has in the bank can be read. What was there and is not, withLosses
+// data that it has in the bank can be read. What was there and is not, lossesOf
 // tells.
 func (s *Service) verifyKept(w work, node *karbor.Node) protection.Hook {
 	return func(ctx context.Context, call *protection.Call) error {

@@ -56,11 +56,9 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 			s.custody.Freed(w.provider, w.op.ProjectID)
 		}
 	case karbor.Verify:
-		if rows, err = s.withLosses(ctx, w, rows); err != nil {
+		if o, err = s.verifiedAs(ctx, w, rows); err != nil {
 			return err
 		}
-		o = outcome.Verified(w.op.Graph, rows)
-		o.Verified = s.verifiedBy(w, o)
 		return s.finish(ctx, w.op, o)
 	default:
 		o.RestoreStatus, o.LogStatus = karbor.RestoreSuccess, karbor.LogSuccess

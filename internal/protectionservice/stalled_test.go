@@ -2,12 +2,15 @@ package protectionservice_test
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice/deadline"
+	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -103,4 +106,73 @@ func TestAHookThatNeverReturnsHasItsOperationEndedAsItLies(t *testing.T) {
 	}
 	close(never)
 	<-returned
+}
+
+// stuckOnce has volumes protected by a hook that says when it has begun, and returns when it
+// may; its Undo says that it runs, and ends when it may.
+func stuckOnce(s *site) (begun, undoing chan struct{}, hook, undo func()) {
+	begun, undoing = make(chan struct{}, 10), make(chan struct{}, 10)
+	mayReturn, mayEnd := make(chan struct{}), make(chan struct{})
+	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{
+		Main: func(context.Context, *protection.Call) error {
+			begun <- struct{}{}
+			<-mayReturn
+			return karbor.Errorf(karbor.Internal, "the bank is slow")
+		},
+		Undo: func(context.Context, *protection.Call) error {
+			undoing <- struct{}{}
+			<-mayEnd
+			return nil
+		},
+	})
+	hook, undo = sync.OnceFunc(func() { close(mayReturn) }), sync.OnceFunc(func() { close(mayEnd) })
+	s.t.Cleanup(func() { hook(); undo() })
+	return begun, undoing, hook, undo
+}
+
+func (s *site) askedToFail() {
+	s.t.Helper()
+	s.poll(func() bool {
+		open, err := s.store.OpenRequests(s.t.Context(), 10)
+		return err == nil && slices.ContainsFunc(open, func(r store.Request) bool { return r.Kind == store.FailRequest })
+	})
+}
+
+func TestAHookThatNeverReturnsAndDoesHasWhatItMadeUndone(t *testing.T) {
+	s := newSite(t)
+	s.phases = deadline.Limits{Main: brief, Grace: brief}
+	s.restart()
+	begun, undoing, hook, undo := stuckOnce(s)
+	id := s.protect(s.plan(volume("v1")))
+	<-begun
+	s.askedToFail()
+	hook()
+	<-undoing
+	r, err := s.store.OperationRequest(t.Context(), s.operation(id).ID, store.FailRequest)
+	if err != nil || r.Answer != "the hook has returned" {
+		t.Errorf("the request is %+v, %v", r, err)
+	}
+	undo()
+	if cp := s.until(id); cp.Status != karbor.CheckpointError || len(s.leftovers(id)) != 0 {
+		t.Errorf("the checkpoint is %s: %v; the ledger has %v", cp.Status, cp.Reasons, s.leftovers(id))
+	}
+}
+
+func TestAHookThatNeverReturnsThoughItIsCancelledHasItsOperationEndedAsItLies(t *testing.T) {
+	s := newSite(t)
+	s.phases = deadline.Limits{Main: time.Second, Grace: brief}
+	s.restart()
+	begun, _, _, _ := stuckOnce(s)
+	id := s.protect(s.plan(volume("v1")))
+	<-begun
+	if err := s.cancel(id, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.askedToFail()
+	other := &site{t: t, dir: s.dir, bank: s.bank, authority: s.authority, script: s.script, lost: true, ahead: time.Hour}
+	other.start()
+	defer other.stop()
+	if cp := s.until(id); cp.Status != karbor.CheckpointError || len(s.leftovers(id)) != 1 {
+		t.Errorf("the checkpoint is %s: %v; the ledger has %v", cp.Status, cp.Reasons, s.leftovers(id))
+	}
 }

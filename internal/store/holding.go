@@ -64,14 +64,28 @@ var holdings = listing{
 var putHolding = `INSERT INTO holdings (id, operation_id, resource_key, project_id, provider_id, checkpoint_id, kind, cloud_id, gibibytes, created_at)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` + upsert("operation_id, kind, cloud_id", "gibibytes")
 
-// Hold notes that something temporary is there. To note it again changes at most its size.
+// Hold notes that something temporary is there. To note it again changes at most its size. The error is
+// karbor.Conflict for an attempt that may write no more, and of an operation that is over but for what it
+// has left: nothing would ever take the row for gone.
 func (s *Store) Hold(ctx context.Context, operationID string, key karbor.NodeKey, h protection.Holding) error {
 	return s.write(ctx, "noting what operation "+operationID+" holds", func(t *transaction) error {
+		if err := claimed(ctx, t); err != nil {
+			return err
+		}
 		o, err := one(ctx, t, func(rows *sql.Rows) (o Operation, err error) {
-			return o, rows.Scan(&o.ProjectID, &o.ProviderID, &o.CheckpointID)
-		}, "SELECT project_id, provider_id, checkpoint_id FROM operations WHERE id = ?", operationID)
+			return o, rows.Scan(&o.ProjectID, &o.ProviderID, &o.CheckpointID, timeColumn{&o.EndedAt})
+		}, "SELECT project_id, provider_id, checkpoint_id, ended_at FROM operations WHERE id = ?", operationID)
 		if err != nil {
 			return missing(err, "operation", operationID)
+		}
+		if !o.EndedAt.IsZero() {
+			n, err := one(ctx, t, scanInt, "SELECT COUNT(*) FROM leftovers WHERE operation_id = ? AND resource_key = ?", operationID, string(key))
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return karbor.Errorf(karbor.Conflict, "operation %s is over, and has left nothing of %s", operationID, key)
+			}
 		}
 		return t.exec(ctx, putHolding, karbor.NewID(), operationID, string(key), o.ProjectID, o.ProviderID, o.CheckpointID,
 			string(h.Kind), h.ID, h.GiB, micros(s.now()))

@@ -42,7 +42,8 @@ const requestColumns = "operation_id, kind, reason, created_at, answered_at, ans
 
 // AskOperation keeps a request. Of an operation that is over nothing but a retry can be
 // asked, and a retry of no other (karbor.Conflict). Where the same was asked before, the
-// first request stays; one of a retry that is answered is replaced.
+// first request stays; one to retry or to fail that is answered is replaced: a fail is
+// answered before the operation is over only if it was withdrawn.
 func (s *Store) AskOperation(ctx context.Context, r Request) error {
 	return s.write(ctx, "asking the operation "+r.OperationID+" to "+string(r.Kind), func(t *transaction) error {
 		ended, err := one(ctx, t, scanDate, "SELECT ended_at FROM operations WHERE id = ?"+forUpdate, r.OperationID)
@@ -55,7 +56,7 @@ func (s *Store) AskOperation(ctx context.Context, r Request) error {
 		case !over && r.Kind == RetryRequest:
 			return karbor.Errorf(karbor.Conflict, "the operation %s is not over", r.OperationID)
 		}
-		if r.Kind == RetryRequest {
+		if r.Kind == RetryRequest || r.Kind == FailRequest {
 			err := t.exec(ctx, "DELETE FROM operation_requests WHERE operation_id = ? AND kind = ? AND answered_at IS NOT NULL",
 				r.OperationID, string(r.Kind))
 			if err != nil {
@@ -91,6 +92,16 @@ func (s *Store) AnswerRequest(ctx context.Context, r Request, answer string) err
 	return s.write(ctx, "answering what is asked of the operation "+r.OperationID, func(t *transaction) error {
 		return t.exec(ctx, `UPDATE operation_requests SET answered_at = ?, answer = ?
 			WHERE operation_id = ? AND kind = ? AND answered_at IS NULL`, micros(s.now()), answer, r.OperationID, string(r.Kind))
+	})
+}
+
+// WithdrawRequest closes a request that is open, if it is the one with this reason: what
+// somebody else has asked for stays.
+func (s *Store) WithdrawRequest(ctx context.Context, r Request, answer string) error {
+	return s.write(ctx, "withdrawing what is asked of the operation "+r.OperationID, func(t *transaction) error {
+		return t.exec(ctx, `UPDATE operation_requests SET answered_at = ?, answer = ?
+			WHERE operation_id = ? AND kind = ? AND reason = ? AND answered_at IS NULL`,
+			micros(s.now()), answer, r.OperationID, string(r.Kind), r.Reason)
 	})
 }
 

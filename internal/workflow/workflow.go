@@ -139,6 +139,11 @@ type StepError struct {
 // operation is not gone on with.
 var ErrDamaged = errors.New("what the engine keeps of it is damaged")
 
+// ErrStopped is the cause of the end of an action's context when its operation stops: it was
+// cancelled, or another step has failed. The step is then not made elsewhere, as it is after
+// any other end but a time-out.
+var ErrStopped = errors.New("the operation is being stopped")
+
 // State is the state of an operation or of a step.
 type State string
 

@@ -30,7 +30,7 @@ func TestUndoFindsTheImageItMadeWithoutTheDocument(t *testing.T) {
 	}
 	before := len(tenant.Inventory(t))
 	hooks := plugin.Hooks(karbor.RestoreOperation, karbor.ImageType)
-	call := single.Begin(tenant.Cloud, nil, nil)
+	call := single.Begin(tenant.Cloud, nil, map[string]any{"upload": "always"})
 	if err := single.Run(t, hooks.Main, call); err != nil {
 		t.Fatal(err)
 	}

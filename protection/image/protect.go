@@ -131,7 +131,7 @@ func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *prot
 		if err != nil {
 			// The first error is the one to tell; what stays is taken over by
 			// the next Create.
-			_ = writer.Abort(context.WithoutCancel(ctx))
+			_ = protection.GiveUp(ctx, writer)
 		}
 	}()
 	body, size, err := openstack.DownloadImage(ctx, client, id)

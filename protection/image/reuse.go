@@ -33,7 +33,7 @@ func (r *room) identical(ctx context.Context, client *gophercloud.ServiceClient,
 	if err != nil && !openstack.IsNotFound(err) {
 		return nil, openstack.Explain(err, "reading image %s", call.Node.ID)
 	}
-	if err == nil && doc.describes(i, call) {
+	if err == nil && !made(i) && doc.describes(i, call) {
 		return i, nil
 	}
 	page, err := images.List(client, images.ListOpts{Name: call.RestoredName(doc.Name), Owner: call.Cloud.ProjectID(), Hidden: doc.Hidden}).AllPages(ctx)
@@ -45,12 +45,18 @@ func (r *room) identical(ctx context.Context, client *gophercloud.ServiceClient,
 		return nil, openstack.Explain(err, "looking for an image that is identical to image %s", call.Node.ID)
 	}
 	for _, i := range all {
-		// What another restore has made goes if that fails.
-		if made, _ := i.Properties[protection.CheckpointTag].(string); made == "" && doc.describes(&i, call) {
+		if !made(&i) && doc.describes(&i, call) {
 			return &i, nil
 		}
 	}
 	return nil, nil
+}
+
+// made reports whether a restore has made an image, which goes if that fails: the original, too, if
+// what was protected came of one that still runs.
+func made(i *images.Image) bool {
+	mark, _ := i.Properties[protection.CheckpointTag].(string)
+	return mark != ""
 }
 
 // describes reports whether an image is what the restore would make, and stays as long as the

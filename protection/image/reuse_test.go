@@ -111,6 +111,8 @@ func TestWhatIsNotIdenticalIsUploaded(t *testing.T) {
 			members := map[string]any{"tags": []string{"a"}, "os_distro": "debian", protection.CheckpointTag: karbor.NewID()}
 			makeImage(t, o.tenant, members, content(100))
 		}},
+		{name: "the original, made by another restore",
+			change: patch(images.UpdateImageProperty{Op: images.AddOp, Name: protection.CheckpointTag, Value: karbor.NewID()})},
 		{name: "not active", change: func(t *testing.T, o *original) {
 			o.tenant.Remove(t, "image", "images/"+o.id, "")
 			o.tenant.Make(t, "image", "images", "", map[string]any{"name": "photo", "disk_format": "raw", "container_format": "bare",

@@ -7,8 +7,8 @@ import (
 )
 
 // watched gives a call that tells the watch what moves: bytes, what the hook keeps for another
-// run of it, what it has made, and the beginning of a stream, which may have waited for its
-// turn.
+// run of it, what it has made, and its streams: their bytes, their ends, and their beginnings,
+// which may have waited for their turn.
 func (w *Watch) watched(call *protection.Call) *protection.Call {
 	c := *call
 	report := call.Progress
@@ -69,7 +69,7 @@ func (m made) SetPart(ctx context.Context, original, id string) error {
 	return err
 }
 
-// data is a repository whose streams' beginnings and ends are movement.
+// data is a repository whose streams are movement.
 type data struct {
 	protection.Repository
 	w *Watch
@@ -77,27 +77,27 @@ type data struct {
 
 // Create implements protection.Repository.
 func (d data) Create(ctx context.Context, name string) (protection.Writer, error) {
-	writer, err := d.Repository.Create(ctx, name)
-	d.ended(err)
-	return writer, err
+	s, err := d.Repository.Create(ctx, name)
+	d.w.ended(err)
+	if err != nil {
+		return nil, err
+	}
+	return writer{s, d.w}, nil
 }
 
 // Open implements protection.Repository.
 func (d data) Open(ctx context.Context, name string) (protection.Reader, error) {
-	reader, err := d.Repository.Open(ctx, name)
-	d.ended(err)
-	return reader, err
+	s, err := d.Repository.Open(ctx, name)
+	d.w.ended(err)
+	if err != nil {
+		return nil, err
+	}
+	return reader{s, d.w}, nil
 }
 
 // Verify implements protection.Repository.
 func (d data) Verify(ctx context.Context, name string, progress func(done, total int64)) error {
 	err := d.Repository.Verify(ctx, name, progress)
-	d.ended(err)
+	d.w.ended(err)
 	return err
-}
-
-func (d data) ended(err error) {
-	if err == nil {
-		d.w.Moved()
-	}
 }

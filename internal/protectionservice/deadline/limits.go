@@ -13,7 +13,8 @@ import (
 type Limits struct {
 	// Prepare is for both hooks before Main, Undo for all that clears away.
 	Prepare, Main, Complete, Undo time.Duration
-	// Grace is how long a hook may take to return once it was told to; 0 stands for a minute.
+	// Grace is how long a hook may take to return once it was told to; 0 stands for a
+	// quarter of an hour.
 	Grace time.Duration
 }
 

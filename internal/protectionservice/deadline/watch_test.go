@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,8 +55,12 @@ type streams struct {
 	err error
 }
 
-func (s streams) Open(context.Context, string) (protection.Reader, error)        { return nil, s.err }
-func (s streams) Create(context.Context, string) (protection.Writer, error)      { return nil, s.err }
+func (s streams) Open(context.Context, string) (protection.Reader, error) {
+	return stream{err: s.err}, s.err
+}
+func (s streams) Create(context.Context, string) (protection.Writer, error) {
+	return stream{err: s.err}, s.err
+}
 func (s streams) Verify(context.Context, string, func(done, total int64)) error  { return s.err }
 func (s streams) Stat(context.Context, string) (r protection.Summary, err error) { return r, s.err }
 
@@ -118,35 +121,6 @@ func TestTheWaitForATurnDoesNotCount(t *testing.T) {
 		}
 		if took := time.Since(begun); took < 10*limit || took > 11*limit {
 			t.Errorf("it was ended after %s", took)
-		}
-	})
-}
-
-func TestAHookThatDoesNotReturnIsToldOfUntilSomebodyListens(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begun, o := time.Now(), options()
-		var told []time.Duration
-		gate := make(chan struct{})
-		o.Stuck = func(ctx context.Context, sentence string) error {
-			told = append(told, time.Since(begun))
-			if ctx.Err() != nil || !strings.Contains(sentence, "no further in its phase main") {
-				t.Errorf("%v, %q", ctx.Err(), sentence)
-			}
-			if len(told) == 1 {
-				return errors.New("the database is away")
-			}
-			return nil
-		}
-		go func() {
-			time.Sleep(3 * limit)
-			close(gate)
-		}()
-		err := New(o).Run(t.Context(), func(context.Context, *protection.Call) error { <-gate; return io.ErrClosedPipe }, &protection.Call{})
-		if !errors.Is(err, ErrStalled) || !errors.Is(err, io.ErrClosedPipe) {
-			t.Errorf("error is %v", err)
-		}
-		if len(told) != 2 || told[0] != limit+defaultGrace || told[1] != limit+2*defaultGrace {
-			t.Errorf("told at %v", told)
 		}
 	})
 }

@@ -89,6 +89,9 @@ func (d *Dispatcher) honourFail(ctx context.Context, op store.Operation, r store
 	if !lost && d.now().Sub(r.CreatedAt) < failGrace {
 		return nil // it stays open
 	}
+	if now, err := d.store.OperationRequest(ctx, op.ID, r.Kind); err != nil || !now.AnsweredAt.IsZero() {
+		return err // it was withdrawn
+	}
 	f := &workflow.Failure{Cancelled: r.Reason}
 	if err := d.end(ctx, op, f); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/protection"
 )
 
 func testClaims(t *testing.T, s *store.Store) {
@@ -29,6 +30,9 @@ func testClaims(t *testing.T, s *store.Store) {
 	wantKind(t, s.Claimed(first), karbor.Conflict)
 	wantKind(t, s.UpdateResource(first, id, key, same), karbor.Conflict)
 	wantKind(t, s.SaveScratch(first, id, key, 1), karbor.Conflict)
+	something := protection.Holding{Kind: protection.HeldImage, ID: "i"}
+	wantKind(t, s.Hold(first, id, key, something), karbor.Conflict)
+	must(t, s.Hold(second, id, key, something))
 	_, err = s.Claim(ctx, id, "main", 1)
 	wantKind(t, err, karbor.Conflict)
 	must(t, s.SaveScratch(second, id, key, 1))
@@ -48,6 +52,7 @@ func testClaims(t *testing.T, s *store.Store) {
 
 	must(t, s.EndOperation(ctx, id, store.Outcome{CheckpointStatus: karbor.CheckpointError, LogStatus: "error"}))
 	wantKind(t, s.UpdateResource(second, id, key, same), karbor.Conflict)
+	wantKind(t, s.Hold(second, id, key, something), karbor.Conflict)
 	_, err = s.Claim(ctx, id, "main", 3)
 	wantKind(t, err, karbor.Conflict)
 }

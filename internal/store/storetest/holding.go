@@ -75,7 +75,12 @@ func testHoldings(t *testing.T, s *store.Store) {
 	if err != nil || len(rows) != 1 {
 		t.Fatalf("left over is %+v, %v", rows, err)
 	}
+	// Who tries to remove what is left may make something; a hook that comes too late may not.
+	late := protection.Holding{Kind: protection.HeldImage, ID: "late"}
+	must(t, s.Hold(ctx, op.ID, keys[1], late))
+	wantKind(t, s.Hold(ctx, op.ID, keys[0], late), karbor.Conflict)
 	must(t, s.RemoveLeftover(ctx, rows[0], false))
+	wantKind(t, s.Hold(ctx, op.ID, keys[1], late), karbor.Conflict)
 	sum(store.HoldingFilter{ProjectID: "p"}, map[protection.HoldingKind]store.Held{})
 	sum(store.HoldingFilter{}, map[protection.HoldingKind]store.Held{protection.HeldSnapshot: {Number: 1, GiB: 7}})
 }

@@ -34,6 +34,28 @@ func takenByOne(t *testing.T, s *store.Store) {
 	take(list(), true)
 }
 
+// withdrawnAndAskedAgain asks to fail an operation, which only who has asked takes back.
+func withdrawnAndAskedAgain(t *testing.T, s *store.Store, id string) {
+	t.Helper()
+	ctx, r := t.Context(), store.Request{OperationID: id, Kind: store.FailRequest}
+	for _, reason := range []string{"first", "second"} {
+		r.Reason = reason
+		must(t, s.AskOperation(ctx, r))
+		r.Reason = "another's"
+		must(t, s.AskOperation(ctx, r))
+		must(t, s.WithdrawRequest(ctx, r, "never mind"))
+		if got, err := s.OperationRequest(ctx, id, r.Kind); err != nil || got.Reason != reason || !got.AnsweredAt.IsZero() {
+			t.Errorf("it is %+v, %v", got, err)
+		}
+		r.Reason = reason
+		must(t, s.WithdrawRequest(ctx, r, "it has returned"))
+		must(t, s.WithdrawRequest(ctx, r, "too late"))
+		if got, err := s.OperationRequest(ctx, id, r.Kind); err != nil || got.Answer != "it has returned" || got.AnsweredAt.IsZero() {
+			t.Errorf("it is %+v, %v", got, err)
+		}
+	}
+}
+
 // testRequests asks an operation to stop, and then, when it is over, to be done again.
 func testRequests(t *testing.T, s *store.Store) {
 	ctx := t.Context()
@@ -61,6 +83,7 @@ func testRequests(t *testing.T, s *store.Store) {
 	if open, err := s.OpenRequests(ctx, 10); err != nil || len(open) != 0 {
 		t.Errorf("open are %+v, %v", open, err)
 	}
+	withdrawnAndAskedAgain(t, s, id)
 	must(t, s.EndOperation(ctx, id, store.Outcome{LogStatus: karbor.LogError}))
 	wantKind(t, ask(store.CancelRequest, "too late"), karbor.Conflict)
 	wantKind(t, ask(store.FailRequest, "too late"), karbor.Conflict)

@@ -2,17 +2,12 @@ package local
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/karbor/karbor/internal/workflow"
 )
-
-// errStopped is the cause of the end of a step's context when its operation
-// failed elsewhere or was cancelled.
-var errStopped = errors.New("the operation is being stopped")
 
 // operation is one in memory. Its methods do no work of their own: they say what
 // follows from what happened. The caller guards it.
@@ -307,7 +302,7 @@ func (o *operation) stop() {
 	for i := range o.steps {
 		if s := &o.steps[i]; s.live != nil && s.When == workflow.Normal {
 			s.live.stopped = true
-			s.live.cancel(errStopped)
+			s.live.cancel(workflow.ErrStopped)
 		}
 	}
 }

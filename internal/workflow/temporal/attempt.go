@@ -76,10 +76,9 @@ type beat struct {
 	Total int64 `json:"total,omitempty"`
 }
 
-// Causes of the end of an action's context.
+// Causes of the end of an action's context, beside workflow.ErrStopped.
 var (
 	errDeadline = fmt.Errorf("the attempt took too long: %w", context.DeadlineExceeded)
-	errStopped  = errors.New("the operation is being stopped")
 	errLeaving  = errors.New("the engine stops")
 	errCutOff   = errors.New("the engine's cluster takes this worker for dead")
 	errLong     = errors.New("the step is not as quick as it should be")
@@ -192,7 +191,7 @@ func (r *run) outcome(ctx context.Context, t task, err error, late bool) outcome
 	}
 	sentence := karbor.Sentence(err)
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errStopped):
+	case errors.Is(cause, workflow.ErrStopped):
 		return outcome{Kind: failed, Sentence: sentence}
 	case errors.Is(cause, errLeaving), errors.Is(cause, errCutOff), errors.Is(cause, errLong):
 		return outcome{Kind: cutOff}

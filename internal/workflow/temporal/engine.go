@@ -202,8 +202,10 @@ func (e *Engine) Forget(ctx context.Context, id string) error {
 	return e.gone(ctx, id)
 }
 
-// forgetTime is how long the cluster may take to forget an operation.
-const forgetTime = 30 * time.Second
+// forgetTime is how long the cluster may take to forget an operation. One that has just
+// ended goes only when the cluster has noted how far its queues are, which it does every
+// 30 s, and it looks at longer and longer intervals whether it has.
+const forgetTime = 2 * time.Minute
 
 // gone waits until the cluster has forgotten an operation: it does so by and by.
 func (e *Engine) gone(ctx context.Context, id string) error {

@@ -9,6 +9,8 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/karbor/karbor/internal/workflow"
 )
 
 // heart tells the cluster that an attempt goes on. What it hears back, or that it hears
@@ -70,7 +72,7 @@ func (h *heart) once(ctx context.Context) {
 	case err == nil:
 		h.last = began
 	case temporal.IsCanceledError(err) && ctx.Err() == nil && call.Err() == nil:
-		h.end(errStopped)
+		h.end(workflow.ErrStopped)
 	case gone != nil:
 		h.end(errCutOff)
 	case ctx.Err() == nil && !h.engine.now().Before(h.last.Add(limit-h.interval)):

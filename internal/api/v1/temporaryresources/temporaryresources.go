@@ -21,6 +21,9 @@ type Store interface {
 // Deps are what the room needs.
 type Deps struct{ Store Store }
 
+// limits says of what else the ledger tells, and of what not.
+const limits = "What a drill restores is not among them; what a restore into another cloud or project makes there for a while is."
+
 // sortKeys are those of the list.
 var sortKeys = []string{"id", "created_at"}
 
@@ -31,7 +34,7 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "GET", Pattern: all, Rule: "temporary_resource:get_all", Since: api.InsightVersion, Handle: d.list,
 			Summary:     "List what operations hold of the project's quota in the cloud for a while",
-			Description: "Temporary snapshots, volumes and images; also those that are gone by now, until the record of their operation is purged.",
+			Description: "Temporary snapshots, volumes and images; also those that are gone by now, until the record of their operation is purged. " + limits,
 			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.FilterQuery("operation_id"), api.FilterQuery("checkpoint_id"),
 				api.FilterQuery("type", string(protection.HeldSnapshot), string(protection.HeldVolume), string(protection.HeldImage)),
 				api.Parameter{Name: "status", Words: []string{held, released}, Description: "Only those that are there now, left ones among them, or those that are gone."}),
@@ -39,9 +42,10 @@ func Routes(d Deps) []api.Route {
 		},
 		{
 			Method: "GET", Pattern: all + "/usage", Rule: "temporary_resource:get_usage", Since: api.InsightVersion, Handle: d.usage,
-			Summary: "Sum up what operations hold of the project's quota now",
-			Query:   []api.Parameter{api.FilterQuery("operation_id"), api.FilterQuery("checkpoint_id")},
-			Answer:  usageAnswer{},
+			Summary:     "Sum up what operations hold of the project's quota now",
+			Description: limits,
+			Query:       []api.Parameter{api.FilterQuery("operation_id"), api.FilterQuery("checkpoint_id")},
+			Answer:      usageAnswer{},
 		},
 	}
 }
