@@ -205,5 +205,15 @@ func (e *Engine) describeLoaded(id string) (workflow.Description, bool) {
 
 // Forget implements workflow.Engine. It works whether or not Run does.
 func (e *Engine) Forget(ctx context.Context, id string) error {
-	return e.journal.Forget(ctx, id)
+	if err := e.journal.Forget(ctx, id); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// The run lets go of an operation a moment after the journal has its end.
+	if r := e.run; r != nil && r.loaded[id] != nil && r.loaded[id].record.State.Ended() {
+		delete(r.loaded, id)
+		delete(r.known, id)
+	}
+	return nil
 }

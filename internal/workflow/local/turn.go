@@ -137,7 +137,8 @@ func (r *run) admit(touched []*operation) {
 			}
 		}
 		o.ready = nil
-		if o.record.State.Ended() && !o.lingering {
+		// One that was forgotten meanwhile may have been started anew.
+		if o.record.State.Ended() && !o.lingering && r.loaded[o.record.ID] == o {
 			delete(r.loaded, o.record.ID)
 			delete(r.known, o.record.ID)
 		}
