@@ -21,7 +21,7 @@ man: ## write karbor's manual pages into dist/man/man1
 test: ## run the tests; one that needs a server which the machine lacks skips by name
 	go test $(PACKAGES)
 
-check: lint vet race ## what CI does: linters, then all tests under the race detector; no skips
+check: lint vet race ## what CI does: linters, the heavy suites compiled, then all tests under the race detector; no skips
 	go mod tidy -diff
 
 lint: ## formatting and the linters
@@ -32,6 +32,7 @@ SUITES := banks,compat,croniter,databases,figures,kubernetes,openstack,temporal
 
 vet: ## the tests of the heavy suites compile, too
 	go vet -tags $(SUITES) $(PACKAGES)
+	go vet -tags temporal,multihost ./test/scaleout
 
 race: ## all tests under the race detector; a test that skips fails the run
 	.ci/noskip -race -count=1 -timeout 25m $(PACKAGES)

@@ -45,6 +45,7 @@ func Open(ctx context.Context, o Options) (*Bank, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the bank's folder: %w", classify(err))
 	}
+	tree.durable = durabilityOf(tree.top)
 	b := &Bank{tree: tree, folders: newFolders(tree)}
 	b.buffers.New = func() any { buf := make([]byte, 256<<10); return &buf }
 	if err := b.prepare(ctx); err != nil {

@@ -19,7 +19,8 @@ type tree struct {
 	// walk says that the system can't resolve a path in one call, and linksOnly that it
 	// can't rename without replacing.
 	walk, linksOnly atomic.Bool
-	durable         durability
+	// durable is the careful one unless who writes has looked.
+	durable durability
 	// synced counts the syncs.
 	synced atomic.Int64
 }
@@ -33,7 +34,7 @@ func openTree(path string) (*tree, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	return &tree{root: root, top: top, durable: durabilityOf(top)}, nil
+	return &tree{root: root, top: top}, nil
 }
 
 func (t *tree) close() error { return errors.Join(t.top.Close(), t.root.Close()) }

@@ -96,6 +96,7 @@ func newFake(t testing.TB) *fake {
 	f.drills(v1)
 	f.quotas(v1)
 	f.schedules(v1)
+	f.temporaryResources(v1)
 	f.server = httptest.NewServer(mux)
 	t.Cleanup(f.server.Close)
 	return f

@@ -14,7 +14,7 @@ func TestAnUnreadableScheduleKeepsNoOtherFromBeginning(t *testing.T) {
 	s.exec(t, "UPDATE scheduled_operations SET operation_definition = '{' WHERE id = '"+bad.ID+"'")
 	s.advance(hour)
 	immortal(s, "a").step(t.Context())
-	s.want(t, bad, karbor.RunError, "its scheduled operation can't be read; make it anew")
+	s.want(t, bad, karbor.RunError, "its scheduled operation can't be read; update it with another definition, or delete it")
 	s.want(t, good, karbor.RunRunning, "")
 }
 
@@ -25,7 +25,7 @@ func TestAnUnreadableDelegationKeepsNoOtherFromBeginning(t *testing.T) {
 	n := immortal(s, "a")
 	s.advance(hour)
 	n.step(t.Context())
-	s.want(t, bad, karbor.RunError, "its scheduled operation can't be read; make it anew")
+	s.want(t, bad, karbor.RunError, "its scheduled operation can't be read; update it with another definition, or delete it")
 	s.want(t, good, karbor.RunRunning, "")
 	// It is found when the delegations are tried, and is given back with the others.
 	s.broken[""] = true
@@ -61,7 +61,7 @@ func TestAnUnreadableScheduleKeepsNoOtherFromItsEnd(t *testing.T) {
 	s.exec(t, "UPDATE scheduled_operations SET operation_definition = '{' WHERE id = '"+bad.ID+"'")
 	s.finish(t, nil)
 	n.step(t.Context())
-	s.want(t, bad, karbor.RunError, "its scheduled operation can't be read; make it anew")
+	s.want(t, bad, karbor.RunError, "its scheduled operation can't be read; update it with another definition, or delete it")
 	s.want(t, good, karbor.RunSuccess, "One is deleted.")
 }
 

@@ -186,9 +186,9 @@ func scanClaimed(rows *sql.Rows, more ...any) (ClaimedRun, error) {
 
 // setAside ends a run whose row can't be understood.
 func (s *Store) setAside(ctx context.Context, t *transaction, r *ClaimedRun, now time.Time) error {
-	s.logger.ErrorContext(ctx, "a run has ended in error, as its scheduled operation can't be read; it has to be made anew",
+	s.logger.ErrorContext(ctx, "a run has ended in error, as its scheduled operation can't be read; update it with another definition, or delete it",
 		"scheduled_operation", r.ScheduledOperationID, "run", r.ID, "error", r.unreadable)
-	return s.endRun(ctx, t, r, karbor.RunError, "its scheduled operation can't be read; make it anew", now)
+	return s.endRun(ctx, t, r, karbor.RunError, "its scheduled operation can't be read; update it with another definition, or delete it", now)
 }
 
 // Lease is a claim that is asked for.

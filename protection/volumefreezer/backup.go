@@ -127,11 +127,10 @@ type backupRecord struct {
 // records gives the ids of Freezer's records of the call's backups.
 func (f *freezer) records(ctx context.Context) ([]string, error) {
 	var ids []string
-	err := pages(ctx, f, "backups", func(b backupRecord) bool {
+	err := pages(ctx, f, "backups", func(b backupRecord) {
 		if b.Metadata.Name == f.call.Name() && b.ID != "" {
 			ids = append(ids, b.ID)
 		}
-		return true
 	})
 	return ids, openstack.Explain(err, "listing Freezer's backups")
 }

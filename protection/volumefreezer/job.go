@@ -170,11 +170,11 @@ func (f *freezer) cancel(ctx context.Context, j job) error {
 		if event == asked {
 			return false, nil
 		}
-		asked = event
 		response, err := f.client.Post(ctx, f.url("jobs", j.ID, "event"), map[string]any{event: nil}, nil, &gophercloud.RequestOpts{OkCodes: []int{http.StatusAccepted}})
 		if err != nil {
 			return false, openstack.Explain(err, "ending Freezer's job for volume %s", f.call.Node.ID)
 		}
+		asked = event
 		return false, response.Body.Close()
 	})
 	if err != nil && (ctx.Err() != nil || waiting.Err() == nil) {
@@ -231,7 +231,7 @@ func (f *freezer) scheduler(ctx context.Context, verb string) (string, error) {
 		Client scheduler `json:"client"`
 	}
 	var own, central []string
-	err := pages(ctx, f, "clients", func(e entry) bool {
+	err := pages(ctx, f, "clients", func(e entry) {
 		if e.Client.can(verb, f.room.options.Storage) {
 			if e.Client.Central {
 				central = append(central, e.Client.ID)
@@ -239,7 +239,6 @@ func (f *freezer) scheduler(ctx context.Context, verb string) (string, error) {
 				own = append(own, e.Client.ID)
 			}
 		}
-		return true
 	})
 	if err != nil {
 		return "", openstack.Explain(err, "listing Freezer's schedulers")
@@ -261,9 +260,8 @@ const (
 	maxPages = 100
 )
 
-// pages gives all of a list to visit, until that has seen enough. The error is the
-// client's own.
-func pages[T any](ctx context.Context, f *freezer, kind string, visit func(T) bool) error {
+// pages gives all of a list to visit. The error is the client's own.
+func pages[T any](ctx context.Context, f *freezer, kind string, visit func(T)) error {
 	for page := range maxPages {
 		var answer map[string][]T
 		path := fmt.Sprintf("%s?limit=%d&offset=%d", f.url(kind), pageSize, page*pageSize)
@@ -271,9 +269,7 @@ func pages[T any](ctx context.Context, f *freezer, kind string, visit func(T) bo
 			return err
 		}
 		for _, one := range answer[kind] {
-			if !visit(one) {
-				return nil
-			}
+			visit(one)
 		}
 		if len(answer[kind]) < pageSize {
 			return nil

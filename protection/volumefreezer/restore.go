@@ -133,11 +133,12 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	if record.Job.ID != "" {
+		// Without a Freezer there is no job of it that could go on.
 		f, err := r.reach(ctx, call)
 		if err == nil {
 			err = f.cancel(ctx, record.Job)
 		}
-		if err != nil {
+		if err != nil && karbor.KindOf(err) != karbor.NotImplemented {
 			return err
 		}
 	}

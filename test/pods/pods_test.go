@@ -91,7 +91,12 @@ func newSite(t *testing.T) *site {
 			t.Error(err)
 		}
 	})
-	<-ready
+	select {
+	case <-ready:
+	case err := <-ended:
+		ended <- nil
+		t.Fatalf("the service has ended before it was ready: %v", err)
+	}
 	return s
 }
 

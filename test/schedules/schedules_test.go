@@ -130,7 +130,12 @@ func (s *site) serve(keystone, region, password, volumes, more string, edits ...
 			t.Error(err)
 		}
 	})
-	<-ready
+	select {
+	case <-ready:
+	case err := <-ended:
+		ended <- nil
+		t.Fatalf("the service has ended before it was ready: %v", err)
+	}
 }
 
 // login gets a new token of who asks.

@@ -75,7 +75,12 @@ func newSite(t testing.TB, change time.Duration, volumes string) *site {
 			t.Error(err)
 		}
 	})
-	<-ready
+	select {
+	case <-ready:
+	case err := <-ended:
+		ended <- nil
+		t.Fatalf("the service has ended before it was ready: %v", err)
+	}
 	s.karbor = s.login(t, "http://"+d.Address().String())
 	return s
 }

@@ -61,8 +61,10 @@ func TestTheLedgerTellsWhatAnOperationHoldsAndWhatItHasLeft(t *testing.T) {
 	usage("member", "?operation_id="+op.ID, 1, 1)
 	usage("stranger", "", 0, 0)
 	usage("stranger", "?operation_id="+op.ID, 0, 0)
-	if got := rows("stranger", "?operation_id="+op.ID); len(got) != 0 {
-		t.Errorf("another project sees %v", got)
+	for _, query := range []string{"?operation_id=" + op.ID, "?all_tenants=1", "?all_tenants=true&project_id=" + ours} {
+		if got := rows("stranger", query); len(got) != 0 {
+			t.Errorf("by %s another project sees %v", query, got)
+		}
 	}
 	if err := w.store.Release(t.Context(), op.ID, protection.HeldSnapshot, "snap"); err != nil {
 		t.Fatal(err)
@@ -73,6 +75,7 @@ func TestTheLedgerTellsWhatAnOperationHoldsAndWhatItHasLeft(t *testing.T) {
 		}
 	}
 	w.call(t, "reader", "GET", "/temporary_resources?status=gone", "", v16).want(t, 400, "badRequest", "status")
+	w.call(t, "reader", "GET", "/temporary_resources?type=volumes", "", v16).want(t, 400, "badRequest", "type")
 	err := w.store.EndOperation(t.Context(), op.ID, store.Outcome{LogStatus: karbor.LogError, Left: map[karbor.NodeKey]string{key: "it is locked"}})
 	if err != nil {
 		t.Fatal(err)

@@ -83,14 +83,8 @@ func Lost(ctx context.Context, c *checkpoint.Checkpoints, o checkpoint.Overview)
 
 // nodeOf gives the node of a key of the list.
 func nodeOf(key string) karbor.NodeKey {
-	for i, slashes := 0, 0; i < len(key); i++ {
-		if key[i] == '/' {
-			if slashes++; slashes == 2 {
-				return karbor.NodeKey(key[:i])
-			}
-		}
-	}
-	return ""
+	parts := strings.SplitN(key, "/", 3)
+	return karbor.NodeKey(parts[0] + "/" + parts[1])
 }
 
 // checkContents reports what an available checkpoint has lost whole.

@@ -38,6 +38,9 @@ func (k *Keeper) lookForLost(ctx context.Context, until time.Time) {
 	case !errors.Is(err, errOver):
 		k.log.WarnContext(ctx, "looking for what checkpoints have lost ended early; it goes on tomorrow", "error", err)
 	}
+	if err := k.states.saveCompared(k.lookedAt, k.shared); err != nil {
+		k.log.WarnContext(ctx, "what was compared is not kept over a restart", "error", err)
+	}
 	k.log.InfoContext(ctx, "checkpoints were compared with their lists of contents", "checkpoints", l.lists.Compared, "lost", l.lost,
 		"unlisted", l.lists.Unlisted, "closed", l.lists.Closed, "failed", l.failed, "all", err == nil && l.failed == 0)
 }

@@ -21,7 +21,7 @@ import (
 func (s *site) looking(days int) {
 	s.t.Helper()
 	policy := upkeep.Policy{Off: true, Verify: upkeep.Verify{Every: 30 * 24 * time.Hour, For: 10 * time.Minute, Depth: verification.Quick}}
-	_, stop := s.keeper(upkeep.Options{Policy: policy})
+	_, stop := s.keeper(upkeep.Options{Policy: policy, States: s.states})
 	time.Sleep(time.Duration(days)*24*time.Hour - 12*time.Hour)
 	stop()
 }
@@ -118,6 +118,31 @@ func TestALookGetsOnHoweverSlowTheBankIs(t *testing.T) {
 		s.looking(3)
 		if s.log.count("checkpoints=1 lost=0") != 2 || s.log.count("has lost an object") != 1 {
 			t.Errorf("it does not get on:\n%s", s.log.text.String())
+		}
+	})
+}
+
+func TestALookGoesOnWhereItWasOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory, slow := banktest.NewMemory(), false
+		s := newSite(t, tardy{memory, &slow}, keyring.NewKey())
+		s.memory, s.states = memory, t.TempDir()
+		defer s.close()
+		for n := range byte(3) {
+			s.protect(n + 1)
+		}
+		for key := range memory.Snapshot() {
+			if strings.Contains(key, id(3)) && strings.HasSuffix(key, "/manifest") {
+				must(t, memory.Delete(t.Context(), key))
+			}
+		}
+		slow = true
+		for range 3 { // processes: each has half a day, so that every other one begins a share
+			s.looking(1)
+			s.looking(1)
+		}
+		if s.log.count("were compared with their lists") != 3 || s.log.count("has lost an object") != 1 {
+			t.Errorf("it begins anew, or a day has two shares:\n%s", s.log.text.String())
 		}
 	})
 }

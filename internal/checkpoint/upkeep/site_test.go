@@ -37,6 +37,8 @@ type site struct {
 	checkpoints *checkpoint.Checkpoints
 	log         *log
 	key         karbor.Secret
+	// states is the folder that outlives a Keeper; "" is none.
+	states string
 }
 
 // log keeps what was logged.

@@ -11,11 +11,44 @@ import (
 	"github.com/karbor/karbor/internal/repository/verification"
 )
 
-// states keeps what verifications have found good, a file for each domain.
+// states keeps what verifications have found good, a file for each domain, and how far the
+// comparing of checkpoints with their lists of contents is.
 type states struct {
 	folder string // "" is memory only
 	known  map[string]*verification.State
 	begun  map[string]time.Time
+}
+
+// comparedFile names the checkpoint that was compared last. No domain has such a name.
+const comparedFile = "contents.compared"
+
+// compared gives the checkpoint that was compared last, and when; "" begins anew.
+func (s states) compared() (checkpoint string, at time.Time) {
+	path := filepath.Join(s.folder, comparedFile)
+	info, err := os.Stat(path)
+	if s.folder == "" || err != nil {
+		return "", time.Time{}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", time.Time{}
+	}
+	return string(text), info.ModTime()
+}
+
+// saveCompared keeps what compared gives.
+func (s states) saveCompared(checkpoint string, now time.Time) error {
+	if s.folder == "" {
+		return nil
+	}
+	err := os.MkdirAll(s.folder, 0o700)
+	if err == nil {
+		err = replace(filepath.Join(s.folder, comparedFile), []byte(checkpoint), now)
+	}
+	if err != nil {
+		return fmt.Errorf("keeping what was compared: %w", err)
+	}
+	return nil
 }
 
 func newStates(folder string) states {

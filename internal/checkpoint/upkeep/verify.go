@@ -35,6 +35,7 @@ func (k *Keeper) verifyShare(ctx context.Context) {
 	}
 	if k.shared.IsZero() {
 		// A restart does not begin the day anew.
+		k.lookedAt, k.shared = k.states.compared()
 		for _, domain := range names {
 			if at := k.states.at(domain); at.After(k.shared) {
 				k.shared = at

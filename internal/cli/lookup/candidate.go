@@ -118,7 +118,8 @@ func ResourceTypes(context.Context, *client.Client, []string) ([]string, error) 
 
 // ScheduledTypes are the types of scheduled operations.
 func ScheduledTypes(context.Context, *client.Client, []string) ([]string, error) {
-	return []string{string(karbor.ScheduledProtect), string(karbor.ScheduledRetention)}, nil
+	return []string{string(karbor.ScheduledProtect), string(karbor.ScheduledRetention), string(karbor.ScheduledVerify),
+		string(karbor.ScheduledCopy), string(karbor.ScheduledDrill)}, nil
 }
 
 // InstanceNames are the names of the resources of the type that stands before.

@@ -40,22 +40,25 @@ const programs = "KARBOR_KUBERNETES"
 // RealCluster reports whether Cluster gives a real one.
 func RealCluster() bool { return os.Getenv(programs) != "" }
 
+// started is the real cluster, if a test has asked for it.
+var started *apiserver.Server
+
 // server starts the real cluster, once for all tests of a package.
 var server = sync.OnceValues(func() (*apiserver.Server, error) {
-	return apiserver.Start(context.Background(), apiserver.Options{
+	var err error
+	started, err = apiserver.Start(context.Background(), apiserver.Options{
 		Programs: os.Getenv(programs), Now: time.Now,
 		Tokens: []string{"token", "the-tenant-s-token", "alpha-token", "beta-token", "gamma-token"},
 	})
+	return started, err
 })
 
 // Main runs the tests of a package, and ends the real cluster if they have started it. It
 // is called by TestMain.
 func Main(m *testing.M) int {
 	code := m.Run()
-	if RealCluster() {
-		if s, err := server(); err == nil {
-			s.Close()
-		}
+	if started != nil {
+		started.Close()
 	}
 	return code
 }

@@ -131,6 +131,11 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 		return nil, err
 	}
 	f := filterOf(r, project)
+	switch f.Kind = protection.HoldingKind(r.Filter("type")); f.Kind {
+	case "", protection.HeldSnapshot, protection.HeldVolume, protection.HeldImage:
+	default:
+		return nil, karbor.Errorf(karbor.Invalid, "Invalid type: it must be %s, %s or %s.", protection.HeldSnapshot, protection.HeldVolume, protection.HeldImage)
+	}
 	if status := r.Filter("status"); status != "" {
 		there := status == held
 		if !there && status != released {
@@ -150,16 +155,11 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 }
 
 func filterOf(r *api.Request, project string) store.HoldingFilter {
-	return store.HoldingFilter{
-		ProjectID: project, OperationID: r.Filter("operation_id"), CheckpointID: r.Filter("checkpoint_id"),
-		Kind: protection.HoldingKind(r.Filter("type")),
-	}
+	return store.HoldingFilter{ProjectID: project, OperationID: r.Filter("operation_id"), CheckpointID: r.Filter("checkpoint_id")}
 }
 
 func (d Deps) usage(ctx context.Context, r *api.Request) (any, error) {
-	f := filterOf(r, r.Identity.ProjectID)
-	f.Kind = ""
-	now, err := d.Store.HeldNow(ctx, f)
+	now, err := d.Store.HeldNow(ctx, filterOf(r, r.Identity.ProjectID))
 	if err != nil {
 		return nil, err
 	}
