@@ -35,33 +35,6 @@ func connect(ctx context.Context, call *protection.Call) (*gophercloud.ServiceCl
 	return client, nil
 }
 
-// ofVolume gives the backups of the call's volume, also those that others made.
-func ofVolume(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]backups.Backup, error) {
-	pager := backups.ListDetail(client, listOptions{volume: call.Node.ID})
-	page, err := pager.AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "listing the backups of volume %s", call.Node.ID)
-	}
-	all, err := backups.ExtractBackups(page)
-	if err != nil {
-		return nil, openstack.Explain(err, "listing the backups of volume %s", call.Node.ID)
-	}
-	own := all[:0]
-	for i := range all {
-		if all[i].VolumeID == call.Node.ID {
-			own = append(own, all[i])
-		}
-	}
-	return own, nil
-}
-
-// listOptions filters a detailed list by the volume, for which gophercloud has no
-// member.
-type listOptions struct{ volume string }
-
-// ToBackupListDetailQuery implements backups.ListDetailOptsBuilder.
-func (o listOptions) ToBackupListDetailQuery() (string, error) { return "?volume_id=" + o.volume, nil }
-
 // metadataOf gives a backup's metadata.
 func metadataOf(b *backups.Backup) map[string]string {
 	if b.Metadata == nil {
@@ -72,7 +45,7 @@ func metadataOf(b *backups.Backup) map[string]string {
 
 // find gives the ids of the backups that the call's hooks made, by their tags.
 func find(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
-	all, err := ofVolume(ctx, client, call)
+	all, err := blockstorage.BackupsOf(ctx, client, call)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +66,7 @@ func whyFull(ctx context.Context, client *gophercloud.ServiceClient, call *prote
 	if err != nil {
 		return "", openstack.Explain(err, "reading snapshot %s of volume %s", snapshot, call.Node.ID)
 	}
-	all, err := ofVolume(ctx, client, call)
+	all, err := blockstorage.BackupsOf(ctx, client, call)
 	if err != nil {
 		return "", err
 	}
@@ -132,43 +105,6 @@ func ensure(ctx context.Context, client *gophercloud.ServiceClient, call *protec
 		}
 		return b.ID, nil
 	})
-}
-
-// await waits until a backup is available.
-func (r *room) await(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) (*backups.Backup, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.waits.Timeout)
-	defer cancel()
-	what := "backup " + id + " of volume " + call.Node.ID
-	var backup *backups.Backup
-	err := openstack.Poll(ctx, what, r.waits.Longest, func(ctx context.Context) (bool, error) {
-		b, err := backups.Get(ctx, client, id).Extract()
-		if err != nil {
-			return false, openstack.Explain(err, "reading %s", what)
-		}
-		backup = b
-		switch b.Status {
-		case "available", "restoring":
-			return true, nil
-		case "creating":
-			return false, nil
-		default:
-			return false, failed(what, b)
-		}
-	})
-	return backup, err
-}
-
-// failed tells what the cloud says of a backup that came to nothing.
-func failed(what string, b *backups.Backup) error {
-	const longest = 200
-	reason := strings.Join(strings.Fields(b.FailReason), " ")
-	if runes := []rune(reason); len(runes) > longest {
-		reason = string(runes[:longest]) + "…"
-	}
-	if reason == "" {
-		reason = "it gives no reason"
-	}
-	return karbor.Errorf(karbor.Conflict, "%s went into state %q in the cloud: %s", what, b.Status, reason)
 }
 
 // unneededTag marks, in its metadata, a backup whose checkpoint is deleted, and which
@@ -233,7 +169,7 @@ func mark(ctx context.Context, client *gophercloud.ServiceClient, id string, met
 // before their parents.
 func (r *room) sweep(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) error {
 	for {
-		all, err := ofVolume(ctx, client, call)
+		all, err := blockstorage.BackupsOf(ctx, client, call)
 		if err != nil {
 			return err
 		}

@@ -113,7 +113,7 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 			return err
 		}
 	}
-	b, err := r.await(ctx, client, call, record.Backup)
+	b, err := r.waits.AwaitBackup(ctx, client, call, record.Backup)
 	if err != nil {
 		return err
 	}

@@ -184,30 +184,11 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 	return openstack.Explain(err, "reading volume %s", into)
 }
 
-// sound looks whether the backup that a document names can be restored: it is there,
-// available, of this volume, and of the right size.
+// sound looks whether the backup that a document names can be restored.
 func sound(ctx context.Context, call *protection.Call, d *document) error {
-	if d.BackupID == "" || d.Size <= 0 {
-		return karbor.Errorf(karbor.Internal, "its document names no backup, or no size of the volume")
-	}
 	client, err := connect(ctx, call)
 	if err != nil {
 		return err
 	}
-	b, err := backups.Get(ctx, client, d.BackupID).Extract()
-	switch {
-	case openstack.IsNotFound(err):
-		return karbor.Errorf(karbor.Conflict, "its backup %s is not in this project of this cloud: it was deleted, or the checkpoint was made elsewhere", d.BackupID)
-	case err != nil:
-		return openstack.Explain(err, "reading backup %s of volume %s", d.BackupID, call.Node.ID)
-	case b.VolumeID != call.Node.ID:
-		return karbor.Errorf(karbor.Internal, "its backup %s is of another volume", d.BackupID)
-	case b.Size != d.Size:
-		return karbor.Errorf(karbor.Internal, "its backup %s has %d GiB, and its document says %d", d.BackupID, b.Size, d.Size)
-	case b.Status == "restoring" || b.Status == "creating":
-		return karbor.Transientf("its backup %s is in state %q", d.BackupID, b.Status)
-	case b.Status != "available":
-		return failed("its backup "+d.BackupID, b)
-	}
-	return nil
+	return blockstorage.SoundBackup(ctx, client, call, d.BackupID, d.Size)
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/backups"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/blockstorage"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/protection"
 )
@@ -25,61 +25,18 @@ func connect(ctx context.Context, call *protection.Call) (*gophercloud.ServiceCl
 // find gives the ids of Cinder's backups that the call's jobs made: by the name that the
 // job gave, or by the tags that they have got since.
 func find(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
-	page, err := backups.ListDetail(client, listOptions{volume: call.Node.ID}).AllPages(ctx)
+	all, err := blockstorage.BackupsOf(ctx, client, call)
 	if err != nil {
-		return nil, openstack.Explain(err, "listing the backups of volume %s", call.Node.ID)
-	}
-	all, err := backups.ExtractBackups(page)
-	if err != nil {
-		return nil, openstack.Explain(err, "listing the backups of volume %s", call.Node.ID)
+		return nil, err
 	}
 	var ids []string
 	for i := range all {
 		b := &all[i]
-		if b.VolumeID == call.Node.ID && (b.Name == call.Name() || b.Metadata != nil && call.Tagged(*b.Metadata)) {
+		if b.Name == call.Name() || b.Metadata != nil && call.Tagged(*b.Metadata) {
 			ids = append(ids, b.ID)
 		}
 	}
 	return ids, nil
-}
-
-// listOptions filters a detailed list by the volume, for which gophercloud has no member.
-type listOptions struct{ volume string }
-
-// ToBackupListDetailQuery implements backups.ListDetailOptsBuilder.
-func (o listOptions) ToBackupListDetailQuery() (string, error) { return "?volume_id=" + o.volume, nil }
-
-// await waits until a backup is available: Freezer's agent does not.
-func (r *room) await(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) (*backups.Backup, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.waits.Timeout)
-	defer cancel()
-	what := "backup " + id + " of volume " + call.Node.ID
-	var backup *backups.Backup
-	err := openstack.Poll(ctx, what, r.waits.Longest, func(ctx context.Context) (bool, error) {
-		b, err := backups.Get(ctx, client, id).Extract()
-		if err != nil {
-			return false, openstack.Explain(err, "reading %s", what)
-		}
-		backup = b
-		switch b.Status {
-		case "available", "restoring":
-			return true, nil
-		case "creating":
-			return false, nil
-		}
-		return false, failed(what, b)
-	})
-	return backup, err
-}
-
-// failed tells what the cloud says of a backup that came to nothing.
-func failed(what string, b *backups.Backup) error {
-	const longest = 200
-	reason := []rune(strings.Join(strings.Fields(b.FailReason), " "))
-	if len(reason) > longest {
-		reason = append(reason[:longest], '…')
-	}
-	return karbor.Errorf(karbor.Conflict, "%s went into state %q in the cloud: %s", what, b.Status, protection.First(string(reason), "it gives no reason"))
 }
 
 // mark gives a backup the tags by which it is known from now on, and the name and the

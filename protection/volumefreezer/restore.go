@@ -2,11 +2,9 @@ package volumefreezer
 
 import (
 	"context"
-	"fmt"
 	"maps"
 
 	"github.com/gophercloud/gophercloud/v2"
-	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/backups"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 
 	"github.com/karbor/karbor"
@@ -89,7 +87,7 @@ func ensureVolume(ctx context.Context, client *gophercloud.ServiceClient, call *
 		return blockstorage.First(blockstorage.FindVolumes(ctx, client, call))
 	}
 	return openstack.Make(ctx, call, "volume", look, func(ctx context.Context) (string, error) {
-		if err := available(ctx, client, call, &doc); err != nil {
+		if err := blockstorage.SoundBackup(ctx, client, call, doc.BackupID, doc.Size); err != nil {
 			return "", err
 		}
 		var err error
@@ -152,7 +150,7 @@ func sound(ctx context.Context, call *protection.Call, d *document) error {
 	if err != nil {
 		return err
 	}
-	if err := available(ctx, client, call, d); err != nil || d.FreezerBackupID == "" {
+	if err := blockstorage.SoundBackup(ctx, client, call, d.BackupID, d.Size); err != nil || d.FreezerBackupID == "" {
 		return err
 	}
 	client, err = openstack.Backup(ctx, call.Cloud)
@@ -164,29 +162,4 @@ func sound(ctx context.Context, call *protection.Call, d *document) error {
 		return karbor.Errorf(karbor.Conflict, "Freezer has no record %s of its backup any more: somebody has deleted it there. The bytes still lie in Cinder's backup %s", d.FreezerBackupID, d.BackupID)
 	}
 	return err
-}
-
-// available looks whether the backup that a document names is there, available, of this
-// volume, and of the right size.
-func available(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, d *document) error {
-	if d.BackupID == "" || d.Size <= 0 {
-		return karbor.Errorf(karbor.Internal, "its document names no backup, or no size of the volume")
-	}
-	b, err := backups.Get(ctx, client, d.BackupID).Extract()
-	what := fmt.Sprintf("its backup %s", d.BackupID)
-	switch {
-	case openstack.IsNotFound(err):
-		return karbor.Errorf(karbor.Conflict, "%s is not in this project of this cloud: it was deleted, or the checkpoint was made elsewhere", what)
-	case err != nil:
-		return openstack.Explain(err, "reading backup %s of volume %s", d.BackupID, call.Node.ID)
-	case b.VolumeID != call.Node.ID:
-		return karbor.Errorf(karbor.Internal, "%s is of another volume", what)
-	case b.Size != d.Size:
-		return karbor.Errorf(karbor.Internal, "%s has %d GiB, and its document says %d", what, b.Size, d.Size)
-	case b.Status == "restoring" || b.Status == "creating":
-		return karbor.Transientf("%s is in state %q", what, b.Status)
-	case b.Status != "available":
-		return failed(what, b)
-	}
-	return nil
 }
