@@ -89,7 +89,7 @@ func (b *openedBank) extract(ctx context.Context, f *bankFlags, id, resource str
 func extractStream(ctx context.Context, f *bankFlags, streams protection.Repository, r listedResource, o extractOptions, out, errOut io.Writer) error {
 	target := extraction.Target{Path: o.output, Force: o.force}
 	if o.output == "-" {
-		target = extraction.Target{Out: out}
+		target = extraction.Target{Out: out, NoDigest: true} // there is no place to tell it
 	}
 	p := f.progress(errOut)
 	done, err := extraction.Extract(ctx, streams, r.Stream, target, p.bytes(string(r.Resource)))

@@ -10,6 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/karbor/karbor/protection"
 )
@@ -20,21 +23,23 @@ type Extracted struct {
 	// others are holes of the file.
 	Size    int64 `json:"size"`
 	Written int64 `json:"written"`
-	// SHA256 is the digest of the stream, in lower-case hexadecimal.
+	// SHA256 is the digest of the stream, in lower-case hexadecimal; "" if nobody asked for it.
 	SHA256 string `json:"sha256"`
 }
 
-// block is what a hole is made of, in bytes; buffered is how much is read at a time.
+// block is what a hole is made of, in bytes; buffered is how much is read at a time, and
+// writers is how many writes to a disk are on their way at once.
 const (
 	block    = 64 << 10
 	buffered = 16 * block
+	writers  = 4
 )
 
 // Extract writes the stream of a name to a target: all of it, or the error says why
 // not, and then a regular file is as it was before. progress, if not nil, hears of the
 // bytes that are done.
-func Extract(ctx context.Context, from protection.Repository, name string, to Target, progress func(done, total int64)) (Extracted, error) {
-	r, err := from.Open(ctx, name)
+func Extract(ctx context.Context, repository protection.Repository, name string, to Target, progress func(done, total int64)) (Extracted, error) {
+	r, err := repository.Open(ctx, name)
 	if err != nil {
 		return Extracted{}, fmt.Errorf("opening the stream %s: %w", name, err)
 	}
@@ -45,77 +50,119 @@ func Extract(ctx context.Context, from protection.Repository, name string, to Ta
 		return Extracted{}, err
 	}
 	out := Extracted{Size: size}
-	out.Written, out.SHA256, err = pour(ctx, r, s, size, progress)
-	if err == nil {
-		if want := r.Summary().SHA256; want != "" && want != out.SHA256 {
+	want, sum, from := r.Summary().SHA256, sha256.New(), io.Reader(r)
+	digested := want != "" || !to.NoDigest
+	if digested {
+		from = io.TeeReader(r, sum)
+	}
+	out.Written, err = pour(ctx, from, s, size, progress)
+	if digested && err == nil {
+		out.SHA256 = hex.EncodeToString(sum.Sum(nil))
+		if want != "" && want != out.SHA256 {
 			err = fmt.Errorf("the digest of the stream is %s, and %s was written", want, out.SHA256)
 		}
 	}
 	if err != nil {
 		return Extracted{}, errors.Join(fmt.Errorf("extracting the stream %s: %w", name, err), s.abort())
 	}
-	return out, s.finish(size)
+	return out, s.finish()
 }
 
-// sink takes a stream in order.
+// sink takes a stream.
 type sink interface {
-	// write takes bytes, skip zero bytes.
-	write(p []byte) error
-	skip(n int64) error
-	// holes reports whether skipping saves anything.
+	// write takes the bytes of a place. They come in order where the depth is 1.
+	write(p []byte, at int64) error
+	// depth is how many buffers are written at the same time.
+	depth() int
+	// holes reports whether zero bytes need not be written.
 	holes() bool
 	// finish makes what was written durable and visible; abort gives it up.
-	finish(size int64) error
+	finish() error
 	abort() error
 }
 
 // pour moves a stream of a size into a sink.
-func pour(ctx context.Context, r io.Reader, to sink, size int64, progress func(done, total int64)) (written int64, digest string, err error) {
-	sum := sha256.New()
-	buf, zero := make([]byte, buffered), make([]byte, block)
-	var done int64
+func pour(ctx context.Context, r io.Reader, to sink, size int64, progress func(done, total int64)) (written int64, err error) {
+	p := pourer{to: to, free: make(chan []byte, to.depth())}
+	for range to.depth() {
+		buf, err := newBuffer(buffered)
+		if err != nil {
+			return 0, fmt.Errorf("making a buffer: %w", err)
+		}
+		defer func() { _ = dropBuffer(buf) }() // after the last of its writes
+		p.free <- buf
+	}
+	if progress == nil {
+		progress = func(int64, int64) {}
+	}
+	p.tasks, ctx = errgroup.WithContext(ctx)
+	read, err := p.read(ctx, r, func() { progress(p.done.Load(), size) })
+	if wrong := p.tasks.Wait(); wrong != nil {
+		err = wrong // it has ended the reading, too
+	}
+	if err != nil {
+		return p.written.Load(), err
+	}
+	progress(p.done.Load(), size)
+	if read != size {
+		return p.written.Load(), fmt.Errorf("it ends after %d bytes, and should have %d", read, size)
+	}
+	return p.written.Load(), nil
+}
+
+// pourer writes buffers that are read, while the next ones are.
+type pourer struct {
+	to            sink
+	free          chan []byte
+	tasks         *errgroup.Group
+	done, written atomic.Int64
+}
+
+// read reads the stream to its end, and has it written. It gives how many bytes it has.
+func (p *pourer) read(ctx context.Context, r io.Reader, progress func()) (at int64, err error) {
 	for {
+		var buf []byte
+		select {
+		case buf = <-p.free:
+		case <-ctx.Done():
+		}
 		if err := ctx.Err(); err != nil {
-			return written, "", err
+			return at, err
 		}
+		progress()
 		n, err := io.ReadFull(r, buf)
-		_, _ = sum.Write(buf[:n]) // never fails: see hash.Hash
-		data, writeErr := put(to, buf[:n], zero)
-		written += data
-		done += int64(n)
-		if progress != nil {
-			progress(done, size)
-		}
+		offset := at
+		at += int64(n)
+		p.tasks.Go(func() error {
+			defer func() { p.free <- buf }()
+			return p.put(buf[:n], offset)
+		})
 		switch {
-		case writeErr != nil:
-			return written, "", fmt.Errorf("after %d bytes: %w", done, writeErr)
 		case err == io.EOF || err == io.ErrUnexpectedEOF:
-			if done != size {
-				return written, "", fmt.Errorf("it ends after %d bytes, and should have %d", done, size)
-			}
-			return written, hex.EncodeToString(sum.Sum(nil)), nil
+			return at, nil
 		case err != nil:
-			return written, "", fmt.Errorf("after %d bytes: %w", done, err)
+			return at, fmt.Errorf("after %d bytes: %w", at, err)
 		}
 	}
 }
 
-// put moves bytes into a sink, and tells how many of them were written.
-func put(to sink, p, zero []byte) (written int64, err error) {
-	for len(p) > 0 {
-		length, isZero := run(p, zero)
-		if isZero && to.holes() {
-			err = to.skip(int64(length))
-		} else {
-			err = to.write(p[:length])
-			written += int64(length)
+// zeros are what holes are compared with.
+var zeros [block]byte
+
+// put writes the bytes of a place, but for what may be a hole.
+func (p *pourer) put(b []byte, at int64) error {
+	for len(b) > 0 {
+		length, isZero := run(b, zeros[:])
+		if !isZero || !p.to.holes() {
+			if err := p.to.write(b[:length], at); err != nil {
+				return fmt.Errorf("writing at %d: %w", at, err)
+			}
+			p.written.Add(int64(length))
 		}
-		if err != nil {
-			return written, err
-		}
-		p = p[length:]
+		b, at = b[length:], at+int64(length)
+		p.done.Add(int64(length))
 	}
-	return written, nil
+	return nil
 }
 
 // run tells how long the begin of p is zero, or not zero, in whole blocks.

@@ -20,6 +20,9 @@ type Target struct {
 	Force bool
 	// Out takes the stream if Path is "".
 	Out io.Writer
+	// NoDigest leaves out the digest of the stream, which costs as much as half of the rest. Each
+	// byte is checked all the same.
+	NoDigest bool
 }
 
 // open opens the target for a stream of a size.
@@ -31,7 +34,7 @@ func (t Target) open(size int64) (sink, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return newFile(path, t.Force)
+		return newFile(path, t.Force, size)
 	case err != nil:
 		return nil, fmt.Errorf("opening the target: %w", err)
 	case info.Mode()&fs.ModeNamedPipe != 0 || info.Mode()&fs.ModeCharDevice != 0:
@@ -53,7 +56,7 @@ func (t Target) open(size int64) (sink, error) {
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return nil, fmt.Errorf("opening the target: %w", err)
 	}
-	return newFile(path, true)
+	return newFile(path, true, size)
 }
 
 // pipe is a target that takes bytes one after the other.
@@ -62,15 +65,15 @@ type pipe struct {
 	closer io.Closer
 }
 
-func (p pipe) write(b []byte) error {
+func (p pipe) write(b []byte, _ int64) error {
 	_, err := p.out.Write(b)
 	return err
 }
 
-func (p pipe) holes() bool      { return false }
-func (p pipe) skip(int64) error { return errors.ErrUnsupported }
-func (p pipe) abort() error     { return p.finish(0) }
-func (p pipe) finish(int64) error {
+func (p pipe) depth() int   { return 1 }
+func (p pipe) holes() bool  { return false }
+func (p pipe) abort() error { return p.finish() }
+func (p pipe) finish() error {
 	if p.closer == nil {
 		return nil
 	}
@@ -79,34 +82,29 @@ func (p pipe) finish(int64) error {
 
 // file is a regular file that is made beside its place.
 type file struct {
-	*os.File
+	*disk
 	path    string
 	replace bool
 }
 
-func newFile(path string, replace bool) (sink, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
+func newFile(path string, replace bool, size int64) (sink, error) {
+	made, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
 	if err != nil {
 		return nil, fmt.Errorf("making the target: %w", err)
 	}
-	return &file{f, path, replace}, nil
+	f := &file{newDisk(made), path, replace}
+	// Writes that make a file longer wait for each other.
+	if err := f.Truncate(size); err != nil {
+		return nil, errors.Join(fmt.Errorf("making the target: %w", err), f.abort())
+	}
+	return f, nil
 }
 
 func (f *file) holes() bool { return true }
 
-func (f *file) write(b []byte) error {
-	_, err := f.Write(b)
-	return err
-}
-
-func (f *file) skip(n int64) error {
-	_, err := f.Seek(n, io.SeekCurrent)
-	return err
-}
-
 // finish makes the file durable, and puts it in its place.
-func (f *file) finish(size int64) error {
-	err := errors.Join(f.Truncate(size), f.Sync(), f.Close())
+func (f *file) finish() error {
+	err := errors.Join(f.Sync(), f.Close())
 	if err == nil {
 		err = f.place()
 	}
@@ -157,7 +155,7 @@ func syncFolder(dir string) error {
 }
 
 // device is a block device. Zero bytes are written: nobody knows what is there.
-type device struct{ *os.File }
+type device struct{ *disk }
 
 func openDevice(path string, size int64) (sink, error) {
 	// Without O_CREATE, O_EXCL refuses a device that is mounted or otherwise in use.
@@ -175,20 +173,14 @@ func openDevice(path string, size int64) (sink, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return device{f}, nil
+	return device{newDisk(f)}, nil
 }
 
-func (d device) holes() bool      { return false }
-func (d device) skip(int64) error { return errors.ErrUnsupported }
-func (d device) abort() error     { return d.Close() }
-func (d device) finish(int64) error {
+func (d device) holes() bool  { return false }
+func (d device) abort() error { return d.Close() }
+func (d device) finish() error {
 	if err := errors.Join(d.Sync(), d.Close()); err != nil {
 		return fmt.Errorf("finishing the target: %w", err)
 	}
 	return nil
-}
-
-func (d device) write(b []byte) error {
-	_, err := d.Write(b)
-	return err
 }

@@ -244,13 +244,8 @@ func TestNothingIsLostWhateverGoesWrong(t *testing.T) {
 			calls[role] = max(calls[role], n)
 		}
 	}
-	var runs, faulted atomic.Int64
-	t.Cleanup(func() {
-		t.Logf("%d runs, %d operations faulted", runs.Load(), faulted.Load())
-		if 3*faulted.Load() < runs.Load() {
-			t.Error("most mishaps never happened")
-		}
-	})
+	var tried tally
+	t.Cleanup(func() { tried.sum(t) })
 	pick := rand.New(rand.NewPCG(2, 3))
 	for _, role := range []string{"writer 0", "collector", "reader"} {
 		step := calls[role]
@@ -262,14 +257,15 @@ func TestNothingIsLostWhateverGoesWrong(t *testing.T) {
 		}
 		for what := fails; what < mishaps; what++ {
 			first := 1 + pick.IntN(step)
+			tried.planned += 1 + (calls[role]-first)/step
 			t.Run(fmt.Sprintf("%s %v", role, what), func(t *testing.T) {
 				t.Parallel()
 				for at := first; at <= calls[role]; at += step {
 					p := worlds[order[(at+int(what))%len(order)]]
 					p.streams, p.seed, p.role, p.what, p.at = streams, uint64(at), role, what, at
+					p.dawdle = time.Duration(at%3) * expire / 2
 					o := run(t, p)
-					runs.Add(1)
-					faulted.Add(int64(o.faulted))
+					tried.add(t, o.faulted)
 					for _, f := range o.faults {
 						if role != "reader" || !strings.HasPrefix(f, "reading") { // its own operation failed
 							t.Errorf("operation %d: %s", at, f)
@@ -278,5 +274,27 @@ func TestNothingIsLostWhateverGoesWrong(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// tally counts what was tried.
+type tally struct {
+	planned       int // known before the first run
+	runs, faulted atomic.Int64
+}
+
+// add counts a run, and tells now and then how far it is.
+func (c *tally) add(t *testing.T, faulted int) {
+	c.faulted.Add(int64(faulted))
+	if n := c.runs.Add(1); n%250 == 0 {
+		t.Logf("%d of %d runs, %d operations faulted", n, c.planned, c.faulted.Load())
+	}
+}
+
+// sum tells what was tried, when all is done.
+func (c *tally) sum(t *testing.T) {
+	t.Logf("%d runs, %d operations faulted", c.runs.Load(), c.faulted.Load())
+	if 3*c.faulted.Load() < c.runs.Load() {
+		t.Error("most mishaps never happened")
 	}
 }

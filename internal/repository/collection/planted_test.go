@@ -88,7 +88,7 @@ var planted = map[string]plan{
 	"the collector does not mark again": {
 		collect: func(l *link) { l.show = onlyOnce() }},
 	"a writer keeps nothing": {
-		writing: func(l *link) { l.edit = withoutKeeps }, slow: true},
+		writing: func(l *link) { l.edit = withoutKeeps }, slow: true, dawdle: expire},
 	"a writer refers to condemned packs": {
 		session: plantSession(func(r dedup.References) dedup.References { return greedy{r} }), slow: true},
 	"nobody waits for listings": {lag: expire / 3, slow: true},

@@ -67,6 +67,8 @@ type plan struct {
 	collect func(*link)
 	// slow says that a bug is not caught soon.
 	slow bool
+	// dawdle is for how long at most a stream waits before it is published.
+	dawdle time.Duration
 	// folder, if set, makes a folder for the index of a writer; else it is in memory.
 	folder func() string
 }
@@ -170,6 +172,9 @@ func (pr *process) stream(ctx context.Context, d *dedup.Domain) {
 	pr.w.mu.Lock()
 	pr.w.streams[key] = of
 	pr.w.mu.Unlock()
+	if nap(ctx, pr.w.duration(pr.p.dawdle)) != nil {
+		return
+	}
 	_, _ = w.Commit(ctx, key)
 }
 

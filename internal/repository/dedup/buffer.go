@@ -6,16 +6,20 @@ import (
 	"github.com/karbor/karbor/internal/repository/format"
 )
 
-// buffers are the memory of packs, which the streams of a domain use one after the other: it
-// costs more to make than a small stream does.
+// buffers are the memory of packs, which the streams of a domain use one after the other: that of
+// a full pack costs more to make than a small stream does.
 type buffers struct{ unused sync.Pool }
 
-// get gives the memory of one pack.
+// smallPack is how many bytes of memory a pack begins with. Most streams that are no first ones
+// store less; for one that stores more the pack takes that of a full one at once.
+const smallPack = format.MaxGroup
+
+// get gives the memory of one pack: of a full one, if there is some, or of a small one.
 func (b *buffers) get() []byte {
 	if buf, ok := b.unused.Get().(*[]byte); ok {
 		return *buf
 	}
-	return make([]byte, 0, format.PackTarget+4*format.MaxGroup)
+	return make([]byte, 0, smallPack)
 }
 
 // put takes back those of a writer that has ended.

@@ -2,6 +2,7 @@ package format
 
 import (
 	"encoding/binary"
+	"slices"
 )
 
 const (
@@ -54,6 +55,10 @@ func (p *PackWriter) Add(stored []byte, chunks []Chunk) (full bool) {
 	g := Group{Offset: len(p.buf), Stored: len(stored), Chunks: chunks}
 	for _, c := range chunks {
 		g.Raw += c.Length
+	}
+	if need := len(p.buf) + len(stored); p.kind == Data && need > MaxGroup && need > cap(p.buf) {
+		// One that outgrows the memory of a small pack likely gets full: it moves once only.
+		p.buf = slices.Grow(p.buf, PackTarget+4*MaxGroup-len(p.buf))
 	}
 	p.buf = append(p.buf, stored...)
 	p.groups = append(p.groups, g)
