@@ -109,6 +109,8 @@ func forbidden(from, to string) string {
 		return "only cmd/karbord starts the simulated cloud; the product does not know it"
 	case withinAny(to, suites) || withinAny(to, outside):
 		return "the product does not import tests"
+	case within(to, "internal/store") && to != "internal/store" && to != "internal/store/database" && !within(from, "internal/store"):
+		return "who uses the store knows internal/store, not its rooms"
 	case wing(to) != "":
 		if within(from, "cmd/karbord") || within(from, to) {
 			return ""

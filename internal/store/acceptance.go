@@ -2,15 +2,23 @@ package store
 
 import (
 	"context"
-	"slices"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store/checkpoints"
+	"github.com/karbor/karbor/internal/store/copies"
+	"github.com/karbor/karbor/internal/store/drills"
+	"github.com/karbor/karbor/internal/store/journal"
+	"github.com/karbor/karbor/internal/store/ledger"
+	"github.com/karbor/karbor/internal/store/operations"
+	"github.com/karbor/karbor/internal/store/restores"
+	"github.com/karbor/karbor/internal/store/rows"
+	"github.com/karbor/karbor/internal/store/schedules"
 	"github.com/karbor/karbor/internal/workflow/local"
 )
 
 // Acceptance is all that is kept when an operation is accepted.
 type Acceptance struct {
-	Operation Operation
+	Operation operations.Operation
 	Log       karbor.OperationLog
 	// Checkpoint is a new checkpoint, for protect.
 	Checkpoint *karbor.Checkpoint
@@ -19,7 +27,7 @@ type Acceptance struct {
 	// Limits are the configured quotas, over which go those of the default class and
 	// of the project. Gigabytes is an estimate of what the new checkpoint will hold,
 	// in GiB, which is set aside until the operation ends.
-	Limits    Limits
+	Limits    ledger.Limits
 	Gigabytes int64
 	// Restore, Verification and Copy are new ones of their kind.
 	Restore      *karbor.Restore
@@ -30,24 +38,24 @@ type Acceptance struct {
 	Drill      *karbor.Drill
 	DrillLimit int64
 	// Copying says what Copy copies; it gets the list of it.
-	Copying Copying
+	Copying copies.Copying
 	// CheckpointFrom are the states, one of which an existing checkpoint must be
 	// in; none stands for any. CheckpointTo, if any, is the state that it gets.
 	CheckpointFrom []karbor.CheckpointStatus
 	CheckpointTo   karbor.CheckpointStatus
 	// Gate, if any, is asked whether what speaks against deleting the checkpoint lets it
 	// go; its error is Accept's. It may be called again, and is quick.
-	Gate func(Standing) error
+	Gate func(checkpoints.Standing) error
 	// Joint, if any, is the operation as the local engine has it: then it is
 	// journalled too, and not put into the outbox. With a token that is no longer that
 	// of the journal's lease, nothing is kept, and the error is local.ErrFenced.
 	Joint *local.Joint
 	// Run, if any, is the claim of the scheduled run that this operation is of; it begins
 	// with it. With a claim that has ended nothing is kept, and the error is ErrRunLost.
-	Run *RunClaim
+	Run *schedules.RunClaim
 	// Step, if any, says which operation of that run it is, of a run that has a plan:
 	// see PlanRun.
-	Step *RunStep
+	Step *schedules.RunStep
 }
 
 // Accept keeps an operation with its log, what it makes and one record per resource,
@@ -57,9 +65,9 @@ type Acceptance struct {
 // another is overwriting, and karbor.OverLimit if a quota does not suffice for a new
 // checkpoint. more are accepted after it, in the same transaction.
 func (s *Store) Accept(ctx context.Context, a Acceptance, more ...Acceptance) error {
-	return s.write(ctx, "accepting the operation "+a.Operation.ID, func(t *transaction) error {
+	return s.db.Write(ctx, "accepting the operation "+a.Operation.ID, func(t *rows.Tx) error {
 		for _, one := range append([]Acceptance{a}, more...) {
-			if err := s.accept(ctx, t, one); err != nil {
+			if err := accept(ctx, t, one); err != nil {
 				return err
 			}
 		}
@@ -67,8 +75,8 @@ func (s *Store) Accept(ctx context.Context, a Acceptance, more ...Acceptance) er
 	})
 }
 
-func (s *Store) accept(ctx context.Context, t *transaction, a Acceptance) error {
-	now := s.now()
+func accept(ctx context.Context, t *rows.Tx, a Acceptance) error {
+	now := t.Now()
 	if a.Operation.CreatedAt.IsZero() {
 		a.Operation.CreatedAt = now
 	}
@@ -76,130 +84,77 @@ func (s *Store) accept(ctx context.Context, t *transaction, a Acceptance) error 
 		a.Log.StartedAt = a.Operation.CreatedAt
 	}
 	if a.Run != nil {
-		if err := beginRun(ctx, t, *a.Run, a.Step, a.Operation.CheckpointID, now); err != nil {
+		if err := schedules.BeginRun(ctx, t, *a.Run, a.Step, a.Operation.CheckpointID, now); err != nil {
 			return err
 		}
 	}
 	if a.Operation.CheckpointID != "" && a.Checkpoint == nil {
-		if err := s.claimCheckpoint(ctx, t, &a); err != nil {
-			return err
-		}
-	}
-	if err := worksOnOriginals(ctx, t, &a.Operation); err != nil {
-		return err
-	}
-	if err := s.insertTargets(ctx, t, &a); err != nil {
-		return err
-	}
-	if err := insertOperationLog(ctx, t, &a.Log); err != nil {
-		return err
-	}
-	a.Operation.Dispatched = a.Joint != nil
-	if err := insertOperation(ctx, t, &a.Operation, a.Log.ID); err != nil || a.Joint == nil {
-		return err
-	}
-	return insertJournal(ctx, t, a.Joint.Token, a.Joint.Operation, a.Joint.Steps)
-}
-
-// claimCheckpoint makes sure that the operation may work on its checkpoint.
-func (s *Store) claimCheckpoint(ctx context.Context, t *transaction, a *Acceptance) error {
-	o := &a.Operation
-	running, err := runningOn(ctx, t, o.ProviderID, o.CheckpointID)
-	if err != nil {
-		return err
-	}
-	if running.writer != "" || running.readers > 0 && !onlyReads(o.Type) {
-		advice := ""
-		if o.Type == karbor.Delete && running.writer != karbor.Delete {
-			advice = "; it can be deleted when that is over"
-		}
-		return karbor.Errorf(karbor.Conflict, "the checkpoint %s is being %s%s", o.CheckpointID, running.doing(), advice)
-	}
-	if len(a.CheckpointFrom) == 0 && a.CheckpointTo == "" {
-		return nil
-	}
-	status, err := one(ctx, t, scanText, `SELECT status FROM checkpoints
-		WHERE id = ? AND provider_id = ? AND project_id = ? AND deleted = 0`,
-		o.CheckpointID, o.ProviderID, o.ProjectID)
-	if err != nil {
-		return missing(err, "checkpoint", o.CheckpointID)
-	}
-	if len(a.CheckpointFrom) > 0 && !slices.Contains(a.CheckpointFrom, karbor.CheckpointStatus(status)) {
-		return karbor.Errorf(karbor.Conflict, "the checkpoint %s is in the state %s", o.CheckpointID, status)
-	}
-	if a.Gate != nil {
-		st, err := standing(ctx, t, o.ProjectID, o.ProviderID, o.CheckpointID)
+		err := checkpoints.Begin(ctx, t, checkpoints.Key{ProjectID: a.Operation.ProjectID, ProviderID: a.Operation.ProviderID, ID: a.Operation.CheckpointID},
+			checkpoints.Use{By: a.Operation.Type, From: a.CheckpointFrom, To: a.CheckpointTo, Gate: a.Gate})
 		if err != nil {
 			return err
 		}
-		if err := a.Gate(st); err != nil {
-			return err
-		}
 	}
-	if a.CheckpointTo == "" {
-		return nil
+	if err := restores.MeetsNoOther(ctx, t, &a.Operation); err != nil {
+		return err
 	}
-	return setCheckpointStatus(ctx, t, o.ProviderID, o.CheckpointID, a.CheckpointTo, s.now())
+	if err := insertTargets(ctx, t, &a); err != nil {
+		return err
+	}
+	if err := operations.AddLog(ctx, t, &a.Log); err != nil {
+		return err
+	}
+	a.Operation.Dispatched = a.Joint != nil
+	if err := operations.Add(ctx, t, &a.Operation, a.Log.ID); err != nil || a.Joint == nil {
+		return err
+	}
+	return journal.Add(ctx, t, a.Joint.Token, a.Joint.Operation, a.Joint.Steps)
+}
+
+// maker is the operation as the ledger knows it.
+func (a *Acceptance) maker() ledger.Maker {
+	return ledger.Maker{OperationID: a.Operation.ID, ProjectID: a.Operation.ProjectID}
 }
 
 // insertTargets keeps what the operation makes.
-func (s *Store) insertTargets(ctx context.Context, t *transaction, a *Acceptance) error {
+func insertTargets(ctx context.Context, t *rows.Tx, a *Acceptance) error {
 	if c := a.Checkpoint; c != nil {
-		if err := s.reserve(ctx, t, a); err != nil {
+		if err := ledger.Reserve(ctx, t, a.maker(), a.Operation.CheckpointID, a.Gigabytes, a.Limits); err != nil {
 			return err
 		}
-		row := *c
-		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
-		if err := insertCheckpoint(ctx, t, &row, newCheckpoint); err != nil {
+		if err := checkpoints.Add(ctx, t, *c, a.Keeping); err != nil {
 			return err
-		}
-		if a.Keeping != (karbor.Keeping{}) {
-			if err := putKeeping(ctx, t, row.ProjectID, row.ProviderID, row.ID, a.Keeping); err != nil {
-				return err
-			}
 		}
 	}
 	if r := a.Restore; r != nil {
 		row := *r
-		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
-		if err := insertRestore(ctx, t, &row); err != nil {
+		rows.FillIn(t.Now, &row.CreatedAt, &row.UpdatedAt)
+		if err := restores.Add(ctx, t, &row); err != nil {
 			return err
 		}
 	}
 	if v := a.Verification; v != nil {
 		row := *v
-		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
-		if err := insertVerification(ctx, t, &row); err != nil {
+		rows.FillIn(t.Now, &row.CreatedAt, &row.UpdatedAt)
+		if err := restores.AddVerification(ctx, t, &row); err != nil {
 			return err
 		}
 	}
 	if d := a.Drill; d != nil {
 		row := *d
-		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
-		if err := s.insertDrill(ctx, t, &row, a.DrillLimit); err != nil {
+		rows.FillIn(t.Now, &row.CreatedAt, &row.UpdatedAt)
+		if err := drills.Add(ctx, t, &row, a.DrillLimit); err != nil {
 			return err
 		}
 	}
 	if c := a.Copy; c != nil {
 		row := *c
-		s.fillIn(&row.CreatedAt, &row.UpdatedAt)
-		if err := s.insertCopied(ctx, t, a, &row); err != nil {
+		rows.FillIn(t.Now, &row.CreatedAt, &row.UpdatedAt)
+		if err := copies.AddCopied(ctx, t, a.maker(), &a.Copying, &row, a.Limits); err != nil {
 			return err
 		}
 		c.Checkpoints = row.Checkpoints
-		return insertCopy(ctx, t, &row)
+		return copies.Add(ctx, t, &row)
 	}
 	return nil
-}
-
-func insertOperation(ctx context.Context, t *transaction, o *Operation, logID string) error {
-	err := t.add(ctx, "an operation", o.ID, `INSERT INTO operations (id, operation_type, project_id, provider_id, checkpoint_id,
-		restore_id, plan_id, log_id, graph, parameters, choices, delegation, request_id, bank, dispatched, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, o.ID, string(o.Type), o.ProjectID, o.ProviderID,
-		o.CheckpointID, o.RestoreID, o.PlanID, logID, graphColumn{&o.Graph}, document{o.Parameters}, choices(o.Choices),
-		sealed(o.Delegation), o.RequestID, o.Bank, truth(o.Dispatched), micros(o.CreatedAt))
-	if err != nil || o.Graph == nil {
-		return err
-	}
-	return insertResourceRecords(ctx, t, o)
 }

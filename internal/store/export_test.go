@@ -4,57 +4,67 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/karbor/karbor/internal/store/checkpoints"
+	"github.com/karbor/karbor/internal/store/copies"
+	"github.com/karbor/karbor/internal/store/drills"
+	"github.com/karbor/karbor/internal/store/operations"
+	"github.com/karbor/karbor/internal/store/plans"
+	"github.com/karbor/karbor/internal/store/restores"
+	"github.com/karbor/karbor/internal/store/rows"
+	"github.com/karbor/karbor/internal/store/schedules"
 )
 
 // LimitPages lets the database file not grow beyond a number of pages, as a full
 // disk does.
 func (s *Store) LimitPages(ctx context.Context, pages int) error {
-	return s.inTransaction(ctx, func(t *transaction) error {
-		_, err := one(ctx, t, scanInt, fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+	return s.db.Transaction(ctx, func(t *rows.Tx) error {
+		_, err := rows.One(ctx, t, rows.Int, fmt.Sprintf("PRAGMA max_page_count = %d", pages))
 		return err
 	})
 }
 
 // TestTx is a transaction as tests run it.
-type TestTx struct{ t *transaction }
+type TestTx struct{ t *rows.Tx }
 
 // Int gives the number that a SELECT finds.
 func (t TestTx) Int(ctx context.Context, query string, args ...any) (int64, error) {
-	return one(ctx, t.t, scanInt, query, args...)
+	return rows.One(ctx, t.t, rows.Int, query, args...)
 }
 
 // Exec runs a statement.
 func (t TestTx) Exec(ctx context.Context, query string, args ...any) error {
-	return t.t.exec(ctx, query, args...)
+	return t.t.Exec(ctx, query, args...)
 }
 
 // InTransaction runs a function of a test in a transaction.
 func (s *Store) InTransaction(ctx context.Context, f func(t TestTx) error) error {
-	return s.write(ctx, "testing", func(t *transaction) error { return f(TestTx{t}) })
+	return s.db.Write(ctx, "testing", func(t *rows.Tx) error { return f(TestTx{t}) })
 }
 
 // Insert runs an INSERT that may meet a row of the same key, and then a second
 // statement.
 func (s *Store) Insert(ctx context.Context, query string, args []any, then string) (inserted bool, err error) {
-	err = s.write(ctx, "testing", func(t *transaction) error {
+	err = s.db.Write(ctx, "testing", func(t *rows.Tx) error {
 		var err error
-		if inserted, err = t.insert(ctx, query, args...); err != nil {
+		if inserted, err = t.Insert(ctx, query, args...); err != nil {
 			return err
 		}
-		return t.exec(ctx, then)
+		return t.Exec(ctx, then)
 	})
 	return inserted, err
 }
 
-var allListings = []*listing{
-	&plans, &checkpoints, &restores, &operationLogs, &triggers, &scheduledOperations, &verifications, &copies, &drills,
+var allListings = []*rows.Listing{
+	&plans.Listing, &checkpoints.Listing, &restores.Listing, &operations.Logs, &schedules.TriggerListing, &schedules.OperationListing,
+	&restores.Verifications, &copies.Listing, &drills.Listing,
 }
 
 // ListedTables names the tables that are read in pages.
 func ListedTables() []string {
 	var names []string
 	for _, l := range allListings {
-		names = append(names, l.table)
+		names = append(names, l.Table)
 	}
 	return names
 }
@@ -76,37 +86,34 @@ type PageQuery struct {
 func (s *Store) PageQueries(limit int) []PageQuery {
 	var found []PageQuery
 	for _, l := range allListings {
-		for key := range l.keys {
+		for key := range l.Keys {
 			for i := range 8 {
 				desc, project, first := i&1 == 0, i&2 == 0, i&4 == 0
-				var where conditions
-				what := fmt.Sprintf("%s by %s, desc %t, one project %t, first %t", l.table, key, desc, project, first)
+				var scope, filter rows.Conditions
+				what := fmt.Sprintf("%s by %s, desc %t, one project %t, first %t", l.Table, key, desc, project, first)
 				if project {
-					where.equal("project_id", "project1")
+					scope.Equal("project_id", "project1")
 				}
-				if l.ofProvider {
-					where.equal("provider_id", "provider")
+				if l.OfProvider {
+					scope.Equal("provider_id", "provider")
 				}
-				scope := where.clone()
-				where.add("deleted = 0")
-				order, err := l.order([]Sort{{Key: key, Desc: desc}})
+				filter.Add("deleted = 0")
+				order, err := l.Order([]Sort{{Key: key, Desc: desc}})
 				if err != nil {
 					continue
 				}
-				index := l.index(scope, order)
-				order = where.open(order)
+				query := l.Select(s.db, scope, filter, order, nil)
 				if !first {
-					values := make([]any, len(order))
-					for i, o := range order {
+					values := make([]any, len(query.Order))
+					for i, o := range query.Order {
 						values[i] = middle(o.Key)
 					}
-					text, args := behind(order, values, s.db.RowValues())
-					where.add(text, args...)
+					query = l.Select(s.db, scope, filter, order, values)
 				}
 				found = append(found, PageQuery{
-					Table: l.table, Key: key, Project: project,
-					Name: what, Index: index, Args: append(where.args, limit, 0),
-					Query: s.db.Statement(l.page(s.db.Using(index), where, order)),
+					Table: l.Table, Key: key, Project: project,
+					Name: what, Index: query.Index, Args: append(query.Args, limit, 0),
+					Query: s.database.Statement(query.Text),
 				})
 			}
 		}
@@ -119,27 +126,28 @@ func (s *Store) PageQueries(limit int) []PageQuery {
 func (s *Store) FilterQueries() []PageQuery {
 	var found []PageQuery
 	for _, f := range []struct {
-		listing       *listing
+		listing       *rows.Listing
 		column, index string
 	}{
-		{&checkpoints, "plan_id", "checkpoints_of_plan"},
-		{&operationLogs, "plan_id", "operation_logs_of_plan"},
-		{&operationLogs, "checkpoint_id", "operation_logs_of_checkpoint"},
+		{&checkpoints.Listing, "plan_id", "checkpoints_of_plan"},
+		{&operations.Logs, "plan_id", "operation_logs_of_plan"},
+		{&operations.Logs, "checkpoint_id", "operation_logs_of_checkpoint"},
 	} {
-		var where conditions
-		where.equal("project_id", "project1")
-		if f.listing.ofProvider {
-			where.equal("provider_id", "provider")
+		var scope, filter rows.Conditions
+		scope.Equal("project_id", "project1")
+		if f.listing.OfProvider {
+			scope.Equal("provider_id", "provider")
 		}
-		where.add("deleted = 0")
-		where.equal(f.column, f.column+"3")
-		order, err := f.listing.order(nil)
+		filter.Add("deleted = 0")
+		filter.Equal(f.column, f.column+"3")
+		order, err := f.listing.Order(nil)
 		if err != nil {
 			continue
 		}
+		query := f.listing.Select(s.db, scope, filter, order, nil)
 		found = append(found, PageQuery{
-			Table: f.listing.table, Name: f.listing.table + " filtered by " + f.column, Index: f.index,
-			Query: s.db.Statement(f.listing.page("", where, order)), Args: append(where.args, MaxLimit, 0),
+			Table: f.listing.Table, Name: f.listing.Table + " filtered by " + f.column, Index: f.index,
+			Query: s.database.Statement(query.Text), Args: append(query.Args, MaxLimit, 0),
 		})
 	}
 	return found

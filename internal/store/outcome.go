@@ -6,6 +6,13 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store/checkpoints"
+	"github.com/karbor/karbor/internal/store/credentials"
+	"github.com/karbor/karbor/internal/store/drills"
+	"github.com/karbor/karbor/internal/store/ledger"
+	"github.com/karbor/karbor/internal/store/leftovers"
+	"github.com/karbor/karbor/internal/store/operations"
+	"github.com/karbor/karbor/internal/store/rows"
 )
 
 // Outcome is how an operation ended. Empty states change nothing.
@@ -17,7 +24,7 @@ type Outcome struct {
 	// CopyStatus is that of the request for copies, which has the id of its operation.
 	CopyStatus karbor.CopyStatus
 	// Drilled is how the drill ended, which has the id of its operation.
-	Drilled   *Drilled
+	Drilled   *drills.Drilled
 	LogStatus karbor.LogStatus
 	// ErrorInfo is for the operation log.
 	ErrorInfo string
@@ -31,10 +38,10 @@ type Outcome struct {
 	ResourcesStatus map[string]karbor.ResourceState
 	ResourcesReason map[string]string
 	// Verified is what a verification has found that came to its end.
-	Verified *Verified
+	Verified *checkpoints.Verified
 	// Records are the last states of the resources' records. One that is not named
 	// stays as it is.
-	Records map[karbor.NodeKey]RecordOutcome
+	Records map[karbor.NodeKey]operations.RecordOutcome
 	// Left are the resources for which something stays in the cloud, with the reason.
 	// Their scratch records and the operation's delegation stay, and each is a
 	// Leftover from then on.
@@ -43,81 +50,77 @@ type Outcome struct {
 	Revoke bool
 }
 
-// RecordOutcome is how an operation ended for one resource.
-type RecordOutcome struct {
-	State  karbor.ResourceState
-	Reason string
-}
-
 // EndOperation keeps an operation's outcome in the catalogue, its restore or its
 // verification, and in its log, and erases its delegation and what its hooks remembered,
 // unless something is Left. A repeat is harmless: the first outcome stays.
 func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) error {
-	return s.write(ctx, "ending the operation "+id, func(t *transaction) error {
-		o, err := one(ctx, t, scanEnding, `SELECT project_id, provider_id, checkpoint_id, restore_id, log_id, ended_at
-			FROM operations WHERE id = ?`+forUpdate, id)
+	return s.db.Write(ctx, "ending the operation "+id, func(t *rows.Tx) error {
+		o, err := rows.One(ctx, t, scanEnding, `SELECT project_id, provider_id, checkpoint_id, restore_id, log_id, ended_at
+			FROM operations WHERE id = ?`+rows.ForUpdate, id)
 		if err != nil {
-			return missing(err, "operation", id)
+			return rows.Missing(err, "operation", id)
 		}
 		if !o.endedAt.IsZero() {
 			return nil
 		}
-		if err := s.endCounted(ctx, t, id, &o, &outcome); err != nil {
+		if err := endCounted(ctx, t, id, &o, &outcome); err != nil {
 			return err
 		}
-		now := micros(s.now())
+		now := rows.Micros(s.db.Now())
 		if err := endResult(ctx, t, id, &o, &outcome, now); err != nil {
 			return err
 		}
 		if outcome.Verified != nil {
-			if err := putVerified(ctx, t, &o, outcome.Verified); err != nil {
+			if err := checkpoints.PutVerified(ctx, t, o.checkpoint(), outcome.Verified); err != nil {
 				return err
 			}
 		}
-		err = t.later(ctx, `UPDATE operation_logs SET status = CASE WHEN ? = '' THEN status ELSE ? END, ended_at = ?,
+		err = t.Later(ctx, `UPDATE operation_logs SET status = CASE WHEN ? = '' THEN status ELSE ? END, ended_at = ?,
 			error_info = ?, updated_at = ? WHERE id = ?`,
 			string(outcome.LogStatus), string(outcome.LogStatus), now, outcome.ErrorInfo, now, o.logID)
 		if err != nil {
 			return err
 		}
-		if err := endResources(ctx, t, id, outcome.Records); err != nil {
+		if err := operations.EndResources(ctx, t, id, outcome.Records); err != nil {
 			return err
 		}
-		if err := t.later(ctx, "DELETE FROM step_claims WHERE operation_id = ?", id); err != nil {
+		if err := t.Later(ctx, "DELETE FROM step_claims WHERE operation_id = ?", id); err != nil {
 			return err
 		}
 		if len(outcome.Left) > 0 {
-			if err := insertLeftovers(ctx, t, id, &o, outcome.Left, now); err != nil {
+			if err := leftovers.Add(ctx, t, leftovers.Leftover{
+				OperationID: id, ProjectID: o.projectID, ProviderID: o.providerID, CheckpointID: o.checkpointID,
+			}, outcome.Left, now); err != nil {
 				return err
 			}
-			if err := releaseHoldings(ctx, t, id, now); err != nil {
+			if err := leftovers.ReleaseHoldings(ctx, t, id, now); err != nil {
 				return err
 			}
-			return t.later(ctx, "UPDATE operations SET ended_at = ? WHERE id = ?", now, id)
+			return t.Later(ctx, "UPDATE operations SET ended_at = ? WHERE id = ?", now, id)
 		}
-		if err := t.later(ctx, "DELETE FROM scratch WHERE operation_id = ?", id); err != nil {
+		if err := t.Later(ctx, "DELETE FROM scratch WHERE operation_id = ?", id); err != nil {
 			return err
 		}
-		if err := releaseHoldings(ctx, t, id, now); err != nil {
+		if err := leftovers.ReleaseHoldings(ctx, t, id, now); err != nil {
 			return err
 		}
 		if outcome.Revoke {
-			if err := insertRevocation(ctx, t, id); err != nil {
+			if err := credentials.AddRevocation(ctx, t, id); err != nil {
 				return err
 			}
 		}
-		err = t.later(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
+		err = t.Later(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
 		return err
 	})
 }
 
 // endResult keeps the outcome of the restore or the verification.
-func endResult(ctx context.Context, t *transaction, id string, o *ending, outcome *Outcome, now int64) error {
+func endResult(ctx context.Context, t *rows.Tx, id string, o *ending, outcome *Outcome, now int64) error {
 	if outcome.Drilled != nil {
-		return endDrill(ctx, t, id, outcome.Drilled, now)
+		return drills.End(ctx, t, id, outcome.Drilled, now)
 	}
 	if outcome.CopyStatus != "" {
-		return t.later(ctx, "UPDATE copies SET status = ?, updated_at = ? WHERE id = ?", string(outcome.CopyStatus), now, id)
+		return t.Later(ctx, "UPDATE copies SET status = ?, updated_at = ? WHERE id = ?", string(outcome.CopyStatus), now, id)
 	}
 	table, status, key := "restores", string(outcome.RestoreStatus), o.restoreID
 	if outcome.VerificationStatus != "" {
@@ -126,8 +129,8 @@ func endResult(ctx context.Context, t *transaction, id string, o *ending, outcom
 	if status == "" {
 		return nil
 	}
-	return t.later(ctx, "UPDATE "+table+" SET status = ?, resources_status = ?, resources_reason = ?, updated_at = ? WHERE id = ?",
-		status, document{outcome.ResourcesStatus}, document{outcome.ResourcesReason}, now, key)
+	return t.Later(ctx, "UPDATE "+table+" SET status = ?, resources_status = ?, resources_reason = ?, updated_at = ? WHERE id = ?",
+		status, rows.Document(outcome.ResourcesStatus), rows.Document(outcome.ResourcesReason), now, key)
 }
 
 // ending is what the end of an operation needs to know of it.
@@ -136,40 +139,32 @@ type ending struct {
 	endedAt                                               time.Time
 }
 
-func scanEnding(rows *sql.Rows) (ending, error) {
+// checkpoint is the one that the operation worked on.
+func (o *ending) checkpoint() checkpoints.Key {
+	return checkpoints.Key{ProjectID: o.projectID, ProviderID: o.providerID, ID: o.checkpointID}
+}
+
+func scanEnding(row *sql.Rows) (ending, error) {
 	var o ending
-	err := rows.Scan(&o.projectID, &o.providerID, &o.checkpointID, &o.restoreID, &o.logID, timeColumn{&o.endedAt})
+	err := row.Scan(&o.projectID, &o.providerID, &o.checkpointID, &o.restoreID, &o.logID, rows.Time(&o.endedAt))
 	return o, err
 }
 
 // endCounted keeps the outcome of the checkpoint, and settles what was set aside for
 // it: it counts by its real size if it is there, and not at all once it is deleted.
-func (s *Store) endCounted(ctx context.Context, t *transaction, id string, o *ending, outcome *Outcome) error {
-	if o.checkpointID == "" || o.restoreID != "" {
-		return s.endCheckpoint(ctx, t, o, outcome)
+func endCounted(ctx context.Context, t *rows.Tx, id string, o *ending, outcome *Outcome) error {
+	end := func() error {
+		return checkpoints.End(ctx, t, o.checkpoint(), checkpoints.Ended{
+			Status: outcome.CheckpointStatus, Size: outcome.Size, Reasons: outcome.Reasons, Figures: outcome.Figures,
+		})
 	}
-	return s.recount(ctx, t, o.projectID, o.providerID, o.checkpointID, func() error {
-		if err := s.release(ctx, t, id); err != nil {
+	if o.checkpointID == "" || o.restoreID != "" {
+		return end()
+	}
+	return ledger.Recount(ctx, t, o.projectID, o.providerID, o.checkpointID, func() error {
+		if err := ledger.Release(ctx, t, id); err != nil {
 			return err
 		}
-		return s.endCheckpoint(ctx, t, o, outcome)
+		return end()
 	})
-}
-
-func (s *Store) endCheckpoint(ctx context.Context, t *transaction, o *ending, outcome *Outcome) error {
-	switch outcome.CheckpointStatus {
-	case "":
-		return nil
-	case karbor.CheckpointDeleted:
-		return deleteCheckpoint(ctx, t, o.providerID, o.checkpointID, s.now())
-	default:
-	}
-	err := t.later(ctx, `UPDATE checkpoints SET status = ?, size = CASE WHEN ? = 0 THEN size ELSE ? END, reasons = ?,
-		updated_at = ? WHERE id = ? AND provider_id = ? AND deleted = 0`, string(outcome.CheckpointStatus),
-		outcome.Size, outcome.Size, document{outcome.Reasons}, micros(s.now()), o.checkpointID, o.providerID)
-	if err != nil || len(outcome.Figures) == 0 {
-		return err
-	}
-	return t.later(ctx, "UPDATE checkpoints SET figures = ? WHERE id = ? AND provider_id = ? AND deleted = 0",
-		document{outcome.Figures}, o.checkpointID, o.providerID)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/karbor/karbor/internal/store/rows"
 )
 
 // Purge says what PurgeDeleted removes.
@@ -62,6 +64,8 @@ var purgedTables = []purged{
 	{table: "copies", keys: []string{"id"}},
 	{table: "drill_events", keys: []string{"drill_id", "position", "name"},
 		old: "EXISTS (SELECT 1 FROM drills WHERE drills.id = drill_events.drill_id AND drills.deleted = 1 AND drills.deleted_at < ?)"},
+	{table: "drill_proofs", keys: []string{"drill_id"},
+		old: "EXISTS (SELECT 1 FROM drills WHERE drills.id = drill_proofs.drill_id AND drills.deleted = 1 AND drills.deleted_at < ?)"},
 	{table: "drills", keys: []string{"id"}},
 	{table: "copied_checkpoints", keys: []string{"copy_id", "position"}, old: "ended_at < ? AND NOT EXISTS " +
 		"(SELECT 1 FROM operations WHERE operations.id = copied_checkpoints.copy_id)"},
@@ -124,23 +128,23 @@ func (s *Store) purgeTable(ctx context.Context, table purged, p Purge) (int64, e
 		where += " AND " + table.where
 	}
 	if p.DryRun {
-		n, err := one(ctx, s.reader, scanInt, "SELECT COUNT(*)"+where, micros(p.Before))
-		return n, failed("counting the old rows of "+table.table, err)
+		n, err := rows.One(ctx, s.db, rows.Int, "SELECT COUNT(*)"+where, rows.Micros(p.Before))
+		return n, rows.Failed("counting the old rows of "+table.table, err)
 	}
 	var removed int64
 	for {
 		// The rows are looked for outside of the transaction, which would lock
 		// what it reads.
-		keys, err := all(ctx, s.reader, scanKey(len(table.keys)),
-			"SELECT "+strings.Join(table.keys, ", ")+where+" LIMIT ?", micros(p.Before), p.Batch)
+		keys, err := rows.All(ctx, s.db, scanKey(len(table.keys)),
+			"SELECT "+strings.Join(table.keys, ", ")+where+" LIMIT ?", rows.Micros(p.Before), p.Batch)
 		if err != nil {
-			return removed, failed("looking for the old rows of "+table.table, err)
+			return removed, rows.Failed("looking for the old rows of "+table.table, err)
 		}
 		var n int64
-		err = s.write(ctx, "purging "+table.table, func(t *transaction) error {
+		err = s.db.Write(ctx, "purging "+table.table, func(t *rows.Tx) error {
 			n = 0
 			for _, key := range keys {
-				one, err := t.changed(ctx, "DELETE FROM "+table.table+" WHERE "+strings.Join(table.keys, " = ? AND ")+
+				one, err := t.Changed(ctx, "DELETE FROM "+table.table+" WHERE "+strings.Join(table.keys, " = ? AND ")+
 					" = ? AND "+still, key...)
 				if err != nil {
 					return err
@@ -161,12 +165,12 @@ func (s *Store) purgeTable(ctx context.Context, table purged, p Purge) (int64, e
 
 // scanKey reads a row of n columns as they are.
 func scanKey(n int) func(*sql.Rows) ([]any, error) {
-	return func(rows *sql.Rows) ([]any, error) {
+	return func(row *sql.Rows) ([]any, error) {
 		values, into := make([]any, n), make([]any, n)
 		for i := range values {
 			into[i] = &values[i]
 		}
-		if err := rows.Scan(into...); err != nil {
+		if err := row.Scan(into...); err != nil {
 			return nil, fmt.Errorf("reading a key: %w", err)
 		}
 		for i, v := range values {

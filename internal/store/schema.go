@@ -60,7 +60,7 @@ func (s *Store) Schema(ctx context.Context) (database.Schema, error) {
 	if err != nil {
 		return database.Schema{}, err
 	}
-	return s.db.Schema(ctx, files)
+	return s.database.Schema(ctx, files)
 }
 
 // SchemaOf compares a database with this program. It changes nothing, and makes

@@ -3,6 +3,10 @@
 // local engine's journal. The bank, not this store, is the truth about
 // checkpoints. Rows are soft-deleted: they stay, and are no longer seen.
 //
+// Each noun has a room of its own beneath, with its tables and its public methods; the
+// Store is all of them. What spans rooms is here: to accept an operation, to end one, and
+// to purge.
+//
 // Every method is one transaction, and its effect survives a crash once it has
 // returned nil. Methods may be called concurrently. Errors have karbor's kinds;
 // one that says that the disk is full is transient, and nothing is lost by it.
@@ -11,14 +15,26 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
-	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store/checkpoints"
+	"github.com/karbor/karbor/internal/store/copies"
+	"github.com/karbor/karbor/internal/store/credentials"
 	"github.com/karbor/karbor/internal/store/database"
+	"github.com/karbor/karbor/internal/store/drills"
+	"github.com/karbor/karbor/internal/store/journal"
+	"github.com/karbor/karbor/internal/store/ledger"
+	"github.com/karbor/karbor/internal/store/leftovers"
+	"github.com/karbor/karbor/internal/store/mappings"
+	"github.com/karbor/karbor/internal/store/operations"
+	"github.com/karbor/karbor/internal/store/plans"
+	"github.com/karbor/karbor/internal/store/replays"
+	"github.com/karbor/karbor/internal/store/restores"
+	"github.com/karbor/karbor/internal/store/rows"
+	"github.com/karbor/karbor/internal/store/schedules"
+	"github.com/karbor/karbor/internal/store/services"
 )
 
 // Options are those of a store.
@@ -55,17 +71,43 @@ type Server = database.Server
 // it was kept: the connection to the database was lost while it saved.
 var ErrUncertain = database.ErrUncertain
 
-// Store is an open database.
+// The rooms of the store.
+type (
+	ledgerRoom     = ledger.Store
+	planRoom       = plans.Store
+	checkpointRoom = checkpoints.Store
+	copyRoom       = copies.Store
+	restoreRoom    = restores.Store
+	drillRoom      = drills.Store
+	operationRoom  = operations.Store
+	leftoverRoom   = leftovers.Store
+	journalRoom    = journal.Store
+	scheduleRoom   = schedules.Store
+	credentialRoom = credentials.Store
+	mappingRoom    = mappings.Store
+	replayRoom     = replays.Store
+	serviceRoom    = services.Store
+)
+
+// Store is an open database. Its methods are those of its rooms, and what spans them.
 type Store struct {
-	now    func() time.Time
-	db     *database.DB
-	reader reader
-	// window and runs are those of the options.
-	window time.Duration
-	runs   int
-	logger *slog.Logger
-	// program is the version of the program.
-	program string
+	ledgerRoom
+	planRoom
+	checkpointRoom
+	copyRoom
+	restoreRoom
+	drillRoom
+	operationRoom
+	leftoverRoom
+	journalRoom
+	scheduleRoom
+	credentialRoom
+	mappingRoom
+	replayRoom
+	serviceRoom
+
+	database *database.DB
+	db       *rows.DB
 }
 
 // Open opens the database at a URL (sqlite:///path, postgresql://user@host/name,
@@ -79,86 +121,36 @@ func Open(ctx context.Context, location string, options Options) (*Store, error)
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := database.Open(location, database.Options{Create: true, Server: options.Server})
+	opened, err := database.Open(location, database.Options{Create: true, Server: options.Server})
 	if err != nil {
 		return nil, err
 	}
-	if err := ready(ctx, db, options.Upgrade, logger); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if err := ready(ctx, opened, options.Upgrade, logger); err != nil {
+		return nil, errors.Join(err, opened.Close())
 	}
+	db := rows.New(opened, options.Now, replays.Mark)
 	return &Store{
-		now: options.Now, db: db, reader: reader{db},
-		program: options.Program, logger: logger,
-		window: cmp.Or(options.Window, DefaultWindow), runs: cmp.Or(options.Runs, DefaultRuns),
+		ledgerRoom: ledger.New(db), planRoom: plans.New(db),
+		checkpointRoom: checkpoints.New(db), copyRoom: copies.New(db), restoreRoom: restores.New(db), drillRoom: drills.New(db),
+		operationRoom: operations.New(db), leftoverRoom: leftovers.New(db), journalRoom: journal.New(db),
+		scheduleRoom: schedules.New(db, schedules.Options{
+			Logger: logger, Window: cmp.Or(options.Window, DefaultWindow), Runs: cmp.Or(options.Runs, DefaultRuns),
+		}),
+		credentialRoom: credentials.New(db), mappingRoom: mappings.New(db),
+		replayRoom: replays.New(db), serviceRoom: services.New(db, options.Program),
+		database: opened, db: db,
 	}, nil
 }
 
 // Close ends the store. Calls that still run fail.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return s.database.Close() }
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := one(ctx, s.reader, scanInt, "SELECT 1")
-	return failed("asking the database", err)
-}
-
-// one gives the only row of a SELECT, or sql.ErrNoRows.
-func one[T any](ctx context.Context, q queryer, scan func(*sql.Rows) (T, error), query string, args ...any) (T, error) {
-	found, err := all(ctx, q, scan, query, args...)
-	if err != nil || len(found) == 0 {
-		var zero T
-		return zero, errors.Join(err, noRows(len(found), err))
-	}
-	return found[0], nil
-}
-
-func noRows(n int, err error) error {
-	if err == nil && n == 0 {
-		return sql.ErrNoRows
-	}
-	return nil
-}
-
-// all gives the rows of a SELECT.
-func all[T any](ctx context.Context, q queryer, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := q.query(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var found []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, v)
-	}
-	return found, rows.Err()
-}
-
-// failed says of an error what was being done, and gives it its kind.
-func failed(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", doing, database.Classified(err))
-}
-
-// missing turns the absence of a row into karbor.NotFound.
-func missing(err error, what, id string) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return karbor.Errorf(karbor.NotFound, "the %s %s could not be found", what, id)
-	}
-	return failed("reading the "+what+" "+id, err)
+	_, err := rows.One(ctx, s.db, rows.Int, "SELECT 1")
+	return rows.Failed("asking the database", err)
 }
 
 // Time gives the time by the clock of the database's server, which is that of all
 // nodes; by the store's own where the database is a file.
-func (s *Store) Time(ctx context.Context) (time.Time, error) {
-	at, ok, err := s.db.Time(ctx)
-	if err == nil && !ok {
-		at = s.now()
-	}
-	return at, failed("asking the database for the time", err)
-}
+func (s *Store) Time(ctx context.Context) (time.Time, error) { return s.db.Time(ctx) }

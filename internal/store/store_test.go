@@ -22,7 +22,9 @@ var update = flag.Bool("update", false, "write the golden files")
 
 func open(t *testing.T) *store.Store {
 	t.Helper()
-	return openFile(t, filepath.Join(t.TempDir(), "karbor.db"))
+	path := filepath.Join(t.TempDir(), "karbor.db")
+	storetest.NewFile(t, path)
+	return openFile(t, path)
 }
 
 func openFile(t testing.TB, path string) *store.Store {

@@ -49,6 +49,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"no more drills run at a time than the limit says", testDrillLimit},
 		{"what happens in a drill is kept until it is over", testDrillEvents},
 		{"the last drill of each checkpoint is the newest that is over", testLastDrills},
+		{"which records of drills lie in their banks is known", testDrillProofs},
+		{"a drill whose record was found is among the others, once", testAdoptDrill},
 		{"checkpoints expire in the order of their dates", testExpired},
 		{"available checkpoints of a project are told with what they hold and what was verified", testCovering},
 		{"held checkpoints are told with the locks of their banks", testHeldCheckpoints},

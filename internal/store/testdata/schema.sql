@@ -121,6 +121,13 @@ CREATE TABLE drill_events (
     PRIMARY KEY (drill_id, position, name)
 );
 
+CREATE TABLE drill_proofs (
+    drill_id VARCHAR(36) NOT NULL PRIMARY KEY,
+    kept SMALLINT NOT NULL,
+    reason TEXT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
 CREATE TABLE drills (
     id VARCHAR(36) NOT NULL PRIMARY KEY,
     project_id VARCHAR(255) NOT NULL,

@@ -1,0 +1,153 @@
+package leftovers
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/store/operations"
+	"github.com/karbor/karbor/internal/store/rows"
+	"github.com/karbor/karbor/protection"
+)
+
+// Holding is something temporary in the cloud that an operation holds, or has held, of its
+// tenant's quota.
+type Holding struct {
+	ID          string
+	OperationID string
+	Key         karbor.NodeKey
+	ProjectID   string
+	ProviderID  string
+	// CheckpointID is the checkpoint that is made or restored.
+	CheckpointID string
+	protection.Holding
+	HeldAt time.Time
+	// ReleasedAt is when it was gone; zero if it is there.
+	ReleasedAt time.Time
+	// Left says, where the operation is over and could not remove it, why; "" elsewhere.
+	Left string
+}
+
+// HoldingFilter narrows a list of holdings down. Empty members ask for nothing.
+type HoldingFilter struct {
+	// ProjectID is the project; "" stands for all of them.
+	ProjectID                 string
+	OperationID, CheckpointID string
+	Kind                      protection.HoldingKind
+	// Held asks for what is there now (true), or is gone (false).
+	Held *bool
+}
+
+func (f HoldingFilter) conditions() (scope, filter rows.Conditions) {
+	scope.Equal("project_id", f.ProjectID)
+	filter.Equal("operation_id", f.OperationID)
+	filter.Equal("checkpoint_id", f.CheckpointID)
+	filter.Equal("kind", string(f.Kind))
+	if f.Held != nil {
+		text := "released_at IS NOT NULL"
+		if *f.Held {
+			text = "released_at IS NULL"
+		}
+		filter.Add(text)
+	}
+	return scope, filter
+}
+
+var holdings = rows.Listing{
+	What:  "holding",
+	Table: "holdings",
+	Columns: `id, operation_id, resource_key, project_id, provider_id, checkpoint_id, kind, cloud_id, gibibytes, created_at, released_at,
+		(SELECT reason FROM leftovers l WHERE l.operation_id = holdings.operation_id AND l.resource_key = holdings.resource_key)`,
+	Keys: map[string]string{"id": "id", "created_at": "created_at"},
+}
+
+// putHolding changes at most the size of one that is there.
+var putHolding = `INSERT INTO holdings (id, operation_id, resource_key, project_id, provider_id, checkpoint_id, kind, cloud_id, gibibytes, created_at)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` + rows.Upsert("operation_id, kind, cloud_id", "gibibytes")
+
+// Hold notes that something temporary is there. To note it again changes at most its size. The error is
+// karbor.Conflict for an attempt that may write no more, and of an operation that is over but for what it
+// has left: nothing would ever take the row for gone.
+func (s *Store) Hold(ctx context.Context, operationID string, key karbor.NodeKey, h protection.Holding) error {
+	return s.db.Write(ctx, "noting what operation "+operationID+" holds", func(t *rows.Tx) error {
+		if err := operations.Claimed(ctx, t); err != nil {
+			return err
+		}
+		o, err := rows.One(ctx, t, func(row *sql.Rows) (o operations.Operation, err error) {
+			return o, row.Scan(&o.ProjectID, &o.ProviderID, &o.CheckpointID, rows.Time(&o.EndedAt))
+		}, "SELECT project_id, provider_id, checkpoint_id, ended_at FROM operations WHERE id = ?", operationID)
+		if err != nil {
+			return rows.Missing(err, "operation", operationID)
+		}
+		if !o.EndedAt.IsZero() {
+			n, err := rows.One(ctx, t, rows.Int, "SELECT COUNT(*) FROM leftovers WHERE operation_id = ? AND resource_key = ?", operationID, string(key))
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return karbor.Errorf(karbor.Conflict, "operation %s is over, and has left nothing of %s", operationID, key)
+			}
+		}
+		return t.Exec(ctx, putHolding, karbor.NewID(), operationID, string(key), o.ProjectID, o.ProviderID, o.CheckpointID,
+			string(h.Kind), h.ID, h.GiB, rows.Micros(s.db.Now()))
+	})
+}
+
+// Release notes that something temporary is gone. What nobody has noted is no error.
+func (s *Store) Release(ctx context.Context, operationID string, kind protection.HoldingKind, id string) error {
+	return s.db.Write(ctx, "noting what operation "+operationID+" holds no more", func(t *rows.Tx) error {
+		return t.Exec(ctx, "UPDATE holdings SET released_at = ? WHERE operation_id = ? AND kind = ? AND cloud_id = ? AND released_at IS NULL",
+			rows.Micros(s.db.Now()), operationID, string(kind), id)
+	})
+}
+
+// Holdings lists what operations hold or have held. The error is karbor.Invalid for an unknown
+// sort key or marker.
+func (s *Store) Holdings(ctx context.Context, f HoldingFilter, p rows.Page) ([]Holding, error) {
+	scope, filter := f.conditions()
+	return rows.List(ctx, s.db, holdings, scope, filter, p, scanHeld)
+}
+
+// Held is how much is held at once of one kind.
+type Held struct{ Number, GiB int64 }
+
+// HeldNow sums up what is there now, by kind, of what a filter asks for.
+func (s *Store) HeldNow(ctx context.Context, f HoldingFilter) (map[protection.HoldingKind]Held, error) {
+	there := true
+	f.Held = &there
+	scope, where := f.conditions()
+	where.Join(scope)
+	type entry struct {
+		kind protection.HoldingKind
+		Held
+	}
+	found, err := rows.All(ctx, s.db.Once(), func(row *sql.Rows) (entry, error) {
+		var r entry
+		err := row.Scan((*string)(&r.kind), &r.Number, &r.GiB)
+		return r, err
+	}, "SELECT kind, COUNT(*), COALESCE(SUM(gibibytes), 0) FROM holdings WHERE "+where.String()+" GROUP BY kind", where.Args...)
+	out := map[protection.HoldingKind]Held{}
+	for _, r := range found {
+		out[r.kind] = r.Held
+	}
+	return out, rows.Failed("summing up what operations hold", err)
+}
+
+// ReleaseHoldings notes, as an operation ends, that what it held is gone but for what is left
+// over: a process may have died between the removal and the note of it.
+func ReleaseHoldings(ctx context.Context, t *rows.Tx, operationID string, now int64) error {
+	return t.Later(ctx, `UPDATE holdings SET released_at = ? WHERE operation_id = ? AND released_at IS NULL
+		AND resource_key NOT IN (SELECT resource_key FROM leftovers WHERE operation_id = ?)`, now, operationID, operationID)
+}
+
+func scanHeld(row *sql.Rows) (Holding, error) {
+	var h Holding
+	var left sql.NullString
+	err := row.Scan(&h.ID, &h.OperationID, (*string)(&h.Key), &h.ProjectID, &h.ProviderID, &h.CheckpointID, (*string)(&h.Kind),
+		&h.Holding.ID, &h.GiB, rows.Time(&h.HeldAt), rows.Time(&h.ReleasedAt), &left)
+	if h.ReleasedAt.IsZero() {
+		h.Left = left.String
+	}
+	return h, err
+}
