@@ -29,6 +29,15 @@ type Drill struct {
 	Progress  []Progress                        `json:"progress,omitempty"`
 	CreatedAt Timestamp                         `json:"created_at"`
 	UpdatedAt Timestamp                         `json:"updated_at"`
+	// Record says where the signed record lies; nil while the drill runs, and before microversion 1.7.
+	Record *DrillRecord `json:"record,omitempty"`
+}
+
+// DrillRecord says where the signed record of a drill lies.
+type DrillRecord struct {
+	// InBank says that it lies in the bank, too, beside its checkpoint; if not, Reason says why.
+	InBank bool   `json:"in_bank"`
+	Reason string `json:"reason"`
 }
 
 // LastDrill is the newest drill of a checkpoint that is over.

@@ -31,6 +31,26 @@ func (c *Call) Tags() map[string]string {
 	return c.ownTags()
 }
 
+// RestoringTags are the Tags of what a restore begins to make, with the RestoringTag. What has
+// them when all that knows of the restore is lost was never finished. A hook that is done with a thing
+// leaves it with the Tags alone; so does one that finds the thing of a process that has died.
+func (c *Call) RestoringTags() map[string]string {
+	tags := c.Tags()
+	if !c.Drill && c.Installation != "" {
+		tags[RestoringTag] = c.Installation
+	}
+	return tags
+}
+
+// RestoringMark is the RestoringTag, where a service has tags that are bare words; "" where nobody
+// looks for what is left.
+func RestoringMark(installation string) string {
+	if installation == "" {
+		return ""
+	}
+	return "karbor-restoring-" + installation
+}
+
 // ownTags are those by which a thing is found again.
 func (c *Call) ownTags() map[string]string {
 	resource := c.Node.ID

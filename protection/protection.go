@@ -100,6 +100,9 @@ const (
 	// DrillTag marks, beside these, what a restore drill makes: it may be anything that a
 	// restore makes, so nobody removes it by its tags alone.
 	DrillTag = "karbor_drill"
+	// RestoringTag holds the name of the Karbor that makes it, for what a restore is to leave as
+	// long as it is not whole: the last hook that works on it takes it away.
+	RestoringTag = "karbor_restoring"
 )
 
 // Call is all that a hook gets. One call belongs to one run of one hook.

@@ -35,6 +35,8 @@ func leftOf(f janitor.Finding) left {
 		Installation: f.Installation(), Verdict: "orphan", Why: f.Spared,
 	}
 	switch {
+	case f.Spared == "" && f.Failure == nil && !f.Removed && f.Restoring():
+		l.Why = "of a restore that nobody knows, which has not finished it; it stays without --unfinished-restores"
 	case f.Failure != nil:
 		l.Verdict, l.Why = "failed", f.Failure.Error()
 	case f.Spared != "":
@@ -58,7 +60,9 @@ leftovers knows of: since the database was lost, or brought back from a copy. It
 service user, who must be an administrator to see and remove what is in other projects.
 
 Only what bears this Karbor's tag and the name that goes with it is an orphan, and only when
-it is older than janitor.age. What is spared is listed too, with the reason.`,
+it is older than janitor.age. What is spared is listed too, with the reason. What a restore
+that nobody knows has begun, and was to leave, is an orphan too, but stays, unless
+--unfinished-restores says that it is to go: it is its tenant's data, half made.`,
 		Example: `  karbord janitor --dry-run
   karbord janitor --provider PROVIDER --remove
   karbord janitor --any`,
@@ -74,6 +78,7 @@ it is older than janitor.age. What is spared is listed too, with the reason.`,
 	configured.AddFlag(flags)
 	flags.BoolVar(&dryRun, "dry-run", false, "only list; so it is without --remove")
 	flags.BoolVar(&q.Remove, "remove", false, "ask the cloud to delete the orphans")
+	flags.BoolVar(&q.Unfinished, "unfinished-restores", false, "with --remove, also delete what restores that nobody knows have not finished; ask the tenants first")
 	flags.BoolVar(&q.Any, "any", false, "list what other Karbors have made as well")
 	flags.StringVar(&q.Installation, "installation", "", "take for orphans what this Karbor made with a service key that is lost; --any shows the names")
 	flags.StringVar(&q.Provider, "provider", "", "only what was made for the provider with this id")

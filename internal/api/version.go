@@ -32,7 +32,9 @@ const (
 	ProofVersion Version = 5
 	// InsightVersion adds what tells more of what operations do and use.
 	InsightVersion Version = 6
-	MaxVersion     Version = 6
+	// AssuranceVersion adds what tells whether what one relies on is still there.
+	AssuranceVersion Version = 7
+	MaxVersion       Version = 7
 )
 
 // String gives the version as the header has it, such as 1.1.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
+	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/bank/file"
 	"github.com/karbor/karbor/internal/repository/chunks"
 )
@@ -31,6 +32,12 @@ const (
 // writeSample makes the bank of the golden files: an available checkpoint, one in
 // error, one that is being deleted, and a tombstone.
 func writeSample(t *testing.T, s Sealer) map[string]string {
+	t.Helper()
+	m, _ := makeSample(t, s)
+	return m.Snapshot()
+}
+
+func makeSample(t *testing.T, s Sealer) (*banktest.Memory, *Checkpoints) {
 	t.Helper()
 	c := newClock()
 	m := memory(c)
@@ -60,7 +67,7 @@ func writeSample(t *testing.T, s Sealer) map[string]string {
 	must(t, cs.Purge(t.Context(), project, "a1b2c3d4-0000-4000-8000-000000000003"))
 	c.move(time.Minute)
 	must(t, cs.Lease().Renew(t.Context()))
-	return m.Snapshot()
+	return m, cs
 }
 
 // bulk is the content of the sample's bulk data: chunks of 8 bytes, of which the

@@ -62,7 +62,7 @@ func (c *Checkpoints) MayRemove(ctx context.Context, projectID, id string) error
 
 // lockedUntil is until when the bank keeps a checkpoint: the description is the first of
 // what is written of it, and of what is locked later, and the figures are the last that is
-// written, apart from states.
+// written, apart from states and the evidence of drills.
 func (c *Checkpoints) lockedUntil(ctx context.Context, project, id string) (time.Time, error) {
 	s, err := c.newest(ctx, project, id)
 	if err != nil || s == nil || s.Status == karbor.CheckpointDeleted {
@@ -71,6 +71,13 @@ func (c *Checkpoints) lockedUntil(ctx context.Context, project, id string) (time
 	keys := []string{descriptionKey(project, id), stateKey(project, id, s.Sequence)}
 	if s.Figures != "" {
 		keys = append(keys, figuresKey(project, id, s.Figures))
+	}
+	// The evidence of drills comes when they end: where all that is written is locked for a while, last.
+	if err := eachKey(ctx, c.bank, proofsPrefix(project, id), func(key string) error {
+		keys = append(keys, key)
+		return nil
+	}); err != nil {
+		return time.Time{}, err
 	}
 	var locked time.Time
 	for _, key := range keys {

@@ -64,7 +64,9 @@ func (s *site) at(now time.Time) { *s.now = now }
 func newSite(t *testing.T) *site {
 	t.Helper()
 	now := today
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "karbor.db"), store.Options{Now: func() time.Time { return now }})
+	path := filepath.Join(t.TempDir(), "karbor.db")
+	storetest.NewFile(t, path)
+	db, err := store.Open(t.Context(), path, store.Options{Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

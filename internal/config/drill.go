@@ -51,6 +51,22 @@ func (c Config) shared() bool {
 	return c.Engine.Type == TemporalEngine || c.Database.URL != "" && !strings.HasPrefix(c.Database.URL, "sqlite:")
 }
 
+// EvidenceKeys reads the public keys that records of drills are checked with; none where no file has
+// any. Unlike EvidenceSigner it makes no file.
+func (c Config) EvidenceKeys() ([]evidence.PublicKey, error) {
+	if c.Drills.KeyFile == "" {
+		_, err := os.Stat(filepath.Join(c.State, "evidence.key"))
+		if errors.Is(err, fs.ErrNotExist) || c.shared() {
+			return nil, nil
+		}
+	}
+	signer, err := c.EvidenceSigner()
+	if err != nil {
+		return nil, err
+	}
+	return signer.Keys(), nil
+}
+
 // EvidenceSigner reads the key that signs the records of drills. Where no file is configured, it
 // makes one at the first start; where other processes may share the database, it is
 // karbor.NotImplemented then.

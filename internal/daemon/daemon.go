@@ -208,14 +208,14 @@ func (d *Daemon) openService(ctx context.Context, o Options, key []byte) error {
 		return err
 	}
 	d.inventory = found
-	d.custody = custody.New(custody.Options{
-		Store: d.store, Providers: d.providers, Front: !o.Roles.Protection, Now: o.Now, Logger: o.Logger,
-		Upkeep: custody.Upkeep{Interval: o.Config.Upkeep.Interval, Tombstones: o.Config.Upkeep.Tombstones},
-	})
 	drills, err := d.drills(ctx, o)
 	if err != nil {
 		return err
 	}
+	d.custody = custody.New(custody.Options{
+		Store: d.store, Providers: d.providers, Front: !o.Roles.Protection, Keys: drills.Keys(), Now: o.Now, Logger: o.Logger,
+		Upkeep: custody.Upkeep{Interval: o.Config.Upkeep.Interval, Tombstones: o.Config.Upkeep.Tombstones},
+	})
 	d.service = protectionservice.New(protectionservice.Options{
 		Store: d.store, Providers: d.providers, Inventory: d.inventory, Delegations: d.delegations, Installation: janitor.Installation(key),
 		AdminReads: adminReads,

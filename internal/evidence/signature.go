@@ -52,6 +52,9 @@ func File(document []byte) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
+// CanonicalOf gives the canonical form of a record.
+func CanonicalOf(r Record) ([]byte, error) { return canonicalOf(r) }
+
 func canonicalOf(v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err != nil {

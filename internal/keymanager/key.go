@@ -15,6 +15,7 @@ import (
 	"path"
 
 	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -171,7 +172,8 @@ func named(ctx context.Context, client *gophercloud.ServiceClient, call *protect
 	return ids, nil
 }
 
-// Remove removes the secrets that Ensure made for the call's node.
+// Remove removes the secrets that Ensure made for the call's node, and all clones of them: those
+// that Cinder makes have the same name. It is for when no volume has one.
 func Remove(ctx context.Context, call *protection.Call) error {
 	client, err := openstack.KeyManager(ctx, call.Cloud)
 	if err != nil {
@@ -187,6 +189,29 @@ func Remove(ctx context.Context, call *protection.Call) error {
 		}
 	}
 	return nil
+}
+
+// Part removes the secret of an image's key, if that is to go with the image, and then takes from
+// the image that it does: the image can go next. A Glance without a key manager would leave
+// the secret; one with a key manager can't delete it for the token of a trust, and answers
+// the delete of the image with an error as long as it is to.
+func Part(ctx context.Context, cloud karbor.Cloud, client *gophercloud.ServiceClient, i images.Image) error {
+	id, _ := i.Properties[Property].(string)
+	if id == "" || i.Properties[PolicyProperty] != GoesAlong {
+		return nil
+	}
+	// The key first: nothing but the image tells which it is.
+	if err := Drop(ctx, cloud, id); err != nil {
+		return err
+	}
+	err := images.Update(ctx, client, i.ID, images.UpdateOpts{images.UpdateImageProperty{Op: images.RemoveOp, Name: PolicyProperty}}).Err
+	for _, refused := range []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict} {
+		// A cloud that lets nobody change it may yet delete it, or an earlier run has been here.
+		if gophercloud.ResponseCodeIs(err, refused) {
+			return nil
+		}
+	}
+	return openstack.Explain(err, "taking the key from image %s", i.ID)
 }
 
 // Drop removes a secret; one that is gone is no error.

@@ -4,14 +4,10 @@ import (
 	"cmp"
 	"context"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/store"
-	"github.com/karbor/karbor/internal/workflow"
-	"github.com/karbor/karbor/protection"
 )
 
 // CancelOperation asks an operation to stop, for the caller: its running hooks are
@@ -56,36 +52,4 @@ func printable(text string) string {
 		return string(r[:maxReason]) + "…"
 	}
 	return clean
-}
-
-// undoPatience is how long an undo takes errors that may pass before its attempt is
-// over: it will be tried again, and the operation must come to an end.
-const undoPatience = time.Minute
-
-const (
-	// cancelUndo bounds one try to remove what a cancelled operation made, and
-	// cancelTries their number: what is in transition in the cloud then goes to the
-	// ledger, and the operation ends without it.
-	cancelUndo  = 20 * time.Second
-	cancelTries = 3
-	// cancelPatience is how long such a try takes errors that may pass.
-	cancelPatience = 5 * time.Second
-)
-
-// undoNow runs an Undo hook in an operation that has failed. In one that was cancelled
-// somebody waits for its end: what can't be removed soon is left to the ledger. What was
-// overwritten in place is no such thing: nobody brings it back later.
-func (s *Service) undoNow(ctx context.Context, op store.Operation, hook protection.Hook, call *protection.Call, task *workflow.Task) error {
-	if kindOf(op) == protection.InPlace || task.Failure == nil || task.Failure.Cancelled == "" {
-		return protection.Undo(openstack.WithPatience(ctx, undoPatience), hook, call)
-	}
-	limited, cancel := context.WithTimeout(ctx, cancelUndo)
-	defer cancel()
-	err := protection.Undo(openstack.WithPatience(limited, cancelPatience), hook, call)
-	if err == nil || ctx.Err() != nil || !karbor.IsTransient(err) || task.Attempt < cancelTries {
-		return err
-	}
-	return &karbor.Error{
-		Kind: karbor.Conflict, Message: karbor.Sentence(err) + "; it is removed as soon as the cloud lets it", Cause: err,
-	}
 }

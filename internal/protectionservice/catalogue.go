@@ -2,8 +2,8 @@ package protectionservice
 
 import (
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice/copies"
 	"github.com/karbor/karbor/internal/provider"
-	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -27,7 +27,7 @@ func (s *Service) Providers() []Provider {
 
 // Provider gives one provider; karbor.NotFound if there is none.
 func (s *Service) Provider(id string) (Provider, error) {
-	p, err := s.provider(id)
+	p, err := s.providers.ByID(id)
 	if err != nil {
 		return Provider{}, err
 	}
@@ -35,23 +35,5 @@ func (s *Service) Provider(id string) (Provider, error) {
 }
 
 func describe(p *provider.Provider) Provider {
-	return Provider{ID: p.ID, Name: p.Name, Description: p.Description, Schemas: p.Schemas(), Targets: targetNames(p)}
-}
-
-func (s *Service) provider(id string) (*provider.Provider, error) {
-	for _, p := range s.providers {
-		if p.ID == id {
-			return p, nil
-		}
-	}
-	return nil, karbor.Errorf(karbor.NotFound, "there is no provider %s", id)
-}
-
-// place gives the provider with the bank in which an operation works.
-func (s *Service) place(op store.Operation) (*provider.Provider, error) {
-	p, err := s.provider(op.ProviderID)
-	if err != nil {
-		return nil, err
-	}
-	return p.At(op.Bank)
+	return Provider{ID: p.ID, Name: p.Name, Description: p.Description, Schemas: p.Schemas(), Targets: copies.TargetNames(p)}
 }

@@ -66,6 +66,14 @@ func TestASecondTryAtTheEndOfADrillTellsTheSame(t *testing.T) {
 	if err := json.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
 	}
+	if diff := cmp.Diff(map[string][]byte{d.ID: s.record(d.ID)}, s.inBank()); diff != "" {
+		t.Errorf("the bank has another record than the database: %s", diff)
+	}
+	for key := range s.bank.Snapshot() {
+		if strings.HasSuffix(key, "/evidence/"+d.ID+"/00000002") {
+			t.Error("each try has written a record of its own")
+		}
+	}
 	type told struct {
 		NewID   string
 		NotKept []string

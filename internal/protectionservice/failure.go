@@ -10,7 +10,11 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/protectionservice/dispatch"
+	"github.com/karbor/karbor/internal/protectionservice/hooks"
 	"github.com/karbor/karbor/internal/protectionservice/outcome"
+	"github.com/karbor/karbor/internal/protectionservice/protect"
+	"github.com/karbor/karbor/internal/protectionservice/record"
+	"github.com/karbor/karbor/internal/protectionservice/restore"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/protection"
@@ -63,13 +67,13 @@ func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow
 		return err
 	}
 	why := outcome.Sort(op.Graph, f)
-	if why.Kept, err = s.kept(ctx, op, rows); err != nil {
+	if why.Kept, err = s.attempts.Kept(ctx, op, rows); err != nil {
 		return err
 	}
 	if how.abandoned {
-		s.noteAbandoned(op, rows, &why)
+		s.leftovers.NoteAbandoned(op, rows, &why)
 	}
-	notBroughtBack(op, rows, &why)
+	restore.NotBroughtBack(op, rows, &why)
 	seen := slices.Clone(rows)
 	if err := s.forgetUndone(ctx, op, rows, why); err != nil {
 		return err
@@ -82,12 +86,12 @@ func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow
 		o.Reasons = map[string]string{"": o.ErrorInfo}
 	}
 	if op.Type == karbor.DrillOperation {
-		if err := s.endDrill(ctx, op, seen, why, &o); err != nil {
+		if err := s.drillSteps.Conclude(ctx, op, seen, why, &o); err != nil {
 			return err
 		}
 	}
 	if op.Type == karbor.Protect {
-		if o.Size, err = s.discard(ctx, op, rows, how.patient); err != nil {
+		if o.Size, err = protect.Discard(ctx, s.operations, s.log, op, rows, how.patient); err != nil {
 			return err
 		}
 	}
@@ -96,35 +100,14 @@ func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow
 			return err
 		}
 	}
-	return s.finish(ctx, op, o)
-}
-
-// discard removes from the bank what a checkpoint that could not be made has kept
-// there. Where the bank does not let it, it gives the bytes that stay: they count until
-// the checkpoint is deleted.
-func (s *Service) discard(ctx context.Context, op store.Operation, rows []store.ResourceRecord, patient bool) (left int64, err error) {
-	p, err := s.place(op)
-	if err == nil {
-		if err = p.Checkpoints().Discard(ctx, op.ProjectID, op.CheckpointID); err == nil {
-			return 0, nil
-		}
-	}
-	if ctx.Err() != nil || patient && karbor.IsTransient(err) {
-		return 0, fmt.Errorf("removing what the failed checkpoint %s has kept in the bank: %w", op.CheckpointID, err)
-	}
-	for _, r := range rows {
-		left += r.Total
-	}
-	s.log.ErrorContext(ctx, "what a checkpoint that could not be made has kept stays in its bank until it is deleted",
-		"operation", op.ID, "checkpoint", op.CheckpointID, "provider", op.ProviderID, "bytes", left, "error", err)
-	return left, nil
+	return s.operations.End(ctx, op, o)
 }
 
 // failInBank records the failure in the bank. A bank that refuses it (it is full,
 // say) does not keep the operation from its end: the catalogue tells the tenant, and
 // a delete takes the checkpoint up as it lies.
 func (s *Service) failInBank(ctx context.Context, op store.Operation, o store.Outcome, patient bool) error {
-	p, err := s.place(op)
+	p, err := s.operations.Place(op)
 	if err == nil {
 		err = p.Checkpoints().SetState(ctx, op.ProjectID, op.CheckpointID, o.CheckpointStatus, checkpoint.Change{Reasons: o.Reasons, Size: o.Size})
 		// A checkpoint that failed before it was in the bank is not there.
@@ -144,23 +127,23 @@ func (s *Service) failInBank(ctx context.Context, op store.Operation, o store.Ou
 // undone: what they named is gone. A drill's keep them, as its evidence tells them: it may have to
 // be written again.
 func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []store.ResourceRecord, f outcome.Failures) error {
-	p, err := s.place(op)
+	p, err := s.operations.Place(op)
 	if err != nil {
 		return nil // nobody has undone anything
 	}
 	for i := range rows {
 		r := &rows[i]
 		n := op.Graph.Node(r.Key)
-		if len(f.Undo[r.Key]) > 0 || f.Kept[r.Key] || undoOf(p, kindOf(op), n.Type) == nil || r.NewID == "" && len(r.Parts) == 0 && len(r.NotKept) == 0 {
+		if len(f.Undo[r.Key]) > 0 || f.Kept[r.Key] || hooks.Undo(p, hooks.Kind(op), n.Type) == nil || r.NewID == "" && len(r.Parts) == 0 && len(r.NotKept) == 0 {
 			continue
 		}
 		if op.Type == karbor.DrillOperation {
 			r.NewID = ""
 			continue
 		}
-		err := s.record(work{op: op}, n).Update(ctx, func(row *store.ResourceRecord) {
+		err := record.Of(s.store, op.ID, n.Key()).Update(ctx, func(row *store.ResourceRecord) {
 			row.NewID, row.Parts = "", nil
-			if kindOf(op) != protection.InPlace { // there it is of what the undo has left
+			if hooks.Kind(op) != protection.InPlace { // there it is of what the undo has left
 				row.NotKept = nil
 			}
 		})
@@ -175,7 +158,7 @@ func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []s
 // endFailedCopy ends a request that was cancelled, or that nobody can carry out.
 func (s *Service) endFailedCopy(ctx context.Context, op store.Operation, f *workflow.Failure) error {
 	reason := cmp.Or(outcome.Sort(op.Graph, f).Text(), dispatch.Vanished)
-	p, err := s.place(op)
+	p, err := s.operations.Place(op)
 	if err != nil {
 		p = nil // its file has gone, and with it the way to its banks
 	}
@@ -183,5 +166,5 @@ func (s *Service) endFailedCopy(ctx context.Context, op store.Operation, f *work
 	if err != nil {
 		return err
 	}
-	return s.finish(ctx, op, o)
+	return s.operations.End(ctx, op, o)
 }

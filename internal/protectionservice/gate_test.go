@@ -10,6 +10,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/deletion"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/protection"
 )
@@ -76,7 +77,7 @@ func (s *site) deletionLog(id string) map[string]string {
 		s.t.Fatal(err)
 	}
 	for _, l := range logs {
-		if raw := l.ExtraInfo[protectionservice.Deletion]; l.OperationType == karbor.Delete && raw != nil {
+		if raw := l.ExtraInfo[deletion.Info]; l.OperationType == karbor.Delete && raw != nil {
 			var out map[string]string
 			if err := json.Unmarshal(raw, &out); err != nil {
 				s.t.Fatal(err)
@@ -233,7 +234,7 @@ func TestExpiredCheckpointIsDeletedByItselfThroughTheGate(t *testing.T) {
 		_, err := s.store.Checkpoint(ctx, projectID, providerID, cp.ID)
 		return karbor.KindOf(err) == karbor.NotFound && err != nil
 	})
-	if said := s.deletionLog(cp.ID); said["by"] != protectionservice.ByExpiry || said["user_id"] != "u" || !strings.Contains(said["reason"], "expired") {
+	if said := s.deletionLog(cp.ID); said["by"] != deletion.ByExpiry || said["user_id"] != "u" || !strings.Contains(said["reason"], "expired") {
 		t.Errorf("the log says %v", said)
 	}
 	for _, id := range []string{plain, held, verified} {

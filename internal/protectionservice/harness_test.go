@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 	"github.com/karbor/karbor/internal/protectionservice/inventory"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/internal/workflow/local"
 	"github.com/karbor/karbor/plugin"
@@ -141,6 +143,7 @@ type site struct {
 	finders   []protectable.Plugin
 	authority *authority
 
+	providers   []*provider.Provider
 	store       *store.Store
 	delegations *delegation.Registry
 	keeper      *custody.Keeper
@@ -153,16 +156,23 @@ type site struct {
 	deadline time.Duration
 	// phases are how long hooks may get no further.
 	phases deadline.Limits
+	// drills is the same each time that the process starts, as its key is.
+	drills protectionservice.Drills
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{
-		t: t, dir: t.TempDir(), bank: banktest.NewMemory(), far: &far{Memory: banktest.NewMemory()}, authority: &authority{},
+		t: t, dir: t.TempDir(), bank: banktest.NewMemory(), far: &far{Memory: banktest.NewMemory()}, authority: &authority{}, drills: drills(t),
 		script: &script{hooks: map[karbor.OperationType]map[karbor.ResourceType]protection.Hooks{}},
 	}
+	storetest.NewFile(t, filepath.Join(s.dir, "karbor.db"))
 	s.start()
 	t.Cleanup(func() { s.stop() })
+	// On a loaded machine the lease in the bank may take more than one try.
+	s.poll(func() bool {
+		return !slices.ContainsFunc(s.providers, func(p *provider.Provider) bool { return s.keeper.Usable(p) != nil })
+	})
 	return s
 }
 
@@ -196,6 +206,7 @@ func (s *site) start() {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.providers = loaded
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	s.store, err = store.Open(ctx, filepath.Join(s.dir, "karbor.db"), store.Options{Now: time.Now, Logger: log})
 	if err != nil {
@@ -210,14 +221,14 @@ func (s *site) start() {
 	}
 	s.keeper = custody.New(custody.Options{
 		Store: s.store, Providers: loaded, Upkeep: custody.Upkeep{Retry: 20 * time.Millisecond, Interval: 50 * time.Millisecond},
-		Now: s.now, Logger: log,
+		Keys: s.drills.Keys(), Now: s.now, Logger: log,
 	})
 	found, err := inventory.New(s.finders)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.service = protectionservice.New(protectionservice.Options{
-		Drills: drills(t),
+		Drills: s.drills,
 		Store:  s.store, Providers: loaded, Inventory: found, Delegations: s.delegations, Installation: "here",
 		AdminReads: cloud{}, Targets: []string{otherCloud}, Settle: s.settle, LeftoverTime: time.Hour, Deadline: s.deadline, Phases: s.phases, Now: s.now, Logger: log, Custody: s.keeper,
 	})

@@ -80,7 +80,7 @@ func (k kept) Delete(ctx context.Context, key string) error {
 	return k.Bank.Delete(ctx, key)
 }
 
-// wait takes the time of a slow bank.
+// wait takes the time of a slow bank, or as long as it is one.
 func (k kept) wait(ctx context.Context) error {
 	long := time.Duration(k.slow.Load())
 	if long == 0 {
@@ -88,14 +88,16 @@ func (k kept) wait(ctx context.Context) error {
 	}
 	k.waits.Add(1)
 	defer k.waits.Add(-1)
-	timer := time.NewTimer(long)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for began := time.Now(); time.Since(began) < long && k.slow.Load() != 0; {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
 }
 
 func (k kept) Put(ctx context.Context, key string, body io.Reader, size int64) error {

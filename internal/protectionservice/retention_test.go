@@ -11,6 +11,8 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/protectionservice/admission"
+	"github.com/karbor/karbor/internal/protectionservice/deletion"
 	"github.com/karbor/karbor/internal/store"
 )
 
@@ -23,7 +25,7 @@ func (s *site) history(plan string, days int) []string {
 		id := s.protect(plan)
 		cp := s.until(id)
 		cp.CreatedAt = s.now().AddDate(0, 0, i-days)
-		cp.ExtraInfo[protectionservice.CreatedBy] = json.RawMessage(`"` + protectionservice.ScheduledBy + `"`)
+		cp.ExtraInfo[admission.CreatedBy] = json.RawMessage(`"` + admission.ScheduledBy + `"`)
 		if err := s.store.PutCheckpoint(s.t.Context(), cp); err != nil {
 			s.t.Fatal(err)
 		}
@@ -87,7 +89,7 @@ func TestRetentionDeletesWhatTheRulesDoNotKeep(t *testing.T) {
 	if cp := s.until(ids[2]); cp.Status != karbor.CheckpointDeleted {
 		t.Errorf("it is %s: %v", cp.Status, cp.Reasons)
 	}
-	if said := s.deletionLog(ids[2]); said["by"] != protectionservice.ByRetention || !strings.Contains(said["reason"], "max_backups is 2") {
+	if said := s.deletionLog(ids[2]); said["by"] != deletion.ByRetention || !strings.Contains(said["reason"], "max_backups is 2") {
 		t.Errorf("the log says %v", said)
 	}
 	for _, id := range append(append(ids[:2:2], ids[3:]...), append(foreign, manual)...) {

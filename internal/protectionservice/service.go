@@ -2,8 +2,9 @@
 // protected, accepts operations (protect, restore, delete), writes their flows,
 // and does the steps of those flows.
 //
-// Accepting is one transaction of the store; from the outbox in it, the engine
-// gets the operation. So what was accepted survives a crash at any instant.
+// Each type of operation has a room: protect, restore, deletion, verify, drills and copies accept
+// what they are asked, and have what is their own in its steps. The service joins the rooms: it is
+// what all of them offer, maps the engine's steps onto them, and ends what failed.
 package protectionservice
 
 import (
@@ -13,19 +14,25 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/internal/checkpoint"
-	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/protectionservice/admission"
+	"github.com/karbor/karbor/internal/protectionservice/attempt"
 	"github.com/karbor/karbor/internal/protectionservice/copies"
 	"github.com/karbor/karbor/internal/protectionservice/custody"
 	"github.com/karbor/karbor/internal/protectionservice/deadline"
 	"github.com/karbor/karbor/internal/protectionservice/delegation"
+	"github.com/karbor/karbor/internal/protectionservice/deletion"
 	"github.com/karbor/karbor/internal/protectionservice/dispatch"
+	"github.com/karbor/karbor/internal/protectionservice/drills"
 	"github.com/karbor/karbor/internal/protectionservice/flow"
 	"github.com/karbor/karbor/internal/protectionservice/inventory"
+	"github.com/karbor/karbor/internal/protectionservice/leftover"
 	"github.com/karbor/karbor/internal/protectionservice/progress"
+	"github.com/karbor/karbor/internal/protectionservice/protect"
+	"github.com/karbor/karbor/internal/protectionservice/restore"
+	"github.com/karbor/karbor/internal/protectionservice/running"
 	"github.com/karbor/karbor/internal/protectionservice/transfer"
+	"github.com/karbor/karbor/internal/protectionservice/verify"
 	"github.com/karbor/karbor/internal/provider"
-	"github.com/karbor/karbor/internal/repository/verification"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 )
@@ -68,93 +75,91 @@ type Options struct {
 
 // Service is the protection service. It is safe for concurrent use.
 type Service struct {
+	// What tenants ask for.
+	*protect.Maker
+	*restore.Restorer
+	*deletion.Deleter
+	*verify.Verifier
+	*drills.Driller
+	*copies.Requests
+
 	store       *store.Store
-	providers   []*provider.Provider
-	inventory   *inventory.Finder
+	providers   provider.List
 	delegations *delegation.Registry
 	custody     *custody.Keeper
-	// installation names this Karbor in the tags of temporary things.
-	installation string
-	settle       time.Duration
-	leftoverTime time.Duration
-	phases       deadline.Limits
-	limits       store.Limits
-	adminReads   karbor.Cloud
-	targets      []string
-	drills       Drills
-	transfers    *transfer.Places
-	paces        *transfer.Paces
-	progress     *progress.Reader
-	dispatcher   *dispatch.Dispatcher
-	copier       *copies.Copier
-	standIns     *copies.StandIns
-	now          func() time.Time
-	log          *slog.Logger
+	// What the steps of operations are done with.
+	operations *running.Operations
+	attempts   *attempt.Runner
+	leftovers  *leftover.Sweeper
+	drillSteps *drills.Steps
+	copier     *copies.Copier
+	standIns   *copies.StandIns
 
-	engine workflow.Engine
-
-	mu sync.Mutex
-	// running are operations that run, as they were accepted: see operation.
-	running map[string]store.Operation
-	// making are the checkpoints that some of them make, by operation.
-	making map[string]*karbor.Checkpoint
-	// verified is what verifications that run have found good, by operation.
-	verified map[string]*verification.State
+	desk       *admission.Desk
+	dispatcher *dispatch.Dispatcher
+	progress   *progress.Reader
+	engine     workflow.Engine
+	now        func() time.Time
+	log        *slog.Logger
 }
 
 // New makes the service. It needs an engine (SetEngine) before Run.
 func New(o Options) *Service {
-	s := &Service{
-		store: o.Store, providers: o.Providers, delegations: o.Delegations, custody: o.Custody, installation: o.Installation,
-		settle: o.Settle, leftoverTime: o.LeftoverTime, phases: o.Phases, limits: o.Limits, adminReads: o.AdminReads, targets: o.Targets, drills: o.Drills, now: o.Now, log: o.Logger,
-		transfers: transfer.New(),
-		paces:     transfer.NewPaces(),
-		inventory: o.Inventory,
-		running:   map[string]store.Operation{},
-		making:    map[string]*karbor.Checkpoint{},
-		verified:  map[string]*verification.State{},
-	}
-	s.progress = progress.New(progress.Options{Store: o.Store, Describe: s.describe, Transfers: s.transfers, Paces: s.paces, Now: o.Now})
-	s.dispatcher = dispatch.New(dispatch.Options{
-		Store: o.Store, Operation: s.operation, Steps: s.steps, End: s.endAbandoned, Again: s.again, Deadline: o.Deadline, Now: o.Now, Logger: o.Logger,
+	s := &Service{store: o.Store, providers: o.Providers, delegations: o.Delegations, custody: o.Custody, now: o.Now, log: o.Logger}
+	s.work(o)
+	s.desk = admission.New(admission.Options{
+		Store: o.Store, Delegations: o.Delegations, Steps: s.steps, Remember: s.operations.Remember, Wake: s.dispatcher.Wake,
+		Now: o.Now, Logger: o.Logger,
 	})
-	s.standIns = copies.NewStandIns(o.Store, o.Custody, o.Logger)
-	s.copier = copies.New(copies.Options{
-		Store: o.Store, Banks: o.Custody, Transfers: s.transfers, As: copyOf, Delete: s.expireCopy, Now: o.Now, Logger: o.Logger,
+	s.Deleter = deletion.New(deletion.Options{
+		Store: o.Store, Providers: o.Providers, Desk: s.desk, Custody: o.Custody, Leftovers: s.leftovers, Now: o.Now, Logger: o.Logger,
+	})
+	s.Maker = protect.New(protect.Options{
+		Store: o.Store, Providers: o.Providers, Desk: s.desk, Inventory: o.Inventory, Custody: o.Custody, Limits: o.Limits,
+		Expiry: s.Deleter, Now: o.Now,
+	})
+	s.Restorer = restore.New(restore.Options{
+		Store: o.Store, Providers: o.Providers, Desk: s.desk, Inventory: o.Inventory, Delegations: o.Delegations, Custody: o.Custody,
+		StandIns: s.standIns, Maker: s.Maker, Progress: s.progress, Targets: o.Targets, AdminReads: o.AdminReads, Now: o.Now,
+	})
+	s.Verifier = verify.New(verify.Options{
+		Store: o.Store, Providers: o.Providers, Desk: s.desk, Custody: o.Custody, StandIns: s.standIns, Progress: s.progress, Now: o.Now,
+	})
+	s.Driller = drills.New(drills.Options{
+		Store: o.Store, Providers: o.Providers, Desk: s.desk, Custody: o.Custody, Progress: s.progress, Config: o.Drills, Now: o.Now,
+	})
+	s.Requests = copies.NewRequests(copies.RequestOptions{
+		Store: o.Store, Providers: o.Providers, Desk: s.desk, Banks: o.Custody, Limits: o.Limits, Now: o.Now,
 	})
 	return s
 }
 
-// Engine options that the service needs, and the engine that was made with them:
-// the engine calls the service's actions, and the service starts operations on the
-// engine.
-
-// Actions gives the work of the steps, for the engine's options.
-func (s *Service) Actions() map[string]workflow.Action {
-	return map[string]workflow.Action{
-		flow.Begin:    s.begin,
-		flow.Hook:     s.hook,
-		flow.Copy:     s.copyLane,
-		flow.Undo:     s.undo,
-		flow.Pause:    s.pause,
-		flow.Safety:   s.awaitSafety,
-		flow.End:      s.end,
-		flow.Fail:     s.fail,
-		flow.Probe:    s.probe,
-		flow.Conclude: s.conclude,
-	}
-}
-
-// Context gives the context of an operation's actions, for the engine's options: the
-// id of the request that asked for it goes along to the cloud and into the log.
-func (s *Service) Context(ctx context.Context, operation string) context.Context {
-	// Of all processes the engine has given the step to this one.
-	ctx = checkpoint.TakingOver(ctx)
-	op, err := s.operation(ctx, operation)
-	if err != nil || op.RequestID == "" {
-		return ctx // a log without the id is better than none
-	}
-	return openstack.WithRequestID(ctx, op.RequestID)
+// work makes what the steps of operations are done with, and what has them done.
+func (s *Service) work(o Options) {
+	transfers, paces := transfer.New(), transfer.NewPaces()
+	s.standIns = copies.NewStandIns(o.Store, o.Custody, o.Logger)
+	s.copier = copies.New(copies.Options{
+		Store: o.Store, Banks: o.Custody, Transfers: transfers, Delete: s.expireCopy, Now: o.Now, Logger: o.Logger,
+	})
+	s.attempts = attempt.New(attempt.Options{
+		Store: o.Store, Delegations: o.Delegations, Installation: o.Installation, Settle: o.Settle, Phases: o.Phases,
+		AdminReads: o.AdminReads, Transfers: transfers, Paces: paces, StandIns: s.standIns, Now: o.Now, Logger: o.Logger,
+	})
+	s.operations = running.New(running.Options{
+		Store: o.Store, Providers: o.Providers, Delegations: o.Delegations, Forget: s.attempts.Forget, Logger: o.Logger,
+	})
+	s.leftovers = leftover.New(leftover.Options{
+		Store: o.Store, Operations: s.operations, Delegations: o.Delegations, Runner: s.attempts, Patience: o.LeftoverTime,
+		Now: o.Now, Logger: o.Logger,
+	})
+	s.drillSteps = drills.NewSteps(drills.StepOptions{
+		Store: o.Store, Operations: s.operations, Runner: s.attempts, Transfers: transfers, Config: o.Drills, Now: o.Now,
+	})
+	s.progress = progress.New(progress.Options{Store: o.Store, Describe: s.describe, Transfers: transfers, Paces: paces, Now: o.Now})
+	s.dispatcher = dispatch.New(dispatch.Options{
+		Store: o.Store, Operation: s.operations.Get, Steps: s.steps, End: s.endAbandoned, Again: s.again, Deadline: o.Deadline,
+		Now: o.Now, Logger: o.Logger,
+	})
 }
 
 // Places is the size of each pool that the steps name, for the engine's options: what
@@ -173,6 +178,7 @@ func (s *Service) Limits() map[string]int { return flow.Limits() }
 // Run and before any operation is accepted.
 func (s *Service) SetEngine(e workflow.Engine) {
 	s.engine = e
+	s.desk.SetEngine(e)
 	s.dispatcher.SetEngine(e)
 }
 
@@ -181,28 +187,10 @@ func (s *Service) SetEngine(e workflow.Engine) {
 func (s *Service) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { s.delegations.Run(ctx) })
-	parts.Go(func() { s.sweepLeftovers(ctx) })
-	parts.Go(func() { s.sweepExpired(ctx) })
+	parts.Go(func() { s.leftovers.Run(ctx) })
+	parts.Go(func() { s.Deleter.Run(ctx) })
 	parts.Go(func() { s.custody.Run(ctx) })
 	parts.Go(func() { s.dispatcher.Run(ctx) })
 	parts.Wait()
 	return nil
-}
-
-// steps writes the flow of an operation.
-func (s *Service) steps(op store.Operation) (workflow.Steps, error) {
-	p, err := s.place(op)
-	if err != nil {
-		return nil, err
-	}
-	if op.Type == karbor.CopyOperation {
-		return flow.Copies(op.ProjectID, targetNames(p)), nil
-	}
-	if op.Type == karbor.DrillOperation {
-		return s.drillFlow(op, hooksFor(p, op.Type)), nil
-	}
-	if op.Choices.InPlace {
-		return flow.InPlace(op.ProjectID, op.Graph, hooksFor(p, kindOf(op))), nil
-	}
-	return flow.Steps(op.ProjectID, op.Graph, hooksFor(p, op.Type), op.Choices.Stages...), nil
 }

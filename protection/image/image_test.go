@@ -81,7 +81,7 @@ func caseOf(t *testing.T, tenant *protectiontest.Tenant, hidden bool, kind func(
 	data := content(10_000)
 	return protectiontest.Case{
 		Plugin: open(t, "{poll_interval: 20ms, timeout: 1m}"), Type: karbor.ImageType,
-		Session: tenant.Session, Inventory: tenant.Inventory, Data: kind,
+		Session: tenant.Session, Inventory: tenant.Inventory, Data: kind, Installation: "here",
 		Make: func(t *testing.T) protectiontest.Source {
 			id := makeImage(t, tenant, map[string]any{"min_disk": 1, "min_ram": 64, "tags": []string{"a", "b"}, "os_hidden": hidden,
 				"os_distro": "debian", "hw_disk_bus": "scsi", "own_property": "x", "karbor_checkpoint_id": "earlier"}, data)
@@ -95,6 +95,9 @@ func caseOf(t *testing.T, tenant *protectiontest.Tenant, hidden bool, kind func(
 					now := tenant.Show(t, "image", "images/"+restored.ID, "")
 					if diff := cmp.Diff(pick(original, kept), pick(now, kept)); diff != "" {
 						t.Errorf("the restored image differs (-original +restored):\n%s", diff)
+					}
+					if now[protection.RestoringTag] != nil {
+						t.Error("the restored image is marked as one that is not whole")
 					}
 					if now["name"] != "photo again" || now["visibility"] != "private" {
 						t.Errorf("name %v, visibility %v; want \"photo again\", private", now["name"], now["visibility"])

@@ -55,6 +55,12 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	if doc.Visibility != string(images.ImageVisibilityPrivate) && doc.Visibility != "" && doc.Visibility != string(i.Visibility) {
 		call.NotKept(fmt.Sprintf("The image is private: the original was %s.", doc.Visibility))
 	}
+	if _, marked := i.Properties[protection.RestoringTag]; marked {
+		err := images.Update(ctx, client, i.ID, images.UpdateOpts{images.UpdateImageProperty{Op: images.RemoveOp, Name: protection.RestoringTag}}).Err
+		if err != nil {
+			return openstack.Explain(err, "taking the mark of what is not whole from image %s", i.ID)
+		}
+	}
 	if doc.Protected && !i.Protected {
 		err := images.Update(ctx, client, i.ID, images.UpdateOpts{images.ReplaceImageProtected{NewProtected: true}}).Err
 		if err != nil {
@@ -139,7 +145,7 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 func ensureImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, doc document) (string, error) {
 	opts := images.CreateOpts{
 		Name: call.RestoredName(doc.Name), DiskFormat: doc.DiskFormat, ContainerFormat: doc.ContainerFormat,
-		MinDisk: doc.MinDisk, MinRAM: doc.MinRAM, Tags: doc.Tags, Properties: call.Tags(),
+		MinDisk: doc.MinDisk, MinRAM: doc.MinRAM, Tags: doc.Tags, Properties: call.RestoringTags(),
 	}
 	private := images.ImageVisibilityPrivate
 	opts.Visibility = &private

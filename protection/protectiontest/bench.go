@@ -52,7 +52,8 @@ func (b *bench) call(op *operation, kept *bank, source Source, parameters map[st
 	}
 	return &protection.Call{
 		OperationID: op.owner, Owner: op.owner, CheckpointID: kept.owner,
-		Graph: source.Graph, Node: source.Graph.Node(source.Key), Parameters: parameters,
+		Installation: b.Installation,
+		Graph:        source.Graph, Node: source.Graph.Node(source.Key), Parameters: parameters,
 		Documents: view, Data: view.data(), Scratch: intents.Scratch(), Intents: intents, Ledger: &op.ledger, NewResources: own,
 		Cloud: b.cloud, Service: b.service,
 		Progress: func(int64, int64) {},

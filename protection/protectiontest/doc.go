@@ -24,6 +24,8 @@ type Case struct {
 	Service func(t *testing.T, client *http.Client) karbor.Cloud
 	// Make creates a source in the cloud, by another session than Session's.
 	Make func(t *testing.T) Source
+	// Installation names the Karbor that the calls are of; "" has nobody look for what is left.
+	Installation string
 	// Inventory lists what the tenant has in the cloud, one line for each thing,
 	// in a fixed order. Two equal inventories mean that nothing was left behind.
 	Inventory func(t *testing.T) []string

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,14 +10,14 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
-func TestOnlyADrillsServerSaysWhoseItIs(t *testing.T) {
+func TestAServerSaysWhoseItIsUntilItIsWhole(t *testing.T) {
 	call := &protection.Call{Owner: "o", Installation: "i", Node: &karbor.Node{Resource: karbor.Resource{ID: "s"}}}
 	own := []string{"karbor-o", "karbor-id-s"}
-	if diff := cmp.Diff(own, madeTags(call)); diff != "" {
+	if diff := cmp.Diff(append(slices.Clone(own), "karbor-restoring-i"), madeTags(call)); diff != "" {
 		t.Errorf("of a restore (-want +got):\n%s", diff)
 	}
 	call.Drill = true
-	if diff := cmp.Diff(append(own, "karbor-drill-i"), madeTags(call)); diff != "" {
+	if diff := cmp.Diff(append(slices.Clone(own), "karbor-drill-i"), madeTags(call)); diff != "" {
 		t.Errorf("of a drill (-want +got):\n%s", diff)
 	}
 	call.Installation = ""

@@ -273,7 +273,11 @@ func (b *builder) awaitActive(ctx context.Context) error {
 // madeTags are the tags of the server from the beginning.
 func madeTags(call *protection.Call) []string {
 	tags := ownTags(call.Owner, call.Node.ID)
-	if mark := protection.DrillMark(call.Installation); call.Drill && mark != "" {
+	mark := protection.RestoringMark(call.Installation)
+	if call.Drill {
+		mark = protection.DrillMark(call.Installation)
+	}
+	if mark != "" {
 		tags = append(tags, mark)
 	}
 	return tags

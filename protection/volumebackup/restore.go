@@ -74,7 +74,7 @@ func ensureVolume(ctx context.Context, client *gophercloud.ServiceClient, call *
 	if options.Metadata == nil {
 		options.Metadata = map[string]string{}
 	}
-	maps.Copy(options.Metadata, call.Tags())
+	maps.Copy(options.Metadata, call.RestoringTags())
 	look := func(ctx context.Context) (string, error) {
 		return blockstorage.First(blockstorage.FindVolumes(ctx, client, call))
 	}

@@ -20,19 +20,34 @@ func keyOf(t *testing.T, tenant *protectiontest.Tenant, volume string) string {
 	return fmt.Sprint(tenant.Do(t, "key", http.MethodGet, fmt.Sprintf("secrets/%v/payload", shown["encryption_key_id"]), nil)["text"])
 }
 
-// encrypted makes an encrypted volume, and says how it is compared.
-func encrypted(t *testing.T, tenant *protectiontest.Tenant) protectiontest.Source {
+// plaintext is what an encrypted volume begins with.
+var plaintext = strings.Repeat("what is encrypted ", 10_000)
+
+// makeEncrypted makes an encrypted volume.
+func makeEncrypted(t *testing.T, tenant *protectiontest.Tenant) string {
 	t.Helper()
 	image := tenant.Make(t, "image", "images", "", map[string]any{"name": "base", "disk_format": "raw", "container_format": "bare"})
 	path := fmt.Sprintf("images/%v", image["id"])
-	tenant.Do(t, "image", http.MethodPut, path+"/file", []byte(strings.Repeat("what is encrypted ", 10_000)))
+	tenant.Do(t, "image", http.MethodPut, path+"/file", []byte(plaintext))
 	volume := tenant.Make(t, "volume", "volumes", "volume", map[string]any{
 		"name": "safe", "size": 1, "imageRef": image["id"], "volume_type": "luks", "metadata": map[string]any{},
 	})
 	id := fmt.Sprint(volume["id"])
 	tenant.Await(t, "volume", "volumes/"+id, "volume", "available")
 	tenant.Remove(t, "image", path, "")
-	key, sum, original := keyOf(t, tenant, id), bytesOf(t, tenant, id), tenant.Show(t, "volume", "volumes/"+id, "volume")
+	return id
+}
+
+// encrypted makes an encrypted volume, and says how it is compared.
+func encrypted(t *testing.T, tenant *protectiontest.Tenant) protectiontest.Source {
+	t.Helper()
+	return encryptedAs(t, tenant, makeEncrypted(t, tenant), bytesOf)
+}
+
+// encryptedAs says how an encrypted volume is compared, where look gives its bytes.
+func encryptedAs(t *testing.T, tenant *protectiontest.Tenant, id string, look func(*testing.T, *protectiontest.Tenant, string) string) protectiontest.Source {
+	t.Helper()
+	key, sum, original := keyOf(t, tenant, id), look(t, tenant, id), tenant.Show(t, "volume", "volumes/"+id, "volume")
 	g := &karbor.Graph{}
 	node := g.Add(karbor.Resource{Type: karbor.VolumeType, ID: id, Name: "safe"}, "")
 	return protectiontest.Source{
@@ -46,7 +61,7 @@ func encrypted(t *testing.T, tenant *protectiontest.Tenant) protectiontest.Sourc
 			if got := keyOf(t, tenant, restored.ID); got != key || len(key) < 16 {
 				t.Error("the restored volume has another key: its bytes can't be read")
 			}
-			if got := bytesOf(t, tenant, restored.ID); got != sum {
+			if got := look(t, tenant, restored.ID); got != sum {
 				t.Error("the restored volume has other bytes")
 			}
 			if len(restored.NotKept) > 0 {

@@ -268,11 +268,14 @@ func (m *miniature) glance(r *http.Request, method, path, kind string, body []by
 // clone keeps a key in another secret; a new key if there is none.
 func (m *miniature) clone(r *http.Request, key string) string {
 	payload := []byte(karbor.NewID())
+	var original struct{ Name string }
 	if key != "" {
 		payload = m.ask(r, http.MethodGet, "key-manager/v1/secrets/"+key+"/payload", "", nil)
+		_ = json.Unmarshal(m.ask(r, http.MethodGet, "key-manager/v1/secrets/"+key, "", nil), &original)
 	}
-	body := fmt.Sprintf(`{"secret_type":"symmetric","algorithm":"aes","bit_length":256,"payload":%q,"payload_content_type":"application/octet-stream",`+
-		`"payload_content_encoding":"base64"}`, base64.StdEncoding.EncodeToString(payload))
+	// Castellan, by which Cinder clones keys, keeps the name.
+	body := fmt.Sprintf(`{"name":%q,"secret_type":"symmetric","algorithm":"aes","bit_length":256,"payload":%q,"payload_content_type":"application/octet-stream",`+
+		`"payload_content_encoding":"base64"}`, original.Name, base64.StdEncoding.EncodeToString(payload))
 	var made struct {
 		Ref string `json:"secret_ref"`
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
-// longestForRoom bounds the wait for room in a quota. A hook before Main has an hour.
+// longestForRoom bounds the wait for room in a quota. It is shorter than what a hook
+// before Main has by default (operations.phase_deadlines.prepare), so that its own reason is told.
 const longestForRoom = 50 * time.Minute
 
 // withinQuota makes something temporary. Where the project's quota has no room for it, it waits

@@ -45,6 +45,7 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil || !record.Keyed {
 		return err
 	}
+	// One that no image has got yet. Clones that Cinder made of it were of volumes that are gone.
 	return keymanager.Remove(ctx, call)
 }
 
@@ -87,21 +88,13 @@ func (r *room) removeImages(ctx context.Context, client *gophercloud.ServiceClie
 		return err
 	}
 	var ids []string
-	keys := map[string]string{}
 	for _, i := range made {
-		ids = append(ids, i.ID)
-		if i.Properties[keymanager.PolicyProperty] == keymanager.GoesAlong {
-			keys[i.ID], _ = i.Properties[keymanager.Property].(string)
+		if err := keymanager.Part(ctx, call.Cloud, client, i); err != nil {
+			return err
 		}
+		ids = append(ids, i.ID)
 	}
 	for _, id := range with(ids, recorded) {
-		// The key first: nothing but the image tells which it is. A Glance with a key
-		// manager would delete it with the image; one that finds none deletes the image.
-		if keys[id] != "" {
-			if err := keymanager.Drop(ctx, call.Cloud, keys[id]); err != nil {
-				return err
-			}
-		}
 		err := images.Delete(ctx, client, id).ExtractErr()
 		if err != nil && !openstack.IsNotFound(err) {
 			return openstack.Explain(err, "deleting image %s, made for volume %s", id, call.Node.ID)

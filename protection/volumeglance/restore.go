@@ -11,7 +11,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/internal/keymanager"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/protection"
 )
@@ -21,7 +20,7 @@ type restoreRecord struct {
 	Image string `json:"image,omitempty"`
 	// Uploaded says that the image has all its bytes, and the right ones.
 	Uploaded bool `json:"uploaded,omitempty"`
-	// Keyed says that a secret may have been made.
+	// Keyed says that a secret may have been made, which goes with the image once there is one.
 	Keyed  bool   `json:"keyed,omitempty"`
 	Volume string `json:"volume,omitempty"`
 	// Place is there in a restore in place.
@@ -71,11 +70,7 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
 		return err
 	}
-	if record.Keyed {
-		if err := keymanager.Remove(ctx, call); err != nil {
-			return err
-		}
-	}
+	// The image's key has gone with it. What else has its name, now, is the volume's.
 	return call.NewResources.Set(ctx, record.Volume)
 }
 
@@ -88,7 +83,7 @@ func (r *room) build(ctx context.Context, c clients, call *protection.Call, doc 
 		Name: call.RestoredName(doc.Name), Description: doc.Description,
 		ImageID: record.Image, Metadata: map[string]string{},
 	}
-	for _, members := range []map[string]string{doc.Metadata, call.Tags()} {
+	for _, members := range []map[string]string{doc.Metadata, call.RestoringTags()} {
 		maps.Copy(opts.Metadata, members)
 	}
 	const gib = 1 << 30

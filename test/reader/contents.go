@@ -75,19 +75,38 @@ func listable(key string) bool {
 // whole gives an error that names what a checkpoint had and the bank has no more.
 func (v *vault) whole(s state) error {
 	keys, err := v.contents(s)
-	if err != nil {
-		return err
-	}
-	var errs []error
+	var missing []error
 	for _, key := range keys {
 		_, err := v.from.size(s.prefix() + "nodes/" + key)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = damagedf("%s is missing", key)
 		}
-		errs = append(errs, err)
+		missing = append(missing, err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("the checkpoint %s is not whole: %w", s.checkpoint, err)
+	if err = errors.Join(append(missing, err)...); err == nil {
+		return nil
 	}
-	return nil
+	if newest, lookErr := v.newest(s); lookErr != nil || !newest {
+		return lookErr // what it had may have been removed by whoever wrote the next state
+	}
+	return fmt.Errorf("the checkpoint %s is not whole: %w", s.checkpoint, err)
+}
+
+// newest takes a second look at a state: a listing may not have shown that there is another one behind
+// it, or that it is gone.
+func (v *vault) newest(s state) (bool, error) {
+	// The oldest goes first, so in this order.
+	for _, look := range []struct {
+		number int
+		there  bool
+	}{{s.number + 1, false}, {s.number, true}} {
+		_, err := v.from.size(s.key(look.number))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+		if (err == nil) != look.there {
+			return false, nil
+		}
+	}
+	return true, nil
 }

@@ -126,6 +126,7 @@ var goldens = []string{
 	"testdata/golden/v1", "testdata/golden/v1-service", "../../internal/checkpoint/testdata/layout1",
 	"../../internal/checkpoint/testdata/layout1-sealed", "../../internal/repository/chunks/testdata/chunks1",
 	"../../internal/checkpoint/testdata/layout1-contents", "../../internal/checkpoint/testdata/layout1-contents-sealed",
+	"../../internal/checkpoint/testdata/layout1-evidence", "../../internal/checkpoint/testdata/layout1-evidence-sealed",
 }
 
 const frozenList = "testdata/golden/FROZEN"

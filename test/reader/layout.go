@@ -24,9 +24,16 @@ type state struct {
 	size                                int64
 	// contents is the name of its list of contents, or "".
 	contents string
+	// number is that of its key.
+	number int
 }
 
 func (s state) prefix() string { return checkpointsRoot + s.project + "/" + s.checkpoint + "/" }
+
+// key is where the state with a number lies.
+func (s state) key(number int) string {
+	return fmt.Sprintf("%s%s/%s/%08d", statesRoot, s.project, s.checkpoint, number)
+}
 
 // parseObject reads an object of JSON, and nothing behind it.
 func parseObject(text []byte) (document, error) {
@@ -46,7 +53,7 @@ func parseState(text []byte, project, checkpoint string, number int) (state, err
 	if err != nil {
 		return state{}, err
 	}
-	var s state
+	s := state{number: number}
 	var owner string
 	var layout, sequence int
 	if err := members.texts(map[string]*string{"checkpoint_id": &s.checkpoint, "project_id": &s.project, "provider_id": &s.provider,

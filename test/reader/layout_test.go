@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -276,6 +277,49 @@ func TestWhatACheckpointHasLostIsToldByTheReader(t *testing.T) {
 			err := run(append([]string{"--bank", bank, "--checkpoint", filepath.Base(sealedPrefix)}, test.by...), io.Discard)
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("it says %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestReaderTakesASecondLookBeforeItMissesSomething: whoever deletes a checkpoint writes a state first, which a listing may
+// not show yet.
+func TestReaderTakesASecondLookBeforeItMissesSomething(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(all memory, s state)
+		missed    bool
+	}{
+		"nothing":          {func(memory, state) {}, true},
+		"the next state":   {func(all memory, s state) { all[s.key(s.number+1)] = []byte("{}") }, false},
+		"a later state":    {func(all memory, s state) { all[s.key(s.number+2)] = []byte("{}") }, true},
+		"no state":         {func(all memory, s state) { delete(all, s.key(s.number)) }, false},
+		"another's state":  {func(all memory, s state) { s.project = "other"; all[s.key(s.number+1)] = []byte("{}") }, true},
+		"an earlier state": {func(all memory, s state) { delete(all, s.key(1)) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := memory{}
+			from, err := openFolder(listedFolder)
+			check(t, err)
+			keys, err := from.list("v1/")
+			check(t, err)
+			for _, key := range keys {
+				if all[key], err = readWhole(from, key, maxSealed); err != nil {
+					t.Fatal(err)
+				}
+			}
+			found, err := states(all)
+			check(t, err)
+			s := found[slices.IndexFunc(found, func(s state) bool { return s.checkpoint == filepath.Base(sealedPrefix) })]
+			v := &vault{from: all}
+			check(t, v.whole(s))
+			for key := range all {
+				if strings.HasSuffix(key, "/documents/metadata") {
+					delete(all, key)
+				}
+			}
+			test.meanwhile(all, s)
+			if err := v.whole(s); (err != nil) != test.missed {
+				t.Errorf("it says %v", err)
 			}
 		})
 	}

@@ -21,12 +21,14 @@ const usage = `reader reads a file bank without Karbor: its checkpoints, and the
   go run ./test/reader --bank DIR --list
   go run ./test/reader --bank DIR --checkpoint ID
   go run ./test/reader --bank DIR --checkpoint ID --resource volume/ID --key-file F > out
+  go run ./test/reader --bank DIR --checkpoint ID --evidence DRILL --public-keys F > out
   go run ./test/reader --bank DIR --domain D --key-file F --manifest KEY > out
   go run ./test/reader --bank DIR --domain D --key-file F --document KEY > out
 
 --list prints a line for each checkpoint: project, id, status, time, size and, if it can be read, the plan's name.
 --checkpoint prints a line for each of its streams: resource, and name; what it had and has no more is an error. With --resource the bytes of that one are
-given; --stream names one of several.
+given; --stream names one of several. A line for each drill of it with evidence follows; with --evidence the signed record of that one is given.
+--public-keys is a file of public keys, PEM: evidence that none of them has signed is an error.
 --domain is the key domain: the project's id, or the one for all projects of a provider.
 --manifest is the key of the stream's manifest in the bank:
 v1/checkpoints/<project>/<checkpoint>/nodes/<node key>/data/<name>/manifest
@@ -58,6 +60,7 @@ type arguments struct {
 	bank, domain, manifest, document string
 	list, index                      bool
 	checkpoint, resource, stream     string
+	evidence, publicKeys             string
 	files                            map[string]*string
 }
 
@@ -67,7 +70,7 @@ func run(words []string, out io.Writer) error {
 	set.SetOutput(io.Discard)
 	a := arguments{files: map[string]*string{}}
 	for name, into := range map[string]*string{"bank": &a.bank, "domain": &a.domain, "manifest": &a.manifest, "document": &a.document,
-		"checkpoint": &a.checkpoint, "resource": &a.resource, "stream": &a.stream} {
+		"checkpoint": &a.checkpoint, "resource": &a.resource, "stream": &a.stream, "evidence": &a.evidence, "public-keys": &a.publicKeys} {
 		set.StringVar(into, name, "", "")
 	}
 	set.BoolVar(&a.list, "list", false, "")
@@ -167,6 +170,16 @@ func (a *arguments) readLayout(from objects, out io.Writer) error {
 
 // readCheckpoint lists the streams of a checkpoint, or gives the bytes of one.
 func (a *arguments) readCheckpoint(v *vault, s state, out io.Writer) error {
+	var keys []byte
+	if a.publicKeys != "" {
+		var err error
+		if keys, err = os.ReadFile(a.publicKeys); err != nil {
+			return fmt.Errorf("reading --public-keys: %w", err)
+		}
+	}
+	if a.evidence != "" {
+		return a.readEvidence(v, s, keys, out)
+	}
 	all, err := v.streams(s)
 	if err != nil {
 		return err
@@ -183,7 +196,7 @@ func (a *arguments) readCheckpoint(v *vault, s state, out io.Writer) error {
 	}
 	switch {
 	case a.resource == "":
-		return v.whole(s)
+		return errors.Join(a.readEvidence(v, s, keys, out), v.whole(s))
 	case len(chosen) != 1:
 		return fmt.Errorf("%d streams of %s may be meant", len(chosen), a.resource)
 	}

@@ -1,6 +1,7 @@
 package bankcommand
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,9 @@ func adoptCommand(f *bankFlags) *cobra.Command {
 		Short: "Take over a bank with a fresh service",
 		Long: `Take over the bank of a provider with a service whose database is empty, or has lost some of it:
 the catalogue gets the checkpoints that it lacks, and the plans that travel inside checkpoints are made
-again, each as its newest checkpoint knows it (without its description; schedules are in no bank).
-What the database has is left as it is, and nothing is written to the bank.
+again, each as its newest checkpoint knows it (without its description; schedules are in no bank). Drills
+are known again by the signed records that lie beside their checkpoints, if the file of keys
+(drills.key_file) has the public key: a record that no key of it has signed is told, and left out. What the database has is left as it is, and nothing is written to the bank.
 
 The provider's file must have the id that the checkpoints have: if it has another one, the command
 says which. With a database file the service must be stopped. Checkpoints that were left unfinished are
@@ -72,6 +74,9 @@ func (b *openedBank) adopt(ctx context.Context, f *bankFlags, d configured.Datab
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	p := f.progress(errOut)
+	if o.Keys, err = d.Config.EvidenceKeys(); err != nil {
+		return err
+	}
 	o.Store, o.Provider, o.Told = s, b.provider, p.objects("checkpoints")
 	report, err := adoption.Adopt(ctx, o)
 	p.end()
@@ -95,11 +100,17 @@ func printAdoption(out io.Writer, r adoption.Report, dryRun bool) error {
 	for _, u := range r.Unread {
 		s.printf("checkpoint %s/%s: %s\n", u.ProjectID, u.ID, printable(u.Reason))
 	}
+	for _, u := range r.Refused {
+		s.printf("checkpoint %s/%s: drill %s: %s\n", u.ProjectID, u.CheckpointID, cmp.Or(printable(u.DrillID), "unknown"), printable(u.Reason))
+	}
 	for _, id := range slices.Sorted(maps.Keys(r.Elsewhere)) {
 		s.printf("%d checkpoints are of the provider %s: they are adopted by a provider whose file has that id\n", r.Elsewhere[id], printable(id))
 	}
 	s.printf("%d checkpoints %sadopted, %d known; %d plans %smade again, %d known\n",
 		r.Adopted, would, r.Known, len(r.Plans), would, r.KnownPlans)
+	if r.Drills+r.KnownDrills > 0 || len(r.Refused) > 0 {
+		s.printf("%d drills %sadopted, %d known, %d records not believed\n", r.Drills, would, r.KnownDrills, len(r.Refused))
+	}
 	if s.err != nil {
 		return fmt.Errorf("printing: %w", s.err)
 	}

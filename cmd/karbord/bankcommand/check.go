@@ -59,6 +59,9 @@ func (b *openedBank) check(ctx context.Context, f *bankFlags, out, errOut io.Wri
 	} else {
 		_, err = fmt.Fprintf(out, "%d checkpoints, %d streams, %d key domains: %d damages, %d notes\n",
 			result.Checkpoints, result.Streams, result.Domains, result.Damages, result.Notes)
+		if err == nil && result.Proofs > 0 {
+			_, err = fmt.Fprintf(out, "%d records of drills\n", result.Proofs)
+		}
 		if err == nil && result.Closed > 0 {
 			_, err = fmt.Fprintf(out, "%d checkpoints are sealed, and no key opens them here: only what lies in the clear was checked\n", result.Closed)
 		}

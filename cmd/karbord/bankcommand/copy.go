@@ -145,6 +145,9 @@ func (r *copyRun) one(ctx context.Context, project, id string) error {
 	if err == nil && result.Unlisted != "" {
 		text += "; " + printable(result.Unlisted) + ", so that what it had lost before is not missed"
 	}
+	if err == nil && result.Unproven > 0 {
+		text += fmt.Sprintf("; %d records of drills could not be read, and were not copied", result.Unproven)
+	}
 	_, err = fmt.Fprintf(r.out, "checkpoint %s/%s: %s\n", project, id, text)
 	return err
 }

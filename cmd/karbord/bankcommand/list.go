@@ -15,6 +15,7 @@ import (
 	"github.com/karbor/karbor/internal/checkpoint/layout09"
 	"github.com/karbor/karbor/internal/checkpoint/survey"
 	"github.com/karbor/karbor/internal/cli/output"
+	"github.com/karbor/karbor/internal/evidence"
 )
 
 // bankFilter chooses checkpoints.
@@ -31,7 +32,7 @@ func listCommand(f *bankFlags) *cobra.Command {
 		Use:   "ls [CHECKPOINT]",
 		Short: "List the checkpoints of a bank, or the resources and streams of one",
 		Long: `List the checkpoints of a bank, oldest first; with a checkpoint's id, its resources and their
-streams of bytes. Ids, status, times and sizes need no key; names do, where a bank is
+streams of bytes, and the signed records of its drills. Ids, status, times and sizes need no key; names do, where a bank is
 encrypted. Tombstones of deleted checkpoints are left out, unless --status deleted asks for them.`,
 		Example: `  karbord bank ls --provider bank --from 2026-11-01
   karbord bank ls --path /mnt/bank --project 0b5e… --long -f json
@@ -217,11 +218,19 @@ type resourceRow struct {
 }
 
 func (b *openedBank) listResources(ctx context.Context, project, id string, p output.Printer) error {
+	project, err := b.projectOf(ctx, project, id)
+	if err != nil {
+		return err
+	}
 	all, err := b.resources(ctx, project, id)
 	if err != nil {
 		return err
 	}
-	return printResources(p, all)
+	records, err := b.records(ctx, project, id)
+	if err != nil {
+		return err
+	}
+	return printResources(p, append(all, records...))
 }
 
 func printResources(p output.Printer, all []listedResource) error {
@@ -232,7 +241,7 @@ func printResources(p output.Printer, all []listedResource) error {
 	for i, r := range all {
 		r.Name, r.Format, r.Damage = printable(r.Name), printable(r.Format), printable(r.Damage)
 		rows[i] = resourceRow{listedResource: r}
-		if r.Stream != "" {
+		if r.Stream != "" || r.Format == evidence.Format {
 			rows[i].Size = size(r.Size)
 		}
 		if r.Stored > 0 {
@@ -279,6 +288,26 @@ func (b *openedBank) resources(ctx context.Context, project, id string) ([]liste
 	}
 	slices.SortStableFunc(all, func(a, b listedResource) int { return strings.Compare(string(a.Resource), string(b.Resource)) })
 	return all, nil
+}
+
+// records gives the signed records of a checkpoint's drills: one line for each drill.
+func (b *openedBank) records(ctx context.Context, project, id string) ([]listedResource, error) {
+	var all []listedResource
+	found, err := b.checkpoints.Proofs(ctx, project, id, func(u checkpoint.UnreadProof) error {
+		_, closed := errors.AsType[*checkpoint.ClosedError](u.Err)
+		one := listedResource{Resource: karbor.NodeKey("drill/" + u.DrillID), Format: evidence.Format}
+		if one.Damage = u.Err.Error(); closed {
+			one.Damage = "it is sealed, and its key is not here"
+		}
+		all = append(all, one)
+		return nil
+	})
+	for _, p := range found {
+		r := p.Signed.Record
+		all = append(all, listedResource{Resource: karbor.NodeKey("drill/" + r.DrillID), Format: evidence.Format,
+			Name: string(r.Verdict) + " " + r.EndedAt.UTC().Format(time.RFC3339), Size: int64(len(p.File))})
+	}
+	return all, err
 }
 
 // projectOf gives the project of a checkpoint, looking for it if it was not given.

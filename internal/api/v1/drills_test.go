@@ -88,6 +88,9 @@ func (w *world) endDrill(t *testing.T, id string) []byte {
 	return file
 }
 
+// v17 asks for microversion 1.7.
+const v17 = "OpenStack-API-Version: data-protect 1.7"
+
 // drillItems are the routes of drills, for the table of who may what.
 func (w *world) drillItems(t *testing.T, token string) []item {
 	t.Helper()
@@ -191,4 +194,32 @@ func TestDrillAndItsRecordAreShown(t *testing.T) {
 		t.Errorf("an older version lists it: %s", a.text)
 	}
 	w.call(t, "reader", "GET", "/drills", "", v14).want(t, 404)
+}
+
+func TestADrillSaysWhetherItsRecordLiesInTheBank(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	kept, failed, running := w.drill(t, "member"), w.drill(t, "member"), w.drill(t, "member")
+	for id, p := range map[string]store.DrillProof{kept: {Kept: true}, failed: {Reason: "The bank is full."}} {
+		w.endDrill(t, id)
+		if err := w.store.NoteProof(t.Context(), id, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, want := range map[string]string{
+		kept: `"record":{"in_bank":true,"reason":""}`, failed: `"record":{"in_bank":false,"reason":"The bank is full."}`, running: "",
+	} {
+		a := w.call(t, "reader", "GET", "/drills/"+id, "", v17).want(t, 200)
+		if want == "" && strings.Contains(a.text, `"record"`) || !strings.Contains(a.text, want) {
+			t.Errorf("it shows %s, want %q", a.text, want)
+		}
+		if list := w.call(t, "reader", "GET", "/drills", "", v17).want(t, 200); !strings.Contains(list.text, want) {
+			t.Errorf("it lists %s, want %q", list.text, want)
+		}
+		for _, path := range []string{"/drills", "/drills/" + id} {
+			if a := w.call(t, "reader", "GET", path, "", v16).want(t, 200); strings.Contains(a.text, `"record"`) {
+				t.Errorf("an older version shows it: %s", a.text)
+			}
+		}
+	}
 }

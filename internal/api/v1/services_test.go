@@ -9,6 +9,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/policy"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest"
 )
 
 // service adds a service to the list and gives its number.
@@ -126,7 +127,9 @@ func TestOnlyTheOperationEngineIsEnabledAndDisabled(t *testing.T) {
 func TestTheVersionOfAServiceIsThereFromItsMicroversionOn(t *testing.T) {
 	t.Parallel()
 	d, _ := deps(t)
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "karbor.db"), store.Options{Now: d.Now, Program: "v1.2.3"})
+	path := filepath.Join(t.TempDir(), "karbor.db")
+	storetest.NewFile(t, path)
+	db, err := store.Open(t.Context(), path, store.Options{Now: d.Now, Program: "v1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/karbor/karbor/internal/policy"
 	"github.com/karbor/karbor/internal/quota"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/internal/trigger"
 )
 
@@ -63,6 +64,7 @@ func deps(t testing.TB) (v1.Deps, *service) {
 		return clock
 	}
 	path := filepath.Join(t.TempDir(), "karbor.db")
+	storetest.NewFile(t, path)
 	db, err := store.Open(t.Context(), path, store.Options{Now: now})
 	if err != nil {
 		t.Fatal(err)

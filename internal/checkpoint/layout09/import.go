@@ -158,7 +158,7 @@ func transfer(ctx context.Context, from *stream, into protection.Repository, pro
 	}
 	if err != nil {
 		// The context may have ended; what is left is little, and harmless.
-		return errors.Join(err, w.Abort(context.WithoutCancel(ctx)))
+		return errors.Join(err, protection.GiveUp(ctx, w))
 	}
 	return nil
 }

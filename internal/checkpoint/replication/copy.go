@@ -16,6 +16,7 @@ import (
 	"github.com/karbor/karbor/internal/repository"
 	"github.com/karbor/karbor/internal/repository/copying"
 	"github.com/karbor/karbor/internal/repository/format"
+	"github.com/karbor/karbor/protection"
 )
 
 // Side is a bank that is copied from or to.
@@ -83,6 +84,8 @@ type Result struct {
 	// Unlisted says why the original's list of contents is lost, or "". What is there is copied then,
 	// and becomes the copy's list; documents that were lost before are not missed.
 	Unlisted string
+	// Unproven is how much evidence of drills can't be read, and was not copied.
+	Unproven int
 }
 
 // Check says why a checkpoint can't be copied, and what it has, without writing anything.
@@ -136,8 +139,12 @@ func (c *Copier) look(ctx context.Context, project, id string) (cp karbor.Checkp
 // one that is there already is no error.
 func (c *Copier) Copy(ctx context.Context, project, id string) (Result, error) {
 	cp, streams, r, err := c.look(ctx, project, id)
-	if err != nil || r.Present {
-		return Result{Present: r.Present}, err
+	if err != nil {
+		return Result{}, err
+	}
+	if r.Present { // there may have been drills since
+		r = Result{Present: true}
+		return r, passage{c, project, id, c.as(karbor.Checkpoint{ID: id, ProjectID: project}).ID}.proofs(ctx, &r)
 	}
 	made := c.as(cp)
 	if c.To.Domains != nil && c.From.Domains != nil && !c.Anew {
@@ -162,6 +169,9 @@ func (c *Copier) Copy(ctx context.Context, project, id string) (Result, error) {
 		if err := p.arrived(ctx, documents, streams); err != nil {
 			return r, err
 		}
+	}
+	if err := p.proofs(ctx, &r); err != nil {
+		return r, err
 	}
 	return r, c.To.Checkpoints.SetState(ctx, project, made.ID, karbor.CheckpointAvailable, checkpoint.Change{Size: cp.Size, Figures: sizes(cp.Figures)})
 }
@@ -267,10 +277,10 @@ func (p passage) plain(ctx context.Context, s survey.Stream, r *Result, tell fun
 		return n, err
 	}), make([]byte, 1<<20))
 	if err = errors.Join(err, reader.Close()); err != nil {
-		return errors.Join(err, w.Abort(context.WithoutCancel(ctx)))
+		return errors.Join(err, protection.GiveUp(ctx, w))
 	}
 	if moved != s.Size {
-		return errors.Join(fmt.Errorf("copying the data %s: %d bytes of %d came", s.Name, moved, s.Size), w.Abort(context.WithoutCancel(ctx)))
+		return errors.Join(fmt.Errorf("copying the data %s: %d bytes of %d came", s.Name, moved, s.Size), protection.GiveUp(ctx, w))
 	}
 	written, err := w.Commit(ctx)
 	r.Bytes += written.Stored

@@ -32,6 +32,8 @@ type Result struct {
 	Domains     int64 `json:"domains"`
 	Damages     int64 `json:"damages"`
 	Notes       int64 `json:"notes"`
+	// Proofs counts the drills of which there is evidence. Their signatures were not looked at.
+	Proofs int64 `json:"evidence"`
 	// Closed counts the checkpoints whose documents are sealed and could not be opened,
 	// as the key is not here.
 	Closed int64 `json:"closed"`
@@ -141,6 +143,9 @@ func (c *checker) checkCheckpoints(ctx context.Context) error {
 				return err
 			}
 			if err := c.checkContents(ctx, o); err != nil {
+				return err
+			}
+			if err := c.checkProofs(ctx, o); err != nil {
 				return err
 			}
 		case karbor.CheckpointError:

@@ -255,6 +255,12 @@ func TestCheckNamesEachDamage(t *testing.T) {
 			func(t testing.TB, m *banktest.Memory) { put(t, m, domain+"/packs/00/"+strings.Repeat("0", 64), "") }},
 		{"a foreign object", "note  backup/1: no object of layout 1 has such a key",
 			func(t testing.TB, m *banktest.Memory) { put(t, m, "backup/1", "") }},
+		{"a record that is cut off", "damage " + available + " v1/checkpoints/" + available + "/evidence/d0d0d0d0-0000-4000-8000-000000000001/00000002: the evidence of drill d0d0d0d0-0000-4000-8000-000000000001 does not count: ",
+			func(t testing.TB, m *banktest.Memory) {
+				put(t, m, "v1/checkpoints/"+available+"/evidence/d0d0d0d0-0000-4000-8000-000000000001/00000002", "{")
+			}},
+		{"a foreign object among records", "note " + available + " v1/checkpoints/" + available + "/evidence/notes: no evidence of a drill has such a key",
+			func(t testing.TB, m *banktest.Memory) { put(t, m, "v1/checkpoints/"+available+"/evidence/notes", "") }},
 		{"an entry of nothing", "there is an entry in an index, and no such checkpoint",
 			func(t testing.TB, m *banktest.Memory) {
 				put(t, m, strings.Replace(index, "8b0f1d6e", "00000000", 1), "")

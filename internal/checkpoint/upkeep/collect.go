@@ -10,23 +10,8 @@ import (
 	"github.com/karbor/karbor/internal/repository/collection"
 )
 
-// turn waits until no other Keeper works, and gives what ends the turn; false if ctx ended before.
-func (k *Keeper) turn(ctx context.Context) (end func(), ok bool) {
-	select {
-	case k.options.Turn <- struct{}{}:
-		return func() { <-k.options.Turn }, true
-	case <-ctx.Done():
-		return nil, false
-	}
-}
-
 // collect collects in a domain, unless somebody else has or does.
 func (k *Keeper) collect(ctx context.Context, domain string, c *care) {
-	end, ok := k.turn(ctx)
-	if !ok {
-		return
-	}
-	defer end()
 	now, err := k.options.Bank.Now(ctx)
 	if err != nil {
 		return // it is still due at the next round

@@ -32,15 +32,12 @@ type Options struct {
 	Policy Policy
 	// States is the folder that keeps what was verified; "" keeps it in memory only.
 	States string
-	// Turn holds a token while a Keeper works; several with one Turn work one after the other. It
-	// has room for one. Nil is a Turn of its own.
-	Turn chan struct{}
 	// Now is the local clock. Required.
 	Now    func() time.Time
 	Logger *slog.Logger
 }
 
-// Keeper looks after one bank. Its methods may be called concurrently; Run is called once.
+// Keeper looks after one bank, and does one thing at a time. Its methods may be called concurrently; Run is called once.
 type Keeper struct {
 	options Options
 	policy  Policy
@@ -75,9 +72,6 @@ const (
 func New(o Options) (*Keeper, error) {
 	if o.Bank == nil || o.Checkpoints == nil || o.Domains == nil || o.Now == nil {
 		return nil, karbor.Errorf(karbor.Internal, "looking after a bank needs the bank, its checkpoints, keys and a clock")
-	}
-	if o.Turn == nil {
-		o.Turn = make(chan struct{}, 1)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

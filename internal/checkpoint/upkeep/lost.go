@@ -21,11 +21,6 @@ const failuresInRow = 10
 // lookForLost looks, as a part of the day's share, whether available checkpoints have lost documents
 // or streams whole: no pack tells of that. It goes on where the share before ended.
 func (k *Keeper) lookForLost(ctx context.Context, until time.Time) {
-	end, ok := k.turn(ctx)
-	if !ok {
-		return
-	}
-	defer end()
 	l := look{Keeper: k, until: earlier(until, k.options.Now().Add(slice))}
 	err := k.options.Checkpoints.OverviewsAfter(ctx, k.lookedAt, func(o checkpoint.Overview, err error) error {
 		return l.next(ctx, o, err)

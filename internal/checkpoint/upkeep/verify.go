@@ -58,11 +58,6 @@ func (k *Keeper) verifyShare(ctx context.Context) {
 
 // verifySlice verifies some of a domain, and reports whether some of it is left.
 func (k *Keeper) verifySlice(ctx context.Context, domain string, until time.Time) (left bool) {
-	end, ok := k.turn(ctx)
-	if !ok {
-		return false
-	}
-	defer end()
 	state, err := k.states.of(domain)
 	if err != nil {
 		k.log.WarnContext(ctx, "verifying begins anew", "domain", domain, "error", err)

@@ -1,5 +1,6 @@
 // Package adoption makes a service with an empty database take over a bank: the catalogue
-// says what the bank holds, and the plans that travel inside its checkpoints are made again.
+// says what the bank holds, the plans that travel inside its checkpoints are made again, and the drills
+// whose signed records lie beside them are known again.
 // What the database has already is left as it is, and nothing is written to the bank.
 package adoption
 
@@ -11,6 +12,8 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/evidence"
+	"github.com/karbor/karbor/internal/protectionservice/proof"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -21,6 +24,8 @@ type Options struct {
 	// Both are required.
 	Store    *store.Store
 	Provider *provider.Provider
+	// Keys are what the records of drills are checked with.
+	Keys []evidence.PublicKey
 	// WithoutPlans leaves the plans out: some may have been deleted since their
 	// checkpoints were made, and a bank does not know that.
 	WithoutPlans bool
@@ -39,6 +44,11 @@ type Report struct {
 	// had before they were deleted.
 	Plans      []Plan `json:"plans"`
 	KnownPlans int64  `json:"known_plans"`
+	// Drills counts those that are new in the database, by their records beside the checkpoints;
+	// KnownDrills those that it has, or had before they were deleted. Refused are records that nobody believes.
+	Drills      int64           `json:"drills_adopted"`
+	KnownDrills int64           `json:"drills_known"`
+	Refused     []proof.Refused `json:"drills_refused"`
 	// Elsewhere counts the checkpoints of other providers in the same bank, by
 	// the provider's id.
 	Elsewhere map[string]int64 `json:"of_other_providers"`
@@ -85,7 +95,7 @@ type planned struct {
 // it starts.
 func Adopt(ctx context.Context, o Options) (Report, error) {
 	a := &adopter{Options: o, plans: map[string]planned{}}
-	a.report = Report{Plans: []Plan{}, Elsewhere: map[string]int64{}, Unread: []Unread{}}
+	a.report = Report{Plans: []Plan{}, Elsewhere: map[string]int64{}, Unread: []Unread{}, Refused: []proof.Refused{}}
 	if err := a.adopt(ctx); err != nil {
 		return a.report, fmt.Errorf("taking over the bank of provider %s: %w", o.Provider.Name, err)
 	}
@@ -148,7 +158,14 @@ func (a *adopter) take(ctx context.Context, cp karbor.Checkpoint) error {
 	if known, there := a.plans[cp.Plan.ID]; !there || known.at.Before(cp.CreatedAt) {
 		a.plans[cp.Plan.ID] = planned{cp.Plan, cp.ProjectID, cp.CreatedAt}
 	}
-	return a.catalogue(ctx, cp)
+	if err := a.catalogue(ctx, cp); err != nil || cp.Status != karbor.CheckpointAvailable {
+		return err
+	}
+	found, err := proof.Adopt(ctx, a.Store, a.Provider, cp, a.Keys, a.DryRun)
+	a.report.Drills += int64(len(found.Drills))
+	a.report.KnownDrills += int64(found.Known)
+	a.report.Refused = append(a.report.Refused, found.Refused...)
+	return err
 }
 
 // catalogue puts a checkpoint into the catalogue, if it is not there.

@@ -16,8 +16,10 @@ import (
 	filebank "github.com/karbor/karbor/bank/file"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/protectionservice/adoption"
+	"github.com/karbor/karbor/internal/protectionservice/proof"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/noop"
@@ -57,7 +59,9 @@ func newSite(t *testing.T) site {
 	must(t, err)
 	t.Cleanup(func() { must(t, p.Close()) })
 	must(t, p.Acquire(t.Context()))
-	s, err := store.Open(t.Context(), filepath.Join(dir, "karbor.db"), store.Options{Now: time.Now})
+	path := filepath.Join(dir, "karbor.db")
+	storetest.NewFile(t, path)
+	s, err := store.Open(t.Context(), path, store.Options{Now: time.Now})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	return site{p, s, dir}
@@ -119,7 +123,7 @@ func TestAnEmptyDatabaseGetsCheckpointsAndPlans(t *testing.T) {
 		t.Errorf("a dry run has written: %v", err)
 	}
 	want := adoption.Report{Adopted: 3, Plans: []adoption.Plan{{ID: id(2, 1), ProjectID: project, Name: "as of 2"}, {ID: id(2, 2), ProjectID: project, Name: "as of 3"}},
-		Elsewhere: map[string]int64{otherID: 1}, Unread: []adoption.Unread{}}
+		Elsewhere: map[string]int64{otherID: 1}, Unread: []adoption.Unread{}, Refused: []proof.Refused{}}
 	if diff := cmp.Diff(want, dry); diff != "" {
 		t.Errorf("dry run (-want +got):\n%s", diff)
 	}

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice/transfer"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/repository/verification"
@@ -30,8 +29,6 @@ type Options struct {
 	Banks Banks
 	// Transfers are the places for what moves bulk data.
 	Transfers *transfer.Places
-	// As gives what the copy of a checkpoint says of itself, with its id.
-	As func(original karbor.Checkpoint, id string) karbor.Checkpoint
 	// Delete has a copy of a project deleted that its target is not to keep any more, through
 	// the gate that all deletions go through.
 	Delete func(ctx context.Context, projectID, providerID, id, reason string) error
@@ -44,7 +41,6 @@ type Copier struct {
 	store     *store.Store
 	banks     Banks
 	transfers *transfer.Places
-	as        func(original karbor.Checkpoint, id string) karbor.Checkpoint
 	delete    func(ctx context.Context, projectID, providerID, id, reason string) error
 	now       func() time.Time
 	log       *slog.Logger
@@ -57,7 +53,7 @@ type Copier struct {
 // New makes a copier.
 func New(o Options) *Copier {
 	return &Copier{
-		store: o.Store, banks: o.Banks, transfers: o.Transfers, as: o.As, delete: o.Delete, now: o.Now, log: o.Logger,
+		store: o.Store, banks: o.Banks, transfers: o.Transfers, delete: o.Delete, now: o.Now, log: o.Logger,
 		arrived: map[*provider.Provider]*verification.State{},
 	}
 }

@@ -117,7 +117,7 @@ func (l lane) copy(ctx context.Context, item store.Copied) error {
 		ProviderID: l.op.ProviderID,
 		Counted:    true, // what is bound to another service is not accepted
 		Progress:   func(done, total int64) { moved.tell(ctx, done, total) },
-		As:         func(original karbor.Checkpoint) karbor.Checkpoint { return l.as(original, item.CopyID) },
+		As:         func(original karbor.Checkpoint) karbor.Checkpoint { return of(original, item.CopyID) },
 		Arrival:    &replication.Arrival{State: l.known, Since: l.now().Add(-arrivedLasts)},
 	}
 	result, err := copier.Copy(ctx, l.op.ProjectID, item.CheckpointID)

@@ -2,6 +2,7 @@ package copies
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 
@@ -97,4 +98,16 @@ func Asked(cp karbor.Checkpoint, standIn *karbor.StandIn) string {
 		return cp.CopyOf
 	}
 	return cp.ID
+}
+
+// StandInInfo says in an operation log that a copy stands in.
+func StandInInfo(standIn *karbor.StandIn) map[string]json.RawMessage {
+	if standIn == nil {
+		return nil
+	}
+	text, err := json.Marshal(standIn)
+	if err != nil {
+		return nil // three texts can't fail
+	}
+	return map[string]json.RawMessage{"stand_in": text}
 }

@@ -11,30 +11,20 @@ import (
 )
 
 // caretakers look after the banks whose data has keys: they free the space of what was deleted, and
-// verify. Of one provider's, one works at a time; a bank that hangs holds up no other provider's. The
-// zero one is ready.
+// verify. Each works by itself: a bank that hangs holds up no other, be it of the same provider. The zero one is ready.
 type caretakers struct {
-	mu sync.Mutex
-	// turns are by the ids of the providers.
-	turns map[string]chan struct{}
-	all   map[*provider.Provider]*upkeep.Keeper
+	mu  sync.Mutex
+	all map[*provider.Provider]*upkeep.Keeper
 }
 
-// add keeps the keeper of a place, and gives the turn that all places of its provider share.
-func (c *caretakers) add(place *provider.Provider, with func(turn chan struct{}) (*upkeep.Keeper, error)) (*upkeep.Keeper, error) {
+// add keeps the keeper of a place.
+func (c *caretakers) add(place *provider.Provider, caretaker *upkeep.Keeper) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all == nil {
-		c.turns, c.all = map[string]chan struct{}{}, map[*provider.Provider]*upkeep.Keeper{}
+		c.all = map[*provider.Provider]*upkeep.Keeper{}
 	}
-	if c.turns[place.ID] == nil {
-		c.turns[place.ID] = make(chan struct{}, 1)
-	}
-	caretaker, err := with(c.turns[place.ID])
-	if err == nil {
-		c.all[place] = caretaker
-	}
-	return caretaker, err
+	c.all[place] = caretaker
 }
 
 // freed tells that a checkpoint of a project was deleted in a place.
@@ -52,16 +42,15 @@ func (k *Keeper) lookAfter(ctx context.Context, p *provider.Provider) {
 	if p.Domains() == nil {
 		return
 	}
-	caretaker, err := k.care.add(p, func(turn chan struct{}) (*upkeep.Keeper, error) {
-		return upkeep.New(upkeep.Options{
-			Name: p.Place(), Bank: p.Bank(), Checkpoints: p.Checkpoints(), Domains: p.Domains(), Copies: k.otherBanks(p), Policy: p.Upkeep(),
-			States: p.VerifiedFolder(), Turn: turn, Now: k.now, Logger: k.log,
-		})
+	caretaker, err := upkeep.New(upkeep.Options{
+		Name: p.Place(), Bank: p.Bank(), Checkpoints: p.Checkpoints(), Domains: p.Domains(), Copies: k.otherBanks(p), Policy: p.Upkeep(),
+		States: p.VerifiedFolder(), Now: k.now, Logger: k.log,
 	})
 	if err != nil {
 		k.log.ErrorContext(ctx, "a bank is not looked after", "provider", p.Place(), "error", err)
 		return
 	}
+	k.care.add(p, caretaker)
 	caretaker.Run(ctx)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/protectionservice/proof"
 	"github.com/karbor/karbor/internal/provider"
 )
 
@@ -32,7 +33,7 @@ func (k *Keeper) fill(ctx context.Context, p *provider.Provider) error {
 			return nil // of another provider in the same bank, or one that is worked on
 		}
 		found++
-		return k.adopt(ctx, p, located(p, cp))
+		return errors.Join(k.adopt(ctx, p, located(p, cp)), k.adoptDrills(ctx, p, cp))
 	}, func(cp karbor.Checkpoint, err error) {
 		if _, sealed := errors.AsType[*checkpoint.ClosedError](err); !sealed {
 			broken++
@@ -131,4 +132,21 @@ func (k *Keeper) adopt(ctx context.Context, p *provider.Provider, cp karbor.Chec
 		return err
 	}
 	return k.store.PutCheckpoint(ctx, cp)
+}
+
+// adoptDrills brings back the drills of a checkpoint that its database has lost, by the records beside it.
+func (k *Keeper) adoptDrills(ctx context.Context, p *provider.Provider, cp karbor.Checkpoint) error {
+	if cp.Status != karbor.CheckpointAvailable {
+		return nil
+	}
+	a, err := proof.Adopt(ctx, k.store, p, cp, k.keys, false)
+	for _, r := range a.Refused {
+		k.log.WarnContext(ctx, "the record of a drill that lies in the bank is not believed", "provider", p.Place(), "project", r.ProjectID,
+			"checkpoint", r.CheckpointID, "drill", r.DrillID, "reason", r.Reason)
+	}
+	if len(a.Drills) > 0 {
+		k.log.InfoContext(ctx, "drills are known again by their records in the bank", "provider", p.Place(), "project", cp.ProjectID,
+			"checkpoint", cp.ID, "drills", a.Drills)
+	}
+	return err
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/karbor/karbor/internal/evidence"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 )
@@ -26,7 +27,10 @@ type Options struct {
 	Upkeep Upkeep
 	// Front says that this process opens no bank: all count as usable, and neither Open, Run
 	// nor Keep is called. The processes that do the work find out.
-	Front  bool
+	Front bool
+	// Keys are what records of drills are checked with: a catalogue that is filled from a bank has the
+	// drills that these have signed. None takes none.
+	Keys   []evidence.PublicKey
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -37,6 +41,7 @@ type Keeper struct {
 	providers []*provider.Provider
 	upkeep    Upkeep
 	front     bool
+	keys      []evidence.PublicKey
 	now       func() time.Time
 	log       *slog.Logger
 
@@ -50,7 +55,7 @@ type Keeper struct {
 // New makes the keeper of the banks of some providers.
 func New(o Options) *Keeper {
 	return &Keeper{
-		store: o.Store, providers: o.Providers, upkeep: o.Upkeep.filled(), front: o.Front, now: o.Now, log: o.Logger,
+		store: o.Store, providers: o.Providers, upkeep: o.Upkeep.filled(), front: o.Front, keys: o.Keys, now: o.Now, log: o.Logger,
 		banks: map[*provider.Provider]bankState{},
 	}
 }
@@ -129,8 +134,9 @@ func (k *Keeper) keep(ctx context.Context, p *provider.Provider) error {
 
 // lease takes the lease in a provider's bank.
 func (k *Keeper) lease(ctx context.Context, p *provider.Provider) bool {
-	// A bank that hangs must not hang the loop.
-	try, cancel := context.WithTimeout(ctx, k.upkeep.Retry)
+	// A bank that hangs must not hang the loop, and one that works has the time that a
+	// few calls take, however often it is tried.
+	try, cancel := context.WithTimeout(ctx, max(k.upkeep.Retry, time.Second))
 	defer cancel()
 	err := p.Acquire(try)
 	k.note(ctx, p, "taking the lease in a bank", err)

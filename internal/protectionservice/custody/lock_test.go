@@ -17,6 +17,7 @@ import (
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protection"
 )
@@ -78,7 +79,9 @@ func opened(t *testing.T, b bank.Bank, now func() time.Time) (*provider.Provider
 			func(context.Context, struct{}) (protection.Plugin, error) { return idle{}, nil })},
 	}, provider.Options{Owner: "me", Now: now})
 	must(t, err)
-	db, err := store.Open(t.Context(), filepath.Join(dir, "karbor.db"), store.Options{Now: now})
+	path := filepath.Join(dir, "karbor.db")
+	storetest.NewFile(t, path)
+	db, err := store.Open(t.Context(), path, store.Options{Now: now})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close(); _ = loaded[0].Close() })
 	must(t, loaded[0].Checkpoints().Lease().Acquire(t.Context()))

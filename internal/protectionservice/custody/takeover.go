@@ -6,6 +6,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/protectionservice/proof"
 	"github.com/karbor/karbor/internal/provider"
 )
 
@@ -22,7 +23,7 @@ func (k *Keeper) tidy(ctx context.Context, p *provider.Provider) {
 	if removed > 0 {
 		k.log.InfoContext(ctx, "old tombstones removed", "provider", p.Place(), "checkpoints", removed)
 	}
-	if err := errors.Join(err, expireErr); err != nil && ctx.Err() == nil {
+	if err := errors.Join(err, expireErr, proof.Tidy(ctx, k.store, p, k.log)); err != nil && ctx.Err() == nil {
 		k.log.ErrorContext(ctx, "tidying a bank up failed; it is tried again", "provider", p.Place(), "error", err)
 	}
 }

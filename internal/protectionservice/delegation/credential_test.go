@@ -12,6 +12,7 @@ import (
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/protectionservice/delegation"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest"
 )
 
 // stern is a Keystone that gives no trusts to tokens of application credentials.
@@ -24,7 +25,9 @@ func (stern) DelegateUntil(context.Context, *karbor.Identity, time.Time) (openst
 func (stern) Resume(context.Context, openstack.Delegation) (karbor.Cloud, error) { return nil, nil }
 
 func TestARegisteredCredentialIsLentToAScheduleWhereThereIsNoTrust(t *testing.T) {
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "karbor.db"), store.Options{Now: time.Now})
+	path := filepath.Join(t.TempDir(), "karbor.db")
+	storetest.NewFile(t, path)
+	db, err := store.Open(t.Context(), path, store.Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

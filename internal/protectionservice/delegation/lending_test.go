@@ -17,6 +17,7 @@ import (
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/protectionservice/delegation"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest"
 )
 
 // keystone keeps trusts in a folder, one file each, so that they outlive a process.
@@ -70,7 +71,9 @@ func (keystone) Password(context.Context, string, openstack.PasswordAuth) (karbo
 
 func open(t *testing.T, folder string, lifetime time.Duration, lent func()) (*delegation.Registry, *store.Store) {
 	t.Helper()
-	db, err := store.Open(t.Context(), filepath.Join(folder, "karbor.db"), store.Options{Now: time.Now})
+	path := filepath.Join(folder, "karbor.db")
+	storetest.NewFile(t, path)
+	db, err := store.Open(t.Context(), path, store.Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

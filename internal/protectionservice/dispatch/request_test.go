@@ -24,7 +24,9 @@ func (e engine) Cancel(context.Context, string, string) error { e.cancel(); retu
 func TestAnOperationIsNotEndedAsItLiesIfThatIsWithdrawnMeanwhile(t *testing.T) {
 	for _, withdrawn := range []bool{false, true} {
 		ctx, log := t.Context(), slog.New(slog.NewTextHandler(t.Output(), nil))
-		s, err := store.Open(ctx, filepath.Join(t.TempDir(), "karbor.db"), store.Options{Now: time.Now, Logger: log})
+		path := filepath.Join(t.TempDir(), "karbor.db")
+		storetest.NewFile(t, path)
+		s, err := store.Open(ctx, path, store.Options{Now: time.Now, Logger: log})
 		if err != nil {
 			t.Fatal(err)
 		}

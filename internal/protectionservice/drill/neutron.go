@@ -11,6 +11,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/openstack/networking"
 )
 
 // thing is what Neutron shows of anything.
@@ -34,40 +35,8 @@ func newNeutron(ctx context.Context, cloud karbor.Cloud) (neutron, error) {
 
 // list reads what a query finds of a kind, such as "security-groups".
 func list[T any](ctx context.Context, n neutron, kind string, query url.Values) ([]T, error) {
-	next := n.client.ServiceURL(kind) + "?" + query.Encode()
-	member := strings.ReplaceAll(kind, "-", "_")
-	var all []T
-	for next != "" {
-		var envelope map[string]json.RawMessage
-		if _, err := n.client.Get(ctx, next, &envelope, nil); err != nil { //nolint:bodyclose // gophercloud has closed it
-			return nil, openstack.Explain(err, "listing the %s", strings.ReplaceAll(kind, "-", " "))
-		}
-		var page []T
-		if err := json.Unmarshal(envelope[member], &page); err != nil {
-			return nil, openstack.Explain(err, "listing the %s", strings.ReplaceAll(kind, "-", " "))
-		}
-		all = append(all, page...)
-		var links []struct{ Rel, Href string }
-		next = ""
-		if text := envelope[member+"_links"]; len(text) > 0 && json.Unmarshal(text, &links) == nil {
-			for _, l := range links {
-				if l.Rel == "next" {
-					next = l.Href
-				}
-			}
-		}
-	}
-	return all, nil
-}
-
-// show reads one thing; karbor.NotFound by openstack.IsNotFound of the error.
-func (n neutron) show(ctx context.Context, kind, one, id string, out any) error {
-	var envelope map[string]json.RawMessage
-	_, err := n.client.Get(ctx, n.client.ServiceURL(kind, id), &envelope, nil) //nolint:bodyclose // gophercloud has closed it
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(envelope[one], out)
+	all, err := networking.List[T](ctx, n.client, kind, query)
+	return all, openstack.Explain(err, "listing the %s", strings.ReplaceAll(kind, "-", " "))
 }
 
 // made gives what a drill has made of a kind: what has its mark, in its own project.
@@ -114,9 +83,6 @@ func (n neutron) put(ctx context.Context, body any, path ...string) error {
 
 // remove deletes a thing. One that is not there is no error.
 func (n neutron) remove(ctx context.Context, kind, id string) error {
-	_, err := n.client.Delete(ctx, n.client.ServiceURL(kind, id), nil) //nolint:bodyclose // gophercloud has closed it
-	if openstack.IsNotFound(err) {
-		return nil
-	}
+	err := networking.Delete(ctx, n.client, kind, id)
 	return openstack.Explain(err, "deleting %s of the drill (%s)", strings.ReplaceAll(kind, "-", " "), id)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/evidence"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/openstack/networking"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -103,7 +104,7 @@ func reach(ctx context.Context, s site, server, external string) (floatingIP, er
 		return none, err
 	}
 	var made floatingIP
-	err = s.neutron.show(ctx, "floatingips", "floatingip", id, &made)
+	err = networking.Show(ctx, s.neutron.client, "floatingips", id, &made)
 	return made, openstack.Explain(err, "reading the drill's floating address")
 }
 

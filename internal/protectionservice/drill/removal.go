@@ -67,9 +67,9 @@ func unlessNone(err error) error {
 	return err
 }
 
-// interfaces are the owners of the ports that join a router to networks: of a router in one place,
+// Interfaces are the owners of the ports that join a router to networks: of a router in one place,
 // of a distributed, and of a highly available one.
-var interfaces = []string{"network:router_interface", "network:router_interface_distributed", "network:ha_router_replicated_interface"}
+var Interfaces = []string{"network:router_interface", "network:router_interface_distributed", "network:ha_router_replicated_interface"}
 
 // leave takes a router out of all networks.
 func (n neutron) leave(ctx context.Context, router string) error {
@@ -77,7 +77,7 @@ func (n neutron) leave(ctx context.Context, router string) error {
 	if err != nil {
 		return err
 	}
-	ports = slices.DeleteFunc(ports, func(p drillPort) bool { return !slices.Contains(interfaces, p.Owner) })
+	ports = slices.DeleteFunc(ports, func(p drillPort) bool { return !slices.Contains(Interfaces, p.Owner) })
 	for _, p := range ports {
 		err := n.put(ctx, map[string]any{"port_id": p.ID}, "routers", router, "remove_router_interface")
 		if err != nil && !openstack.IsNotFound(err) {
@@ -98,7 +98,7 @@ func removeImages(ctx context.Context, cloud karbor.Cloud, name string) error {
 		return err
 	}
 	for _, i := range found {
-		key := dropKey(ctx, cloud, i)
+		key := keymanager.Part(ctx, cloud, client, i)
 		if karbor.IsTransient(key) {
 			return key // once the image is gone nobody knows the secret
 		}
@@ -111,16 +111,6 @@ func removeImages(ctx context.Context, cloud karbor.Cloud, name string) error {
 		}
 	}
 	return nil
-}
-
-// dropKey deletes the secret that Cinder made for the image of an encrypted volume: a Glance
-// without a key manager leaves it.
-func dropKey(ctx context.Context, cloud karbor.Cloud, i images.Image) error {
-	id, _ := i.Properties[keymanager.Property].(string)
-	if id == "" || i.Properties[keymanager.PolicyProperty] != keymanager.GoesAlong {
-		return nil
-	}
-	return keymanager.Drop(ctx, cloud, id)
 }
 
 // findImages gives a project's images of a name.

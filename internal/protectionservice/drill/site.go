@@ -10,6 +10,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/openstack/networking"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -138,7 +139,7 @@ func (s site) subnet(ctx context.Context, network string, subnet protection.Dril
 			Gateway *string `json:"gateway_ip"`
 			DHCP    *bool   `json:"enable_dhcp"`
 		}
-		err := s.neutron.show(ctx, "subnets", "subnet", subnet.ID, &now)
+		err := networking.Show(ctx, s.neutron.client, "subnets", subnet.ID, &now)
 		switch {
 		case err == nil:
 			subnet.CIDR, subnet.NoDHCP = now.CIDR, now.DHCP != nil && !*now.DHCP

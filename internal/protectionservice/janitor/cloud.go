@@ -36,12 +36,12 @@ func newQuery(marker string, limit int) url.Values {
 }
 
 // blockQuery asks Cinder for the things of all projects with the tag.
-func blockQuery(marker string, limit int, installation string) narrowed {
+func blockQuery(marker string, limit int, tag, installation string) narrowed {
 	v := newQuery(marker, limit)
 	v.Set("all_tenants", "1")
 	v.Set("sort", "id:asc")
 	if installation != "" {
-		v.Set("metadata", fmt.Sprintf("{'%s':'%s'}", protection.TemporaryTag, installation))
+		v.Set("metadata", fmt.Sprintf("{'%s':'%s'}", tag, installation))
 	}
 	return narrowed{v}
 }
@@ -63,18 +63,38 @@ func (a administration) Temporary(ctx context.Context, kind Kind, installation s
 		return a.servers(ctx, installation)
 	}
 	if collections[kind] != "" {
-		return a.networking(ctx, kind)
+		return a.networking(ctx, kind, installation)
 	}
 	client, err := a.client(ctx, kind)
 	if err != nil {
 		return nil, err
 	}
-	page := func(ctx context.Context, marker string, limit int) ([]Thing, bool, error) {
-		things, more, err := list(ctx, client, kind, marker, limit, installation)
-		return things, more, openstack.Explain(err, "listing things of kind %s of all projects", kind)
+	var things []Thing
+	for _, tag := range marks(kind, installation) {
+		page := func(ctx context.Context, marker string, limit int) ([]Thing, bool, error) {
+			things, more, err := list(ctx, client, kind, marker, limit, tag, installation)
+			return things, more, openstack.Explain(err, "listing things of kind %s of all projects", kind)
+		}
+		// A cloud that does not know the filter gives the others, too.
+		found, err := openstack.Collect(ctx, "", 0, page, func(t Thing) string { return t.ID },
+			func(t Thing) (Thing, bool) {
+				return t, t.Tags[tag] != "" || installation == "" && t.Installation() != ""
+			})
+		things = append(things, found...)
+		if err != nil {
+			return things, err
+		}
 	}
-	return openstack.Collect(ctx, "", 0, page, func(t Thing) string { return t.ID },
-		func(t Thing) (Thing, bool) { return t, t.Installation() != "" })
+	return things, nil
+}
+
+// marks are the tags to look for in turn: no service looks for one or another. Without an
+// installation nothing is looked for by a tag.
+func marks(kind Kind, installation string) []string {
+	if kind == Snapshot || installation == "" {
+		return []string{protection.TemporaryTag}
+	}
+	return []string{protection.TemporaryTag, protection.RestoringTag}
 }
 
 func (a administration) client(ctx context.Context, kind Kind) (*gophercloud.ServiceClient, error) {
@@ -89,13 +109,13 @@ func (a administration) client(ctx context.Context, kind Kind) (*gophercloud.Ser
 }
 
 // list gives one page of a list.
-func list(ctx context.Context, client *gophercloud.ServiceClient, kind Kind, marker string, limit int, installation string) ([]Thing, bool, error) {
+func list(ctx context.Context, client *gophercloud.ServiceClient, kind Kind, marker string, limit int, tag, installation string) ([]Thing, bool, error) {
 	switch kind {
 	case Image:
 		v := newQuery(marker, limit)
 		v.Set("sort", "id:asc")
 		if installation != "" {
-			v.Set(protection.TemporaryTag, installation)
+			v.Set(tag, installation)
 		}
 		found, more, err := openstack.FirstPage(ctx, images.List(client, narrowed{v}))
 		if err != nil || found == nil {
@@ -104,14 +124,14 @@ func list(ctx context.Context, client *gophercloud.ServiceClient, kind Kind, mar
 		all, err := images.ExtractImages(found)
 		return convert(all, ofImage), more, err
 	case Volume:
-		found, more, err := openstack.FirstPage(ctx, volumes.List(client, blockQuery(marker, limit, installation)))
+		found, more, err := openstack.FirstPage(ctx, volumes.List(client, blockQuery(marker, limit, tag, installation)))
 		if err != nil || found == nil {
 			return nil, false, err
 		}
 		all, err := volumes.ExtractVolumes(found)
 		return convert(all, ofVolume), more, err
 	default:
-		found, more, err := openstack.FirstPage(ctx, snapshots.ListDetail(client, blockQuery(marker, limit, installation)))
+		found, more, err := openstack.FirstPage(ctx, snapshots.ListDetail(client, blockQuery(marker, limit, tag, installation)))
 		if err != nil || found == nil {
 			return nil, false, err
 		}

@@ -157,3 +157,8 @@ type empty struct{}
 
 // LiveOwners implements janitor.Ledger.
 func (empty) LiveOwners(context.Context) (map[string]bool, error) { return nil, nil }
+
+// Restore implements janitor.Ledger.
+func (empty) Restore(_ context.Context, _, id string) (karbor.Restore, error) {
+	return karbor.Restore{}, karbor.Errorf(karbor.NotFound, "there is no restore %s", id)
+}

@@ -34,6 +34,9 @@ type Ledger interface {
 	// LiveOwners gives the ids that things of operations may be tagged with that are not
 	// over, or whose leftovers are known.
 	LiveOwners(ctx context.Context) (map[string]bool, error)
+	// Restore gives a restore of a project, of any for ""; karbor.NotFound for one that it does
+	// not know.
+	Restore(ctx context.Context, projectID, id string) (karbor.Restore, error)
 }
 
 // Busy tells whether a bank says of a checkpoint of a project that it is being made or
@@ -74,8 +77,9 @@ func New(o Options) (*Janitor, error) {
 
 // Query says what a round is about.
 type Query struct {
-	// Remove asks for the end of the orphans.
-	Remove bool
+	// Remove asks for the end of the orphans; with Unfinished, also of those that a restore was
+	// to leave: they may be all that somebody has of his data.
+	Remove, Unfinished bool
 	// Any lists those of all Karbors; none is an orphan then but the installation's.
 	Any bool
 	// Installation takes the place of the janitor's own, for what was made with a service
@@ -118,7 +122,7 @@ func (j *Janitor) Round(ctx context.Context, q Query) ([]Finding, error) {
 	findings := make([]Finding, 0, len(things))
 	for _, t := range things {
 		f := Finding{Thing: t, Spared: j.judge(ctx, t, q, owners)}
-		if f.Spared == "" && q.Remove {
+		if f.Spared == "" && q.Remove && (q.Unfinished || !t.Restoring()) {
 			f = j.remove(ctx, t, q)
 		}
 		findings = append(findings, f)
@@ -210,6 +214,8 @@ func (j *Janitor) tell(ctx context.Context, findings []Finding, told map[string]
 		case f.Removed:
 			j.o.Logger.InfoContext(ctx, "what was left in the cloud of an operation that nobody knows is being removed", attrs...)
 		case told[f.ID]:
+		case f.Restoring():
+			j.o.Logger.WarnContext(ctx, "a restore that nobody knows has left something half made in the cloud; it stays until karbord janitor --remove --unfinished-restores", attrs...)
 		case f.Failure != nil:
 			j.o.Logger.WarnContext(ctx, "what is left in the cloud of an operation that nobody knows can't be removed", append(attrs, "error", f.Failure)...)
 		default:

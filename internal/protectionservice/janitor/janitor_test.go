@@ -50,12 +50,17 @@ var spared = map[string]func(t *Thing){
 	"tagged with no UUID":              func(t *Thing) { t.Tags[protection.CheckpointTag], t.Name = "x", "karbor-x-"+volume },
 	"of an operation that runs":        func(t *Thing) { retag(t, "a0000000-0000-4000-8000-000000000001") },
 	"of a checkpoint that a bank owns": func(t *Thing) { retag(t, "b0000000-0000-4000-8000-000000000001") },
-	"young":                            func(t *Thing) { t.CreatedAt = noon.Add(-age + time.Second) },
-	"of the future":                    func(t *Thing) { t.CreatedAt = noon.Add(time.Hour) },
-	"without a time":                   func(t *Thing) { t.CreatedAt = time.Time{} },
-	"attached":                         func(t *Thing) { t.Used = "it is attached" },
-	"in transition":                    func(t *Thing) { t.Status = "creating" },
-	"being deleted":                    func(t *Thing) { t.Kind, t.Status = Image, "pending_delete" },
+	"kept by a restore": func(t *Thing) {
+		retag(t, "c0000000-0000-4000-8000-000000000001")
+		delete(t.Tags, protection.TemporaryTag)
+		t.Tags[protection.RestoringTag] = ours
+	},
+	"young":          func(t *Thing) { t.CreatedAt = noon.Add(-age + time.Second) },
+	"of the future":  func(t *Thing) { t.CreatedAt = noon.Add(time.Hour) },
+	"without a time": func(t *Thing) { t.CreatedAt = time.Time{} },
+	"attached":       func(t *Thing) { t.Used = "it is attached" },
+	"in transition":  func(t *Thing) { t.Status = "creating" },
+	"being deleted":  func(t *Thing) { t.Kind, t.Status = Image, "pending_delete" },
 }
 
 func retag(t *Thing, owner string) {
@@ -70,6 +75,8 @@ type world struct {
 	listed, shown func(w *world)
 	owners        map[string]bool
 	broken        error
+	// silent has the ledger give no restores.
+	silent bool
 }
 
 func newWorld(things ...Thing) *world {
@@ -118,6 +125,17 @@ func (w *world) LiveOwners(context.Context) (map[string]bool, error) {
 	return maps.Clone(w.owners), nil
 }
 
+// Restore implements Ledger.
+func (w *world) Restore(_ context.Context, _, id string) (karbor.Restore, error) {
+	switch {
+	case w.silent:
+		return karbor.Restore{}, karbor.Transientf("the database does not answer")
+	case strings.HasPrefix(id, "c"):
+		return karbor.Restore{ID: id}, nil
+	}
+	return karbor.Restore{}, karbor.Errorf(karbor.NotFound, "there is no restore %s", id)
+}
+
 func (w *world) janitor(t testing.TB) *Janitor {
 	t.Helper()
 	j, err := New(Options{
@@ -141,7 +159,7 @@ func faults(t testing.TB, j func(*world) *Janitor) []string {
 			thing := orphan()
 			change(&thing)
 			w := newWorld(thing)
-			if _, err := j(w).Round(t.Context(), Query{Remove: true, Any: everyone}); err != nil {
+			if _, err := j(w).Round(t.Context(), Query{Remove: true, Unfinished: true, Any: everyone}); err != nil {
 				t.Fatal(err)
 			}
 			if len(w.things) == 0 {

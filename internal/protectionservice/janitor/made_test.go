@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"github.com/karbor/karbor/protection"
@@ -39,5 +40,21 @@ func TestAFloatingAddressThatForwardsPortsIsUsed(t *testing.T) {
 	got := administration{}.associated(t.Context(), nil, networked{PortForwardings: []json.RawMessage{[]byte("{}")}})
 	if got != "it forwards ports" {
 		t.Errorf("it is used as %q", got)
+	}
+}
+
+func TestAServerThatItsTenantHasLockedIsUsed(t *testing.T) {
+	yes, no := true, false
+	for name, c := range map[string]struct {
+		locked *bool
+		want   string
+	}{"locked": {&yes, "it is locked"}, "unlocked": {&no, ""}, "of an old Nova": {nil, ""}} {
+		t.Run(name, func(t *testing.T) {
+			for _, tags := range []*[]string{nil, {protection.DrillMark(ours)}} {
+				if got := ofServer(&servers.Server{Locked: c.locked, Tags: tags}); got.Used != c.want {
+					t.Errorf("it is used as %q, want %q", got.Used, c.want)
+				}
+			}
+		})
 	}
 }

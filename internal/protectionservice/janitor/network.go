@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/openstack/networking"
 	"github.com/karbor/karbor/internal/protectionservice/drill"
 )
 
@@ -47,57 +47,29 @@ func (n networked) thing(kind Kind) Thing {
 	return t
 }
 
-// networking lists the things of a kind, of all projects, that drills have made. Neutron can't
-// look for the beginning of a description: all there are pass by, a page at a time.
-func (a administration) networking(ctx context.Context, kind Kind) ([]Thing, error) {
+// networking lists the things of a kind, of all projects, that drills have made: of one
+// installation, or of any for "". Neutron can't look for a part of a description: all there are
+// pass by, a page at a time.
+func (a administration) networking(ctx context.Context, kind Kind, installation string) ([]Thing, error) {
 	client, err := openstack.Network(ctx, a.session)
 	if err != nil {
 		return nil, err
 	}
-	return walk(ctx, client, collections[kind], nil, func(n networked) (Thing, bool) {
+	found, err := networking.Walk(ctx, client, collections[kind], nil, func(n networked) (Thing, bool) {
 		t := n.thing(kind)
-		if t.Installation() == "" {
+		if t.Installation() == "" || installation != "" && t.Installation() != installation {
 			return t, false
 		}
 		t.Used = a.associated(ctx, client, n)
 		return t, true
 	})
-}
-
-// walk reads a list to its end. A page may be shorter than was asked for, as the cloud has a cap
-// of its own; a link says that there is more.
-func walk[R any](ctx context.Context, client *gophercloud.ServiceClient, collection string, query url.Values, convert func(networked) (R, bool)) ([]R, error) {
-	page := func(ctx context.Context, marker string, limit int) ([]networked, bool, error) {
-		v := newQuery(marker, limit)
-		v.Set("sort_key", "id")
-		v.Set("sort_dir", "asc")
-		maps.Copy(v, query)
-		return listed(ctx, client, collection, v)
-	}
-	return openstack.Collect(ctx, "", 0, page, func(n networked) string { return n.ID }, convert)
+	return found, openstack.Explain(err, "listing the %s of all projects", strings.ReplaceAll(collections[kind], "-", " "))
 }
 
 // portsOf reads the ports that a query finds.
 func portsOf(ctx context.Context, client *gophercloud.ServiceClient, query url.Values) ([]networked, error) {
-	return walk(ctx, client, "ports", query, func(n networked) (networked, bool) { return n, true })
-}
-
-// listed reads one page of a list, and tells whether there is more.
-func listed(ctx context.Context, client *gophercloud.ServiceClient, collection string, query url.Values) (found []networked, more bool, err error) {
-	member := strings.ReplaceAll(collection, "-", "_")
-	var envelope map[string]json.RawMessage
-	_, err = client.Get(ctx, client.ServiceURL(collection)+"?"+query.Encode(), &envelope, nil) //nolint:bodyclose // gophercloud has closed it
-	if err == nil {
-		err = json.Unmarshal(envelope[member], &found)
-	}
-	var links []struct{ Rel string }
-	if text := envelope[member+"_links"]; err == nil && len(text) > 0 {
-		err = json.Unmarshal(text, &links)
-	}
-	for _, l := range links {
-		more = more || l.Rel == "next"
-	}
-	return found, more, openstack.Explain(err, "listing the %s of all projects", strings.ReplaceAll(collection, "-", " "))
+	found, err := networking.List[networked](ctx, client, "ports", query)
+	return found, openstack.Explain(err, "listing the ports of all projects")
 }
 
 // associated says what a floating address leads to that somebody may use; "" for nothing. What
@@ -109,7 +81,8 @@ func (a administration) associated(ctx context.Context, client *gophercloud.Serv
 	if address.PortID == "" {
 		return ""
 	}
-	port, err := read(ctx, client, "ports", address.PortID)
+	var port networked
+	err := networking.Show(ctx, client, "ports", address.PortID, &port)
 	switch {
 	case openstack.IsNotFound(err):
 		return ""
@@ -125,24 +98,14 @@ func (a administration) associated(ctx context.Context, client *gophercloud.Serv
 	return ""
 }
 
-// read reads one thing; the error is the client's own.
-func read(ctx context.Context, client *gophercloud.ServiceClient, collection, id string) (found networked, err error) {
-	var envelope map[string]networked
-	_, err = client.Get(ctx, client.ServiceURL(collection, id), &envelope, nil) //nolint:bodyclose // gophercloud has closed it
-	for _, found = range envelope {
-		return found, err
-	}
-	return found, err
-}
-
 // networkThing reads one thing of Neutron's.
 func (a administration) networkThing(ctx context.Context, kind Kind, id string) (Thing, error) {
 	client, err := openstack.Network(ctx, a.session)
 	if err != nil {
 		return Thing{}, err
 	}
-	found, err := read(ctx, client, collections[kind], id)
-	if err != nil {
+	var found networked
+	if err := networking.Show(ctx, client, collections[kind], id, &found); err != nil {
 		return Thing{}, openstack.Explain(err, "reading %s %s", kind, id)
 	}
 	t := found.thing(kind)
@@ -171,10 +134,7 @@ func (a administration) removeNetworking(ctx context.Context, kind Kind, id stri
 }
 
 func gone(ctx context.Context, client *gophercloud.ServiceClient, collection, id string) error {
-	_, err := client.Delete(ctx, client.ServiceURL(collection, id), nil) //nolint:bodyclose // gophercloud has closed it
-	if openstack.IsNotFound(err) {
-		return nil
-	}
+	err := networking.Delete(ctx, client, collection, id)
 	return openstack.Explain(err, "deleting %s of %s", id, strings.ReplaceAll(collection, "-", " "))
 }
 
@@ -192,9 +152,7 @@ func (a administration) leave(ctx context.Context, client *gophercloud.ServiceCl
 	if err != nil {
 		return err
 	}
-	ports = slices.DeleteFunc(ports, func(p networked) bool {
-		return !strings.Contains(p.DeviceOwner, "router_interface") && !strings.Contains(p.DeviceOwner, "ha_router_replicated_interface")
-	})
+	ports = slices.DeleteFunc(ports, func(p networked) bool { return !slices.Contains(drill.Interfaces, p.DeviceOwner) })
 	for _, p := range ports {
 		network, err := a.networkThing(ctx, Network, p.NetworkID)
 		if err != nil {

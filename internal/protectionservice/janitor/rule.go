@@ -20,7 +20,7 @@ type rule func(ctx context.Context, l look) string
 
 // rules are all of them; what none objects to is an orphan. The bank comes last, as it
 // costs a request.
-func rules() []rule { return []rule{foreign, renamed, known, young, used, unsettled, worked} }
+func rules() []rule { return []rule{foreign, renamed, known, young, used, unsettled, recorded, worked} }
 
 func foreign(_ context.Context, l look) string {
 	if l.t.Installation() != l.q.Installation {
@@ -57,6 +57,22 @@ func unsettled(_ context.Context, l look) string {
 		return fmt.Sprintf("it is in state %q", l.t.Status)
 	}
 	return ""
+}
+
+// recorded keeps what a restore has left that failed and was told to: its row says so for as long as
+// it is there.
+func recorded(ctx context.Context, l look) string {
+	if !l.t.Restoring() {
+		return ""
+	}
+	_, err := l.j.o.Ledger.Restore(ctx, "", l.t.Owner())
+	switch {
+	case err == nil:
+		return "its restore is known, and over: what it made is its tenant's"
+	case karbor.KindOf(err) == karbor.NotFound:
+		return ""
+	}
+	return "it can't be found out whether its restore is known: " + karbor.Sentence(err)
 }
 
 func worked(ctx context.Context, l look) string {

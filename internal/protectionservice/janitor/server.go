@@ -20,7 +20,7 @@ func (a administration) servers(ctx context.Context, installation string) ([]Thi
 		return nil, err
 	}
 	page := func(ctx context.Context, marker string, limit int) ([]Thing, bool, error) {
-		opts := servers.ListOpts{AllTenants: true, Marker: marker, Limit: limit, Tags: protection.DrillMark(installation)}
+		opts := servers.ListOpts{AllTenants: true, Marker: marker, Limit: limit, TagsAny: anyMark(installation)}
 		if installation == "" {
 			opts.Name = "^" + drillPrefix
 		}
@@ -33,6 +33,14 @@ func (a administration) servers(ctx context.Context, installation string) ([]Thi
 	}
 	return openstack.Collect(ctx, "", 0, page, func(t Thing) string { return t.ID },
 		func(t Thing) (Thing, bool) { return t, t.Installation() != "" })
+}
+
+// anyMark asks Nova for servers with one of the marks of an installation; "" for none.
+func anyMark(installation string) string {
+	if installation == "" {
+		return ""
+	}
+	return protection.DrillMark(installation) + "," + protection.RestoringMark(installation)
 }
 
 // server reads one server.
@@ -52,9 +60,15 @@ func (a administration) server(ctx context.Context, id string) (Thing, error) {
 // (protection.DrillMark).
 const drillPrefix = "karbor-drill-"
 
+// restoringPrefix begins protection.RestoringMark.
+const restoringPrefix = "karbor-restoring-"
+
 // ofServer reads from the tags of a server what other things have in their metadata.
 func ofServer(s *servers.Server) Thing {
 	t := Thing{Kind: Server, ID: s.ID, Name: s.Name, ProjectID: s.TenantID, Status: s.Status, CreatedAt: s.Created}
+	if s.Locked != nil && *s.Locked {
+		t.Used = "it is locked" // Nova lets an administrator delete it all the same
+	}
 	if s.Tags == nil {
 		return t
 	}
@@ -62,6 +76,8 @@ func ofServer(s *servers.Server) Thing {
 	for _, tag := range *s.Tags {
 		if installation, drilled := strings.CutPrefix(tag, drillPrefix); drilled {
 			tags[protection.TemporaryTag], tags[protection.DrillTag] = installation, "true"
+		} else if installation, begun := strings.CutPrefix(tag, restoringPrefix); begun {
+			tags[protection.RestoringTag] = installation
 		} else if owner, made := strings.CutPrefix(tag, protection.OwnerMark("")); made && karbor.IsUUID(owner) {
 			tags[protection.CheckpointTag] = owner
 		}

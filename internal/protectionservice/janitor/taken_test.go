@@ -145,6 +145,31 @@ func TestAFloatingAddressGoesOnlyOnceNothingOfATenantsIsBehindIt(t *testing.T) {
 	}
 }
 
+// asked notes what Neutron is asked for.
+type asked struct{ paths map[string]bool }
+
+// RoundTrip implements http.RoundTripper.
+func (a asked) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.paths[r.URL.Path] = true // a round asks for one thing at a time
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestOnlyAddressesOfTheKarborThatIsLookedForAreFollowedToTheirPorts(t *testing.T) {
+	n := newTenant(t)
+	port := n.drill(t, "mine", "my own").port
+	theirs := drill.Mark(&protection.Call{OperationID: owner, Installation: "1e1e"}, "address")
+	router := n.first(t, "/network/v2.0/routers?name=mine", "routers")
+	address := n.reachable(t, router, port)
+	n.put(t, "/network/v2.0/floatingips/"+address, map[string]any{"floatingip": map[string]any{"description": theirs}})
+	for _, anyOf := range []bool{false, true} {
+		way := asked{map[string]bool{}}
+		_, found := judged(t, administratorBy(t, n, &http.Client{Transport: way}), janitor.Query{Any: anyOf})[address]
+		if followed := way.paths["/network/v2.0/ports/"+port]; found != anyOf || followed != anyOf {
+			t.Errorf("of all Karbors: %v; found: %v, followed: %v", anyOf, found, followed)
+		}
+	}
+}
+
 func TestARouterThatATenantHasJoinedToAnotherNetworkStaysInAll(t *testing.T) {
 	n := newTenant(t)
 	for name, other := range map[string]struct{ name, description string }{

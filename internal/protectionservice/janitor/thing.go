@@ -50,7 +50,14 @@ type Thing struct {
 }
 
 // Installation names the Karbor whose thing it says to be; "" for none.
-func (t Thing) Installation() string { return t.Tags[protection.TemporaryTag] }
+func (t Thing) Installation() string {
+	return protection.First(t.Tags[protection.TemporaryTag], t.Tags[protection.RestoringTag])
+}
+
+// Restoring reports whether it says to be what a restore is to leave, and not to be whole yet.
+func (t Thing) Restoring() bool {
+	return t.Tags[protection.RestoringTag] != "" && t.Tags[protection.TemporaryTag] == ""
+}
 
 // Owner is the id of the checkpoint or restore that it says to be made for.
 func (t Thing) Owner() string { return t.Tags[protection.CheckpointTag] }
@@ -62,6 +69,9 @@ func (t Thing) Provider() string { return t.Tags[protection.ProviderTag] }
 // the drill which has made it: who copies metadata from one thing to another, as the cloud's own
 // services do, gives it another name.
 func (t Thing) ownName() bool {
+	if t.Restoring() {
+		return karbor.IsUUID(t.Owner()) // its name is its tenant's
+	}
 	if t.Tags[protection.DrillTag] != "" {
 		return karbor.IsUUID(t.Owner()) && (t.Name == drill.Name(t.Owner()) || strings.HasPrefix(t.Name, drill.Name(t.Owner())+"-"))
 	}
@@ -96,8 +106,8 @@ func (t Thing) settled() bool {
 
 // Cloud lists and removes things of all projects; NewCloud makes one of a session.
 type Cloud interface {
-	// Temporary lists the things of a kind that bear the tag of something temporary: of
-	// one installation, or of any for "".
+	// Temporary lists the things of a kind that bear the tag of something temporary, or of what
+	// a restore has not finished: of one installation, or of any for "".
 	Temporary(ctx context.Context, kind Kind, installation string) ([]Thing, error)
 	// Show gives one of them as it is now; karbor.NotFound if it is gone.
 	Show(ctx context.Context, kind Kind, id string) (Thing, error)

@@ -50,3 +50,13 @@ func Done(op karbor.OperationType) karbor.ResourceState {
 		return karbor.ResourceAvailable
 	}
 }
+
+// Succeeded fills in how each resource ends of an operation all of whose hooks have done their work.
+func Succeeded(o *store.Outcome, op store.Operation, rows []store.ResourceRecord) {
+	o.ResourcesStatus, o.ResourcesReason = map[string]karbor.ResourceState{}, map[string]string{}
+	o.Records = make(map[karbor.NodeKey]store.RecordOutcome, len(rows))
+	for _, r := range rows {
+		o.ResourcesStatus[NewKey(op.Graph, r)] = Done(op.Type)
+		o.Records[r.Key] = store.RecordOutcome{State: Done(op.Type)}
+	}
+}

@@ -94,3 +94,15 @@ func (r *Reader) States(ctx context.Context, op store.Operation) ([]State, error
 	}
 	return out, nil
 }
+
+// Newest tells how far the newest operation on a target is; nil where none is known.
+func (r *Reader) Newest(ctx context.Context, projectID string, t store.Target) ([]karbor.ResourceProgress, error) {
+	op, err := r.store.OperationOf(ctx, projectID, t)
+	if karbor.KindOf(err) == karbor.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.Resources(ctx, op)
+}

@@ -110,6 +110,15 @@ func (f *Fabric) Authenticate(token string) (Identity, bool) {
 	return auth.Authenticate(token)
 }
 
+// forbids asks the authenticator whether Keystone forbids to look a token up.
+func (f *Fabric) forbids(token string) bool {
+	f.mu.RLock()
+	auth := f.auth
+	f.mu.RUnlock()
+	a, ok := auth.(Forbidder)
+	return ok && token != "" && a.Forbids(token)
+}
+
 // SetBase sets the URL of the cloud's listener, such as http://127.0.0.1:5000.
 func (f *Fabric) SetBase(url string) {
 	f.mu.Lock()

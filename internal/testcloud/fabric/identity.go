@@ -38,3 +38,10 @@ func (i Identity) Sees(projectID string) bool { return i.ProjectID == projectID 
 type Authenticator interface {
 	Authenticate(token string) (Identity, bool)
 }
+
+// Forbidder is an Authenticator that tells which of the tokens that it does not know Keystone
+// forbids to look up: those of trusts that are of no use at present. The services can't tell that from
+// a Keystone that is away.
+type Forbidder interface {
+	Forbids(token string) bool
+}

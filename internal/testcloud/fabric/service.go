@@ -78,6 +78,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if a := s.fab.Faults.request(s.name, req.Method, req.URL.Path, r.ProjectID); a != nil && s.disturb(out, r, a) {
 		return
 	}
+	if !known && !s.open[pattern] && s.style != KeystoneStyle && s.fab.forbids(req.Header.Get("X-Auth-Token")) {
+		Errorf(http.StatusServiceUnavailable, "The Keystone service is temporarily unavailable.<br /><br />\n\n\n").write(out, s.style)
+		return
+	}
 	if !known && !s.open[pattern] {
 		unauthorized(s.style, s.fab.Base()+"/v3").write(out, s.style)
 		return

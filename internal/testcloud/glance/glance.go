@@ -173,6 +173,10 @@ func (g *Glance) remove(r *fabric.Request) error {
 			return fabric.NotFound("Failed to find image %s to delete", i.ID)
 		case i.Protected:
 			return fabric.Forbidden("Image %s is protected and cannot be deleted.", i.ID)
+		case i.Properties[keyProperty] != "" && i.Properties[keyPolicy] == "on_image_deletion" && r.TrustID != "":
+			// For the key Glance asks Keystone for a token of its own, which nobody gets with
+			// that of a trust, and does not expect to be refused.
+			return fabric.Errorf(http.StatusInternalServerError, "The server has either erred or is incapable of performing the requested operation.")
 		}
 		g.images.Delete(i.ID)
 		return nil

@@ -250,6 +250,10 @@ func (n *Nova) filter(r *fabric.Request, all bool, query url.Values) (func(Serve
 				ok = ok && (tag == "" || slices.Contains(s.Tags, tag) == want)
 			}
 		}
+		marked := func(tag string) bool { return slices.Contains(s.Tags, tag) }
+		if wanted := query.Get("tags-any"); wanted != "" {
+			ok = ok && slices.ContainsFunc(strings.Split(wanted, ","), marked)
+		}
 		return ok
 	}, nil
 }

@@ -20,6 +20,7 @@ type Store interface {
 	Drill(ctx context.Context, projectID, id string) (karbor.Drill, error)
 	Drills(ctx context.Context, f store.DrillFilter, p store.Page) ([]karbor.Drill, error)
 	DrillEvidence(ctx context.Context, projectID, id string) (json.RawMessage, error)
+	DrillProofs(ctx context.Context, ids []string) (map[string]store.DrillProof, error)
 	DeleteDrill(ctx context.Context, projectID, id string) error
 }
 
@@ -96,6 +97,13 @@ type view struct {
 	CreatedAt    *string             `json:"created_at" format:"date-time"`
 	UpdatedAt    *string             `json:"updated_at" format:"date-time"`
 	Progress     *[]progress.View    `json:"progress,omitempty" doc:"In a show, while it runs: how far it is, by resource."`
+	Record       *record             `json:"record,omitempty" doc:"From 1.7 on, once it is over: where its signed record lies, besides the service's database."`
+}
+
+// record says where the signed record of a drill lies, on the wire.
+type record struct {
+	InBank bool   `json:"in_bank" doc:"Whether it lies in the bank, too, beside the checkpoint: then it is not lost with the database."`
+	Reason string `json:"reason" doc:"Why it does not; it is tried again."`
 }
 
 // resource is what was found of one, on the wire.
@@ -249,7 +257,33 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 	for i, one := range found {
 		views[i] = viewOf(one)
 	}
+	if err := d.withRecords(ctx, r.Version, views); err != nil {
+		return nil, err
+	}
 	return api.List(r, "drills", page, views, func(v view) string { return v.ID }), nil
+}
+
+// withRecords says of drills that are over where their records lie, to a caller who speaks of it.
+func (d Deps) withRecords(ctx context.Context, version api.Version, views []view) error {
+	if version < api.AssuranceVersion {
+		return nil
+	}
+	var ids []string
+	for _, v := range views {
+		if v.Status != karbor.DrillRunning {
+			ids = append(ids, v.ID)
+		}
+	}
+	found, err := d.Store.DrillProofs(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, v := range views {
+		if v.Status != karbor.DrillRunning {
+			views[i].Record = &record{found[v.ID].Kept, found[v.ID].Reason}
+		}
+	}
+	return nil
 }
 
 func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
@@ -263,7 +297,9 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	}
 	out := viewOf(found)
 	if found.Status != karbor.DrillRunning {
-		return answer{out}, nil
+		views := []view{out}
+		err := d.withRecords(ctx, r.Version, views)
+		return answer{views[0]}, err
 	}
 	resources, err := d.Service.DrillProgress(ctx, found.ProjectID, id)
 	if err != nil {

@@ -78,7 +78,7 @@ type view struct {
 	Status          karbor.VerificationStatus `json:"status" enum:"verifying|success|error"`
 	ResourceStatus  states                    `json:"resource_status" doc:"By TYPE#id: verifying, success or error."`
 	ResourcesStatus states                    `json:"resources_status" doc:"The same as resource_status."`
-	ResourceReason  map[string]string         `json:"resource_reason" doc:"By TYPE#id, what is wrong."`
+	ResourceReason  map[string]string         `json:"resource_reason" doc:"By TYPE#id: of one that is not good, what is wrong; of one that is, what is to be known all the same."`
 	ResourcesReason map[string]string         `json:"resources_reason" doc:"The same as resource_reason."`
 	// CreatedAt is there from api.CopyVersion on, Progress from api.FiguresVersion on.
 	CreatedAt *string          `json:"created_at,omitempty" doc:"From 1.2." format:"date-time"`

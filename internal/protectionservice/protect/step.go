@@ -1,0 +1,72 @@
+package protect
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/protectionservice/outcome"
+	"github.com/karbor/karbor/internal/protectionservice/running"
+	"github.com/karbor/karbor/internal/store"
+)
+
+// Begin makes a checkpoint visible in the bank.
+func Begin(ctx context.Context, w running.Work, operations *running.Operations) error {
+	cp, err := operations.Made(ctx, w.Op)
+	if err != nil {
+		return err
+	}
+	return w.Provider.Checkpoints().Create(ctx, cp)
+}
+
+// End makes a checkpoint available in the bank; whole says that no step before has made it there.
+func End(ctx context.Context, w running.Work, operations *running.Operations, rows []store.ResourceRecord, whole bool) (store.Outcome, error) {
+	o := store.Outcome{CheckpointStatus: karbor.CheckpointAvailable, LogStatus: karbor.LogStatus(karbor.CheckpointAvailable)}
+	for _, r := range rows {
+		o.Size += r.Total
+	}
+	o.Figures = outcome.Figures(w.Op.Graph, rows, w.Provider.SharesData())
+	err := publish(ctx, operations, w, whole, checkpoint.Change{
+		From: []karbor.CheckpointStatus{karbor.CheckpointProtecting}, Size: o.Size, Figures: o.Figures,
+	})
+	if err != nil {
+		return o, fmt.Errorf("ending operation %s: %w", w.Op.ID, err)
+	}
+	return o, nil
+}
+
+// publish makes a checkpoint available in the bank; whole says that no step before has
+// made it there.
+func publish(ctx context.Context, operations *running.Operations, w running.Work, whole bool, change checkpoint.Change) error {
+	if !whole {
+		return w.Provider.Checkpoints().SetState(ctx, w.Op.ProjectID, w.Op.CheckpointID, karbor.CheckpointAvailable, change)
+	}
+	cp, err := operations.Made(ctx, w.Op)
+	if err != nil {
+		return err
+	}
+	return w.Provider.Checkpoints().CreateAvailable(ctx, cp, change)
+}
+
+// Discard removes from the bank what a checkpoint that could not be made has kept
+// there. Where the bank does not let it, it gives the bytes that stay: they count until
+// the checkpoint is deleted.
+func Discard(ctx context.Context, operations *running.Operations, log *slog.Logger, op store.Operation, rows []store.ResourceRecord, patient bool) (left int64, err error) {
+	p, err := operations.Place(op)
+	if err == nil {
+		if err = p.Checkpoints().Discard(ctx, op.ProjectID, op.CheckpointID); err == nil {
+			return 0, nil
+		}
+	}
+	if ctx.Err() != nil || patient && karbor.IsTransient(err) {
+		return 0, fmt.Errorf("removing what the failed checkpoint %s has kept in the bank: %w", op.CheckpointID, err)
+	}
+	for _, r := range rows {
+		left += r.Total
+	}
+	log.ErrorContext(ctx, "what a checkpoint that could not be made has kept stays in its bank until it is deleted",
+		"operation", op.ID, "checkpoint", op.CheckpointID, "provider", op.ProviderID, "bytes", left, "error", err)
+	return left, nil
+}
