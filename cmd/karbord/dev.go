@@ -56,7 +56,7 @@ Nothing here is for production: the passwords are in the state folder.`,
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8799", "address of the API; port 0 takes a free one")
 	f.StringVar(&o.cloudListen, "cloud-listen", "127.0.0.1:5000", "address of the simulated cloud; port 0 takes a free one")
 	f.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn or error")
-	f.DurationVar(&o.minInterval, "min-interval", config.Default().Triggers.MinInterval, "least time between two runs of a trigger, at least 1m")
+	f.DurationVar(&o.minInterval, "min-interval", config.Default().Triggers.MinInterval, "least time between two runs of a trigger, at least 1s")
 	f.DurationVar(&o.tokens, "token-lifetime", 4*time.Hour, "how long tokens of the simulated cloud last")
 	f.BoolVar(&o.example, "example", false, "build a small application for the tenant demo, if there is none")
 	return cmd
@@ -81,8 +81,8 @@ func runDev(ctx context.Context, o devOptions, out, errOut io.Writer) (err error
 	c.Providers = filepath.Join(state, "providers.d")
 	c.Policy.Folder = state
 	c.Operations.AdminReads = true
-	if o.minInterval < time.Minute {
-		return fmt.Errorf("--min-interval: %v is less than a minute", o.minInterval)
+	if o.minInterval < time.Second {
+		return fmt.Errorf("--min-interval: %v is less than a second, and times of triggers are whole seconds", o.minInterval)
 	}
 	c.Triggers.MinInterval = o.minInterval
 	log := configured.Logger(errOut, c.Log)

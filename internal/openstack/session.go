@@ -129,6 +129,13 @@ func (c *session) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := c.send(req, g)
+	if err == nil && doubted(resp) {
+		if err = c.refusal(ctx, g); err != nil {
+			drain(resp)
+			return nil, err
+		}
+		return resp, nil
+	}
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || c.grants.issuer == nil {
 		return resp, err
 	}

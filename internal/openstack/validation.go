@@ -117,6 +117,9 @@ func (a *Authority) ask(ctx context.Context, token karbor.Secret, expired bool) 
 		return nil, err
 	}
 	g, err := a.site.lookup(ctx, own.token, token, expired)
+	if err != nil && karbor.KindOf(err) == karbor.Forbidden && !expired && a.site.useless(ctx, token) {
+		return nil, karbor.Errorf(karbor.Unauthorized, "the token is not valid")
+	}
 	if karbor.KindOf(err) != karbor.Unauthorized {
 		return g, notAsTenant(err)
 	}

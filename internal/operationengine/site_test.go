@@ -19,6 +19,7 @@ import (
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/protectionservice/delegation"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest"
 )
 
 // site is a database with fake time, and a service that accepts operations.
@@ -63,6 +64,7 @@ func newSite(t testing.TB, start time.Time) *site {
 	t.Helper()
 	s := &site{clock: start, counts: map[string]int{}, broken: map[string]bool{}, kinds: map[string]karbor.OperationType{},
 		damaged: map[string]bool{}, projects: map[string]string{}, path: filepath.Join(t.TempDir(), "karbor.db")}
+	storetest.NewFile(t, s.path)
 	db, err := store.Open(t.Context(), s.path, store.Options{Now: s.now, Runs: 1000})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
+	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store"
 )
 
@@ -95,7 +96,20 @@ func (e *Engine) attempt(ctx context.Context, r store.ClaimedRun) error {
 		return err
 	}
 	c.Run = runOf(r)
-	return runner.Start(ctx, c, r)
+	return begun(runner.Start(ctx, c, r))
+}
+
+// begun adds to why a run could not begin what it means, and what helps.
+func begun(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case karbor.KindOf(err) == karbor.Unauthorized:
+		return lendable(err) // the token outlived what it was got by
+	case errors.Is(err, provider.ErrUnknown):
+		return &karbor.Error{Kind: karbor.NotFound, Cause: err, Message: karbor.Sentence(err) + " any more; ask your operator"}
+	}
+	return err
 }
 
 // runOf says for which run its user acts.

@@ -128,3 +128,23 @@ func TestAPlanUnderAScheduleStays(t *testing.T) {
 		t.Errorf("deleting the plan of a schedule: %s", resp.Status)
 	}
 }
+
+// A token of the trust may be good for a while when the role goes: Keystone forbids to look it
+// up from then on, and the cloud's services say that Keystone is away.
+func TestARoleThatIsLostUnderALiveTokenBreaksWhatWasLentWithIt(t *testing.T) {
+	s := newSite(t)
+	demo, _ := s.cloud.User("demo")
+	if err := s.cloud.Keystone().Grant(demo.ID, s.project, "reader"); err != nil {
+		t.Fatal(err)
+	}
+	s.login()
+	operation, trigger := s.protecting()
+	s.until(operation, s.soon(trigger), "success")
+	if err := s.cloud.Keystone().Revoke(demo.ID, s.project, "reader"); err != nil {
+		t.Fatal(err)
+	}
+	s.login()
+	from := time.Now()
+	s.call("PUT", "/triggers/"+trigger, map[string]any{"trigger_info": map[string]any{"properties": in(2 * time.Second)}})
+	s.broken(operation, from)
+}

@@ -3,12 +3,8 @@
 package schedules
 
 import (
-	"bufio"
 	"context"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,35 +12,9 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
+
+	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 )
-
-// folderVariable names the folder with the files openrc-alpha (a member) and openrc-karbor
-// (the service user) of a real OpenStack.
-const folderVariable = "KARBOR_TEST_OPENSTACK"
-
-// openRC reads the NAME=value words of the export lines of a file.
-func openRC(t *testing.T, name string) map[string]string {
-	t.Helper()
-	folder := os.Getenv(folderVariable)
-	if folder == "" {
-		t.Fatal(folderVariable + " names no folder with the openrc files of a real OpenStack")
-	}
-	f, err := os.Open(filepath.Join(folder, name))
-	if err != nil {
-		t.Fatalf("reading the credentials: %v", err)
-	}
-	defer func() { _ = f.Close() }()
-	env := map[string]string{}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		words, _ := strings.CutPrefix(lines.Text(), "export ")
-		for word := range strings.FieldsSeq(words) {
-			if key, value, ok := strings.Cut(word, "="); ok {
-				env[key] = strings.Trim(value, `'"`)
-			}
-		}
-	}
-	return env
-}
 
 // enter logs in with the password.
 func enter(ctx context.Context, t *testing.T, env map[string]string) *gophercloud.ProviderClient {
@@ -92,7 +62,7 @@ func volume(t *testing.T, env map[string]string) string {
 // that fires each minute, ends the member's token, and sees it fire three times more. It takes about five
 // minutes. Tokens may live as short as a minute.
 func TestOpenStackScheduleGoesOnWhenTheUsersTokenIsDead(t *testing.T) {
-	alice, karbor := openRC(t, "openrc-alpha"), openRC(t, "openrc-karbor")
+	alice, karbor := testcloudtest.OpenRC(t, "openrc-alpha"), testcloudtest.OpenRC(t, "openrc-karbor")
 	s := &site{t: t}
 	login := func() *gophercloud.ProviderClient {
 		p := enter(t.Context(), t, alice)

@@ -24,6 +24,7 @@ import (
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/internal/testcloud"
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 	"github.com/karbor/karbor/plugin"
@@ -65,6 +66,10 @@ type site struct {
 	who, project string
 	// now is the service's clock.
 	now func() time.Time
+	// config is the service's configuration, password that of its user, and end ends it.
+	config   config.Config
+	password karbor.Secret
+	end      func()
 }
 
 func newSite(t *testing.T) *site { return openSite(t, "karbor-volume-protection-plugin", "") }
@@ -109,8 +114,18 @@ func (s *site) serve(keystone, region, password, volumes, more string, edits ...
 	if err := os.WriteFile(filepath.Join(c.Providers, "bank.yaml"), []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	storetest.NewFile(t, c.DatabaseLocation())
+	s.config, s.password, s.end = c, karbor.Secret(password), func() {}
+	t.Cleanup(func() { s.end() })
+	s.start()
+}
+
+// start starts the service with the site's configuration.
+func (s *site) start() {
+	t := s.t
+	t.Helper()
 	d, err := daemon.Open(t.Context(), daemon.Options{
-		Config: c, Password: karbor.Secret(password), Now: s.now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Config: s.config, Password: s.password, Now: s.now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Sets: provider.Sets{
 			Banks:       plugin.Set[bank.Bank]{filebank.Plugin},
 			Protections: plugin.Set[protection.Plugin]{volumebackup.Plugin, volumeglance.Plugin, volumesnapshot.Plugin},
@@ -124,12 +139,13 @@ func (s *site) serve(keystone, region, password, volumes, more string, edits ...
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- d.Run(ctx, func() { close(ready) }) }()
-	t.Cleanup(func() {
+	s.end = func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-	})
+		s.end = func() {}
+	}
 	select {
 	case <-ready:
 	case err := <-ended:

@@ -118,6 +118,22 @@ func (k *Keystone) Authenticate(text string) (fabric.Identity, bool) {
 	return who, true
 }
 
+// Forbids reports whether a token is of a trust that is of no use at present. Keystone says so
+// to who looks it up, where it does not know others that are no good.
+func (k *Keystone) Forbids(text string) bool { return k.forbids(text) != nil }
+
+func (k *Keystone) forbids(text string) error {
+	t, ok := k.tokens.Get(hash(text))
+	if !ok || t.TrustID == "" || !k.fab.Clock.Now().Before(t.ExpiresAt) {
+		return nil
+	}
+	tr, ok := k.trusts.Get(t.TrustID)
+	if !ok || tr.expired(k.fab.Clock.Now()) {
+		return nil
+	}
+	return k.trustorRefuses(tr)
+}
+
 // showToken gives the token's body as the real service writes it.
 func (k *Keystone) showToken(r *fabric.Request, t token, u User) map[string]any {
 	body := map[string]any{
@@ -177,6 +193,9 @@ func (k *Keystone) subject(r *fabric.Request, text, action string) (token, User,
 		return token{}, User{}, notAllowed(action)
 	}
 	t, u, ok := k.find(text)
+	if err := k.forbids(text); !ok && err != nil {
+		return token{}, User{}, err
+	}
 	if !ok {
 		return token{}, User{}, fabric.NotFound("Could not find token.")
 	}

@@ -1,0 +1,68 @@
+package openstack
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/karbor/karbor"
+)
+
+// Keystone answers 403, and not 404, to who asks for a token of a trust whose user is disabled
+// or has lost a role of it. The services of the cloud don't expect that: their middleware
+// (keystonemiddleware, auth_token) answers 503 with the text below, as if Keystone were away. So
+// a 503 with that text is looked into, where there is a delegation to ask for.
+
+// middlewareDoubt is what the middleware says when it can't have a token validated.
+const middlewareDoubt = "The Keystone service is temporarily unavailable"
+
+// doubted reports whether a service says that it could not have the token validated. The
+// answer's body can still be read.
+func doubted(resp *http.Response) bool {
+	if resp.StatusCode != http.StatusServiceUnavailable || resp.Body == nil {
+		return false
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, drainLimit))
+	rest := io.Reader(resp.Body)
+	if err != nil {
+		rest = failedReader{err}
+	}
+	resp.Body = &rereadBody{Reader: io.MultiReader(bytes.NewReader(text), rest), Closer: resp.Body}
+	return bytes.Contains(text, []byte(middlewareDoubt))
+}
+
+// rereadBody is a body whose beginning was read.
+type rereadBody struct {
+	io.Reader
+	io.Closer
+}
+
+// failedReader gives the error that a body was read to.
+type failedReader struct{ err error }
+
+func (f failedReader) Read([]byte) (int, error) { return 0, f.err }
+
+// refusal tells whether a token that a service doubts is of no use any more: then Keystone
+// gives no other by the delegation, and says so. It is nil where Keystone gives one, or really
+// is away.
+func (c *session) refusal(ctx context.Context, doubted *grant) error {
+	if c.grants.issuer == nil {
+		return nil
+	}
+	if _, err := c.grants.renew(ctx, doubted); err != nil && karbor.KindOf(err) == karbor.Unauthorized {
+		return err
+	}
+	return nil
+}
+
+// useless reports whether a token that the service user may not look up is no good. A good
+// one may always be looked up with itself: then it is the service user who lacks a role.
+func (s *site) useless(ctx context.Context, token karbor.Secret) bool {
+	_, err := s.lookup(ctx, token, token, false)
+	switch karbor.KindOf(err) {
+	case karbor.Unauthorized, karbor.Forbidden, karbor.NotFound:
+		return err != nil
+	}
+	return false
+}
