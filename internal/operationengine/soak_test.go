@@ -15,7 +15,7 @@ import (
 
 var (
 	soakSeed  = flag.Uint64("seed", 1, "of the soak test")
-	soakHours = flag.Int("hours", 2, "fake hours of the soak test")
+	soakHours = flag.Int("hours", 1, "fake hours of the soak test; a long run is make soak-schedules")
 )
 
 // soakStart is shortly before clocks change in Europe.

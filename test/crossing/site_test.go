@@ -25,6 +25,7 @@ import (
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
@@ -204,6 +205,7 @@ func serve(t *testing.T, cloud *testcloudtest.Cloud, edit func(*config.Config)) 
 		t.Fatal(err)
 	}
 	user, _ := cloud.User("karbor")
+	storetest.NewFile(t, c.DatabaseLocation())
 	d, err := daemon.Open(t.Context(), daemon.Options{
 		Config: c, Password: karbor.Secret(user.Password), Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Sets: provider.Sets{Banks: plugin.Set[bank.Bank]{filebank.Plugin}, Protections: plugin.Set[protection.Plugin]{

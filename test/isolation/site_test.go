@@ -24,6 +24,7 @@ import (
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store/database"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/internal/testcloud"
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 	"github.com/karbor/karbor/plugin"
@@ -79,6 +80,7 @@ func newSite(t *testing.T) *site {
 		}
 	}
 	user, _ := s.cloud.User("karbor")
+	storetest.NewFile(t, c.DatabaseLocation())
 	d, err := daemon.Open(t.Context(), daemon.Options{
 		Config: c, Password: karbor.Secret(user.Password), Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Sets: provider.Sets{Banks: plugin.Set[bank.Bank]{filebank.Plugin}, Protections: plugin.Set[protection.Plugin]{noop.Plugin}},

@@ -23,6 +23,7 @@ import (
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/kubernetes"
 	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
@@ -70,6 +71,7 @@ func newSite(t *testing.T) *site {
 	}
 	user, _ := s.cloud.User("karbor")
 	k := c.Kubernetes.Options()
+	storetest.NewFile(t, c.DatabaseLocation())
 	d, err := daemon.Open(t.Context(), daemon.Options{
 		Config: c, Roles: daemon.AllRoles(), Password: karbor.Secret(user.Password), Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Sets: provider.Sets{

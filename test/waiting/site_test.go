@@ -20,6 +20,7 @@ import (
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/provider"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/internal/testcloud"
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 	"github.com/karbor/karbor/plugin"
@@ -55,6 +56,7 @@ func newSite(t testing.TB, change time.Duration, volumes string) *site {
 	if err := os.WriteFile(filepath.Join(c.Providers, "bank.yaml"), []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	storetest.NewFile(t, c.DatabaseLocation())
 	d, err := daemon.Open(t.Context(), daemon.Options{
 		Config: c, Password: karbor.Secret(user.Password), Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Sets: provider.Sets{

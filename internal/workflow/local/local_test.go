@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/internal/workflow/local"
 	"github.com/karbor/karbor/internal/workflow/workflowtest"
@@ -122,7 +123,9 @@ func (p *process) stop() {
 
 func openStore(t testing.TB) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "karbor.db"), store.Options{Now: time.Now})
+	path := filepath.Join(t.TempDir(), "karbor.db")
+	storetest.NewFile(t, path)
+	s, err := store.Open(t.Context(), path, store.Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -269,7 +269,7 @@ func testLarge(t *testing.T, open opener) {
 		steps = append(steps, join)
 	}
 	must(t, h.Engine.Start(t.Context(), "large", paged{steps}))
-	got, err := poll(t.Context(), h.Engine, "large", max(patience, h.Patience), func(d workflow.Description) bool { return d.State.Ended() })
+	got, err := poll(t.Context(), h.Engine, "large", max(5*patience, h.Patience), func(d workflow.Description) bool { return d.State.Ended() })
 	must(t, err)
 	wantState(t, got, workflow.Succeeded)
 	if n := len(d.all()); n != 2*layers*wide || len(got.Steps) != len(steps) {

@@ -30,7 +30,7 @@ type Harness struct {
 	// Restart starts another process, with the same options and the same
 	// operations, and gives its engine.
 	Restart func() workflow.Engine
-	// Patience is how long a large graph may take; 0 stands for a minute.
+	// Patience is how long a large graph may take; 0 stands for five minutes.
 	Patience time.Duration
 }
 
