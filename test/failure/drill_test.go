@@ -211,7 +211,7 @@ func TestDrillOfACloudWithoutRoomLeavesNothing(t *testing.T) {
 	u := s.tenant("demo")
 	cp := u.kept(bankProvider, u.server("shop"))
 	before := s.idle()
-	s.cloud.Quotas().Set(u.user.ProjectID, "instances", 1)
+	s.limit(u.user.ProjectID, "instances", 1)
 	id := u.drill(cp, `{"active": {}}`)
 	d := u.drilled(id)
 	if d["status"] != "error" || d["verdict"] != "inconclusive" {

@@ -16,26 +16,26 @@ import (
 // going away is waited for.
 func (s *site) inventory() []string {
 	s.t.Helper()
-	admin := s.tenant("admin")
-	project := admin.user.ProjectID
+	watching := s.tenant(watcher)
+	project := watching.user.ProjectID
 	lists := []struct{ path, member string }{
 		{"/image/v2/images?limit=1000&visibility=all", "images"},
-		{"/volume/v3/" + project + "/volumes/detail?all_tenants=1", "volumes"},
-		{"/volume/v3/" + project + "/snapshots/detail?all_tenants=1", "snapshots"},
-		{"/volume/v3/" + project + "/backups/detail?all_tenants=1", "backups"},
-		{"/compute/v2.1/servers/detail?all_tenants=1", "servers"},
+		{"/volume/v3/" + project + "/volumes/detail" + everywhere, "volumes"},
+		{"/volume/v3/" + project + "/snapshots/detail" + everywhere, "snapshots"},
+		{"/volume/v3/" + project + "/backups/detail" + everywhere, "backups"},
+		{"/compute/v2.1/servers/detail" + everywhere, "servers"},
 		{"/network/v2.0/ports", "ports"},
 		{"/network/v2.0/networks", "networks"},
 		{"/network/v2.0/routers", "routers"},
 		{"/network/v2.0/floatingips", "floatingips"},
 		{"/network/v2.0/security-groups", "security_groups"},
-		{"/v3/OS-TRUST/trusts", "trusts"},
+		{"/v3/OS-TRUST/trusts" + s.trusts(), "trusts"},
 	}
 	var all []string
 	await(s.t, "what is being deleted in the cloud", func() bool {
 		all = nil
 		for _, l := range lists {
-			a := s.cloud.Do(s.t, admin.token, "GET", l.path, nil)
+			a := s.cloud.Do(s.t, watching.token, "GET", l.path, nil)
 			var body map[string]json.RawMessage
 			var items []struct{ ID, Status, Name string }
 			if json.Unmarshal(a.Body, &body) != nil || json.Unmarshal(body[l.member], &items) != nil || a.Status != http.StatusOK {
@@ -66,7 +66,7 @@ func (s *site) idle() []string {
 	var all []string
 	await(s.t, "the trusts of what is over", func() bool {
 		all = s.inventory()
-		return !slices.ContainsFunc(all, func(l string) bool { return strings.HasPrefix(l, "trusts ") })
+		return !slices.ContainsFunc(all, func(l string) bool { return strings.HasPrefix(l, "trusts ") && !slices.Contains(s.earlier, l) })
 	})
 	return all
 }

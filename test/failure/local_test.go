@@ -11,7 +11,7 @@ import (
 
 const (
 	// patience bounds what a test waits for; it never decides what is right.
-	patience = 2 * time.Minute
+	patience = 2 * time.Minute * slowness
 	// takeOver is how long what a process did may lie still after its death.
 	takeOver = 0
 	// parallel is how many sites there are at a time.

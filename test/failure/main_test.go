@@ -1,6 +1,7 @@
 package failure
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,7 +66,7 @@ func TestMain(m *testing.M) {
 	if text == "" {
 		// The tests wait more than they work.
 		flag.Parse()
-		if err := flag.Set("test.parallel", parallel); err != nil {
+		if err := flag.Set("test.parallel", cmp.Or(together, parallel)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -20,9 +20,8 @@ import (
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/evidence"
 	"github.com/karbor/karbor/internal/repository/keyring"
-	"github.com/karbor/karbor/internal/testcloud"
+	"github.com/karbor/karbor/internal/store/storetest"
 	"github.com/karbor/karbor/internal/testcloud/fabric"
-	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 )
 
 // The providers of every site: the bank's data lies deduplicated and encrypted, that of the
@@ -42,16 +41,16 @@ plugins:
   - plugin: karbor-project-protection-plugin
   - plugin: karbor-server-protection-plugin
   - plugin: karbor-volume-glance-plugin
-    options: {poll_interval: 50ms, timeout: 20s}
+    options: {%[2]s}
   - plugin: karbor-image-protection-plugin
-    options: {poll_interval: 50ms, timeout: 20s}
+    options: {%[2]s}
   - plugin: karbor-network-protection-plugin
 `,
 	imageProvider: `name: images
 bank: {plugin: karbor-file-bank, options: {path: %[1]s/bank-images}}
 plugins:
   - plugin: karbor-image-protection-plugin
-    options: {poll_interval: 50ms, timeout: 20s}
+    options: {%[2]s}
 `,
 	noopProvider: `name: noop
 bank: {plugin: karbor-file-bank, options: {path: %[1]s/bank-noop}}
@@ -60,12 +59,14 @@ plugins:
 `,
 }
 
-// site is a simulated cloud and a process of the service beside it.
+// site is a cloud and a process of the service beside it.
 type site struct {
 	t     *testing.T
 	dir   string
-	cloud *testcloudtest.Cloud
-	disks map[string]int64
+	cloud *cloud
+	// earlier is what there was in the cloud before, if it is not the site's own.
+	earlier []string
+	disks   map[string]int64
 	// engine carries out the operations.
 	engine config.Engine
 	// api is the address of the running process.
@@ -103,7 +104,7 @@ func newSite(t *testing.T, edits ...func(*site)) *site {
 	for _, edit := range edits {
 		edit(s)
 	}
-	s.cloud = testcloudtest.Start(t, func(o *testcloud.Options) { o.Timing = fabric.Timing{Change: time.Millisecond} })
+	s.openCloud()
 	if s.external != "" {
 		s.external = s.publicNetwork()
 	}
@@ -122,7 +123,7 @@ func newSite(t *testing.T, edits ...func(*site)) *site {
 		t.Fatal(err)
 	}
 	for id, text := range providerFiles {
-		text = "id: " + id + "\n" + fmt.Sprintf(text, s.dir)
+		text = "id: " + id + "\n" + fmt.Sprintf(text, s.dir, pace)
 		if err := os.WriteFile(filepath.Join(providers, id+".yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -135,6 +136,7 @@ func newSite(t *testing.T, edits ...func(*site)) *site {
 			t.Logf("the service's log:\n%s", s.logged())
 		}
 	})
+	storetest.NewFile(t, filepath.Join(s.dir, "state", "karbor.db"))
 	s.start()
 	return s
 }
@@ -160,7 +162,7 @@ func (s *site) launch() (p *process, ready chan string) {
 	user, _ := s.cloud.User("karbor")
 	text, err := json.Marshal(orders{
 		State: filepath.Join(s.dir, "state"), Providers: filepath.Join(s.dir, "providers.d"), AuthURL: s.cloud.URL(),
-		Password: user.Password, Timeout: time.Second, Engine: s.engine, EvidenceKey: filepath.Join(s.dir, "evidence.key"), Disks: s.disks, Doom: s.doom, Sweeping: s.sweeping, External: s.external,
+		Password: user.Password, Timeout: cloudTimeout, Engine: s.engine, EvidenceKey: filepath.Join(s.dir, "evidence.key"), Disks: s.disks, Doom: s.doom, Sweeping: s.sweeping, External: s.external,
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 
 const (
 	// patience bounds what a test waits for; it never decides what is right.
-	patience = 5 * time.Minute
+	patience = 5 * time.Minute * slowness
 	// takeOver is how long what a process did may lie still after its death: until the cluster
 	// has missed its heartbeats.
 	takeOver = 30 * time.Second
