@@ -169,11 +169,17 @@ func newSite(t *testing.T) *site {
 	storetest.NewFile(t, filepath.Join(s.dir, "karbor.db"))
 	s.start()
 	t.Cleanup(func() { s.stop() })
-	// On a loaded machine the lease in the bank may take more than one try.
+	s.usable()
+	return s
+}
+
+// usable waits until the providers can be used, and what was in their banks is known: on a
+// loaded machine the lease in the bank may take more than one try.
+func (s *site) usable() {
+	s.t.Helper()
 	s.poll(func() bool {
 		return !slices.ContainsFunc(s.providers, func(p *provider.Provider) bool { return s.keeper.Usable(p) != nil })
 	})
-	return s
 }
 
 // start starts the process.

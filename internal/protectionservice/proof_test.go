@@ -76,6 +76,7 @@ func TestALostDatabaseLosesNoRecordOfADrill(t *testing.T) {
 	}
 	s.forgetDatabase()
 	s.start()
+	s.usable()
 	for _, d := range []karbor.Drill{first, second} {
 		got, err := s.store.Drill(t.Context(), projectID, d.ID)
 		if err != nil {
@@ -106,6 +107,7 @@ func TestALostDatabaseLosesNoRecordOfADrill(t *testing.T) {
 	s.poll(func() bool { return len(s.inBank()) == 1 })
 	s.forgetDatabase()
 	s.start()
+	s.usable()
 	if _, err := s.store.Drill(t.Context(), projectID, first.ID); karbor.KindOf(err) != karbor.NotFound {
 		t.Errorf("a deleted drill is back: %v", err)
 	}
@@ -134,6 +136,7 @@ func TestARecordThatNoKnownKeyHasSignedIsNotBelieved(t *testing.T) {
 	s.drills = drills(t) // the key is lost with the database
 	s.forgetDatabase()
 	s.start()
+	s.usable()
 	if _, err := s.store.Drill(t.Context(), projectID, d.ID); karbor.KindOf(err) != karbor.NotFound {
 		t.Errorf("it is believed: %v", err)
 	}

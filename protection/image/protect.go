@@ -2,14 +2,7 @@ package image
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // Glance's own digest of old images; nothing secret hangs on it.
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/hex"
 	"fmt"
-	"hash"
-	"io"
-	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
@@ -104,21 +97,6 @@ func removeSnapshots(ctx context.Context, client *gophercloud.ServiceClient, cal
 	return nil
 }
 
-// hasher gives a digest that Glance has for the image too, and its value there;
-// nil if it has none that we know.
-func (d document) hasher() (hash.Hash, string) {
-	switch {
-	case d.HashAlgo == "sha512" && d.HashValue != "":
-		return sha512.New(), d.HashValue
-	case d.HashAlgo == "sha256" && d.HashValue != "":
-		return sha256.New(), d.HashValue
-	case d.Checksum != "":
-		return md5.New(), d.Checksum //nolint:gosec // see the import
-	default:
-		return nil, ""
-	}
-}
-
 // transfer streams an image's bytes into the bank, and commits them only if they
 // have the digest that Glance has.
 func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string, doc document) (err error) {
@@ -134,25 +112,9 @@ func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *prot
 			_ = protection.GiveUp(ctx, writer)
 		}
 	}()
-	body, size, err := openstack.DownloadImage(ctx, client, id)
-	if err != nil {
-		return fmt.Errorf("reading the bytes of image %s: %w", call.Node.ID, err)
-	}
-	defer func() { _ = body.Close() }()
-	if size <= 0 {
-		size = doc.Size
-	}
-	var target io.Writer = writer
-	sum, want := doc.hasher()
-	if sum != nil {
-		target = io.MultiWriter(writer, sum)
-	}
-	moved, err := io.Copy(target, &protection.Meter{Reader: body, Total: size, Report: call.Progress})
-	if err != nil {
+	want := openstack.ImageDigest{Size: doc.Size, Checksum: doc.Checksum, HashAlgo: doc.HashAlgo, HashValue: doc.HashValue}
+	if err := openstack.CopyImage(ctx, client, id, want, writer, call.Progress); err != nil {
 		return fmt.Errorf("copying the bytes of image %s into the bank: %w", call.Node.ID, err)
-	}
-	if moved != doc.Size || sum != nil && !strings.EqualFold(hex.EncodeToString(sum.Sum(nil)), want) {
-		return karbor.Transientf("the bytes read of image %s do not have the size and digest that Glance gives", id)
 	}
 	_, err = writer.Commit(ctx)
 	return err

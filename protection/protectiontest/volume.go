@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protection"
 )
 
 // Disk is a bootable, read-only volume of a tenant with metadata, as a source.
@@ -112,7 +113,7 @@ func properties(from map[string]any) map[string]any {
 	own := map[string]any{}
 	metadata, _ := from["metadata"].(map[string]any)
 	for k, v := range metadata {
-		if !strings.HasPrefix(k, "karbor_") && k != "src_backup_id" {
+		if !strings.HasPrefix(k, "karbor_") && k != "src_backup_id" || k == protection.RestoringTag {
 			own[k] = v
 		}
 	}

@@ -107,7 +107,7 @@ func (s site) disk(t *testing.T) *protectiontest.Disk {
 func TestVolumeComesBackOfFreezersBackup(t *testing.T) {
 	s := newSite(t)
 	protectiontest.Run(t, protectiontest.Case{
-		Plugin: open(t, quick), Type: karbor.VolumeType, Session: s.Session, Inventory: s.inventory, Keeps: 2, ChangesOnly: true,
+		Plugin: open(t, quick), Type: karbor.VolumeType, Session: s.Session, Inventory: s.inventory, Installation: "here", Keeps: 2, ChangesOnly: true,
 		Make: func(t *testing.T) protectiontest.Source { return s.disk(t).Source },
 	})
 }

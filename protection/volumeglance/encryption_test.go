@@ -78,7 +78,7 @@ func TestEncryptedVolumeComesBackWithItsKey(t *testing.T) {
 	tenant := protectiontest.NewTenant(t)
 	maker := tenant.Through(t, &http.Client{Transport: small})
 	protectiontest.Run(t, protectiontest.Case{
-		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory,
+		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory, Installation: "here",
 		Data: repositorytest.Kinds()["repository/1"],
 		Make: func(t *testing.T) protectiontest.Source { return encrypted(t, maker) },
 	})
@@ -89,7 +89,7 @@ func TestEncryptedVolumeIsNotRestoredWhereNobodyCouldReadIt(t *testing.T) {
 	tenant := protectiontest.NewTenant(t)
 	maker := tenant.Through(t, &http.Client{Transport: small})
 	c := protectiontest.Case{
-		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory,
+		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory, Installation: "here",
 		Make: func(t *testing.T) protectiontest.Source {
 			s := encrypted(t, maker)
 			s.Restore = map[string]any{"restore_volume_types": map[string]any{"luks": "standard"}}

@@ -60,6 +60,22 @@ func finish(ctx context.Context, client *gophercloud.ServiceClient, call *protec
 	return nil
 }
 
+// whole takes the mark away that a restored volume bears until it is what it is to be.
+func whole(ctx context.Context, client *gophercloud.ServiceClient, v *volumes.Volume) error {
+	if _, marked := v.Metadata[protection.RestoringTag]; !marked {
+		return nil
+	}
+	response, err := client.Delete(ctx, client.ServiceURL("volumes", v.ID, "metadata", protection.RestoringTag),
+		&gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusAccepted, http.StatusNoContent}})
+	if openstack.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return openstack.Explain(err, "marking volume %s as whole", v.ID)
+	}
+	return response.Body.Close()
+}
+
 // refused reports whether the cloud's policy forbids a call.
 func refused(err error) bool {
 	return err != nil && karbor.KindOf(openstack.Explain(err, "asking the cloud")) == karbor.Forbidden

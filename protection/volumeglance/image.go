@@ -2,15 +2,8 @@ package volumeglance
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // Glance's own digest of old images; nothing secret hangs on it.
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/hex"
 	"fmt"
-	"hash"
-	"io"
 	"slices"
-	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
@@ -110,21 +103,6 @@ func recordOf(i *images.Image) *imageRecord {
 	return &imageRecord{Size: i.SizeBytes, DiskFormat: i.DiskFormat, Checksum: i.Checksum, HashAlgo: algo, HashValue: value}
 }
 
-// hasher gives a digest that Glance has for the image too, and its value there;
-// nil if it has none that we know.
-func (d imageRecord) hasher() (hash.Hash, string) {
-	switch {
-	case d.HashAlgo == "sha512" && d.HashValue != "":
-		return sha512.New(), d.HashValue
-	case d.HashAlgo == "sha256" && d.HashValue != "":
-		return sha256.New(), d.HashValue
-	case d.Checksum != "":
-		return md5.New(), d.Checksum //nolint:gosec // see the import
-	default:
-		return nil, ""
-	}
-}
-
 // transfer streams the image's bytes into the bank, and commits them only if
 // they have the digest that Glance has.
 func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string, digest imageRecord) (err error) {
@@ -140,26 +118,9 @@ func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *prot
 			_ = protection.GiveUp(ctx, writer)
 		}
 	}()
-	body, size, err := openstack.DownloadImage(ctx, client, id)
-	if err != nil {
-		return fmt.Errorf("reading the bytes of volume %s: %w", call.Node.ID, err)
-	}
-	defer func() { _ = body.Close() }()
-	if size <= 0 {
-		size = digest.Size
-	}
-	sum, want := digest.hasher()
-	meter := &protection.Meter{Reader: body, Total: size, Report: call.Progress}
-	var target io.Writer = writer
-	if sum != nil {
-		target = io.MultiWriter(writer, sum)
-	}
-	moved, err := io.Copy(target, meter)
-	if err != nil {
+	want := openstack.ImageDigest{Size: digest.Size, Checksum: digest.Checksum, HashAlgo: digest.HashAlgo, HashValue: digest.HashValue}
+	if err := openstack.CopyImage(ctx, client, id, want, writer, call.Progress); err != nil {
 		return fmt.Errorf("copying the bytes of volume %s into the bank: %w", call.Node.ID, err)
-	}
-	if digest.Size > 0 && moved != digest.Size || sum != nil && !strings.EqualFold(hex.EncodeToString(sum.Sum(nil)), want) {
-		return karbor.Transientf("the bytes read of image %s, made for volume %s, do not have the size and digest that Glance gives", id, call.Node.ID)
 	}
 	_, err = writer.Commit(ctx)
 	return err

@@ -29,7 +29,7 @@ func TestVolumeComesBackAsItIsMapped(t *testing.T) {
 	maker := tenant.Through(t, &http.Client{Transport: small})
 	kind := otherType(t, maker)
 	c := protectiontest.Case{
-		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory,
+		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory, Installation: "here",
 		Make: func(t *testing.T) protectiontest.Source {
 			s := source(t, maker)
 			s.Restore = map[string]any{

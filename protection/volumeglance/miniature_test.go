@@ -53,7 +53,7 @@ func newMiniature() *miniature {
 	return &miniature{base: http.DefaultTransport, volumes: map[string]*thing{}, snapshots: map[string]*thing{}, asked: map[string]int{}}
 }
 
-var miniaturePath = regexp.MustCompile(`/(volumes|snapshots)(/[^/]+)?(/action|/encryption)?$`)
+var miniaturePath = regexp.MustCompile(`/(volumes|snapshots)(/[^/]+)?(/action|/encryption|/metadata/karbor_restoring)?$`)
 
 // RoundTrip implements http.RoundTripper.
 func (m *miniature) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -84,6 +84,9 @@ func (m *miniature) RoundTrip(r *http.Request) (*http.Response, error) {
 		status, answer = refuse(http.StatusNotFound, "could not be found")
 	case parts[3] == "/encryption":
 		answer = map[string]any{"encryption_key_id": found.key}
+	case strings.HasPrefix(parts[3], "/metadata/"):
+		metadata, _ := found.members["metadata"].(map[string]any)
+		delete(metadata, strings.TrimPrefix(parts[3], "/metadata/"))
 	case parts[3] != "":
 		status, answer = m.act(r, found, body)
 	case r.Method == http.MethodDelete:

@@ -70,6 +70,9 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
 		return err
 	}
+	if err := whole(ctx, c.volume, volume); err != nil {
+		return err
+	}
 	// The image's key has gone with it. What else has its name, now, is the volume's.
 	return call.NewResources.Set(ctx, record.Volume)
 }

@@ -69,7 +69,7 @@ func pick(from map[string]any) map[string]any {
 	own := map[string]any{}
 	metadata, _ := from["metadata"].(map[string]any)
 	for k, v := range metadata {
-		if !strings.HasPrefix(k, "karbor_") {
+		if !strings.HasPrefix(k, "karbor_") || k == protection.RestoringTag {
 			own[k] = v
 		}
 	}
@@ -116,7 +116,7 @@ func comesBack(t *testing.T, data func(t *testing.T) protection.Repository) {
 	tenant := protectiontest.NewTenant(t)
 	maker := tenant.Through(t, &http.Client{Transport: small})
 	protectiontest.Run(t, protectiontest.Case{
-		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory, Data: data,
+		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: small, Inventory: maker.Inventory, Installation: "here", Data: data,
 		Make: func(t *testing.T) protectiontest.Source { return source(t, maker) },
 	})
 }

@@ -65,7 +65,7 @@ func TestVolumeComesBackOfItsSnapshot(t *testing.T) {
 func caseOf(t *testing.T, tenant *protectiontest.Tenant, options string) protectiontest.Case {
 	t.Helper()
 	return protectiontest.Case{
-		Plugin: open(t, options), Type: karbor.VolumeType, Session: tenant.Session, Inventory: tenant.Inventory, Keeps: 1,
+		Plugin: open(t, options), Type: karbor.VolumeType, Session: tenant.Session, Inventory: tenant.Inventory, Installation: "here", Keeps: 1,
 		Make: func(t *testing.T) protectiontest.Source { return disk(t, tenant).Source },
 	}
 }

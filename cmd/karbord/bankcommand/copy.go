@@ -129,7 +129,10 @@ func (r *copyRun) one(ctx context.Context, project, id string) error {
 		text = printable(err.Error())
 	case result.Present:
 		r.there++
-		return nil
+		if result.Unproven == 0 {
+			return nil
+		}
+		text = "there already"
 	case r.dryRun:
 		r.copied++
 		text = size(result.Size) + " to copy"

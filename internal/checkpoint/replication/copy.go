@@ -144,7 +144,8 @@ func (c *Copier) Copy(ctx context.Context, project, id string) (Result, error) {
 	}
 	if r.Present { // there may have been drills since
 		r = Result{Present: true}
-		return r, passage{c, project, id, c.as(karbor.Checkpoint{ID: id, ProjectID: project}).ID}.proofs(ctx, &r)
+		err := passage{c, project, id, c.as(karbor.Checkpoint{ID: id, ProjectID: project}).ID}.proofs(ctx, &r)
+		return r, err
 	}
 	made := c.as(cp)
 	if c.To.Domains != nil && c.From.Domains != nil && !c.Anew {

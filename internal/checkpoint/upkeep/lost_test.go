@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,9 +44,9 @@ func TestACheckpointThatCantBeLookedAtKeepsNoOtherFromIt(t *testing.T) {
 	for name, part := range map[string]string{"its list": "/contents/", "its state": "v1/states/"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				memory, broken := banktest.NewMemory(), false
+				memory, broken := banktest.NewMemory(), new(atomic.Bool)
 				s := newSite(t, faulty{memory, func(key string) bool {
-					return broken && strings.Contains(key, part) && strings.Contains(key, id(1))
+					return broken.Load() && strings.Contains(key, part) && strings.Contains(key, id(1))
 				}}, keyring.NewKey())
 				s.memory = memory
 				defer s.close()
@@ -57,7 +58,7 @@ func TestACheckpointThatCantBeLookedAtKeepsNoOtherFromIt(t *testing.T) {
 						must(t, memory.Delete(t.Context(), key))
 					}
 				}
-				broken = true
+				broken.Store(true)
 				s.looking(2)
 				if s.log.count("checkpoints=2 lost=1 unlisted=0 closed=0 failed=1 all=false") != 2 || s.log.count("could not be compared") != 2 ||
 					s.log.count("has lost an object") != 2 {
@@ -70,14 +71,14 @@ func TestACheckpointThatCantBeLookedAtKeepsNoOtherFromIt(t *testing.T) {
 
 func TestALookEndsAtABankThatGivesNothingAndGoesOnBehindIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory, broken := banktest.NewMemory(), false
-		s := newSite(t, faulty{memory, func(key string) bool { return broken && strings.Contains(key, "/contents/") }}, keyring.NewKey())
+		memory, broken := banktest.NewMemory(), new(atomic.Bool)
+		s := newSite(t, faulty{memory, func(key string) bool { return broken.Load() && strings.Contains(key, "/contents/") }}, keyring.NewKey())
 		s.memory = memory
 		defer s.close()
 		for n := range byte(12) {
 			s.protect(n + 1)
 		}
-		broken = true
+		broken.Store(true)
 		s.looking(2)
 		if s.log.count("10 checkpoints one after another could not be looked at") != 1 || s.log.count("failed=10 all=false") != 1 ||
 			s.log.count("failed=2 all=false") != 1 {
@@ -89,11 +90,11 @@ func TestALookEndsAtABankThatGivesNothingAndGoesOnBehindIt(t *testing.T) {
 // tardy is a bank that takes minutes for each state.
 type tardy struct {
 	bank.Bank
-	slow *bool
+	slow *atomic.Bool
 }
 
 func (s tardy) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	if *s.slow && strings.HasPrefix(key, "v1/states/") {
+	if s.slow.Load() && strings.HasPrefix(key, "v1/states/") {
 		time.Sleep(11 * time.Minute)
 	}
 	return s.Bank.Get(ctx, key, offset, length)
@@ -102,8 +103,8 @@ func (s tardy) Get(ctx context.Context, key string, offset, length int64) (io.Re
 // TestALookGetsOnHoweverSlowTheBankIs: a state alone takes longer than the share.
 func TestALookGetsOnHoweverSlowTheBankIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory, slow := banktest.NewMemory(), false
-		s := newSite(t, tardy{memory, &slow}, keyring.NewKey())
+		memory, slow := banktest.NewMemory(), new(atomic.Bool)
+		s := newSite(t, tardy{memory, slow}, keyring.NewKey())
 		s.memory = memory
 		defer s.close()
 		for n := range byte(3) {
@@ -114,7 +115,7 @@ func TestALookGetsOnHoweverSlowTheBankIs(t *testing.T) {
 				must(t, memory.Delete(t.Context(), key))
 			}
 		}
-		slow = true
+		slow.Store(true)
 		s.looking(3)
 		if s.log.count("checkpoints=1 lost=0") != 2 || s.log.count("has lost an object") != 1 {
 			t.Errorf("it does not get on:\n%s", s.log.text.String())
@@ -124,8 +125,8 @@ func TestALookGetsOnHoweverSlowTheBankIs(t *testing.T) {
 
 func TestALookGoesOnWhereItWasOverARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory, slow := banktest.NewMemory(), false
-		s := newSite(t, tardy{memory, &slow}, keyring.NewKey())
+		memory, slow := banktest.NewMemory(), new(atomic.Bool)
+		s := newSite(t, tardy{memory, slow}, keyring.NewKey())
 		s.memory, s.states = memory, t.TempDir()
 		defer s.close()
 		for n := range byte(3) {
@@ -136,7 +137,7 @@ func TestALookGoesOnWhereItWasOverARestart(t *testing.T) {
 				must(t, memory.Delete(t.Context(), key))
 			}
 		}
-		slow = true
+		slow.Store(true)
 		for range 3 { // processes: each has half a day, so that every other one begins a share
 			s.looking(1)
 			s.looking(1)

@@ -43,6 +43,25 @@ func TestAFloatingAddressThatForwardsPortsIsUsed(t *testing.T) {
 	}
 }
 
+func TestAHalfMadeServerThatHasVolumesIsUsed(t *testing.T) {
+	with := []servers.AttachedVolume{{ID: volume}}
+	for name, c := range map[string]struct {
+		mark    string
+		volumes []servers.AttachedVolume
+		used    bool
+	}{
+		"of a restore, with volumes": {protection.RestoringMark(ours), with, true},
+		"of a restore, without":      {protection.RestoringMark(ours), nil, false},
+		"of a drill, with volumes":   {protection.DrillMark(ours), with, false}, // which are the drill's
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := ofServer(&servers.Server{Tags: &[]string{c.mark}, AttachedVolumes: c.volumes}); got.Used != "" != c.used {
+				t.Errorf("it is used as %q", got.Used)
+			}
+		})
+	}
+}
+
 func TestAServerThatItsTenantHasLockedIsUsed(t *testing.T) {
 	yes, no := true, false
 	for name, c := range map[string]struct {

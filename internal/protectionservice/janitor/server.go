@@ -83,6 +83,9 @@ func ofServer(s *servers.Server) Thing {
 		}
 	}
 	t.Tags = tags
+	if t.Restoring() && len(s.AttachedVolumes) > 0 && t.Used == "" {
+		t.Used = "it has volumes, which may go with it" // those of delete_on_termination, which are whole
+	}
 	return t
 }
 
