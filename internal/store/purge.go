@@ -64,9 +64,13 @@ var purgedTables = []purged{
 	{table: "copies", keys: []string{"id"}},
 	{table: "drill_events", keys: []string{"drill_id", "position", "name"},
 		old: "EXISTS (SELECT 1 FROM drills WHERE drills.id = drill_events.drill_id AND drills.deleted = 1 AND drills.deleted_at < ?)"},
+	// As long as its checkpoint is there, the record of a deleted drill may still lie beside it: in a
+	// bank that has locked it, or does not answer.
 	{table: "drill_proofs", keys: []string{"drill_id"},
-		old: "EXISTS (SELECT 1 FROM drills WHERE drills.id = drill_proofs.drill_id AND drills.deleted = 1 AND drills.deleted_at < ?)"},
-	{table: "drills", keys: []string{"id"}},
+		old: "EXISTS (SELECT 1 FROM drills WHERE drills.id = drill_proofs.drill_id AND drills.deleted = 1 AND drills.deleted_at < ? " +
+			"AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE checkpoints.id = drills.checkpoint_id AND " +
+			"checkpoints.provider_id = drills.provider_id AND checkpoints.deleted = 0))"},
+	{table: "drills", keys: []string{"id"}, where: "NOT EXISTS (SELECT 1 FROM drill_proofs WHERE drill_proofs.drill_id = drills.id)"},
 	{table: "copied_checkpoints", keys: []string{"copy_id", "position"}, old: "ended_at < ? AND NOT EXISTS " +
 		"(SELECT 1 FROM operations WHERE operations.id = copied_checkpoints.copy_id)"},
 	{table: "operation_logs", keys: []string{"id"}},

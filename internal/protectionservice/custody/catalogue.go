@@ -25,7 +25,7 @@ func (k *Keeper) fill(ctx context.Context, p *provider.Provider) error {
 	if err != nil {
 		return err
 	}
-	found, broken := 0, 0
+	found, broken, unread := 0, 0, 0
 	damaged := k.damaged(ctx, p)
 	var closed []unopened
 	err = p.Checkpoints().Scan(ctx, func(cp karbor.Checkpoint) error {
@@ -33,7 +33,13 @@ func (k *Keeper) fill(ctx context.Context, p *provider.Provider) error {
 			return nil // of another provider in the same bank, or one that is worked on
 		}
 		found++
-		return errors.Join(k.adopt(ctx, p, located(p, cp)), k.adoptDrills(ctx, p, cp))
+		if err := k.adopt(ctx, p, located(p, cp)); err != nil {
+			return err
+		}
+		if !k.adoptDrills(ctx, p, cp) {
+			unread++
+		}
+		return ctx.Err()
 	}, func(cp karbor.Checkpoint, err error) {
 		if _, sealed := errors.AsType[*checkpoint.ClosedError](err); !sealed {
 			broken++
@@ -45,7 +51,7 @@ func (k *Keeper) fill(ctx context.Context, p *provider.Provider) error {
 	if err == nil {
 		err = k.listClosed(ctx, p, closed)
 	}
-	if err == nil && len(closed) == 0 { // else the next start looks whether the keys are there
+	if err == nil && len(closed) == 0 && unread == 0 { // else the next start looks whether the keys, and the records, are there
 		err = k.store.FillCatalogue(ctx, p.ID, p.Target)
 	}
 	if err != nil {
@@ -135,9 +141,10 @@ func (k *Keeper) adopt(ctx context.Context, p *provider.Provider, cp karbor.Chec
 }
 
 // adoptDrills brings back the drills of a checkpoint that its database has lost, by the records beside it.
-func (k *Keeper) adoptDrills(ctx context.Context, p *provider.Provider, cp karbor.Checkpoint) error {
+// It reports whether that could be done: what can't be read for now keeps no checkpoint from the catalogue.
+func (k *Keeper) adoptDrills(ctx context.Context, p *provider.Provider, cp karbor.Checkpoint) bool {
 	if cp.Status != karbor.CheckpointAvailable {
-		return nil
+		return true
 	}
 	a, err := proof.Adopt(ctx, k.store, p, cp, k.keys, false)
 	for _, r := range a.Refused {
@@ -148,5 +155,9 @@ func (k *Keeper) adoptDrills(ctx context.Context, p *provider.Provider, cp karbo
 		k.log.InfoContext(ctx, "drills are known again by their records in the bank", "provider", p.Place(), "project", cp.ProjectID,
 			"checkpoint", cp.ID, "drills", a.Drills)
 	}
-	return err
+	if err != nil && ctx.Err() == nil {
+		k.log.ErrorContext(ctx, "the records of drills beside a checkpoint can't be read; the next start tries again", "provider", p.Place(),
+			"project", cp.ProjectID, "checkpoint", cp.ID, "error", err)
+	}
+	return err == nil
 }

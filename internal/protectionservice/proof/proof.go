@@ -25,7 +25,7 @@ const bankTime = 30 * time.Second
 type Store interface {
 	NoteProof(ctx context.Context, drillID string, p store.DrillProof) error
 	UnkeptProofs(ctx context.Context, providerID, bank, behind string, limit int) ([]store.UnkeptProof, error)
-	DeletedProofs(ctx context.Context, providerID, bank string, limit int) ([]karbor.Drill, error)
+	DeletedProofs(ctx context.Context, providerID, bank, behind string, limit int) ([]karbor.Drill, error)
 	ForgetProof(ctx context.Context, drillID string) error
 	AdoptDrill(ctx context.Context, d karbor.Drill, record json.RawMessage) (bool, error)
 	DrillKnown(ctx context.Context, id string) (bool, error)

@@ -33,8 +33,11 @@ func (s *Store) NoteProof(ctx context.Context, drillID string, p Proof) error {
 	})
 }
 
-// DrillProofs gives, of drills with these ids, whether their records lie in their banks. One of
-// which that is not known is missing.
+// checkpointGone is why no record of a drill lies in a bank from which its checkpoint was deleted.
+const checkpointGone = "its checkpoint was deleted"
+
+// DrillProofs gives, of drills with these ids, whether their records lie in their banks: they go from
+// there with the checkpoints. One of which that is not known is missing.
 func (s *Store) DrillProofs(ctx context.Context, ids []string) (map[string]Proof, error) {
 	out := make(map[string]Proof, len(ids))
 	if len(ids) == 0 {
@@ -47,10 +50,17 @@ func (s *Store) DrillProofs(ctx context.Context, ids []string) (map[string]Proof
 	_, err := rows.All(ctx, s.db.Once(), func(row *sql.Rows) (string, error) {
 		var id string
 		var p Proof
-		err := row.Scan(&id, &p.Kept, &p.Reason)
+		var there bool
+		err := row.Scan(&id, &p.Kept, &p.Reason, &there)
+		if !there {
+			p = Proof{Reason: checkpointGone}
+		}
 		out[id] = p
 		return id, err
-	}, "SELECT drill_id, kept, reason FROM drill_proofs WHERE drill_id IN ("+rows.Repeated("?", len(ids))+")", args...)
+	}, `SELECT d.id, k.kept, k.reason, CASE WHEN c.id IS NULL THEN 0 ELSE 1 END FROM drills d
+		JOIN drill_proofs k ON k.drill_id = d.id
+		LEFT JOIN checkpoints c ON c.id = d.checkpoint_id AND c.provider_id = d.provider_id AND c.deleted = 0
+		WHERE d.id IN (`+rows.Repeated("?", len(ids))+")", args...)
 	return out, rows.Failed("looking which records of drills lie in their banks", err)
 }
 
@@ -75,13 +85,14 @@ func (s *Store) UnkeptProofs(ctx context.Context, providerID, bank, behind strin
 }
 
 // DeletedProofs gives drills that were deleted, of checkpoints in a bank of a provider, whose records may
-// still lie there.
-func (s *Store) DeletedProofs(ctx context.Context, providerID, bank string, limit int) ([]karbor.Drill, error) {
+// still lie there: those behind an id, in the order of the ids.
+func (s *Store) DeletedProofs(ctx context.Context, providerID, bank, behind string, limit int) ([]karbor.Drill, error) {
 	found, err := rows.All(ctx, s.db, func(row *sql.Rows) (karbor.Drill, error) {
 		var d karbor.Drill
 		return d, row.Scan(&d.ID, &d.ProjectID, &d.ProviderID, &d.CheckpointID)
 	}, "SELECT d.id, d.project_id, d.provider_id, d.checkpoint_id"+besideCheckpoint+
-		` AND d.deleted = 1 AND EXISTS (SELECT 1 FROM drill_proofs k WHERE k.drill_id = d.id) ORDER BY d.id LIMIT ?`, providerID, bank, limit)
+		` AND d.deleted = 1 AND d.id > ? AND EXISTS (SELECT 1 FROM drill_proofs k WHERE k.drill_id = d.id) ORDER BY d.id LIMIT ?`,
+		providerID, bank, behind, limit)
 	return found, rows.Failed("listing the records of deleted drills", err)
 }
 
@@ -96,15 +107,12 @@ func (s *Store) ForgetProof(ctx context.Context, drillID string) error {
 // reports whether it did: one of this id that is known, deleted ones too, stays as it is.
 func (s *Store) AdoptDrill(ctx context.Context, d karbor.Drill, evidence json.RawMessage) (adopted bool, err error) {
 	err = s.db.Write(ctx, "adopting the drill "+d.ID, func(t *rows.Tx) error {
-		known, err := rows.One(ctx, t, rows.Int, "SELECT COUNT(*) FROM drills WHERE id = ?", d.ID)
-		if adopted = err == nil && known == 0; !adopted {
-			return err
-		}
-		err = t.Exec(ctx, `INSERT INTO drills (id, project_id, provider_id, checkpoint_id, plan_id, probes, mapping, status, verdict,
+		var err error
+		adopted, err = t.Insert(ctx, `INSERT INTO drills (id, project_id, provider_id, checkpoint_id, plan_id, probes, mapping, status, verdict,
 			reason, recovery, resources, evidence, created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
 			d.ID, d.ProjectID, d.ProviderID, d.CheckpointID, d.PlanID, rows.Document(d.Probes), rows.Document(d.Mapping), string(d.Status),
 			string(d.Verdict), d.Reason, d.Recovery.Microseconds(), rows.Document(d.Resources), rows.Document(evidence), rows.Micros(d.CreatedAt), rows.Micros(d.UpdatedAt))
-		if err != nil {
+		if err != nil || !adopted {
 			return err
 		}
 		return t.Exec(ctx, putProof, d.ID, rows.Truth(true), "", rows.Micros(s.db.Now()))

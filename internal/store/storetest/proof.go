@@ -2,6 +2,9 @@ package storetest
 
 import (
 	"encoding/json"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,7 +60,7 @@ func testDrillProofs(t *testing.T, s *store.Store) {
 
 	must(t, s.DeleteDrill(ctx, "project", kept))
 	must(t, s.DeleteDrill(ctx, "project", untried)) // never in the bank
-	deleted, err := s.DeletedProofs(ctx, c.ProviderID, "", 9)
+	deleted, err := s.DeletedProofs(ctx, c.ProviderID, "", "", 9)
 	must(t, err)
 	if len(deleted) != 1 || deleted[0].ID != kept || deleted[0].ProjectID != "project" || deleted[0].CheckpointID != c.ID {
 		t.Errorf("deleted: %+v", deleted)
@@ -65,16 +68,81 @@ func testDrillProofs(t *testing.T, s *store.Store) {
 	delete(all, untried)
 	same(t, all, unkept())
 	must(t, s.ForgetProof(ctx, kept))
-	if deleted, err = s.DeletedProofs(ctx, c.ProviderID, "", 9); err != nil || len(deleted) > 0 {
+	if deleted, err = s.DeletedProofs(ctx, c.ProviderID, "", "", 9); err != nil || len(deleted) > 0 {
 		t.Errorf("after it was removed: %v, %v", deleted, err)
 	}
-	// What is noted of a deleted drill goes with it.
-	must(t, s.DeleteDrill(ctx, "project", failed))
-	_, err = s.PurgeDeleted(ctx, store.Purge{Before: time.Now().Add(1000 * time.Hour)})
-	must(t, err)
-	if got, err = s.DrillProofs(ctx, []string{failed}); err != nil || len(got) > 0 {
+}
+
+func testDeletedProofs(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	c := available(t, s, "project")
+	var want []string
+	for range 3 {
+		id := endedDrill(t, s, c)
+		must(t, s.NoteProof(ctx, id, store.DrillProof{Kept: true}))
+		must(t, s.DeleteDrill(ctx, "project", id))
+		want = append(want, id)
+	}
+	slices.Sort(want)
+	pages := func() (ids []string) {
+		for behind := ""; ; {
+			page, err := s.DeletedProofs(ctx, c.ProviderID, "", behind, 2)
+			must(t, err)
+			for _, d := range page {
+				ids, behind = append(ids, d.ID), d.ID
+			}
+			if len(page) < 2 {
+				return ids
+			}
+		}
+	}
+	same(t, want, pages())
+
+	// The purge forgets none whose record may still lie beside the checkpoint: it would come back from there.
+	purge := func() {
+		_, err := s.PurgeDeleted(ctx, store.Purge{Before: time.Now().Add(1000 * time.Hour)})
+		must(t, err)
+	}
+	must(t, s.ForgetProof(ctx, want[0]))
+	purge()
+	same(t, want[1:], pages())
+	known := func() (out []bool) {
+		for _, id := range want {
+			is, err := s.DrillKnown(ctx, id)
+			must(t, err)
+			out = append(out, is)
+		}
+		return out
+	}
+	same(t, []bool{false, true, true}, known())
+	c.Status = karbor.CheckpointDeleted
+	must(t, s.PutCheckpoint(ctx, c))
+	purge()
+	same(t, []bool{false, false, false}, known())
+	if got, err := s.DrillProofs(ctx, want); err != nil || len(got) > 0 {
 		t.Errorf("after the purge: %v, %v", got, err)
 	}
+}
+
+func testProofsOfADeletedCheckpoint(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	c, other := available(t, s, "project"), available(t, s, "project")
+	kept, failed, elsewhere := endedDrill(t, s, c), endedDrill(t, s, c), endedDrill(t, s, other)
+	for id, p := range map[string]store.DrillProof{kept: {Kept: true}, failed: {Reason: "the bank does not answer"}, elsewhere: {Kept: true}} {
+		must(t, s.NoteProof(ctx, id, p))
+	}
+	c.Status = karbor.CheckpointDeleted
+	must(t, s.PutCheckpoint(ctx, c))
+	gone := store.DrillProof{Reason: "its checkpoint was deleted"}
+	want := map[string]store.DrillProof{kept: gone, failed: gone, elsewhere: {Kept: true}}
+	got, err := s.DrillProofs(ctx, []string{kept, failed, elsewhere})
+	must(t, err)
+	same(t, want, got)
+	_, err = s.PurgeDeleted(ctx, store.Purge{Before: time.Now().Add(1000 * time.Hour)})
+	must(t, err)
+	got, err = s.DrillProofs(ctx, []string{kept, failed, elsewhere})
+	must(t, err)
+	same(t, want, got)
 }
 
 func testAdoptDrill(t *testing.T, s *store.Store) {
@@ -104,6 +172,24 @@ func testAdoptDrill(t *testing.T, s *store.Store) {
 	proofs, err := s.DrillProofs(ctx, []string{d.ID})
 	must(t, err)
 	same(t, map[string]store.DrillProof{d.ID: {Kept: true}}, proofs)
+
+	// Two services that fill one catalogue at once adopt it once, and neither fails.
+	d.ID = karbor.NewID()
+	var both sync.WaitGroup
+	var adopted atomic.Int64
+	for range 2 {
+		both.Go(func() {
+			if is, err := s.AdoptDrill(ctx, d, json.RawMessage(`{"b":2}`)); err != nil {
+				t.Error(err)
+			} else if is {
+				adopted.Add(1)
+			}
+		})
+	}
+	both.Wait()
+	if n := adopted.Load(); n != 1 {
+		t.Errorf("it was adopted %d times", n)
+	}
 
 	// What its tenant has deleted does not come back.
 	must(t, s.DeleteDrill(ctx, "project", known))
