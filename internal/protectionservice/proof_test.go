@@ -147,7 +147,7 @@ func TestARecordThatNoKnownKeyHasSignedIsNotBelieved(t *testing.T) {
 
 func TestTheRecordsOfACheckpointGoWithIt(t *testing.T) {
 	s := newDrillShop(t, nil)
-	s.drillNow()
+	d := s.drillNow()
 	if err := s.service.DeleteCheckpoint(t.Context(), s.caller(), providerID, s.checkpoint); err != nil {
 		t.Fatal(err)
 	}
@@ -158,5 +158,8 @@ func TestTheRecordsOfACheckpointGoWithIt(t *testing.T) {
 		if strings.Contains(key, "/evidence/") {
 			t.Errorf("%s is left", key)
 		}
+	}
+	if got, want := s.proofOf(d.ID), (store.DrillProof{Reason: "its checkpoint was deleted"}); got != want {
+		t.Errorf("of its record it is said: %+v", got)
 	}
 }
