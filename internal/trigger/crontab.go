@@ -19,6 +19,10 @@ type crontab struct {
 	expression string
 	// minute and hour are two of its fields.
 	minute, hour string
+	// months says of each month whether it can match; earliest is the first day of a month
+	// that can.
+	months   [13]bool
+	earliest int
 }
 
 // field is one of the five.
@@ -59,7 +63,36 @@ func parseCrontab(text string) (pattern, error) {
 	if !gronx.IsValid(c.expression) {
 		return nil, invalid("it is not a crontab: %q", cut(text))
 	}
+	for m := range c.months[1:] {
+		// The fields were checked: there is no error.
+		c.months[m+1], _ = monthMatches(parts[3], time.Month(m+1))
+	}
+	c.earliest = earliestDay(parts[2], parts[4])
 	return c, nil
+}
+
+func monthMatches(field string, m time.Month) (bool, error) {
+	checker := gronx.SegmentChecker{}
+	checker.SetRef(time.Date(2000, m, 1, 0, 0, 0, 0, time.UTC))
+	return checker.CheckDue(field, 4)
+}
+
+// earliestDay gives the first day of a month that the fields day of month and day of week
+// can match: where that is not plain, the first of all.
+func earliestDay(days, weekdays string) int {
+	least := 31
+	if !strings.HasPrefix(weekdays, "*") {
+		return 1 // any day may be one of them
+	}
+	for part := range strings.SplitSeq(days, ",") {
+		day, _, _ := strings.Cut(part, "-")
+		n, err := number(day)
+		if err != nil {
+			return 1
+		}
+		least = min(least, n)
+	}
+	return least
 }
 
 // leastGap gives the least time between two runs within a day, or over the midnight
@@ -174,14 +207,32 @@ func number(text string) (int, error) {
 
 func (c crontab) after(t time.Time) runs {
 	return func() (time.Time, bool) {
+		from := c.skip(t)
 		// gronx gives up after some hundred steps where no date matches.
-		next, err := gronx.NextTickAfter(c.expression, t, false)
+		next, err := gronx.NextTickAfter(c.expression, from, from.After(t))
 		if err != nil || !next.After(t) {
 			return time.Time{}, false
 		}
 		t = next
 		return next, true
 	}
+}
+
+// skip gives the beginning of the first month after t's that can match, if t's can't: gronx
+// looks at all fields for each month. Where none can for years, it is t.
+func (c crontab) skip(t time.Time) time.Time {
+	const most = 9 * 12 // 29 February is eight years from the last around 2100
+	from, year, month := t, t.Year(), t.Month()
+	for range most {
+		if last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day(); c.months[month] && c.earliest <= last {
+			return from
+		}
+		if month++; month > time.December {
+			year, month = year+1, time.January
+		}
+		from = time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return t
 }
 
 // cut shortens a text of the tenant's for a message.
