@@ -207,10 +207,13 @@ func (w *soak) mishap() {
 // logged any more.
 func (w *soak) settle() {
 	for _, n := range w.nodes {
-		if !n.alive() {
+		if n.alive() {
+			n.mortal.left.Store(1 << 30)
+		} else {
 			n.start(1<<30, false)
 		}
 		n.step(w.t.Context())
+		n.mortal.left.Store(int64(w.random.IntN(400) + 1)) // it dies again, but not now
 	}
 }
 
