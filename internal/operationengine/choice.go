@@ -33,8 +33,7 @@ func choose(ctx context.Context, t Shelf, r store.ClaimedRun, among func(context
 	return found, err
 }
 
-// counted is how many of a day's times are computed. Runs are chosen in a transaction,
-// and each time costs some 10 µs.
+// counted is how many of a day's times are computed: each costs some 10 µs.
 const counted = 100
 
 // dayOf gives the beginning of the day of a run by the clock of its trigger, and how many

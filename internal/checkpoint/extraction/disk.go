@@ -33,7 +33,7 @@ func (d *disk) write(b []byte, at int64) error {
 	}
 	if len(b)%grain == 0 && at%grain == 0 {
 		// Some file systems refuse only here.
-		if _, err := d.WriteAt(b, at); !errors.Is(err, syscall.EINVAL) {
+		if _, err := d.WriteAt(b, at); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
 	}
