@@ -5,6 +5,7 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -143,9 +144,17 @@ func (k *karbord) do(b *testing.B, method, path, body string, into any) {
 // ask makes a request as the tenant and decodes the answer.
 func (k *karbord) ask(b *testing.B, method, url, body string, into any) {
 	b.Helper()
-	req, err := http.NewRequestWithContext(b.Context(), method, url, strings.NewReader(body))
-	if err != nil {
+	if err := k.request(b.Context(), method, url, body, into); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// request is ask for clients that run beside the benchmark's own goroutine, which
+// alone may end it.
+func (k *karbord) request(ctx context.Context, method, url, body string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return err
 	}
 	req.Header.Set("X-Auth-Token", k.token)
 	if body != "" {
@@ -153,16 +162,14 @@ func (k *karbord) ask(b *testing.B, method, url, body string, into any) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		b.Fatal(err)
+		return err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode/100 != 2 {
-		b.Fatalf("%s %s: %s %s %v", method, url, resp.Status, text, err)
+		return fmt.Errorf("%s %s: %s %s %w", method, url, resp.Status, text, err)
 	}
-	if err := json.Unmarshal(text, into); err != nil {
-		b.Fatal(err)
-	}
+	return json.Unmarshal(text, into)
 }
 
 // rss gives the process's resident memory in bytes.
