@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,10 +57,14 @@ func makeImage(t *testing.T, tenant *protectiontest.Tenant, members map[string]a
 var kept = []string{"os_hidden", "disk_format", "container_format", "min_disk", "min_ram", "tags", "os_distro", "hw_disk_bus", "own_property",
 	"size", "checksum", "os_hash_value"}
 
+// pick chooses members of an image. Its tags are a set, which Glance tells in any order.
 func pick(from map[string]any, members []string) map[string]any {
 	out := map[string]any{}
 	for _, m := range members {
 		out[m] = from[m]
+		if list, ok := from[m].([]any); ok {
+			out[m] = slices.SortedFunc(slices.Values(list), func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		}
 	}
 	return out
 }

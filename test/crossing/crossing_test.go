@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
@@ -64,7 +65,7 @@ func TestAServerIsRestoredIntoAnotherCloud(t *testing.T) {
 	k := serve(t, here, func(c *config.Config) { c.Operations.RestoreTargets = []string{there.URL()} })
 	home, abroad := login(t, here, "demo"), login(t, there, "demo")
 	shop := home.shop(true)
-	checkpoint := k.protect(home, shop.server)
+	checkpoint := k.protect(home, karbor.ServerType, shop.server)
 	byPassword := map[string]any{"type": "password", "username": abroad.name, "password": abroad.password, "project_name": abroad.project}
 	target := func(auth map[string]any, more map[string]any) map[string]any {
 		body := map[string]any{"restore_target": there.URL(), "restore_auth": auth}
@@ -108,7 +109,7 @@ func TestAServerIsRestoredIntoAnotherProject(t *testing.T) {
 	cloud := testcloudtest.Start(t)
 	k := serve(t, cloud, func(c *config.Config) { c.Operations.RestoreTargets = []string{cloud.URL()} })
 	mine, other := login(t, cloud, "demo"), login(t, cloud, "other")
-	checkpoint := k.protect(mine, mine.shop(false).server)
+	checkpoint := k.protect(mine, karbor.ServerType, mine.shop(false).server)
 	id := k.restore(mine, checkpoint, map[string]any{
 		"restore_target": cloud.URL(), "mapping": map[string]any{"name_prefix": "their-", "addresses": "renew"},
 		"restore_auth": map[string]any{"type": "password", "username": other.name, "password": other.password, "project_name": other.project},
@@ -129,7 +130,7 @@ func TestALookAheadTellsWhatIsMissing(t *testing.T) {
 	k := serve(t, cloud, func(*config.Config) {})
 	a := login(t, cloud, "demo")
 	s := a.shop(false)
-	checkpoint := k.protect(a, s.server)
+	checkpoint := k.protect(a, karbor.ServerType, s.server)
 	admin := login(t, cloud, "admin")
 	admin.do(openstack.Compute, "PUT", "os-quota-sets/"+a.session.ProjectID(), map[string]any{"quota_set": map[string]any{"instances": 1}})
 	found := k.restore(a, checkpoint, map[string]any{"dry_run": true, "mapping": map[string]any{

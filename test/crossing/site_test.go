@@ -1,6 +1,7 @@
 package crossing
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,7 +27,7 @@ import (
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/store/storetest"
-	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
+	"github.com/karbor/karbor/internal/testcloud"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
 	foundimage "github.com/karbor/karbor/protectable/image"
@@ -45,18 +46,26 @@ import (
 const providerID = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b05"
 
 // patience bounds what a test waits for; it never decides what is right.
-const patience = 5 * time.Minute
+const patience = 10 * time.Minute
+
+// place is a cloud: a simulated one of the test's own, or a real one.
+type place interface {
+	// URL is the address of its Keystone.
+	URL() string
+	// User gives a user by the name that the simulated cloud has for one of that part.
+	User(name string) (testcloud.User, bool)
+}
 
 // account is a user's way into one cloud.
 type account struct {
 	t       *testing.T
-	cloud   *testcloudtest.Cloud
+	cloud   place
 	session karbor.Cloud
 	// Name, Password and ID are his; Project is that of his roles.
 	name, password, id, project string
 }
 
-func login(t *testing.T, cloud *testcloudtest.Cloud, name string) *account {
+func login(t *testing.T, cloud place, name string) *account {
 	t.Helper()
 	u, ok := cloud.User(name)
 	if !ok {
@@ -142,7 +151,7 @@ func (a *account) await(s service, path, member, want string) {
 
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !done(); time.Sleep(pause) {
 		if time.Now().After(end) {
 			t.Fatalf("waited too long for %s", what)
 		}
@@ -158,12 +167,7 @@ const bytesOfDisk, bytesOfVolume = "the disk of the shop", "what the shop has so
 func (a *account) shop(withVolume bool) shop {
 	a.t.Helper()
 	var s shop
-	upload := func(name, bytes string) string {
-		id := a.made(openstack.Image, "images", "", map[string]any{"name": name, "disk_format": "raw", "container_format": "bare"})
-		a.do(openstack.Image, "PUT", "images/"+id+"/file", strings.Repeat(bytes, 1000))
-		return id
-	}
-	disk := upload("shop-disk", bytesOfDisk)
+	disk := a.upload("shop-disk", bytesOfDisk)
 	s.network = a.made(openstack.Network, "networks", "network", map[string]any{"name": "shop-net"})
 	a.made(openstack.Network, "subnets", "subnet", map[string]any{"network_id": s.network, "ip_version": 4, "cidr": "192.168.77.0/24"})
 	s.server = a.made(openstack.Compute, "servers", "server", map[string]any{
@@ -172,11 +176,19 @@ func (a *account) shop(withVolume bool) shop {
 	if !withVolume {
 		return s
 	}
-	volume := a.made(openstack.BlockStorage, "volumes", "volume", map[string]any{"name": "sold", "size": 1, "imageRef": upload("sold", bytesOfVolume)})
+	volume := a.made(openstack.BlockStorage, "volumes", "volume", map[string]any{"name": "sold", "size": 1, "imageRef": a.upload("sold", bytesOfVolume)})
 	a.await(openstack.BlockStorage, "volumes/"+volume, "volume", "available")
 	a.do(openstack.Compute, "POST", "servers/"+s.server+"/os-volume_attachments", map[string]any{"volumeAttachment": map[string]any{"volumeId": volume}})
 	a.await(openstack.BlockStorage, "volumes/"+volume, "volume", "in-use")
 	return s
+}
+
+// upload makes an image of a text, a thousand times.
+func (a *account) upload(name, bytes string) string {
+	a.t.Helper()
+	id := a.made(openstack.Image, "images", "", map[string]any{"name": name, "disk_format": "raw", "container_format": "bare"})
+	a.do(openstack.Image, "PUT", "images/"+id+"/file", strings.Repeat(bytes, 1000))
+	return id
 }
 
 // karbord is the whole service in this process, beside its cloud.
@@ -186,8 +198,15 @@ type karbord struct {
 	handler http.Handler
 }
 
-// serve starts the service of a cloud; edit may change its configuration.
-func serve(t *testing.T, cloud *testcloudtest.Cloud, edit func(*config.Config)) *karbord {
+// serve starts the service of a cloud with a bank of its own; edit may change its
+// configuration.
+func serve(t *testing.T, cloud place, edit func(*config.Config)) *karbord {
+	t.Helper()
+	return share(t, cloud, t.TempDir(), edit)
+}
+
+// share is serve with a bank in a folder that others may use, too.
+func share(t *testing.T, cloud place, folder string, edit func(*config.Config)) *karbord {
 	t.Helper()
 	dir := t.TempDir()
 	c := config.Default()
@@ -198,9 +217,9 @@ func serve(t *testing.T, cloud *testcloudtest.Cloud, edit func(*config.Config)) 
 	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	const quick = "- {plugin: %s, options: {poll_interval: 20ms}}\n"
+	const quick = "- {plugin: %s, options: {poll_interval: " + pace + "}}\n"
 	text := fmt.Sprintf("id: %s\nname: bank\nbank: {plugin: karbor-file-bank, options: {path: %s}}\nplugins:\n- {plugin: %s}\n"+quick+quick+quick+quick,
-		providerID, filepath.Join(dir, "bank"), project.Name, server.Name, volumeglance.Name, image.Name, network.Name)
+		providerID, filepath.Join(folder, "bank"), project.Name, server.Name, volumeglance.Name, image.Name, network.Name)
 	if err := os.WriteFile(filepath.Join(c.Providers, "bank.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -235,6 +254,27 @@ func serve(t *testing.T, cloud *testcloudtest.Cloud, edit func(*config.Config)) 
 	return &karbord{t, c.State, d.Handler()}
 }
 
+// token logs the user in.
+func (a *account) token() string {
+	a.t.Helper()
+	text, err := json.Marshal(map[string]any{"auth": map[string]any{
+		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{"user": map[string]any{"id": a.id, "password": a.password}}},
+		"scope":    map[string]any{"project": map[string]any{"id": a.session.ProjectID()}},
+	}})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	response, err := http.Post(a.cloud.URL()+"/auth/tokens", "application/json", bytes.NewReader(text))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		a.t.Fatalf("logging %s in: %s", a.name, response.Status)
+	}
+	return response.Header.Get("X-Subject-Token")
+}
+
 // answer is what a request gave.
 type answer struct {
 	status int
@@ -245,10 +285,7 @@ type answer struct {
 // call sends a request as a user of the service's own cloud.
 func (k *karbord) call(a *account, method, path string, body any) answer {
 	k.t.Helper()
-	token := a.cloud.Do(k.t, "", "POST", "/v3/auth/tokens", map[string]any{"auth": map[string]any{
-		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{"user": map[string]any{"id": a.id, "password": a.password}}},
-		"scope":    map[string]any{"project": map[string]any{"id": a.session.ProjectID()}},
-	}}).Header.Get("X-Subject-Token")
+	token := a.token()
 	text, err := json.Marshal(body)
 	if err != nil {
 		k.t.Fatal(err)
@@ -292,19 +329,21 @@ func (k *karbord) ends(a *account, path, object string, states ...string) answer
 	return last
 }
 
-// protect makes a checkpoint of a server, and gives its id.
-func (k *karbord) protect(a *account, server string) string {
+// checkpoints is the path of the provider's checkpoints.
+const checkpoints = "/providers/" + providerID + "/checkpoints/"
+
+// protect makes a checkpoint of a resource, and gives its id.
+func (k *karbord) protect(a *account, kind karbor.ResourceType, id string) string {
 	k.t.Helper()
 	plan := k.call(a, "POST", "/plans", map[string]any{"plan": map[string]any{
 		"name": "shop", "provider_id": providerID, "parameters": map[string]any{},
-		"resources": []any{map[string]any{"id": server, "type": karbor.ServerType, "name": "shop"}},
+		"resources": []any{map[string]any{"id": id, "type": kind, "name": "shop"}},
 	}}).id(k.t, "plan")
-	path := "/providers/" + providerID + "/checkpoints"
-	id := k.call(a, "POST", path, map[string]any{"checkpoint": map[string]any{"plan_id": plan}}).id(k.t, "checkpoint")
-	if last := k.ends(a, path+"/"+id, "checkpoint", "available", "error"); last.member(k.t, "checkpoint", "status") != "available" {
+	made := k.call(a, "POST", strings.TrimSuffix(checkpoints, "/"), map[string]any{"checkpoint": map[string]any{"plan_id": plan}}).id(k.t, "checkpoint")
+	if last := k.ends(a, checkpoints+made, "checkpoint", "available", "error"); last.member(k.t, "checkpoint", "status") != "available" {
 		k.t.Fatal("the checkpoint failed: ", last.text)
 	}
-	return id
+	return made
 }
 
 // restore restores a checkpoint, with more members in the request.
