@@ -50,6 +50,27 @@ func listsServers(ctx context.Context, c karbor.Cloud) error {
 	return openstack.Explain(err, "listing servers")
 }
 
+// TestTrustsOfOneMomentAllEnd has more operations begin at once than there are seconds
+// between: Keystone takes no two trusts of a user that end in the same.
+func TestTrustsOfOneMomentAllEnd(t *testing.T) {
+	c := cloudtest.Start(t)
+	id := identity(t, c, c.Tenant("alpha", "member"))
+	seen := map[time.Time]bool{}
+	for range 50 {
+		d, err := c.Authority.Delegate(t.Context(), id, 24*time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if life := time.Until(d.ExpiresAt); life < 24*time.Hour-time.Minute || life > 25*time.Hour {
+			t.Errorf("a trust for a day ends after %s", life)
+		}
+		if seen[d.ExpiresAt] {
+			t.Errorf("two trusts end at %s", d.ExpiresAt)
+		}
+		seen[d.ExpiresAt] = true
+	}
+}
+
 func TestTrustLivesFromDelegateToRevoke(t *testing.T) {
 	c := cloudtest.Start(t)
 	session := c.Tenant("alpha", "member", "reader")

@@ -3,6 +3,7 @@ package openstack
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -76,20 +77,39 @@ func (d Delegation) check() error {
 // refusedTrust is what a tenant can do when Keystone gives no trust.
 const refusedTrust = "Keystone gives no trust to this token; use a token got with a password, or register an application credential with Karbor"
 
+// A trust ends at a second of its own: Keystone takes no two of one user for one trustee
+// and project that end in the same second, even if one of them has been given back. So
+// ends are spread over a share of the lifetime behind it, and tried again elsewhere.
+const (
+	spreadShare = 10
+	mostSpread  = time.Hour
+	leastSpread = time.Minute
+	delegations = 10 // tries; with 1,000 trusts in an hour, one in a million fails
+)
+
 // Delegate makes a trust by which Karbor's service user may act for the caller in
-// the caller's project, with the caller's roles, for lifetime; 0 stands for no end.
+// the caller's project, with the caller's roles, for lifetime and up to a tenth of it, an
+// hour at most, a minute at least; 0 stands for no end.
 // The error is karbor.Forbidden when Keystone gives no trust to such a token; it
 // says what to do instead.
-func (a *Authority) Delegate(ctx context.Context, identity *karbor.Identity, lifetime time.Duration) (Delegation, error) {
-	end := time.Time{}
-	if lifetime > 0 {
-		end = a.site.now().Add(lifetime)
+func (a *Authority) Delegate(ctx context.Context, identity *karbor.Identity, lifetime time.Duration) (d Delegation, err error) {
+	if lifetime <= 0 {
+		return a.DelegateUntil(ctx, identity, time.Time{})
 	}
-	return a.DelegateUntil(ctx, identity, end)
+	spread := min(max(lifetime/spreadShare, leastSpread), mostSpread)
+	for range delegations {
+		end := a.site.now().Add(lifetime).Add(rand.N(spread)) //nolint:gosec // nothing depends on its being guessed
+		if d, err = a.DelegateUntil(ctx, identity, end); karbor.KindOf(err) != karbor.Conflict {
+			return d, err
+		}
+	}
+	return d, &karbor.Error{Kind: karbor.Unavailable, Transient: true, Cause: err,
+		Message: "Keystone gives no further trust for now, as too many of your operations began at once: try again in a minute"}
 }
 
 // DelegateUntil is Delegate with the end of the trust, in whole seconds; the zero time
-// stands for none.
+// stands for none. The error is karbor.Conflict if the caller has, or has had, another trust
+// for the project that ends in that second.
 func (a *Authority) DelegateUntil(ctx context.Context, identity *karbor.Identity, end time.Time) (Delegation, error) {
 	if !identity.CanDelegate {
 		return Delegation{}, karbor.Errorf(karbor.Forbidden, refusedTrust)

@@ -79,7 +79,7 @@ func TestDelegateMakesATrustWithTheCallersRoles(t *testing.T) {
 	f := newFakeCloud(t)
 	a := f.authority()
 	id := f.identity(a)
-	d, err := a.Delegate(t.Context(), id, time.Hour)
+	d, err := a.DelegateUntil(t.Context(), id, start.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}

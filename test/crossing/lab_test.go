@@ -103,11 +103,12 @@ func (a *account) tidied() func() {
 // drop asks for the end of a thing, which may be going already.
 func (a *account) drop(s service, path string) {
 	a.t.Helper()
-	client, err := s(a.t.Context(), a.session)
+	ctx := context.WithoutCancel(a.t.Context())
+	client, err := s(ctx, a.session)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	response, err := client.Delete(a.t.Context(), client.ServiceURL(path), nil)
+	response, err := client.Delete(ctx, client.ServiceURL(path), nil)
 	if err == nil {
 		_ = response.Body.Close()
 	}

@@ -99,7 +99,8 @@ func identity(url string) service {
 // do sends a request to a service, and gives the answer.
 func (a *account) do(s service, method, path string, body any) map[string]any {
 	a.t.Helper()
-	client, err := s(a.t.Context(), a.session)
+	ctx := context.WithoutCancel(a.t.Context()) // what a test made goes when it is over
+	client, err := s(ctx, a.session)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func (a *account) do(s service, method, path string, body any) map[string]any {
 	} else if body != nil {
 		options.JSONBody = body
 	}
-	response, err := client.Request(a.t.Context(), method, client.ServiceURL(path), options)
+	response, err := client.Request(ctx, method, client.ServiceURL(path), options)
 	if err != nil {
 		a.t.Fatalf("%s %s: %v", method, path, openstack.Explain(err, "asking the cloud"))
 	}
@@ -258,7 +259,7 @@ func share(t *testing.T, cloud place, folder string, edit func(*config.Config)) 
 func (a *account) token() string {
 	a.t.Helper()
 	text, err := json.Marshal(map[string]any{"auth": map[string]any{
-		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{"user": map[string]any{"id": a.id, "password": a.password}}},
+		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{"user": map[string]any{"name": a.name, "domain": map[string]any{"id": "default"}, "password": a.password}}},
 		"scope":    map[string]any{"project": map[string]any{"id": a.session.ProjectID()}},
 	}})
 	if err != nil {

@@ -63,7 +63,7 @@ func volume(t *testing.T, env map[string]string) string {
 // minutes. Tokens may live as short as a minute.
 func TestOpenStackScheduleGoesOnWhenTheUsersTokenIsDead(t *testing.T) {
 	alice, karbor := testcloudtest.OpenRC(t, "openrc-alpha"), testcloudtest.OpenRC(t, "openrc-karbor")
-	s := &site{t: t}
+	s := &site{t: t, now: time.Now}
 	login := func() *gophercloud.ProviderClient {
 		p := enter(t.Context(), t, alice)
 		s.token = p.TokenID

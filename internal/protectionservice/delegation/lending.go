@@ -36,10 +36,31 @@ func (r *Registry) mark() (time.Time, error) {
 	return time.Unix(from.Unix()+n.Int64(), 0).UTC(), nil
 }
 
+// marks is how many ends are tried for a trust: a user may have another one of that second.
+const marks = 10
+
 // trust gets a trust to be lent, and the lending under which it is found again should this
 // process die before it is kept.
 func (r *Registry) trust(ctx context.Context, who *karbor.Identity) (d openstack.Delegation, lending string, err error) {
+	for range marks {
+		if d, lending, err = r.marked(ctx, who); err == nil || karbor.KindOf(err) != karbor.Conflict {
+			break
+		}
+	}
+	return d, lending, err
+}
+
+// marked is trust with one end. The error is karbor.Conflict if that is taken.
+func (r *Registry) marked(ctx context.Context, who *karbor.Identity) (d openstack.Delegation, lending string, err error) {
 	end, err := r.mark()
+	if err != nil {
+		return d, "", err
+	}
+	// Who found this lending left by a process that died would give that trust back.
+	taken, err := r.authority.TrustsUntil(ctx, who.UserID, who.ProjectID, end)
+	if err == nil && len(taken) > 0 {
+		err = karbor.Errorf(karbor.Conflict, "user %s has another trust that ends at %s", who.UserID, end)
+	}
 	if err != nil {
 		return d, "", err
 	}
@@ -48,8 +69,8 @@ func (r *Registry) trust(ctx context.Context, who *karbor.Identity) (d openstack
 		return d, "", err
 	}
 	d, err = r.authority.DelegateUntil(ctx, who, end)
-	if karbor.KindOf(err) == karbor.Forbidden && err != nil {
-		// There is none. Should this fail, it is found out later.
+	if kind := karbor.KindOf(err); err != nil && (kind == karbor.Forbidden || kind == karbor.Conflict) {
+		// There is none, or one that is another lending's. Should this fail, it is found out later.
 		_ = r.store.EndLending(ctx, l.ID, time.Time{})
 	}
 	if r.lending.Lifetime == 0 {

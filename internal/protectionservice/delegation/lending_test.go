@@ -25,6 +25,8 @@ type keystone struct {
 	folder string
 	// lent, if any, runs when a trust is made.
 	lent func()
+	// taken, if any, is how many times more the end of a trust is another's.
+	taken *int
 }
 
 func (k keystone) file(user, project string, end time.Time) string {
@@ -32,6 +34,10 @@ func (k keystone) file(user, project string, end time.Time) string {
 }
 
 func (k keystone) DelegateUntil(_ context.Context, who *karbor.Identity, end time.Time) (openstack.Delegation, error) {
+	if k.taken != nil && *k.taken > 0 {
+		*k.taken--
+		return openstack.Delegation{}, karbor.Errorf(karbor.Conflict, "Keystone has it already")
+	}
 	file := k.file(who.UserID, who.ProjectID, end)
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -71,6 +77,11 @@ func (keystone) Password(context.Context, string, openstack.PasswordAuth) (karbo
 
 func open(t *testing.T, folder string, lifetime time.Duration, lent func()) (*delegation.Registry, *store.Store) {
 	t.Helper()
+	return openWith(t, folder, lifetime, keystone{lent: lent})
+}
+
+func openWith(t *testing.T, folder string, lifetime time.Duration, k keystone) (*delegation.Registry, *store.Store) {
+	t.Helper()
 	path := filepath.Join(folder, "karbor.db")
 	storetest.NewFile(t, path)
 	db, err := store.Open(t.Context(), path, store.Options{Now: time.Now})
@@ -82,12 +93,12 @@ func open(t *testing.T, folder string, lifetime time.Duration, lent func()) (*de
 			t.Error(err)
 		}
 	})
-	trusts := filepath.Join(folder, "trusts")
-	if err := os.MkdirAll(trusts, 0o700); err != nil {
+	k.folder = filepath.Join(folder, "trusts")
+	if err := os.MkdirAll(k.folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	r, err := delegation.New(delegation.Options{
-		Store: db, Authority: keystone{trusts, lent}, Key: bytes.Repeat([]byte("k"), 32), Lending: delegation.Lending{Lifetime: lifetime},
+		Store: db, Authority: k, Key: bytes.Repeat([]byte("k"), 32), Lending: delegation.Lending{Lifetime: lifetime},
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -204,5 +215,23 @@ func TestWhatIsLentForATimeEndsThenAndIsToldApart(t *testing.T) {
 	}
 	if err := db.CreateSchedule(t.Context(), o, karbor.OverlapSkip, &lent); !karbor.IsTransient(err) {
 		t.Errorf("with a trust that was given back: %v", err)
+	}
+}
+
+func TestATrustWhoseEndIsTakenEndsAtAnother(t *testing.T) {
+	folder, taken := t.TempDir(), 3
+	r, db := openWith(t, folder, time.Hour, keystone{taken: &taken})
+	id := karbor.NewID()
+	lent, err := r.Lend(t.Context(), user, "p", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep(t, db, id, lent)
+	if n := sweep(t, r, db, time.Now().Add(time.Hour)); n != 0 || trusts(t, folder) != 1 {
+		t.Errorf("%d lendings are left, and there are %d trusts; want none and the one that is kept", n, trusts(t, folder))
+	}
+	taken = 1000
+	if _, err := r.Lend(t.Context(), user, "p", karbor.NewID()); karbor.KindOf(err) != karbor.Conflict {
+		t.Errorf("with all ends taken the error is %v", err)
 	}
 }

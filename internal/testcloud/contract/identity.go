@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"testing"
@@ -15,6 +16,7 @@ func testIdentity(t *testing.T, c *cloud) {
 	t.Run("token", func(t *testing.T) { testToken(t, c) })
 	t.Run("application credential", func(t *testing.T) { testApplicationCredential(t, c) })
 	t.Run("trust", func(t *testing.T) { testTrust(t, c) })
+	t.Run("trusts alike", func(t *testing.T) { testTrustsAlike(t, c) })
 	t.Run("trust is refused", func(t *testing.T) { testTrustRefused(t, c) })
 	t.Run("disabled user", func(t *testing.T) { testDisabledUser(t, c) })
 	t.Run("removed role", func(t *testing.T) { testRemovedRole(t, c) })
@@ -111,8 +113,15 @@ func trustOf(trustor, trustee *session) object {
 	return object{"trust": object{
 		"trustor_user_id": trustor.userID, "trustee_user_id": trustee.userID, "project_id": trustor.projectID,
 		"impersonation": true, "roles": []object{{"name": "member"}},
-		"expires_at": time.Now().Add(time.Hour).UTC().Format(keystoneTime),
+		"expires_at": soon().Format(keystoneTime),
 	}}
+}
+
+// soon gives a time within some months, another one each time: no two trusts of a user for a
+// trustee end in one second.
+func soon() time.Time {
+	const fewMonths = 100 * 24 * time.Hour
+	return time.Now().Add(time.Hour + rand.N(fewMonths)).UTC().Truncate(time.Second)
 }
 
 func testTrust(t *testing.T, c *cloud) {
@@ -151,6 +160,33 @@ func testTrust(t *testing.T, c *cloud) {
 	c.member.delete(t, "identity", path).want(t, http.StatusNoContent)
 	c.member.get(t, "identity", path).refusedByKeystone(t, http.StatusNotFound)
 	c.authenticate(t, passwordLogin(c.Trustee, scope)).refusedByKeystone(t, http.StatusUnauthorized)
+}
+
+// Two trusts of one user for one trustee and project can't end in the same second, nor can
+// one end when another did that is deleted. Those that don't end may be many.
+func testTrustsAlike(t *testing.T, c *cloud) {
+	trustee := c.login(t, c.Trustee)
+	ask := trustOf(c.member, trustee)
+	trust, _ := ask["trust"].(object)
+	create := func(status int) string {
+		t.Helper()
+		a := c.member.post(t, "identity", "/OS-TRUST/trusts", ask).want(t, status)
+		if status != http.StatusCreated {
+			return ""
+		}
+		path := "/OS-TRUST/trusts/" + a.text("trust", "id")
+		c.member.forget(t, "identity", path)
+		return path
+	}
+	first := create(http.StatusCreated)
+	create(http.StatusConflict)
+	c.member.delete(t, "identity", first).want(t, http.StatusNoContent)
+	create(http.StatusConflict)
+	trust["impersonation"] = false
+	create(http.StatusCreated)
+	trust["expires_at"] = nil
+	create(http.StatusCreated)
+	create(http.StatusCreated)
 }
 
 func testTrustRefused(t *testing.T, c *cloud) {

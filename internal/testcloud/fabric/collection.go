@@ -45,6 +45,22 @@ func (c *Collection[T]) Put(id string, v T) {
 	c.put(id, doc)
 }
 
+// Add inserts a document unless there is one with that id, and tells whether it did.
+func (c *Collection[T]) Add(id string, v T) bool {
+	doc, err := json.Marshal(v)
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	if err != nil {
+		c.store.failed = fmt.Errorf("encoding a document of %s: %w", c.name, err)
+		return true
+	}
+	if _, ok := c.store.data[c.name][id]; ok {
+		return false
+	}
+	c.put(id, doc)
+	return true
+}
+
 func (c *Collection[T]) put(id string, doc json.RawMessage) {
 	seq := c.store.data[c.name][id].Seq
 	if seq == 0 {

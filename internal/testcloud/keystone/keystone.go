@@ -26,13 +26,15 @@ type Keystone struct {
 	opts   Options
 	issued atomic.Int64
 
-	domains     *fabric.Collection[Domain]
-	projects    *fabric.Collection[Project]
-	users       *fabric.Collection[User]
-	roles       *fabric.Collection[Role]
-	grants      *fabric.Collection[Grant]
-	tokens      *fabric.Collection[token]
-	trusts      *fabric.Collection[trust]
+	domains  *fabric.Collection[Domain]
+	projects *fabric.Collection[Project]
+	users    *fabric.Collection[User]
+	roles    *fabric.Collection[Role]
+	grants   *fabric.Collection[Grant]
+	tokens   *fabric.Collection[token]
+	trusts   *fabric.Collection[trust]
+	// ends are the seconds that trusts end in, those of deleted ones, too.
+	ends        *fabric.Collection[time.Time]
 	credentials *fabric.Collection[credential]
 	ids         *fabric.Collection[string]
 }
@@ -54,6 +56,7 @@ func New(f *fabric.Fabric, o Options) *Keystone {
 		grants:      fabric.NewCollection[Grant](f.Store, "keystone-grants"),
 		tokens:      fabric.NewCollection[token](f.Store, "keystone-tokens"),
 		trusts:      fabric.NewCollection[trust](f.Store, "keystone-trusts"),
+		ends:        fabric.NewCollection[time.Time](f.Store, "keystone-trust-ends"),
 		credentials: fabric.NewCollection[credential](f.Store, "keystone-credentials"),
 		ids:         fabric.NewCollection[string](f.Store, "keystone-ids"),
 	}

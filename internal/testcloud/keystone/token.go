@@ -52,6 +52,7 @@ func (k *Keystone) issue(t *token) string {
 func (k *Keystone) dropExpired() {
 	now := k.fab.Clock.Now()
 	k.tokens.Drop(func(t token) bool { return t.ExpiresAt.Before(now) })
+	k.ends.Drop(func(end time.Time) bool { return end.Before(now) })
 }
 
 // find gives a token that is good now: not expired or revoked, its user and

@@ -1,6 +1,7 @@
 package keystone
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -123,8 +124,24 @@ func (k *Keystone) createTrust(r *fabric.Request) error {
 	if t.ExpiresAt, err = k.expiry(ask.ExpiresAt); err != nil {
 		return err
 	}
+	if err := k.reserve(t); err != nil {
+		return err
+	}
 	k.trusts.Put(t.ID, t)
 	return r.JSON(http.StatusCreated, map[string]any{"trust": k.showTrust(t, true)})
+}
+
+// reserve takes a trust's end: there are no two trusts alike that end in one second, as
+// Keystone's table has it, even if one of them is deleted. Those without an end may be many.
+func (k *Keystone) reserve(t trust) error {
+	if t.ExpiresAt.IsZero() {
+		return nil
+	}
+	key := fmt.Sprint(t.TrustorID, " ", t.TrusteeID, " ", t.ProjectID, " ", t.Impersonation, " ", t.ExpiresAt.Round(time.Second).Unix())
+	if !k.ends.Add(key, t.ExpiresAt) {
+		return fabric.Conflict("Conflict occurred attempting to store trust - Duplicate entry found with ID %s.", t.ID)
+	}
+	return nil
 }
 
 // ownedRoles gives the ids of the wanted roles, which must be among owned.
