@@ -2,7 +2,6 @@ package file
 
 import (
 	"context"
-	"os"
 
 	"github.com/karbor/karbor/bank"
 )
@@ -21,9 +20,3 @@ type durability struct {
 // goes on: not so if another write follows that does it, and a crash can't keep that one
 // and lose this one.
 func (t *tree) syncs(ctx context.Context) bool { return !t.durable.ordered || !bank.IsFollowed(ctx) }
-
-// syncFile makes a file, or a folder's entries, durable.
-func (t *tree) syncFile(f *os.File) error {
-	t.synced.Add(1)
-	return f.Sync()
-}

@@ -44,7 +44,7 @@ func (e *empties) make(t *tree, folder *os.File, name string, sync bool) (synced
 		return false, err
 	}
 	if sync {
-		if err := t.syncFile(f); err != nil {
+		if err := t.sync(f); err != nil {
 			return false, errors.Join(err, f.Close())
 		}
 	}

@@ -1,5 +1,10 @@
 package file
 
+import (
+	"os"
+	"sync/atomic"
+)
+
 // Walk makes the bank do without the system call that opens a path at once.
 func (b *Bank) Walk() { b.tree.walk.Store(true) }
 
@@ -13,5 +18,12 @@ const WindowSize = windowSize
 // folders, or not.
 func (b *Bank) Order(kept bool) { b.tree.durable = durability{ordered: kept} }
 
-// Synced gives how many syncs there were.
-func (b *Bank) Synced() int64 { return b.tree.synced.Load() }
+// CountSyncs counts the syncs from now on. It is called before the bank is used.
+func (b *Bank) CountSyncs() *atomic.Int64 {
+	count, sync := new(atomic.Int64), b.tree.sync
+	b.tree.sync = func(f *os.File) error {
+		count.Add(1)
+		return sync(f)
+	}
+	return count
+}

@@ -151,7 +151,7 @@ func (f *folders) makeOne(above *os.File, path string) (*os.File, error) {
 		return nil, err
 	}
 	if !f.tree.durable.ordered {
-		if err := f.tree.syncFile(above); err != nil {
+		if err := f.tree.sync(above); err != nil {
 			return nil, err
 		}
 	}
@@ -221,7 +221,7 @@ func (f *folders) sync(d *folder) error {
 	f.mu.Lock()
 	all := d.demanded
 	f.mu.Unlock()
-	if err := f.tree.syncFile(d.file); err != nil {
+	if err := f.tree.sync(d.file); err != nil {
 		return fmt.Errorf("making the folder %s durable: %w", d.path, err)
 	}
 	d.satisfied = all

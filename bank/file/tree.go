@@ -21,8 +21,8 @@ type tree struct {
 	walk, linksOnly atomic.Bool
 	// durable is the careful one unless who writes has looked.
 	durable durability
-	// synced counts the syncs.
-	synced atomic.Int64
+	// sync makes a file, or a folder's entries, durable.
+	sync func(*os.File) error
 }
 
 func openTree(path string) (*tree, error) {
@@ -34,7 +34,7 @@ func openTree(path string) (*tree, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	return &tree{root: root, top: top}, nil
+	return &tree{root: root, top: top, sync: (*os.File).Sync}, nil
 }
 
 func (t *tree) close() error { return errors.Join(t.top.Close(), t.root.Close()) }

@@ -115,7 +115,7 @@ func (b *Bank) fill(ctx context.Context, temp *os.File, id string, body io.Reade
 	}
 	err = b.copy(ctx, f, body, size)
 	if err == nil {
-		err = b.tree.syncFile(f)
+		err = b.tree.sync(f)
 	}
 	return errors.Join(err, f.Close())
 }

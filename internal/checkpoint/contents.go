@@ -87,23 +87,23 @@ func (c *Checkpoints) writeContents(ctx context.Context, s *state) (string, erro
 
 // Missing gives the keys of what an available checkpoint had when it became available, and what
 // the bank does not have any more: documents and streams' manifests, below its nodes
-// (docs/format/layout1.md, "List of contents"). Nothing is missing of a checkpoint without a list,
-// or in another state. A list that is gone itself is a *DamageError with a *ListError, a sealed one
-// whose key is not here a *ClosedError.
-func (c *Checkpoints) Missing(ctx context.Context, projectID, id string) ([]string, error) {
-	if err := checkIDs(projectID, id); err != nil {
+// (docs/format/layout1.md, "List of contents"). o is its overview, as it was read some time ago.
+// Nothing is missing of a checkpoint without a list, or in another state, then or by now. A list that
+// is gone itself is a *DamageError with a *ListError, a sealed one whose key is not here a *ClosedError.
+func (c *Checkpoints) Missing(ctx context.Context, o Overview) ([]string, error) {
+	if err := checkIDs(o.ProjectID, o.ID); err != nil {
 		return nil, err
 	}
-	s, err := c.newest(ctx, projectID, id)
-	if err != nil || !listed(s) {
-		return nil, err
+	s := &state{ProjectID: o.ProjectID, CheckpointID: o.ID, Status: o.Status, Contents: o.Contents, Sequence: o.Sequence}
+	if !listed(s) {
+		return nil, nil
 	}
 	missing, err := c.missing(ctx, s)
 	if _, damaged := errors.AsType[*DamageError](err); err == nil && len(missing) == 0 || err != nil && !damaged {
 		return nil, err
 	}
 	// Who deletes a checkpoint says so first.
-	if s, again := c.newest(ctx, projectID, id); again != nil || !listed(s) {
+	if s, again := c.newest(ctx, o.ProjectID, o.ID); again != nil || !listed(s) {
 		return nil, again
 	} else if past, again := c.isPast(ctx, s); again != nil || past {
 		return nil, again
@@ -206,9 +206,16 @@ func (c *Checkpoints) readContents(ctx context.Context, s *state) ([]string, err
 }
 
 // Whole reports, as a *DamageError that names some of it, that an available checkpoint has lost
-// what Missing tells.
+// what Missing tells. It reads the state first.
 func (c *Checkpoints) Whole(ctx context.Context, projectID, id string) error {
-	missing, err := c.Missing(ctx, projectID, id)
+	o, err := c.Overview(ctx, projectID, id)
+	if err != nil {
+		if karbor.KindOf(err) == karbor.NotFound {
+			return nil
+		}
+		return err
+	}
+	missing, err := c.Missing(ctx, o)
 	if err != nil || len(missing) == 0 {
 		return err
 	}

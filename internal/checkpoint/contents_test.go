@@ -3,8 +3,10 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,6 +47,14 @@ func inBank(t *testing.T, m *banktest.Memory) string {
 	return ""
 }
 
+// missing gives what is missing of the sample.
+func missing(t *testing.T, cs *Checkpoints) ([]string, error) {
+	t.Helper()
+	o, err := cs.Overview(t.Context(), project, cpID)
+	must(t, err)
+	return cs.Missing(t.Context(), o)
+}
+
 func TestWhatIsLostWholeIsMissed(t *testing.T) {
 	for name, sealer := range map[string]Sealer{"in the clear": nil, "sealed": newRing(t)} {
 		for _, lost := range [][]string{nil, {listedDocument}, {listedManifest}, {listedManifest, listedDocument}} {
@@ -53,7 +63,7 @@ func TestWhatIsLostWholeIsMissed(t *testing.T) {
 				for _, key := range lost {
 					must(t, m.Delete(t.Context(), nodesPrefix(project, cpID)+key))
 				}
-				got, err := cs.Missing(t.Context(), project, cpID)
+				got, err := missing(t, cs)
 				must(t, err)
 				if diff := cmp.Diff(lost, got); diff != "" {
 					t.Error(diff)
@@ -64,6 +74,36 @@ func TestWhatIsLostWholeIsMissed(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestWhoHasReadTheStatesReadsNoneAgainToLookWhatIsMissing(t *testing.T) {
+	const checkpoints = 3
+	c := newClock()
+	faulty := banktest.NewFaulty(memory(c))
+	cs := open(t, faulty, c, "a")
+	for n := range checkpoints {
+		cp := other(karbor.NewID(), time.Duration(n)*time.Minute)
+		must(t, cs.Create(t.Context(), cp))
+		documents, err := cs.Documents(project, cp.ID, volumeNode)
+		must(t, err)
+		must(t, documents.CreateJSON(t.Context(), "metadata", "x"))
+		must(t, cs.SetState(t.Context(), project, cp.ID, karbor.CheckpointAvailable, Change{}))
+	}
+	before := len(faulty.Calls())
+	must(t, cs.OverviewsAfter(t.Context(), "", func(o Overview, err error) error {
+		must(t, err)
+		_, err = cs.Missing(t.Context(), o)
+		return err
+	}))
+	counts := map[string]int{}
+	for _, call := range faulty.Calls()[before:] {
+		counts[fmt.Sprint(call.Method, " ", strings.SplitN(call.Key, "/", 3)[1])]++
+	}
+	// One listing of all states, and of each checkpoint its state, its list and a listing of what it has.
+	want := map[string]int{"list states": 1, "get states": checkpoints, "get checkpoints": checkpoints, "list checkpoints": checkpoints}
+	if diff := cmp.Diff(want, counts); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -79,14 +119,14 @@ func TestLostAndChangedListsOfContentsAreDamage(t *testing.T) {
 		"twice":          strings.Replace(good, `["`, `["`+listedManifest+`","`, 1),
 	} {
 		must(t, m.Put(t.Context(), list, strings.NewReader(text), int64(len(text))))
-		if _, err := cs.Missing(t.Context(), project, cpID); !errors.As(err, new(*DamageError)) {
+		if _, err := missing(t, cs); !errors.As(err, new(*DamageError)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	before := m.Snapshot()[stateKey(project, cpID, 2)]
 	foreign := strings.Replace(before, `"contents":"`, `"contents":"../`, 1)
 	must(t, m.Put(t.Context(), stateKey(project, cpID, 2), strings.NewReader(foreign), int64(len(foreign))))
-	if _, err := cs.Missing(t.Context(), project, cpID); !errors.As(err, new(*DamageError)) {
+	if _, err := missing(t, cs); !errors.As(err, new(*DamageError)) {
 		t.Errorf("a name that is none: %v", err)
 	}
 	must(t, m.Put(t.Context(), stateKey(project, cpID, 2), strings.NewReader(before), int64(len(before))))
@@ -109,17 +149,17 @@ func TestNobodyForgesOrReadsASealedListOfContents(t *testing.T) {
 	}
 	closed, err := Open(t.Context(), m, Options{Now: newClock().Now})
 	must(t, err)
-	if _, err := closed.Missing(t.Context(), project, cpID); !errors.As(err, new(*ClosedError)) {
+	if _, err := missing(t, closed); !errors.As(err, new(*ClosedError)) {
 		t.Errorf("without the key: %v", err)
 	}
 	forged := `{"layout":1,"objects":[]}`
 	must(t, m.Put(t.Context(), list, strings.NewReader(forged), int64(len(forged))))
-	if _, err := cs.Missing(t.Context(), project, cpID); !errors.As(err, new(*DamageError)) {
+	if _, err := missing(t, cs); !errors.As(err, new(*DamageError)) {
 		t.Errorf("forged in the clear: %v", err)
 	}
 	changed := strings.Replace(text, `"box":"`, `"box":"AAAA`, 1)
 	must(t, m.Put(t.Context(), list, strings.NewReader(changed), int64(len(changed))))
-	if _, err := cs.Missing(t.Context(), project, cpID); !errors.As(err, new(*DamageError)) {
+	if _, err := missing(t, cs); !errors.As(err, new(*DamageError)) {
 		t.Errorf("changed: %v", err)
 	}
 }

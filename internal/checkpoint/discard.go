@@ -13,7 +13,8 @@ import (
 // available afterwards; its description, state and indices stay until it is deleted. It
 // may be repeated after any failure, also when the checkpoint is in error by then. One
 // that is not in the bank is no error; one that was finished, or that another owner
-// with a living lease is at, is karbor.Conflict.
+// with a living lease is at, is karbor.Conflict. So is, wrapping ErrLocked, one of which
+// the bank has locked some: all else is removed then.
 func (c *Checkpoints) Discard(ctx context.Context, projectID, id string) error {
 	if err := checkIDs(projectID, id); err != nil {
 		return err
@@ -53,7 +54,10 @@ func (c *Checkpoints) discard(ctx context.Context, project, id string) error {
 			return err
 		}
 	}
-	return c.clear(ctx, nodesPrefix(project, id))
+	if left, err := c.clearUnlocked(ctx, nodesPrefix(project, id)); err != nil || !left {
+		return err
+	}
+	return karbor.Errorf(karbor.Conflict, "%w, some of what was kept: it goes when the checkpoint is deleted", ErrLocked)
 }
 
 // takeFromMaker publishes that a checkpoint which is being made is the owner's, also where

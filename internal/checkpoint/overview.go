@@ -23,15 +23,17 @@ type Overview struct {
 	Size int64
 	// Reasons is the digest of the document that says what failed, or "".
 	Reasons string
-	// Listed says that it has a list of contents: see Missing.
-	Listed bool
+	// Contents is the digest under which its list of contents lies, or "": see Missing.
+	Contents string
+	// Sequence is the number of its newest state.
+	Sequence int
 }
 
 func (s *state) overview() Overview {
 	return Overview{
 		ProjectID: s.ProjectID, ID: s.CheckpointID, ProviderID: s.ProviderID, PlanID: s.PlanID, Status: s.Status,
 		Owner: s.Owner, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Size: s.Size, Reasons: s.Reasons,
-		Listed: s.Contents != "",
+		Contents: s.Contents, Sequence: s.Sequence,
 	}
 }
 

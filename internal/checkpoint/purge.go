@@ -68,16 +68,20 @@ func (c *Checkpoints) lockedUntil(ctx context.Context, project, id string) (time
 	if err != nil || s == nil || s.Status == karbor.CheckpointDeleted {
 		return time.Time{}, err
 	}
-	keys := []string{descriptionKey(project, id), stateKey(project, id, s.Sequence)}
+	keys := []string{descriptionKey(project, id)}
 	if s.Figures != "" {
 		keys = append(keys, figuresKey(project, id, s.Figures))
 	}
-	// The evidence of drills comes when they end: where all that is written is locked for a while, last.
-	if err := eachKey(ctx, c.bank, proofsPrefix(project, id), func(key string) error {
-		keys = append(keys, key)
-		return nil
-	}); err != nil {
-		return time.Time{}, err
+	// What comes later than a deletion is begun keeps nobody from another try: see sweep.
+	if s.Status != karbor.CheckpointDeleting && s.Status != karbor.CheckpointErrorDeleting {
+		keys = append(keys, stateKey(project, id, s.Sequence))
+		// The evidence of drills comes when they end: where all that is written is locked for a while, last.
+		if err := eachKey(ctx, c.bank, proofsPrefix(project, id), func(key string) error {
+			keys = append(keys, key)
+			return nil
+		}); err != nil {
+			return time.Time{}, err
+		}
 	}
 	var locked time.Time
 	for _, key := range keys {
@@ -103,7 +107,8 @@ func (c *Checkpoints) lockedUntil(ctx context.Context, project, id string) (time
 
 // Purge removes a checkpoint that is deleting: what its plug-ins left of the
 // nodes' documents and data, the indices, then it puts a tombstone in the place
-// of the state, then it removes the rest. It may be repeated after any failure.
+// of the state, then it removes the rest. What the bank has locked of that rest stays until
+// SweepTombstones removes it. It may be repeated after any failure.
 // A checkpoint that is gone already is no error; one in another state, or that
 // another owner with a living lease deletes, is karbor.Conflict.
 func (c *Checkpoints) Purge(ctx context.Context, projectID, id string) error {
@@ -194,26 +199,6 @@ func (c *Checkpoints) unindex(ctx context.Context, project, id string) error {
 	return nil
 }
 
-// sweep removes what a tombstone does not need, and the owner's claim last.
-func (c *Checkpoints) sweep(ctx context.Context, tomb *state, owner string) error {
-	if err := c.clear(ctx, checkpointPrefix(tomb.ProjectID, tomb.CheckpointID)); err != nil {
-		return err
-	}
-	numbers, err := c.sequences(ctx, statesPrefix(tomb.ProjectID, tomb.CheckpointID))
-	if err != nil {
-		return err
-	}
-	for _, n := range numbers {
-		if n >= tomb.Sequence {
-			break
-		}
-		if err := c.bank.Delete(ctx, stateKey(tomb.ProjectID, tomb.CheckpointID, n)); err != nil {
-			return err
-		}
-	}
-	return c.bank.Delete(ctx, claimKey(owner, tomb.ProjectID, tomb.CheckpointID))
-}
-
 // clear removes every object under a prefix that ends in a slash.
 func (c *Checkpoints) clear(ctx context.Context, prefix string) error {
 	section, err := bank.NewSection(c.bank, prefix[:len(prefix)-1])
@@ -221,34 +206,4 @@ func (c *Checkpoints) clear(ctx context.Context, prefix string) error {
 		return err
 	}
 	return section.Clear(ctx)
-}
-
-// ExpireTombstones removes the tombstones that are older than keep by the bank's
-// clock, and gives their number.
-func (c *Checkpoints) ExpireTombstones(ctx context.Context, keep time.Duration) (int, error) {
-	now, err := c.bank.Now(ctx)
-	if err != nil {
-		return 0, err
-	}
-	removed := 0
-	err = c.eachStates(ctx, func(project, id string, numbers []int) error {
-		if numbers[0] == 1 { // a swept tombstone has lost its first state
-			return nil
-		}
-		s, err := c.newestOf(ctx, project, id, numbers)
-		if err != nil || s == nil || s.Status != karbor.CheckpointDeleted || now.Sub(s.UpdatedAt) < keep {
-			return err
-		}
-		for _, n := range numbers {
-			if err := c.bank.Delete(ctx, stateKey(project, id, n)); err != nil {
-				return err
-			}
-		}
-		removed++
-		return nil
-	})
-	if err != nil {
-		return removed, fmt.Errorf("expiring tombstones: %w", err)
-	}
-	return removed, nil
 }

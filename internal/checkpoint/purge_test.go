@@ -139,7 +139,7 @@ func TestTombstonesExpireByTheBanksClock(t *testing.T) {
 		want  int
 	}{{0, 0}, {59 * time.Minute, 0}, {time.Minute, 1}, {time.Hour, 0}} {
 		c.move(step.after)
-		n, err := cs.ExpireTombstones(t.Context(), time.Hour)
+		n, err := cs.SweepTombstones(t.Context(), time.Hour)
 		if err != nil || n != step.want {
 			t.Errorf("after %v more: %d expired, error %v, want %d", step.after, n, err, step.want)
 		}

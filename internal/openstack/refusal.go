@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/karbor/karbor"
 )
@@ -43,17 +44,43 @@ type failedReader struct{ err error }
 
 func (f failedReader) Read([]byte) (int, error) { return 0, f.err }
 
+// answerLife is how long it holds what Keystone said of a delegation whose token a service doubted. A
+// service that really can't reach Keystone doubts every request: each would have one more token made.
+const answerLife = 30 * time.Second
+
 // refusal tells whether a token that a service doubts is of no use any more: then Keystone
 // gives no other by the delegation, and says so. It is nil where Keystone gives one, or really
-// is away.
+// is away. Keystone is asked once in answerLife.
 func (c *session) refusal(ctx context.Context, doubted *grant) error {
 	if c.grants.issuer == nil {
 		return nil
 	}
-	if _, err := c.grants.renew(ctx, doubted); err != nil && karbor.KindOf(err) == karbor.Unauthorized {
+	if held := c.grants.held(); held != doubted && held != nil {
+		return nil // there is another one already
+	}
+	if answered, err := c.grants.answered(c.site.now()); answered {
 		return err
 	}
-	return nil
+	_, err := c.grants.renew(ctx, doubted)
+	if err != nil && karbor.KindOf(err) != karbor.Unauthorized {
+		return nil // which is no answer
+	}
+	c.grants.answer(err, c.site.now().Add(answerLife))
+	return err
+}
+
+// answer keeps what Keystone said of a doubted token until a time.
+func (g *grants) answer(err error, until time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refused, g.answerEnds = err, until
+}
+
+// answered gives what Keystone said of a doubted token, if that still holds.
+func (g *grants) answered(now time.Time) (bool, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return now.Before(g.answerEnds), g.refused
 }
 
 // useless reports whether a token that the service user may not look up is no good. A good

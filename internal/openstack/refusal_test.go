@@ -53,6 +53,50 @@ func TestAServiceThatCanNotValidateTheTokenOfARefusedTrustIsNotAway(t *testing.T
 	noSecrets(t, err)
 }
 
+// trustTokens is how many tokens for trusts Keystone was asked for.
+func (f *fakeCloud) trustTokens() int {
+	n := 0
+	for _, s := range f.lines("POST /v3/auth/tokens") {
+		auth, _ := s.body["auth"].(map[string]any)
+		if scope, _ := auth["scope"].(map[string]any); scope["OS-TRUST:trust"] != nil {
+			n++
+		}
+	}
+	return n
+}
+
+func TestKeystoneIsAskedOnceInAWhileOfATrustThatAServiceDoubts(t *testing.T) {
+	for status, kind := range map[int]karbor.Kind{http.StatusCreated: karbor.Unavailable, http.StatusForbidden: karbor.Unauthorized} {
+		f, c := lent(t)
+		if status != http.StatusCreated {
+			f.forbid(status)
+		}
+		for round := range 3 {
+			before := f.trustTokens()
+			for range 5 {
+				if err := ask(t, c); err == nil || karbor.KindOf(err) != kind {
+					t.Errorf("%d: got %v", status, err)
+				}
+				f.clock.pass(answerLife / 6)
+			}
+			if n := f.trustTokens() - before; n != 1 {
+				t.Errorf("%d, round %d: %d tokens were asked for", status, round, n)
+			}
+			f.clock.pass(answerLife / 6)
+		}
+	}
+}
+
+func TestThatKeystoneIsAwayIsNoAnswer(t *testing.T) {
+	f, c := lent(t)
+	f.forbid(http.StatusServiceUnavailable)
+	_ = ask(t, c)
+	f.forbid(http.StatusForbidden)
+	if err := ask(t, c); karbor.KindOf(err) != karbor.Unauthorized {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAServiceThatCanNotReachKeystoneIsAway(t *testing.T) {
 	f, c := lent(t)
 	away := func(what string) {

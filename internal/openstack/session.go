@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 
@@ -19,6 +20,10 @@ type grants struct {
 
 	mu  sync.Mutex
 	now *grant
+	// refused is what Keystone said when a service doubted a token, nil if it gave another; it
+	// holds until answerEnds.
+	refused    error
+	answerEnds time.Time
 }
 
 // newGrants starts with a token, or with none; issuer may be nil.

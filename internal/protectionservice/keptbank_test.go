@@ -77,6 +77,11 @@ func (k kept) Delete(ctx context.Context, key string) error {
 	if strings.Contains(key, "@") && k.keeps.Add(-1) >= 0 {
 		return karbor.Transientf("the bank does not answer now")
 	}
+	if i, err := k.Stat(ctx, key); err == nil && bank.Lockable(key) {
+		if now, err := k.Now(ctx); err == nil && now.Before(i.LockedUntil) {
+			return karbor.Errorf(karbor.Conflict, "removing %s: it is locked", key)
+		}
+	}
 	return k.Bank.Delete(ctx, key)
 }
 

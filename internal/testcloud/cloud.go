@@ -21,6 +21,10 @@ type Options struct {
 	Listen string // host:port; empty is 127.0.0.1:0
 	// Timing says how long state changes take.
 	Timing fabric.Timing
+	// VolumeGiB is how many bytes each GiB of a volume has, in volumes, snapshots, backups and what is
+	// compared with them; 0 is 1 GiB. It is for tests that move whole volumes: the API knows whole
+	// GiB only, and a few MiB show as much. It must not change while there are volumes.
+	VolumeGiB int64
 	// TokenTTL is the life of a token; 0 is 4 h.
 	TokenTTL time.Duration
 	// Region is the region's name; empty is RegionOne.
@@ -64,7 +68,7 @@ func Start(ctx context.Context, o Options) (*Cloud, error) {
 	if o.Dir == "" || o.Now == nil {
 		return nil, errors.New("starting the test cloud: Dir and Now are required")
 	}
-	fab, err := fabric.Open(fabric.Options{Dir: o.Dir, Timing: o.Timing, Logger: o.Logger, Now: o.Now})
+	fab, err := fabric.Open(fabric.Options{Dir: o.Dir, Timing: o.Timing, VolumeGiB: o.VolumeGiB, Logger: o.Logger, Now: o.Now})
 	if err != nil {
 		return nil, fmt.Errorf("starting the test cloud: %w", err)
 	}

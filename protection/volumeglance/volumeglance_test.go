@@ -18,7 +18,7 @@ import (
 
 func open(t *testing.T) protection.Plugin {
 	t.Helper()
-	file, err := parser.ParseBytes([]byte("{poll_interval: 20ms, timeout: 2m}"), 0)
+	file, err := parser.ParseBytes([]byte("{poll_interval: 2ms, timeout: 2m}"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func TestProtectGoesOnAfterTheProcessEnds(t *testing.T) {
 		s.same(t, before)
 	}
 	each(t, []moment{{"the bytes", "GET", ofBytes, false}}, run)
-	// Each volume is a GiB to read: one each is enough.
+	// In a thorough run each volume is a GiB to read: one each is enough.
 	for _, m := range []moment{
 		{"the snapshot that is made", "POST", "/snapshots$", true},
 		{"the temporary volume that is made", "POST", "/volumes$", true},

@@ -27,10 +27,15 @@ const (
 // cloud is a site's: one of its own.
 type cloud = testcloudtest.Cloud
 
-// openCloud starts the site's cloud.
+// openCloud starts the site's cloud. Only a thorough run has volumes whose GiB are whole.
 func (s *site) openCloud() {
 	s.t.Helper()
-	s.cloud = testcloudtest.Start(s.t, func(o *testcloud.Options) { o.Timing = fabric.Timing{Change: time.Millisecond} })
+	s.cloud = testcloudtest.Start(s.t, func(o *testcloud.Options) {
+		o.Timing = fabric.Timing{Change: time.Millisecond}
+		if setting(s.t, killsVariable, fewKills) < thorough {
+			o.VolumeGiB = 4 << 20
+		}
+	})
 }
 
 // trusts chooses which trusts the watcher looks at.

@@ -112,7 +112,7 @@ func TestACheckpointThatHasLostItsListOfContentsIsCopiedAndThatIsTold(t *testing
 			t.Errorf("%+v, %v", r, err)
 		}
 	}
-	if o, err := to.Checkpoints.Overview(t.Context(), project, cpID); err != nil || !o.Listed {
+	if o, err := to.Checkpoints.Overview(t.Context(), project, cpID); err != nil || o.Contents == "" {
 		t.Errorf("the copy is %+v, %v", o, err)
 	}
 	must(t, to.Checkpoints.Whole(t.Context(), project, cpID))

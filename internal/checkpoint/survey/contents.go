@@ -53,12 +53,12 @@ func (l *Lists) Add(c Comparison) {
 // Lost gives what an available checkpoint has lost whole, by its list of contents
 // (docs/format/layout1.md). It costs a listing of the checkpoint and the reading of its list.
 func Lost(ctx context.Context, c *checkpoint.Checkpoints, o checkpoint.Overview) (Comparison, error) {
-	if !o.Listed {
+	if o.Contents == "" {
 		return Comparison{Unlisted: true}, nil
 	}
 	projectID, id := o.ProjectID, o.ID
 	name := projectID + "/" + id
-	missing, err := c.Missing(ctx, projectID, id)
+	missing, err := c.Missing(ctx, o)
 	if list, damaged := errors.AsType[*checkpoint.ListError](err); damaged {
 		return Comparison{Lost: []LostObject{{Checkpoint: name, Place: "v1/checkpoints/" + name + "/contents", Why: list.Error()}}}, nil
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
-	"github.com/karbor/karbor/internal/protectionservice/proof"
 	"github.com/karbor/karbor/internal/provider"
 )
 
@@ -25,7 +24,8 @@ func (k *Keeper) fill(ctx context.Context, p *provider.Provider) error {
 	if err != nil {
 		return err
 	}
-	found, broken, unread := 0, 0, 0
+	found, broken := 0, 0
+	drills := recovery{keeper: k, place: p}
 	damaged := k.damaged(ctx, p)
 	var closed []unopened
 	err = p.Checkpoints().Scan(ctx, func(cp karbor.Checkpoint) error {
@@ -36,9 +36,7 @@ func (k *Keeper) fill(ctx context.Context, p *provider.Provider) error {
 		if err := k.adopt(ctx, p, located(p, cp)); err != nil {
 			return err
 		}
-		if !k.adoptDrills(ctx, p, cp) {
-			unread++
-		}
+		drills.of(ctx, cp)
 		return ctx.Err()
 	}, func(cp karbor.Checkpoint, err error) {
 		if _, sealed := errors.AsType[*checkpoint.ClosedError](err); !sealed {
@@ -51,7 +49,8 @@ func (k *Keeper) fill(ctx context.Context, p *provider.Provider) error {
 	if err == nil {
 		err = k.listClosed(ctx, p, closed)
 	}
-	if err == nil && len(closed) == 0 && unread == 0 { // else the next start looks whether the keys, and the records, are there
+	drills.end(ctx)
+	if err == nil && len(closed) == 0 && drills.unread == 0 { // else the next start looks whether the keys, and the records, are there
 		err = k.store.FillCatalogue(ctx, p.ID, p.Target)
 	}
 	if err != nil {
@@ -138,26 +137,4 @@ func (k *Keeper) adopt(ctx context.Context, p *provider.Provider, cp karbor.Chec
 		return err
 	}
 	return k.store.PutCheckpoint(ctx, cp)
-}
-
-// adoptDrills brings back the drills of a checkpoint that its database has lost, by the records beside it.
-// It reports whether that could be done: what can't be read for now keeps no checkpoint from the catalogue.
-func (k *Keeper) adoptDrills(ctx context.Context, p *provider.Provider, cp karbor.Checkpoint) bool {
-	if cp.Status != karbor.CheckpointAvailable {
-		return true
-	}
-	a, err := proof.Adopt(ctx, k.store, p, cp, k.keys, false)
-	for _, r := range a.Refused {
-		k.log.WarnContext(ctx, "the record of a drill that lies in the bank is not believed", "provider", p.Place(), "project", r.ProjectID,
-			"checkpoint", r.CheckpointID, "drill", r.DrillID, "reason", r.Reason)
-	}
-	if len(a.Drills) > 0 {
-		k.log.InfoContext(ctx, "drills are known again by their records in the bank", "provider", p.Place(), "project", cp.ProjectID,
-			"checkpoint", cp.ID, "drills", a.Drills)
-	}
-	if err != nil && ctx.Err() == nil {
-		k.log.ErrorContext(ctx, "the records of drills beside a checkpoint can't be read; the next start tries again", "provider", p.Place(),
-			"project", cp.ProjectID, "checkpoint", cp.ID, "error", err)
-	}
-	return err == nil
 }

@@ -5,10 +5,12 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/bank/banktest"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/evidence"
@@ -43,12 +45,78 @@ func proven(t *testing.T, p *provider.Provider, c karbor.Checkpoint, by *evidenc
 	return id
 }
 
+// slow is a bank whose listings of evidence end when so many of them are under way, or no more come.
+type slow struct {
+	*banktest.Memory
+	mu     sync.Mutex
+	asked  int
+	now    int
+	most   int
+	gather int
+	full   chan struct{}
+}
+
+func (b *slow) List(ctx context.Context, prefix, marker string, limit int) ([]bank.Info, error) {
+	if strings.HasSuffix(prefix, "/evidence/") {
+		b.mu.Lock()
+		b.asked++
+		b.now++
+		if b.most = max(b.most, b.now); b.asked == b.gather {
+			close(b.full)
+		}
+		b.mu.Unlock()
+		select {
+		case <-b.full:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		defer func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.now--
+		}()
+	}
+	return b.Memory.List(ctx, prefix, marker, limit)
+}
+
+func TestTheEvidenceOfSomeCheckpointsIsLookedForAtOnce(t *testing.T) {
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	b := &slow{Memory: banktest.NewMemory(), gather: readers, full: make(chan struct{})}
+	p, before := opened(t, b, clock)
+	text, err := evidence.NewKeyFile()
+	must(t, err)
+	signer, err := evidence.NewSigner(text)
+	must(t, err)
+	const checkpoints = 2*readers + 1
+	var drills []string
+	for range checkpoints {
+		drills = append(drills, proven(t, p, held(t, p, before, now), signer))
+	}
+	p, db := opened(t, b, clock)
+	k := New(Options{Store: db, Providers: []*provider.Provider{p}, Keys: signer.Keys(), Now: clock, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one after the other, it would wait for ever
+	defer cancel()
+	must(t, k.fill(ctx, p))
+	for i, id := range drills {
+		if known, err := db.DrillKnown(t.Context(), id); err != nil || !known {
+			t.Errorf("drill %d is known: %t, %v", i, known, err)
+		}
+	}
+	if b.asked != checkpoints || b.most > readers {
+		t.Errorf("%d listings for %d checkpoints, %d at once", b.asked, checkpoints, b.most)
+	}
+	if filled, err := db.CatalogueFilled(t.Context(), p.ID, ""); err != nil || !filled {
+		t.Errorf("the catalogue is said to be filled: %t, %v", filled, err)
+	}
+}
+
 func TestARecordThatCanNotBeReadKeepsNothingElseFromTheCatalogue(t *testing.T) {
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
 	mute := ""
-	bank := torn{banktest.NewMemory(), &mute}
-	p, before := opened(t, bank, clock)
+	b := torn{banktest.NewMemory(), &mute}
+	p, before := opened(t, b, clock)
 	text, err := evidence.NewKeyFile()
 	must(t, err)
 	signer, err := evidence.NewSigner(text)
@@ -59,7 +127,7 @@ func TestARecordThatCanNotBeReadKeepsNothingElseFromTheCatalogue(t *testing.T) {
 		c := held(t, p, before, now)
 		checkpoints, drills = append(checkpoints, c), append(drills, proven(t, p, c, signer))
 	}
-	p, db := opened(t, bank, clock)
+	p, db := opened(t, b, clock)
 	k := New(Options{Store: db, Providers: []*provider.Provider{p}, Keys: signer.Keys(), Now: clock, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	for _, want := range []struct {
 		mute   string

@@ -19,11 +19,11 @@ func (k *Keeper) tidy(ctx context.Context, p *provider.Provider) {
 	ctx, cancel := context.WithTimeout(ctx, k.upkeep.Interval)
 	defer cancel()
 	err := k.takeOver(ctx, p)
-	removed, expireErr := p.Checkpoints().ExpireTombstones(ctx, k.upkeep.Tombstones)
+	removed, sweepErr := p.Checkpoints().SweepTombstones(ctx, k.upkeep.Tombstones)
 	if removed > 0 {
 		k.log.InfoContext(ctx, "old tombstones removed", "provider", p.Place(), "checkpoints", removed)
 	}
-	if err := errors.Join(err, expireErr, proof.Tidy(ctx, k.store, p, k.log)); err != nil && ctx.Err() == nil {
+	if err := errors.Join(err, sweepErr, proof.Tidy(ctx, k.store, p, k.log)); err != nil && ctx.Err() == nil {
 		k.log.ErrorContext(ctx, "tidying a bank up failed; it is tried again", "provider", p.Place(), "error", err)
 	}
 }
@@ -60,6 +60,9 @@ func (k *Keeper) bury(ctx context.Context, p *provider.Provider, cp karbor.Check
 		to, err = karbor.CheckpointError, p.Checkpoints().Create(ctx, cp)
 		if err == nil {
 			err = p.Checkpoints().Discard(ctx, cp.ProjectID, cp.ID)
+		}
+		if errors.Is(err, checkpoint.ErrLocked) {
+			err = nil // it goes when the checkpoint is deleted
 		}
 	} else {
 		err = p.Checkpoints().SetState(ctx, cp.ProjectID, cp.ID, cp.Status, checkpoint.Change{})

@@ -24,6 +24,7 @@ const bankTime = 30 * time.Second
 // Store keeps what is known of evidence; store.Store is one.
 type Store interface {
 	NoteProof(ctx context.Context, drillID string, p store.DrillProof) error
+	BeginProof(ctx context.Context, drillID, providerID, bank string) (bool, error)
 	UnkeptProofs(ctx context.Context, providerID, bank, behind string, limit int) ([]store.UnkeptProof, error)
 	DeletedProofs(ctx context.Context, providerID, bank, behind string, limit int) ([]karbor.Drill, error)
 	ForgetProof(ctx context.Context, drillID string) error

@@ -51,9 +51,12 @@ func putMissing(ctx context.Context, s Store, p *provider.Provider, log *slog.Lo
 		}
 		for _, u := range found {
 			behind = u.ID
-			err := putOne(ctx, s, p, u)
+			tried, err := putOne(ctx, s, p, u)
 			if ctx.Err() != nil {
 				return ctx.Err()
+			}
+			if !tried && err == nil {
+				continue
 			}
 			if noteErr := s.NoteProof(ctx, u.ID, noteOf(err)); noteErr != nil {
 				return errors.Join(append(failed.errs, noteErr)...)
@@ -75,25 +78,26 @@ func putMissing(ctx context.Context, s Store, p *provider.Provider, log *slog.Lo
 }
 
 // putOne puts one record into the bank that the database has. That it may lie there is noted before: else
-// nobody would remove it, once its drill is deleted.
-func putOne(ctx context.Context, s Store, p *provider.Provider, u store.UnkeptProof) error {
+// nobody would remove it, once its drill is deleted. Nothing is tried if its drill, or its checkpoint, is
+// deleted since it was listed: on a bank that locks all, nobody could remove what is put there now.
+func putOne(ctx context.Context, s Store, p *provider.Provider, u store.UnkeptProof) (tried bool, err error) {
 	if text := bytes.TrimSpace(u.Evidence); len(text) == 0 || string(text) == "null" {
-		return karbor.Errorf(karbor.NotFound, "no key signed its record")
+		return false, karbor.Errorf(karbor.NotFound, "no key signed its record")
 	}
 	file, err := evidence.File(u.Evidence)
 	if err != nil {
-		return err
+		return false, err
 	}
 	proof, err := checkpoint.NewProof(file, u.Drill)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if err := s.NoteProof(ctx, u.ID, store.DrillProof{}); err != nil {
-		return err
+	if may, err := s.BeginProof(ctx, u.ID, p.ID, p.Target); err != nil || !may {
+		return false, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, bankTime)
 	defer cancel()
-	return p.Checkpoints().PutProof(ctx, u.ProjectID, u.CheckpointID, proof)
+	return true, p.Checkpoints().PutProof(ctx, u.ProjectID, u.CheckpointID, proof)
 }
 
 func removeDeleted(ctx context.Context, s Store, p *provider.Provider) error {

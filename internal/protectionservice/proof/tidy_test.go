@@ -88,6 +88,8 @@ type notes struct {
 	unkept  map[string]store.UnkeptProof
 	deleted map[string]karbor.Drill
 	noted   map[string]store.DrillProof
+	// going are the drills that are being deleted, or whose checkpoints are, since they were listed.
+	going map[string]bool
 }
 
 // page gives those of a map behind an id, in the order of the ids.
@@ -111,6 +113,14 @@ func (n *notes) DeletedProofs(_ context.Context, _, _, behind string, limit int)
 func (n *notes) NoteProof(_ context.Context, id string, p store.DrillProof) error {
 	n.noted[id] = p
 	return nil
+}
+
+func (n *notes) BeginProof(_ context.Context, id, provider, bank string) (bool, error) {
+	if provider != providerID || bank != "" || n.going[id] {
+		return false, nil
+	}
+	n.noted[id] = store.DrillProof{}
+	return true, nil
 }
 
 func (n *notes) ForgetProof(_ context.Context, id string) error {
@@ -237,6 +247,18 @@ func TestThatARecordMayLieInTheBankIsNotedBeforeItDoes(t *testing.T) {
 	must(t, s.tidy())
 	if len(s.bank.puts) != 1 {
 		t.Errorf("there were %d tries", len(s.bank.puts))
+	}
+}
+
+func TestNoRecordIsPutBesideACheckpointWhoseDeletionHasBeenAcceptedSinceItWasListed(t *testing.T) {
+	s := newShelf(t)
+	ids := s.drilled(3)
+	s.notes.going = map[string]bool{}
+	s.bank.put = func(string) { s.notes.going[ids[1]] = true } // while the first one is put
+	must(t, s.tidy())
+	s.same([]string{ids[0], ids[2]}, s.bank.puts)
+	if got, known := s.notes.noted[ids[1]]; known {
+		t.Errorf("it is noted as %+v", got)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 type buffers struct{ unused sync.Pool }
 
 // smallPack is how many bytes of memory a pack begins with. Most streams that are no first ones
-// store less; for one that stores more the pack takes that of a full one at once.
+// store less; for one that stores more the pack takes that of a few groups, and then of a full one.
 const smallPack = format.MaxGroup
 
 // get gives the memory of one pack: of a full one, if there is some, or of a small one.

@@ -18,6 +18,9 @@ const (
 	directoryTarget = 8 << 20
 )
 
+// wholePack is the memory that a full pack takes.
+const wholePack = PackTarget + 4*MaxGroup
+
 // PackTrailer is how many bytes at the end of a pack tell where its directory is, and
 // PackHeader how many at its begin tell what it is.
 const (
@@ -57,14 +60,23 @@ func (p *PackWriter) Add(stored []byte, chunks []Chunk) (full bool) {
 		g.Raw += c.Length
 	}
 	if need := len(p.buf) + len(stored); p.kind == Data && need > MaxGroup && need > cap(p.buf) {
-		// One that outgrows the memory of a small pack likely gets full: it moves once only.
-		p.buf = slices.Grow(p.buf, PackTarget+4*MaxGroup-len(p.buf))
+		p.buf = slices.Grow(p.buf, memoryFor(need)-len(p.buf))
 	}
 	p.buf = append(p.buf, stored...)
 	p.groups = append(p.groups, g)
 	p.directory += groupEntry + len(chunks)*chunkEntry
 	// What compresses to almost nothing would have a directory longer than its groups.
 	return len(p.buf) >= PackTarget || p.directory >= directoryTarget
+}
+
+// memoryFor is how much memory a pack takes that has outgrown what it had. One of a few groups does not
+// take that of a full one. One with more likely gets full: so whatever a pack gets, it moves twice only.
+func memoryFor(need int) int {
+	const few = 4 * MaxGroup
+	if need <= few {
+		return few
+	}
+	return wholePack
 }
 
 // Groups are those taken in so far.

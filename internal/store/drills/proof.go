@@ -33,6 +33,21 @@ func (s *Store) NoteProof(ctx context.Context, drillID string, p Proof) error {
 	})
 }
 
+// BeginProof notes that the record of a drill may lie in a bank of its provider from now on, though nobody
+// knows whether it does, and reports whether it may be put there: its drill is not deleted, and its
+// checkpoint lies there, available. Once a checkpoint's deletion has been accepted, it may not.
+func (s *Store) BeginProof(ctx context.Context, drillID, providerID, bank string) (may bool, err error) {
+	err = s.db.Write(ctx, "noting that the record of the drill "+drillID+" is put into its bank", func(t *rows.Tx) error {
+		n, err := rows.One(ctx, t, rows.Int, "SELECT COUNT(*)"+besideCheckpoint+" AND c.status = ? AND d.deleted = 0 AND d.id = ?",
+			providerID, bank, string(karbor.CheckpointAvailable), drillID)
+		if may = err == nil && n > 0; !may {
+			return err
+		}
+		return t.Exec(ctx, putProof, drillID, rows.Truth(false), "", rows.Micros(t.Now()))
+	})
+	return may, err
+}
+
 // checkpointGone is why no record of a drill lies in a bank from which its checkpoint was deleted.
 const checkpointGone = "its checkpoint was deleted"
 

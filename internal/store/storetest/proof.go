@@ -73,6 +73,36 @@ func testDrillProofs(t *testing.T, s *store.Store) {
 	}
 }
 
+func testProofsThatMayBeBegun(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	c := available(t, s, "project")
+	drill, gone := endedDrill(t, s, c), endedDrill(t, s, c)
+	must(t, s.DeleteDrill(ctx, "project", gone))
+	begins := func(id, bank string, want bool) {
+		t.Helper()
+		if may, err := s.BeginProof(ctx, id, c.ProviderID, bank); err != nil || may != want {
+			t.Errorf("may %v, %v; want %v", may, err, want)
+		}
+		proofs, err := s.DrillProofs(ctx, []string{id})
+		must(t, err)
+		if p, noted := proofs[id]; noted != want || p != (store.DrillProof{}) {
+			t.Errorf("noted %v as %+v, want %v", noted, p, want)
+		}
+	}
+	begins(gone, "", false)
+	begins(karbor.NewID(), "", false)
+	begins(drill, "offsite", false)
+	begins(drill, "", true)
+	must(t, s.ForgetProof(ctx, drill))
+	for _, status := range []karbor.CheckpointStatus{karbor.CheckpointDeleting, karbor.CheckpointErrorDeleting, karbor.CheckpointError} {
+		must(t, s.SetCheckpointStatus(ctx, "project", c.ProviderID, c.ID, status))
+		begins(drill, "", false)
+	}
+	must(t, s.SetCheckpointStatus(ctx, "project", c.ProviderID, c.ID, karbor.CheckpointAvailable))
+	must(t, s.NoteProof(ctx, drill, store.DrillProof{Reason: "the bank does not answer"}))
+	begins(drill, "", true)
+}
+
 func testDeletedProofs(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	c := available(t, s, "project")

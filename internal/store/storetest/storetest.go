@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"what happens in a drill is kept until it is over", testDrillEvents},
 		{"the last drill of each checkpoint is the newest that is over", testLastDrills},
 		{"which records of drills lie in their banks is known", testDrillProofs},
+		{"the record of a drill may be put into its bank unless that, or its checkpoint, is deleted", testProofsThatMayBeBegun},
 		{"the record of a deleted drill is remembered as long as it may lie in its bank", testDeletedProofs},
 		{"no record of a drill lies in a bank from which its checkpoint was deleted", testProofsOfADeletedCheckpoint},
 		{"a drill whose record was found is among the others, once", testAdoptDrill},

@@ -230,7 +230,7 @@ func (c *Cinder) extend(r *fabric.Request, v volume, arg json.RawMessage) error 
 // grow gives a volume that is extending its new size.
 func (c *Cinder) grow(v volume) {
 	c.fab.Transit(serviceName, "volume.extend", v.Project, func(_ context.Context, fail bool) {
-		err := c.fab.Blobs.Resize(v.blob(), int64(v.GrowTo)*gib)
+		err := c.fab.Blobs.Resize(v.blob(), c.fab.VolumeBytes(v.GrowTo))
 		if err != nil || fail {
 			c.report("extending a volume failed", v.ID, err)
 			c.become(v.ID, "error_extending")

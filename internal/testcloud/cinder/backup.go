@@ -99,7 +99,7 @@ func (c *Cinder) showBackup(r *fabric.Request, b backup) map[string]any {
 		"links": links(r, "backups/"+b.ID), "is_incremental": b.ParentID != "", "has_dependent_backups": c.dependents(b.ID),
 		"data_timestamp": fabric.Micros(b.DataAt)}
 	if b.Status == available || b.Status == restoring {
-		body["object_count"] = (int64(b.SizeGiB)*gib + objectBytes - 1) / objectBytes
+		body["object_count"] = (c.fab.VolumeBytes(b.SizeGiB) + objectBytes - 1) / objectBytes
 	}
 	if r.Version.AtLeast(3, 43) {
 		metadata := map[string]string{}
@@ -243,7 +243,7 @@ func (c *Cinder) save(b backup) {
 		if b.SnapshotID != "" {
 			from = fabric.Blob{Kind: fabric.SnapshotBlob, ID: b.SnapshotID}
 		}
-		err := c.fab.Blobs.Copy(ctx, from, b.blob(), int64(b.SizeGiB)*gib)
+		err := c.fab.Blobs.Copy(ctx, from, b.blob(), c.fab.VolumeBytes(b.SizeGiB))
 		if ctx.Err() != nil {
 			return
 		}

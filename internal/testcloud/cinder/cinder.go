@@ -12,8 +12,11 @@ import (
 // serviceName is what faults know the service by.
 const serviceName = "cinder"
 
-// gib is the unit of sizes, in bytes.
-const gib = 1 << 30
+// gibs is how many GiB a volume needs for some bytes.
+func (c *Cinder) gibs(bytes int64) int {
+	gib := c.fab.VolumeBytes(1)
+	return int((bytes + gib - 1) / gib)
+}
 
 // zone is the only availability zone.
 const zone = "nova"

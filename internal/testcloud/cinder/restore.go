@@ -121,7 +121,7 @@ func (c *Cinder) bringBack(b backup) {
 		v, ok := c.volumes.Get(b.RestoreTo)
 		var err error
 		if ok && !fail {
-			err = c.fab.Blobs.Copy(ctx, b.blob(), v.blob(), int64(v.SizeGiB)*gib)
+			err = c.fab.Blobs.Copy(ctx, b.blob(), v.blob(), c.fab.VolumeBytes(v.SizeGiB))
 		}
 		if ctx.Err() != nil {
 			return

@@ -83,7 +83,7 @@ func (c *Cinder) revert(r *fabric.Request, v volume, arg json.RawMessage) error 
 func (c *Cinder) rewind(v volume) {
 	c.fab.Transit(serviceName, "volume.revert", v.Project, func(ctx context.Context, fail bool) {
 		from := fabric.Blob{Kind: fabric.SnapshotBlob, ID: v.RevertTo}
-		err := c.fab.Blobs.Copy(ctx, from, v.blob(), int64(v.SizeGiB)*gib)
+		err := c.fab.Blobs.Copy(ctx, from, v.blob(), c.fab.VolumeBytes(v.SizeGiB))
 		if ctx.Err() != nil {
 			return
 		}

@@ -170,7 +170,7 @@ func (c *Cinder) insertSnapshot(who fabric.Identity, s snapshot, force bool) (sn
 // freeze copies a new snapshot's bytes.
 func (c *Cinder) freeze(s snapshot) {
 	c.fab.Transit(serviceName, "snapshot.create", s.Project, func(ctx context.Context, fail bool) {
-		err := c.fab.Blobs.Copy(ctx, fabric.Blob{Kind: fabric.VolumeBlob, ID: s.VolumeID}, s.blob(), int64(s.SizeGiB)*gib)
+		err := c.fab.Blobs.Copy(ctx, fabric.Blob{Kind: fabric.VolumeBlob, ID: s.VolumeID}, s.blob(), c.fab.VolumeBytes(s.SizeGiB))
 		if ctx.Err() != nil {
 			return
 		}

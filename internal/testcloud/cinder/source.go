@@ -205,7 +205,7 @@ func (c *Cinder) deriveFromImage(who fabric.Identity, v *volume) error {
 	if v.SizeGiB == 0 {
 		return fabric.BadRequest("The server could not comply with the request since it is either malformed or otherwise incorrect.")
 	}
-	if need := int((i.Size + gib - 1) / gib); v.SizeGiB < need {
+	if need := c.gibs(i.Size); v.SizeGiB < need {
 		return fabric.BadRequest("Invalid input received: Size of specified image %dGB is larger than volume size %dGB.", need, v.SizeGiB)
 	}
 	if v.SizeGiB < i.MinDisk {
@@ -238,7 +238,7 @@ func (c *Cinder) fill(v volume) {
 }
 
 func (c *Cinder) copyIn(ctx context.Context, v volume) error {
-	bytes := int64(v.SizeGiB) * gib
+	bytes := c.fab.VolumeBytes(v.SizeGiB)
 	switch {
 	case v.SnapshotID != "":
 		return c.fab.Blobs.Copy(ctx, fabric.Blob{Kind: fabric.SnapshotBlob, ID: v.SnapshotID}, v.blob(), bytes)

@@ -18,7 +18,7 @@ const (
 	ComputeStyle               // Nova, Cinder: {"itemNotFound": {"code", "message"}}
 	NeutronStyle               // {"NeutronError": {"type", "message", "detail"}}
 	GlanceStyle                // an HTML page
-	FalconStyle                // Freezer: {"title", "description"}
+	FalconStyle                // Freezer, Barbican: {"title", "description"}
 )
 
 // Error is an answer that is no success. A handler gives it back and the

@@ -19,12 +19,14 @@ type Timing struct {
 	Change time.Duration
 }
 
-// Options are what a Fabric needs. All but Timing are required.
+// Options are what a Fabric needs. All but Timing and VolumeGiB are required.
 type Options struct {
 	Dir    string // folder of the state; made if need be
 	Timing Timing
-	Logger *slog.Logger
-	Now    func() time.Time
+	// VolumeGiB is how many bytes a GiB of a volume has; 0 is 1 GiB.
+	VolumeGiB int64
+	Logger    *slog.Logger
+	Now       func() time.Time
 }
 
 // Fabric is the ground that the services of one cloud stand on.
@@ -38,6 +40,7 @@ type Fabric struct {
 
 	requests Requests
 	timing   Timing
+	gib      int64
 	atomic   sync.Mutex
 	mu       sync.RWMutex
 	auth     Authenticator
@@ -57,11 +60,17 @@ func Open(o Options) (*Fabric, error) {
 	if o.Timing.Change == 0 {
 		o.Timing.Change = 200 * time.Millisecond
 	}
+	if o.VolumeGiB == 0 {
+		o.VolumeGiB = 1 << 30
+	}
 	return &Fabric{
 		Store: store, Blobs: blobs, Clock: NewClock(o.Now), Faults: &Faults{},
-		Quotas: NewQuotas(store), Log: o.Logger, timing: o.Timing,
+		Quotas: NewQuotas(store), Log: o.Logger, timing: o.Timing, gib: o.VolumeGiB,
 	}, nil
 }
+
+// VolumeBytes is how many bytes a volume of some GiB has.
+func (f *Fabric) VolumeBytes(gib int) int64 { return int64(gib) * f.gib }
 
 // Close stops the background work, waits for it, and writes the state.
 func (f *Fabric) Close() error {

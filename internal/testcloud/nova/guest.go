@@ -37,7 +37,7 @@ func (n *Nova) boot(s Server) {
 func (n *Nova) writeBlock(s Server) error {
 	blob, size, raw := n.blob(s.ID), s.RootSize, s.Image.DiskFormat == "raw" || s.Image.DiskFormat == ""
 	if d := s.rootDevice(); d != nil {
-		blob, size, raw = n.volumes.VolumeBlob(d.VolumeID), int64(d.SizeGiB)<<30, true
+		blob, size, raw = n.volumes.VolumeBlob(d.VolumeID), n.fab.VolumeBytes(d.SizeGiB), true
 	}
 	f, err := n.fab.Blobs.OpenWrite(blob)
 	if errors.Is(err, os.ErrNotExist) {

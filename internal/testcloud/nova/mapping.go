@@ -145,9 +145,9 @@ func (n *Nova) planDevice(r *fabric.Request, m mapping) (Device, error) {
 		if d.SizeGiB == 0 {
 			return d, fabric.BadRequest("Block Device Mapping is Invalid: Images with destination_type 'volume' need to have a non-zero size specified")
 		}
-		if least := int64(d.SizeGiB) << 30; image.Size > least || image.MinDisk > d.SizeGiB {
+		if least := n.fab.VolumeBytes(d.SizeGiB); image.Size > least || image.MinDisk > d.SizeGiB {
 			return d, fabric.BadRequest("Volume is smaller than the minimum size specified in image metadata. Volume size is %d bytes, minimum size is %d bytes.",
-				least, max(image.Size, int64(image.MinDisk)<<30))
+				least, max(image.Size, n.fab.VolumeBytes(image.MinDisk)))
 		}
 	case "snapshot":
 		_, size, err := n.volumes.SnapshotSource(r.Identity, m.UUID)
