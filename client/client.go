@@ -17,7 +17,7 @@ import (
 
 // Microversion is the newest one that this client understands. It is asked for with
 // every request; a service that is older is asked for its own newest one.
-const Microversion = "1.7"
+const Microversion = "1.8"
 
 // maxAnswer is how many bytes of one answer are read. A page of 1000 items is
 // far below it.

@@ -5,8 +5,8 @@ import (
 	"iter"
 )
 
-// TemporaryResource is a snapshot, volume or image that an operation holds, or has held, of its
-// project's quota in the cloud for a while. Microversion 1.6.
+// TemporaryResource is something that an operation holds, or has held, of its project's quota in
+// the cloud for a while. Microversion 1.6; what drills make from 1.8 on.
 type TemporaryResource struct {
 	ID           string `json:"id"`
 	ProjectID    string `json:"project_id"`
@@ -15,12 +15,13 @@ type TemporaryResource struct {
 	CheckpointID string `json:"checkpoint_id"`
 	// Resource is what it was made for, as TYPE#id.
 	Resource string `json:"resource"`
-	// Type is snapshot, volume or image; CloudID its id in the cloud.
+	// Type is snapshot, volume, image, server, network, subnet, port, router, security_group or
+	// floatingip; CloudID its id in the cloud, "" where the cloud has not given one yet.
 	Type    string `json:"type"`
 	CloudID string `json:"cloud_id"`
 	// Size is in GiB; nil where it is not known.
 	Size *int64 `json:"size"`
-	// Status is held, left (its operation is over and could not remove it: Reason says why) or
+	// Status is asked (the cloud is being asked for it), held, left (its operation is over and could not remove it: Reason says why) or
 	// released.
 	Status     string    `json:"status"`
 	Reason     string    `json:"reason"`
@@ -33,6 +34,14 @@ type TemporaryUsage struct {
 	Snapshots TemporarySum `json:"snapshots"`
 	Volumes   TemporarySum `json:"volumes"`
 	Images    TemporarySum `json:"images"`
+	// The others are nil before microversion 1.8; only drills hold such.
+	Servers        *TemporarySum `json:"servers,omitempty"`
+	Networks       *TemporarySum `json:"networks,omitempty"`
+	Subnets        *TemporarySum `json:"subnets,omitempty"`
+	Ports          *TemporarySum `json:"ports,omitempty"`
+	Routers        *TemporarySum `json:"routers,omitempty"`
+	SecurityGroups *TemporarySum `json:"security_groups,omitempty"`
+	FloatingIPs    *TemporarySum `json:"floatingips,omitempty"`
 }
 
 // TemporarySum is how much operations hold now of one type.

@@ -1,6 +1,10 @@
 package protection
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/karbor/karbor"
+)
 
 // Name is the deterministic name of what the call's hooks create for its node
 // only for a while: "karbor-", Owner, "-", the resource's id, and "-" and the
@@ -48,7 +52,45 @@ func RestoringMark(installation string) string {
 	if installation == "" {
 		return ""
 	}
-	return "karbor-restoring-" + installation
+	return restoringPrefix + installation
+}
+
+// restoringPrefix begins the RestoringMark.
+const restoringPrefix = "karbor-restoring-"
+
+// RestoringText is a name or a description that a thing has in the place of its own as long as a
+// restore is not done with it, where a service can't make a thing and tag it in one request: the
+// RestoringMark, a space, and text, which tells the thing apart and begins with the OwnerMark. In a
+// drill, and where nobody looks for what is left, it is text.
+func (c *Call) RestoringText(text string) string {
+	if c.Drill || c.Installation == "" {
+		return text
+	}
+	return RestoringMark(c.Installation) + " " + text
+}
+
+// CutRestoring takes a RestoringText apart: the name of the Karbor, and the id of the restore. ok is
+// false for any other text.
+func CutRestoring(text string) (installation, owner string, ok bool) {
+	rest, marked := strings.CutPrefix(text, restoringPrefix)
+	installation, rest, named := strings.Cut(rest, " "+OwnerMark(""))
+	if !marked || !named || installation == "" || strings.Contains(installation, " ") || len(rest) <= idLength || rest[idLength] != '-' {
+		return "", "", false
+	}
+	owner = rest[:idLength]
+	return installation, owner, karbor.IsUUID(owner)
+}
+
+// idLength is the length of an id that is a UUID.
+const idLength = 36
+
+// Described gives a description without a RestoringText: that of a thing which was protected while
+// another restore was at it.
+func Described(description string) string {
+	if _, _, unfinished := CutRestoring(description); unfinished {
+		return ""
+	}
+	return description
 }
 
 // ownTags are those by which a thing is found again.

@@ -34,3 +34,38 @@ func TestTagsOfWhatStaysSayNothingOfTemporary(t *testing.T) {
 		t.Errorf("where nobody looks for what is left (-want +got):\n%s", diff)
 	}
 }
+
+func TestTextOfWhatARestoreIsNotDoneWithTellsWhoseItIs(t *testing.T) {
+	const restore = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b01"
+	call := &protection.Call{Owner: restore, Installation: "here", Node: &karbor.Node{Resource: karbor.Resource{ID: "v"}, Role: "r"}}
+	text := call.RestoringText(call.Name())
+	if text != "karbor-restoring-here karbor-"+restore+"-v-r" {
+		t.Errorf("it is %q", text)
+	}
+	if installation, owner, ok := protection.CutRestoring(text); installation != "here" || owner != restore || !ok {
+		t.Errorf("it is taken for %q of %q, %v", owner, installation, ok)
+	}
+	if got := protection.Described(text); got != "" {
+		t.Errorf("it is kept as %q", got)
+	}
+	for _, text := range []string{
+		"", "the shop's", call.Name(), "karbor-restoring-", "karbor-restoring-here", "karbor-restoring-here karbor-" + restore,
+		"karbor-restoring-here karbor-x-v", "karbor-restoring-here or-karbor-" + restore + "-v", "karbor-restoring- karbor-" + restore + "-v",
+		"karbor-restoring-here and there karbor-" + restore + "-v", "of karbor-restoring-here karbor-" + restore + "-v",
+	} {
+		if _, _, ok := protection.CutRestoring(text); ok {
+			t.Errorf("%q is taken for unfinished", text)
+		}
+		if got := protection.Described(text); got != text {
+			t.Errorf("%q is kept as %q", text, got)
+		}
+	}
+	call.Drill = true
+	if got := call.RestoringText("x"); got != "x" {
+		t.Errorf("in a drill it is %q", got)
+	}
+	call.Drill, call.Installation = false, ""
+	if got := call.RestoringText("x"); got != "x" {
+		t.Errorf("where nobody looks it is %q", got)
+	}
+}

@@ -296,7 +296,7 @@ func TestVersionDocuments(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
 	want := map[string]any{
-		"id": "v1.0", "status": "CURRENT", "min_version": "1.0", "max_version": "1.7",
+		"id": "v1.0", "status": "CURRENT", "min_version": "1.0", "max_version": "1.8",
 		"links": []any{
 			map[string]any{"rel": "self", "href": "http://karbor.example:8799/v1/"},
 			map[string]any{"rel": "describedby", "href": "http://karbor.example:8799/v1/openapi.json"},

@@ -19,7 +19,7 @@ func TestMicroversions(t *testing.T) {
 		{"", "1.0"},
 		{"data-protect 1.0", "1.0"},
 		{"data-protect 1.1", "1.1"},
-		{"data-protect latest", "1.7"},
+		{"data-protect latest", "1.8"},
 		{"compute 2.90, data-protect 1.1", "1.1"},
 		{"compute 2.90", "1.0"},
 	}
@@ -29,9 +29,9 @@ func TestMicroversions(t *testing.T) {
 			t.Errorf("%q: %s %v", tt.header, a.text, a.header)
 		}
 	}
-	for _, v := range []string{"1.8", "2.0", "0.9", "1.99999999999999999999"} {
+	for _, v := range []string{"1.9", "2.0", "0.9", "1.99999999999999999999"} {
 		a := s.do(t, "GET", path, "member", "", "OpenStack-API-Version: data-protect "+v)
-		if m := wantFault(t, a, 406, "notAcceptable"); !strings.Contains(m, "1.0") || !strings.Contains(m, "1.7") {
+		if m := wantFault(t, a, 406, "notAcceptable"); !strings.Contains(m, "1.0") || !strings.Contains(m, "1.8") {
 			t.Errorf("message %q", m)
 		}
 	}

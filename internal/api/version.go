@@ -34,7 +34,9 @@ const (
 	InsightVersion Version = 6
 	// AssuranceVersion adds what tells whether what one relies on is still there.
 	AssuranceVersion Version = 7
-	MaxVersion       Version = 7
+	// LedgerVersion adds what drills make to the ledger of temporary resources.
+	LedgerVersion Version = 8
+	MaxVersion    Version = 8
 )
 
 // String gives the version as the header has it, such as 1.1.

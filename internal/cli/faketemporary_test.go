@@ -15,6 +15,10 @@ func (f *fake) temporaryResources(v1 func(pattern string, handle func(w http.Res
 			"type": "image", "cloud_id": "img", "size": nil, "status": "released",
 			"held_since": "2026-01-02T03:04:05Z", "released_at": "2026-01-02T03:05:05Z",
 		},
+		{
+			"id": newID(802), "operation_id": newID(812), "checkpoint_id": newID(102), "resource": "OS::Nova::Server#" + volumeID,
+			"type": "server", "cloud_id": nil, "size": nil, "status": "asked", "held_since": "2026-01-02T03:04:05Z",
+		},
 	}
 	v1("GET /temporary_resources", func(w http.ResponseWriter, r *http.Request) {
 		var found []map[string]any
@@ -34,6 +38,7 @@ func (f *fake) temporaryResources(v1 func(pattern string, handle func(w http.Res
 		reply(w, map[string]any{"usage": map[string]any{
 			"snapshots": map[string]any{"number": 1, "gigabytes": 2},
 			"volumes":   map[string]any{"number": 0, "gigabytes": 0}, "images": map[string]any{"number": 0, "gigabytes": 0},
+			"servers": map[string]any{"number": 3, "gigabytes": 0},
 		}})
 	})
 }

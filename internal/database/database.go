@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 
@@ -50,6 +51,21 @@ type Instance struct {
 	Fault     struct {
 		Message string `json:"message"`
 	} `json:"fault"`
+	// Created is when it was asked for, as Trove writes it; see CreatedAt.
+	Created string `json:"created"`
+	// Deleted says that it is gone: an administrator's list may have such.
+	Deleted bool `json:"deleted"`
+}
+
+// CreatedAt is when the instance was asked for; zero if Trove does not say. Trove writes no zone: it
+// is UTC.
+func (i *Instance) CreatedAt() time.Time {
+	for _, layout := range []string{"2006-01-02T15:04:05", time.RFC3339} {
+		if at, err := time.Parse(layout, i.Created); err == nil {
+			return at
+		}
+	}
+	return time.Time{}
 }
 
 // Address is one address of an instance.
@@ -119,6 +135,30 @@ func Get(ctx context.Context, client *gophercloud.ServiceClient, cloud karbor.Cl
 		return nil, openstack.Explain(err, "reading database instance %s", id)
 	}
 	return &answer.Instance, nil
+}
+
+// GetAny gives an instance of any project, for an administrator; karbor.NotFound if there is none of
+// that id.
+func GetAny(ctx context.Context, client *gophercloud.ServiceClient, id string) (*Instance, error) {
+	if !karbor.IsResourceID(id) {
+		return nil, karbor.Errorf(karbor.NotFound, "there is no such database instance")
+	}
+	var answer struct {
+		Instance Instance `json:"instance"`
+	}
+	err := get(ctx, client, client.ServiceURL("instances", id), &answer)
+	return &answer.Instance, openstack.Explain(err, "reading database instance %s", id)
+}
+
+// ListAll gives the instances of all projects, for an administrator. Those of clusters are not among
+// them.
+func ListAll(ctx context.Context, client *gophercloud.ServiceClient) ([]Instance, error) {
+	query := url.Values{"deleted": {"false"}}
+	all, err := collect(ctx, client, client.ServiceURL("mgmt", "instances"), query, func(p *pageOf) []Instance { return p.Instances })
+	if err != nil {
+		return nil, openstack.Explain(err, "listing the database instances of all projects")
+	}
+	return slices.DeleteFunc(all, func(i Instance) bool { return i.Deleted }), nil
 }
 
 // List gives the instances of the session's project, in the order of their ids. Those of

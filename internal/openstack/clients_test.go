@@ -111,6 +111,21 @@ func TestCollectWalksAllPagesOnceAndStopsAtTheLimit(t *testing.T) {
 	}
 }
 
+// TestCollectGivesEachThingOnce has the cloud's pages shift while they are read.
+func TestCollectGivesEachThingOnce(t *testing.T) {
+	pages := [][]string{{"a", "b", "c"}, {"c", "d", "d"}, {"b", "e"}}
+	page := func(context.Context, string, int) ([]string, bool, error) {
+		now := pages[0]
+		pages = pages[1:]
+		return now, len(pages) > 0, nil
+	}
+	same := func(s string) string { return s }
+	all, err := Collect(t.Context(), "", 0, page, same, func(s string) (string, bool) { return s, true })
+	if d := cmp.Diff([]string{"a", "b", "c", "d", "e"}, all); d != "" || err != nil {
+		t.Error(d, err)
+	}
+}
+
 func TestCacheKeepsTheLastUsedAndForgetsTheOld(t *testing.T) {
 	c := &clock{at: start}
 	k := newCache[int, string](2, c.now)

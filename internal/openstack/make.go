@@ -63,6 +63,27 @@ func Make(ctx context.Context, call *protection.Call, what string, find, create 
 	return id, err
 }
 
+// MakeRestored is Make of what a restore is to leave. In a drill it goes again, and uses the tenant's
+// quota until then: the ledger has it from before the cloud is asked for it. h says what it is, but
+// for its id.
+func MakeRestored(
+	ctx context.Context, call *protection.Call, h protection.Holding, what string, find, create func(ctx context.Context) (string, error),
+) (string, error) {
+	if !call.Drill {
+		return Make(ctx, call, what, find, create)
+	}
+	h.Drill, h.Asked = true, what
+	if err := call.Hold(ctx, h); err != nil {
+		return "", err
+	}
+	id, err := Make(ctx, call, what, find, create)
+	if err != nil || id == "" {
+		return id, err
+	}
+	h.ID = id
+	return id, call.Hold(ctx, h)
+}
+
 // await looks for what an earlier create without an answer may still make.
 func await(ctx context.Context, intents *protection.Intents, what string, find func(ctx context.Context) (string, error)) (string, error) {
 	left, err := intents.Unsettled(ctx, what)

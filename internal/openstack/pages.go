@@ -20,11 +20,12 @@ const (
 type Page[T any] func(ctx context.Context, marker string, limit int) (things []T, more bool, err error)
 
 // Collect walks through a list of the cloud from marker on and keeps what convert
-// accepts, up to limit things; 0 stands for all. id gives the id of a thing, by
-// which the next page is asked for. The error is karbor.OverLimit for a list of more
+// accepts, each once, up to limit things; 0 stands for all. id gives the id of a thing, by
+// which the next page is asked for. A cloud whose pages shift while they are read lists
+// some things twice. The error is karbor.OverLimit for a list of more
 // than a million things.
 func Collect[T, R any](ctx context.Context, marker string, limit int, page Page[T], id func(T) string, convert func(T) (R, bool)) ([]R, error) {
-	out := []R{}
+	out, seen := []R{}, map[string]bool{}
 	for range maxPages {
 		ask := pageSize
 		if limit > 0 {
@@ -35,6 +36,10 @@ func Collect[T, R any](ctx context.Context, marker string, limit int, page Page[
 			return nil, err
 		}
 		for _, t := range things {
+			if seen[id(t)] {
+				continue
+			}
+			seen[id(t)] = id(t) != ""
 			r, ok := convert(t)
 			if !ok {
 				continue

@@ -23,7 +23,8 @@ type restoreRecord struct {
 }
 
 // restore is the Main hook of restore: a new instance of the backup. An instance has
-// nothing to tag but its name: until it is finished, it has the call's.
+// nothing to tag but its name: until it is finished, it has the call's, with the mark of what is
+// not restored yet.
 func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	client, err := openstack.Database(ctx, call.Cloud)
 	if err != nil {
@@ -68,6 +69,9 @@ type builder struct {
 	waits  openstack.Waits
 }
 
+// name is that of an instance that is not finished.
+func (b builder) name() string { return b.call.RestoringText(b.call.Name()) }
+
 // find gives the instances that the call's hooks made and have not finished.
 func (b builder) find(ctx context.Context) ([]string, error) {
 	all, err := database.List(ctx, b.client, b.call.Cloud)
@@ -76,7 +80,7 @@ func (b builder) find(ctx context.Context) ([]string, error) {
 	}
 	var ids []string
 	for i := range all {
-		if all[i].Name == b.call.Name() {
+		if all[i].Name == b.name() {
 			ids = append(ids, all[i].ID)
 		}
 	}
@@ -117,7 +121,7 @@ func (b builder) request(ctx context.Context) (map[string]any, error) {
 		return nil, err
 	}
 	ask := map[string]any{
-		"name": b.call.Name(), "flavorRef": flavor, "restorePoint": map[string]any{"backupRef": b.doc.BackupID},
+		"name": b.name(), "flavorRef": flavor, "restorePoint": map[string]any{"backupRef": b.doc.BackupID},
 		"datastore": map[string]any{"type": b.doc.Datastore, "version": b.doc.DatastoreVersion},
 	}
 	if b.doc.Size > 0 {
@@ -220,7 +224,7 @@ func (b builder) finish(ctx context.Context, i *database.Instance) error {
 	if was, is := b.doc.Access, i.Access; was.Public != is.Public || !slices.Equal(was.CIDRs, is.CIDRs) {
 		b.call.NotKept("Who may reach the database instance: look at its access.")
 	}
-	name := b.call.RestoredName(b.doc.Name)
+	name := b.call.RestoredName(protection.Described(b.doc.Name))
 	if i.Name == name {
 		return nil
 	}

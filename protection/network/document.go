@@ -152,6 +152,8 @@ func untagged(tags []string) []string {
 	return out
 }
 
-// mark is the description of what is made for an original, until it has its tags:
+// mark is the description of what is made for an original, until the restore is done with it:
 // Neutron has no call that makes a thing and tags it.
-func mark(owner, original string) string { return protection.OwnerMark(owner) + "-" + original }
+func mark(call *protection.Call, original string) string {
+	return call.RestoringText(protection.OwnerMark(call.Owner) + "-" + original)
+}

@@ -86,12 +86,23 @@ func (b *builder) mappedGroup(ctx context.Context, g group) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	mine := map[string]bool{}
 	for _, now := range all {
-		if now.ID == other || now.Name == other && now.ProjectID == b.call.Cloud.ProjectID() {
-			b.ids[g.ID] = now.ID
-			b.call.Mapped(fmt.Sprintf("The security group %s takes the place of security group %q (%s).", now.ID, g.Name, g.ID))
-			return true, nil
+		if now.ID == other {
+			mine = map[string]bool{now.ID: true}
+			break
 		}
+		if now.Name == other && now.ProjectID == b.call.Cloud.ProjectID() {
+			mine[now.ID] = true
+		}
+	}
+	if len(mine) > 1 {
+		return false, karbor.Errorf(karbor.FailedDependency, "restore_security_groups: there are %d security groups %q: give the id of one", len(mine), other)
+	}
+	for id := range mine {
+		b.ids[g.ID] = id
+		b.call.Mapped(fmt.Sprintf("The security group %s takes the place of security group %q (%s).", id, g.Name, g.ID))
+		return true, nil
 	}
 	return false, karbor.Errorf(karbor.FailedDependency, "restore_security_groups: there is no security group %q", other)
 }

@@ -112,12 +112,12 @@ func (b *builder) foreseeRouters(ctx context.Context, f *protection.Forecast) er
 		if r.Gateway == nil || r.Gateway.NetworkID == "" {
 			continue
 		}
-		external, err := b.external(ctx, r)
+		external, lack, err := b.external(ctx, r)
 		if err != nil {
 			return err
 		}
 		if external == "" {
-			f.Warn(fmt.Sprintf("The router %q will have no gateway: there is no external network %q.", r.Name, r.GatewayName))
+			f.Warn(fmt.Sprintf("The router %q will have no gateway: %s.", r.Name, lack))
 		}
 	}
 	return nil

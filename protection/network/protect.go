@@ -82,7 +82,15 @@ func (s *survey) readProject(ctx context.Context) (err error) {
 		s.addInterfaces(&s.doc.Routers[i], found)
 	}
 	s.addPorts(ports)
-	return s.nameGateways(ctx)
+	if err := s.nameGateways(ctx); err != nil {
+		return err
+	}
+	// What was deleted while it was read would be kept by halves.
+	there, err := list[network](ctx, s.neutron, networkKind, mine)
+	s.doc.Networks = slices.DeleteFunc(s.doc.Networks, func(n network) bool {
+		return !slices.ContainsFunc(there, func(now network) bool { return now.ID == n.ID })
+	})
+	return err
 }
 
 func (s *survey) readNetwork(ctx context.Context, id string) (err error) {
@@ -108,7 +116,11 @@ func (s *survey) readNetwork(ctx context.Context, id string) (err error) {
 	if err := s.readGroups(ctx, ports); err != nil {
 		return err
 	}
-	return s.nameGateways(ctx)
+	if err := s.nameGateways(ctx); err != nil {
+		return err
+	}
+	// One that was deleted while it was read would be kept by halves.
+	return s.neutron.show(ctx, networkKind, id, &network{})
 }
 
 // readRouters reads the project's routers that have interfaces among ports.

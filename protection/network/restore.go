@@ -33,7 +33,7 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	if err := b.groups(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{b.networks, b.subnets, b.routers, b.interfaces, b.routes, b.ports} {
+	for _, step := range []func(context.Context) error{b.networks, b.subnets, b.routers, b.interfaces, b.routes, b.ports, b.finish} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -61,16 +61,24 @@ type builder struct {
 	ids map[string]string
 	// made holds the originals whose place something new takes.
 	made map[string]bool
+	// begun are the new things, which bear the mark until all of them are there.
+	begun []begun
+}
+
+// begun is something new.
+type begun struct {
+	kind     kind
+	id       string
+	original common
 }
 
 // copying reports whether a new copy was asked for although the original exists.
 func (b *builder) copying() bool { return b.call.Text("restore_name") != "" }
 
 // find gives what this restore made for an original. Of several that racing
-// processes made, the one with the lowest id is it. Its description is still the
-// mark as long as they may not have agreed yet.
+// processes made, the one with the lowest id is it.
 func (b *builder) find(ctx context.Context, k kind, original string) (common, error) {
-	made, err := findMade(ctx, b.neutron, k, b.call.Owner, original)
+	made, err := findMade(ctx, b.neutron, k, b.call, original)
 	if err != nil || len(made) == 0 {
 		return common{}, err
 	}
@@ -85,21 +93,21 @@ func (b *builder) finder(k kind, original string) func(context.Context) (string,
 	}
 }
 
-// findMade gives all that an owner's hooks made for an original, in the order of the
+// findMade gives all that a restore's hooks made for an original, in the order of the
 // ids: what has the tags, and what has only its mark yet.
-func findMade(ctx context.Context, n neutron, k kind, owner, original string) ([]common, error) {
-	tags := []string{protection.OwnerMark(owner), originalTag(original)}
+func findMade(ctx context.Context, n neutron, k kind, call *protection.Call, original string) ([]common, error) {
+	tags, born := []string{protection.OwnerMark(call.Owner), originalTag(original)}, mark(call, original)
 	tagged, err := list[common](ctx, n, k, url.Values{"tags": {tags[0] + "," + tags[1]}})
 	if err != nil {
 		return nil, err
 	}
-	marked, err := list[common](ctx, n, k, url.Values{"description": {mark(owner, original)}})
+	marked, err := list[common](ctx, n, k, url.Values{"description": {born}})
 	if err != nil {
 		return nil, err
 	}
 	var made []common
 	for _, c := range append(tagged, marked...) {
-		ours := slices.Contains(c.Tags, tags[0]) && slices.Contains(c.Tags, tags[1]) || c.Description == mark(owner, original)
+		ours := slices.Contains(c.Tags, tags[0]) && slices.Contains(c.Tags, tags[1]) || c.Description == born
 		if ours && !slices.ContainsFunc(made, func(m common) bool { return m.ID == c.ID }) {
 			made = append(made, c)
 		}
@@ -110,40 +118,53 @@ func findMade(ctx context.Context, n neutron, k kind, owner, original string) ([
 
 // ensure gives what takes the place of an original, and makes it with body if
 // there is nothing yet. Neutron can't make and tag in one call: the thing is born
-// with its mark as the description, then tagged, then gets the description.
+// with its mark as the description, and gets its tags and its description at the end
+// of the hook, so that one which a lost restore has left tells whose it is.
 // The nodes of one restore take turns, so nobody else makes it at the same time.
 func (b *builder) ensure(ctx context.Context, k kind, original common, body map[string]any) (string, error) {
-	found, err := b.find(ctx, k, original.ID)
+	id, err := b.make(ctx, k, original, body)
 	if err != nil {
 		return "", err
 	}
-	var made common
-	if found.ID == "" {
-		body["description"] = mark(b.call.Owner, original.ID)
-		made.ID, err = openstack.Make(ctx, b.call, k.word()+" for "+original.ID, b.finder(k, original.ID), func(ctx context.Context) (string, error) {
-			var made common
-			err := b.neutron.create(ctx, k, body, &made)
-			return made.ID, err
-		})
-		if err != nil {
-			// It may be there after all: an answer may have been lost.
-			var again error
-			if found, again = b.find(ctx, k, original.ID); found.ID == "" {
-				if again != nil {
-					return "", again // nobody knows whether it is there
-				}
-				return "", openstack.Explain(err, "creating the %s that takes the place of %s %s", k.word(), k.word(), original.ID)
-			}
+	b.begun = append(b.begun, begun{k, id, original})
+	b.ids[original.ID], b.made[original.ID] = id, true
+	return id, nil
+}
+
+// make is ensure for what the caller finishes himself.
+func (b *builder) make(ctx context.Context, k kind, original common, body map[string]any) (string, error) {
+	found, err := b.find(ctx, k, original.ID)
+	if err != nil || found.ID != "" {
+		return found.ID, err
+	}
+	body["description"] = mark(b.call, original.ID)
+	id, err := openstack.Make(ctx, b.call, k.word()+" for "+original.ID, b.finder(k, original.ID), func(ctx context.Context) (string, error) {
+		var made common
+		err := b.neutron.create(ctx, k, body, &made)
+		return made.ID, err
+	})
+	if err == nil {
+		return id, nil
+	}
+	// It may be there after all: an answer may have been lost.
+	found, again := b.find(ctx, k, original.ID)
+	switch {
+	case found.ID != "":
+		return found.ID, nil
+	case again != nil:
+		return "", again // nobody knows whether it is there
+	}
+	return "", openstack.Explain(err, "creating the %s that takes the place of %s %s", k.word(), k.word(), original.ID)
+}
+
+// finish takes the marks away.
+func (b *builder) finish(ctx context.Context) error {
+	for _, n := range b.begun {
+		if err := b.label(ctx, n.kind, n.id, n.original); err != nil {
+			return err
 		}
 	}
-	if made.ID != "" {
-		found.ID = made.ID
-	}
-	if err := b.label(ctx, k, found.ID, original); err != nil {
-		return "", err
-	}
-	b.ids[original.ID], b.made[original.ID] = found.ID, true
-	return found.ID, nil
+	return nil
 }
 
 // label gives a new thing its tags and its description.
@@ -159,10 +180,11 @@ func (b *builder) label(ctx context.Context, k kind, id string, original common)
 			return openstack.Explain(err, "tagging %s %s", k.word(), id)
 		}
 	}
-	if now.Description == original.Description {
+	own := protection.Described(original.Description)
+	if now.Description == own {
 		return nil
 	}
-	err := b.neutron.update(ctx, k, id, map[string]any{"description": original.Description})
+	err := b.neutron.update(ctx, k, id, map[string]any{"description": own})
 	return openstack.Explain(err, "describing %s %s", k.word(), id)
 }
 

@@ -67,12 +67,12 @@ func (b *builder) gateway(ctx context.Context, r router, id string) error {
 	if now.Gateway != nil && now.Gateway.NetworkID != "" {
 		return nil
 	}
-	external, err := b.external(ctx, r)
+	external, lack, err := b.external(ctx, r)
 	if err != nil {
 		return err
 	}
 	if external == "" {
-		b.call.NotKept(fmt.Sprintf("The router %q has no gateway: there is no external network %q.", r.Name, r.GatewayName))
+		b.call.NotKept(fmt.Sprintf("The router %q has no gateway: %s. Set one, or map the external network (networks) when you restore.", r.Name, lack))
 		return nil
 	}
 	info := map[string]any{"network_id": external}
@@ -93,30 +93,39 @@ func (b *builder) gateway(ctx context.Context, r router, id string) error {
 	return openstack.Explain(err, "setting the gateway of router %s", id)
 }
 
-// external gives the external network for a router: the original's, or the one
-// that has its name here, or "".
-func (b *builder) external(ctx context.Context, r router) (string, error) {
+// external gives the external network for a router: the original's, or the only one
+// that has its name here; or "", and why there is none.
+func (b *builder) external(ctx context.Context, r router) (id, lack string, err error) {
 	if other, err := b.mappedExternal(ctx, r); err != nil || other != "" {
-		return other, err
+		return other, "", err
 	}
 	var n network
-	err := b.neutron.show(ctx, networkKind, r.Gateway.NetworkID, &n)
+	err = b.neutron.show(ctx, networkKind, r.Gateway.NetworkID, &n)
 	if err == nil && n.External {
-		return n.ID, nil
+		return n.ID, "", nil
 	}
 	if err != nil && !openstack.IsNotFound(err) {
-		return "", err
+		return "", "", err
 	}
 	found, err := list[network](ctx, b.neutron, networkKind, url.Values{"router:external": {"true"}})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
+	named := map[string]bool{}
 	for _, f := range found {
 		if f.External && f.Name == r.GatewayName && f.Name != "" {
-			return f.ID, nil
+			id, named[f.ID] = f.ID, true
 		}
 	}
-	return "", nil
+	switch len(named) {
+	case 0:
+		return "", fmt.Sprintf("there is no external network %q", r.GatewayName), nil
+	case 1:
+		return id, "", nil
+	default:
+		// The addresses of one lead elsewhere than those of another.
+		return "", fmt.Sprintf("there are %d external networks %q", len(named), r.GatewayName), nil
+	}
 }
 
 // interfaces joins the new subnets to the routers.
@@ -172,11 +181,14 @@ func (b *builder) join(ctx context.Context, r router, id string, i interfacePort
 	if len(ips) > 1 || !b.isGateway(i.FixedIPs[0]) {
 		// Two ids are too long for the tags; one that stands for both is not.
 		p := common{ID: shortID(r.ID, i.FixedIPs[0].SubnetID)}
-		portID, err := b.ensure(ctx, portKind, p, map[string]any{"network_id": b.ids[i.NetworkID], "fixed_ips": ips})
+		portID, err := b.make(ctx, portKind, p, map[string]any{"network_id": b.ids[i.NetworkID], "fixed_ips": ips})
 		if err != nil {
 			return err
 		}
-		delete(b.ids, p.ID)
+		// Once it is an interface nobody comes back to it, and it goes with its router.
+		if err := b.label(ctx, portKind, portID, p); err != nil {
+			return err
+		}
 		body = map[string]any{"port_id": portID}
 	}
 	err := b.neutron.act(ctx, id, "add_router_interface", body)

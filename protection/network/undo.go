@@ -48,7 +48,7 @@ type wrecker struct {
 
 // all removes what was made for an original.
 func (w *wrecker) all(ctx context.Context, k kind, original string, before func(id string) error) error {
-	made, err := findMade(ctx, w.neutron, k, w.call.Owner, original)
+	made, err := findMade(ctx, w.neutron, k, w.call, original)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (w *wrecker) networks(ctx context.Context) error {
 func (w *wrecker) groups(ctx context.Context) error {
 	// Groups may refer to each other: the rules go first.
 	for _, g := range w.doc.SecurityGroups {
-		made, err := findMade(ctx, w.neutron, groupKind, w.call.Owner, g.ID)
+		made, err := findMade(ctx, w.neutron, groupKind, w.call, g.ID)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ type bench struct {
 	faults  *faults
 	cloud   karbor.Cloud
 	service karbor.Cloud
+	// seen is the most that kills of a restore have left so far.
+	seen int
 }
 
 func newBench(t *testing.T, c Case) *bench {
@@ -52,7 +55,7 @@ func (b *bench) call(op *operation, kept *bank, source Source, parameters map[st
 	}
 	return &protection.Call{
 		OperationID: op.owner, Owner: op.owner, CheckpointID: kept.owner,
-		Installation: b.Installation,
+		Installation: protection.First(b.Installation, "here"),
 		Graph:        source.Graph, Node: source.Graph.Node(source.Key), Parameters: parameters,
 		Documents: view, Data: view.data(), Scratch: intents.Scratch(), Intents: intents, Ledger: &op.ledger, NewResources: own,
 		Cloud: b.cloud, Service: b.service,
@@ -161,6 +164,37 @@ func (b *bench) expectKept(t *testing.T, what string, before []string) {
 	if len(added) != b.Keeps || len(now) != len(before)+b.Keeps {
 		t.Fatalf("%s: the cloud has not what it should: %d things are to be kept (-before +now):\n%s", what, b.Keeps, cmp.Diff(before, now))
 	}
+}
+
+// unfinished reports whether a line of an inventory, or what is known of a thing, has the mark of what
+// a restore is not done with.
+func unfinished(text string) bool {
+	return strings.Contains(text, protection.RestoringTag) || strings.Contains(text, "karbor-restoring-")
+}
+
+// expectFinished looks, behind a restore, for what bears the mark still.
+func (b *bench) expectFinished(t *testing.T) {
+	t.Helper()
+	for _, line := range b.Inventory(t) {
+		if unfinished(line) {
+			t.Errorf("the restore is over, and leaves its mark on what it has finished: %s", line)
+		}
+	}
+}
+
+// expectMarked looks, behind a kill in the midst of a restore, whether what has come since the kill
+// before, with what it is made of, tells that it is not finished, or is there for a while only: it has to
+// from the request on that makes it.
+func (b *bench) expectMarked(t *testing.T, before []string, owner string) {
+	t.Helper()
+	added := slices.DeleteFunc(b.Inventory(t), func(line string) bool { return slices.Contains(before, line) })
+	marked := func(line string) bool {
+		return unfinished(line) || strings.Contains(line, protection.TemporaryTag) || strings.Contains(line, protection.OwnerMark(owner))
+	}
+	if len(added) > b.seen && !slices.ContainsFunc(added, marked) {
+		t.Errorf("the process has died, and nothing tells that this is not finished:\n%s", strings.Join(added, "\n"))
+	}
+	b.seen = max(b.seen, len(added))
 }
 
 // protecting begins an operation that makes a checkpoint in kept.

@@ -24,7 +24,7 @@ type Case struct {
 	Service func(t *testing.T, client *http.Client) karbor.Cloud
 	// Make creates a source in the cloud, by another session than Session's.
 	Make func(t *testing.T) Source
-	// Installation names the Karbor that the calls are of; "" has nobody look for what is left.
+	// Installation names the Karbor that the calls are of; "" stands for one of the suite's.
 	Installation string
 	// Inventory lists what the tenant has in the cloud, one line for each thing,
 	// in a fixed order. Two equal inventories mean that nothing was left behind.

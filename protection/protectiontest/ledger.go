@@ -29,7 +29,12 @@ func (l *ledger) change(kind protection.HoldingKind, id string, there bool) {
 
 // Hold implements protection.Ledger.
 func (l *ledger) Hold(_ context.Context, h protection.Holding) error {
-	l.change(h.Kind, h.ID, true)
+	if h.Asked != "" { // in a drill alone
+		l.change(h.Kind, h.Asked, h.ID == "")
+	}
+	if h.ID != "" {
+		l.change(h.Kind, h.ID, true)
+	}
 	return nil
 }
 

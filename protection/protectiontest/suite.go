@@ -21,6 +21,8 @@ func Run(t *testing.T, c Case) {
 	t.Run("what is protected is verified, and what is lost is found", b.testVerify)
 	t.Run("what a checkpoint keeps in the cloud goes with it", b.testDelete)
 	t.Run("a source that is not there fails for good", b.testVanished)
+	t.Run("protect says what it was refused, and can be undone", func(t *testing.T) { b.testRefusals(t, karbor.Protect) })
+	t.Run("restore says what it was refused, and can be undone", func(t *testing.T) { b.testRefusals(t, karbor.RestoreOperation) })
 	t.Run("protect survives a kill at every call", func(t *testing.T) { b.testKills(t, karbor.Protect, false) })
 	t.Run("a killed protect can be undone", func(t *testing.T) { b.testKills(t, karbor.Protect, true) })
 	t.Run("restore survives a kill at every call", func(t *testing.T) { b.testKills(t, karbor.RestoreOperation, false) })
@@ -155,6 +157,7 @@ func (b *bench) roundTrip(t *testing.T, l life) {
 	if restored.ID == "" {
 		t.Fatal("the restore did not tell the new id")
 	}
+	b.expectFinished(t)
 	source.Check(t, restored)
 	if err := b.undo(t.Context(), hooks, call); err != nil {
 		t.Fatalf("undoing the restore: %v", err)
@@ -192,6 +195,7 @@ func (b *bench) testKills(t *testing.T, what karbor.OperationType, undo bool) {
 		source, kept = b.protected(t, life{dies: -1})
 	}
 	for m := range later + 1 {
+		b.seen = 0
 		for n := 0; ; n++ {
 			name := fmt.Sprintf("call %d, %s", n, modeNames[m])
 			died := false
@@ -230,9 +234,13 @@ func (b *bench) kill(t *testing.T, what karbor.OperationType, hooks protection.H
 	if died && err == nil {
 		t.Fatal("a hook reported success although the process was dead")
 	}
+	if died && what == karbor.RestoreOperation && l.mode != later { // what comes later is looked for in its time
+		b.expectMarked(t, empty, op.owner)
+	}
 	if !undo {
 		b.whole(t, hooks, call)
 		if what == karbor.RestoreOperation {
+			b.expectFinished(t)
 			source.Check(t, op.restored())
 		} else if b.expectKept(t, "after protecting", empty); b.Keeps == 0 {
 			return died

@@ -20,6 +20,7 @@ import (
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/testcloud"
 	"github.com/karbor/karbor/internal/testcloud/fabric"
+	"github.com/karbor/karbor/protection"
 )
 
 // cloudVariable names a real cloud to run against in place of the test cloud:
@@ -51,16 +52,24 @@ func (n *Tenant) Fault(t *testing.T, fault fabric.Fault) {
 	t.Cleanup(func() { n.faults.Remove(id) })
 }
 
-// NewTenant starts a test cloud for the test and gives its first tenant; or the
-// tenant of the cloud that the environment names.
-func NewTenant(t *testing.T) *Tenant {
+// SmallVolumes has a test cloud's volumes have 4 MiB for each GiB: what is tested with them takes a
+// moment. A test of whole GiB shows that they make no difference.
+func SmallVolumes(o *testcloud.Options) { o.VolumeGiB = 4 << 20 }
+
+// NewTenant starts a test cloud for the test, with its options edited, and gives its first tenant; or
+// the tenant of the cloud that the environment names.
+func NewTenant(t *testing.T, edits ...func(*testcloud.Options)) *Tenant {
 	t.Helper()
 	tenant := &Tenant{}
 	if given := strings.Split(os.Getenv(cloudVariable), ","); len(given) == 4 {
 		tenant.authURL, tenant.user, tenant.password, tenant.project = given[0], given[1], given[2], given[3]
 		tenant.admin = [3]string{"admin", given[2], "admin"}
 	} else {
-		cloud, err := testcloud.Start(t.Context(), testcloud.Options{Dir: t.TempDir(), Timing: fabric.Timing{Change: -1}, Now: time.Now})
+		o := testcloud.Options{Dir: t.TempDir(), Timing: fabric.Timing{Change: -1}, Now: time.Now}
+		for _, edit := range edits {
+			edit(&o)
+		}
+		cloud, err := testcloud.Start(t.Context(), o)
 		if err != nil {
 			t.Fatalf("starting the test cloud: %v", err)
 		}
@@ -316,6 +325,13 @@ func (n *Tenant) line(kind string, thing any) string {
 	}
 	if port, ok := members["port_id"].(string); ok {
 		line += ", at port " + port
+	}
+	text, err := json.Marshal(thing)
+	if err == nil && unfinished(string(text)) {
+		line += ", " + protection.RestoringTag
+	}
+	if err == nil && strings.Contains(string(text), protection.TemporaryTag) {
+		line += ", " + protection.TemporaryTag
 	}
 	return line
 }

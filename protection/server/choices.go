@@ -125,18 +125,8 @@ func (b *builder) keypair(ctx context.Context) (string, error) {
 // reports whether he has.
 func (b *builder) ownKeypair(ctx context.Context) (bool, error) {
 	name := b.doc.KeyName
-	var key struct {
-		PublicKey string `json:"public_key"`
-	}
-	err := b.compute.get(ctx, "os-keypairs/"+url.PathEscape(name), nil, "keypair", &key)
-	if err == nil {
-		if b.doc.PublicKey != "" && key.PublicKey != b.doc.PublicKey {
-			b.call.NotKept(fmt.Sprintf("The server has your keypair %q, which is not the one that the original had under this name.", name))
-		}
-		return true, nil
-	}
-	if !openstack.IsNotFound(err) {
-		return false, openstack.Explain(err, "reading keypair %q", name)
+	if there, err := b.compareKey(ctx); err != nil || there {
+		return there, err
 	}
 	if b.doc.PublicKey == "" {
 		b.call.NotKept(fmt.Sprintf("The server has no keypair: there is none named %q, and its public key could not be read when the server was protected.", name))
@@ -174,10 +164,30 @@ func (b *builder) importKey(ctx context.Context) (bool, error) {
 	if err != nil && !gophercloud.ResponseCodeIs(err, http.StatusConflict) {
 		return false, openstack.Explain(err, "importing the public key of keypair %q", name)
 	}
-	if !ours {
-		return true, b.recordKeypair(ctx, "")
+	if ours {
+		return true, nil
 	}
-	return true, nil
+	if err := b.recordKeypair(ctx, ""); err != nil {
+		return false, err
+	}
+	return b.compareKey(ctx)
+}
+
+// compareKey reports whether the user has a keypair of the original's name, and tells
+// him if it is another one.
+func (b *builder) compareKey(ctx context.Context) (bool, error) {
+	name := b.doc.KeyName
+	var key struct {
+		PublicKey string `json:"public_key"`
+	}
+	err := b.compute.get(ctx, "os-keypairs/"+url.PathEscape(name), nil, "keypair", &key)
+	if openstack.IsNotFound(err) {
+		return false, nil
+	}
+	if err == nil && b.doc.PublicKey != "" && key.PublicKey != b.doc.PublicKey {
+		b.call.NotKept(fmt.Sprintf("The server has your keypair %q, which is not the one that the original had under this name.", name))
+	}
+	return err == nil, openstack.Explain(err, "reading keypair %q", name)
 }
 
 func (b *builder) recordKeypair(ctx context.Context, name string) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/openstack/networking"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -109,6 +110,12 @@ func (a api) remove(ctx context.Context, path string) error {
 	return err
 }
 
+// all reads all that a query finds of one of Neutron's kinds, each once, in the order of the
+// ids. The error is the client's own.
+func all[T any](ctx context.Context, network api, kind string, query url.Values) ([]T, error) {
+	return networking.List[T](ctx, network.client, kind, query)
+}
+
 // untagged gives tags without Karbor's own.
 func untagged(tags []string) []string {
 	out := []string{}
@@ -125,6 +132,8 @@ func ownTags(owner, original string) []string {
 	return []string{protection.OwnerMark(owner), "karbor-id-" + original}
 }
 
-// mark is the description of what is made in Neutron for an original, until it has
-// its tags: there is no call that makes a thing and tags it.
-func mark(owner, original string) string { return protection.OwnerMark(owner) + "-" + original }
+// mark is the description of what is made in Neutron for an original, until the restore is done
+// with it: there is no call that makes a thing and tags it.
+func mark(call *protection.Call, original string) string {
+	return call.RestoringText(protection.OwnerMark(call.Owner) + "-" + original)
+}

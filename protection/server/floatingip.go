@@ -68,13 +68,13 @@ func (b *builder) reuse(ctx context.Context, f floatingIP, portID string) (bool,
 // reuseAddress associates the original address if the tenant has it under another id:
 // he has got it anew, or the id was not kept.
 func (b *builder) reuseAddress(ctx context.Context, f floatingIP, portID string) (bool, error) {
-	var found []floatingIP
 	query := url.Values{"floating_ip_address": {f.Address}, "project_id": {b.call.Cloud.ProjectID()}}
-	if err := b.network.get(ctx, "floatingips", query, "floatingips", &found); err != nil {
+	found, err := all[floatingIP](ctx, b.network, "floatingips", query)
+	if err != nil {
 		return false, openstack.Explain(err, "looking for floating address %s", f.Address)
 	}
 	for _, now := range found {
-		ours := now.Description == mark(b.call.Owner, f.ID) || slices.Contains(now.Tags, ownTags(b.call.Owner, f.ID)[0])
+		ours := now.Description == mark(b.call, f.ID) || slices.Contains(now.Tags, ownTags(b.call.Owner, f.ID)[0])
 		switch {
 		case now.Address != f.Address || ours: // what an earlier run allocated is not finished
 		case now.PortID != nil && *now.PortID == portID:
@@ -101,19 +101,16 @@ func (b *builder) associate(ctx context.Context, id string, f floatingIP, portID
 // operator allows it, and associates it.
 func (b *builder) allocate(ctx context.Context, f floatingIP, portID string) error {
 	find := func(ctx context.Context) (string, error) {
-		made, err := findMade(ctx, b.network, "floatingips", b.call.Owner, f.ID)
+		made, err := findMade(ctx, b.network, "floatingips", b.call, f.ID)
 		if err != nil || len(made) == 0 {
 			return "", err
 		}
 		return made[0].ID, nil
 	}
-	id, err := openstack.Make(ctx, b.call, "floating address for "+f.Address, find, func(ctx context.Context) (string, error) {
+	id, err := openstack.MakeRestored(ctx, b.call, protection.Holding{Kind: protection.HeldFloatingIP}, "floating address for "+f.Address, find, func(ctx context.Context) (string, error) {
 		return b.makeAddress(ctx, f)
 	})
 	if err != nil || id == "" {
-		return err
-	}
-	if err := b.label(ctx, "floatingips", "floatingip", id, f.ID, f.Description, f.Tags); err != nil {
 		return err
 	}
 	var now floatingIP
@@ -126,26 +123,27 @@ func (b *builder) allocate(ctx context.Context, f floatingIP, portID string) err
 	case now.Address != f.Address:
 		b.call.NotKept(fmt.Sprintf("The floating address %s: the server has %s.", f.Address, now.Address))
 	}
-	if now.PortID != nil && *now.PortID == portID {
-		return nil
+	if now.PortID == nil || *now.PortID != portID {
+		if _, err := b.associate(ctx, id, f, portID); err != nil {
+			return err
+		}
 	}
-	_, err = b.associate(ctx, id, f, portID)
-	return err
+	return b.label(ctx, "floatingips", "floatingip", id, f.ID, f.Description, f.Tags)
 }
 
 // makeAddress allocates a floating address, and gives its id, or "" if there is no
 // external network for it.
 func (b *builder) makeAddress(ctx context.Context, f floatingIP) (string, error) {
-	network, err := b.external(ctx, f)
+	network, lack, err := b.external(ctx, f)
 	if err != nil {
 		return "", err
 	}
 	if network == "" {
-		b.call.NotKept(fmt.Sprintf("The floating address %s: there is no external network %q.", f.Address, f.NetworkName))
+		b.call.NotKept(fmt.Sprintf("The floating address %s: %s. Give the server one, or map the external network (networks) when you restore.", f.Address, lack))
 		return "", nil
 	}
 	request := map[string]any{
-		"floating_network_id": network, "description": mark(b.call.Owner, f.ID), "project_id": b.call.Cloud.ProjectID(),
+		"floating_network_id": network, "description": mark(b.call, f.ID), "project_id": b.call.Cloud.ProjectID(),
 	}
 	var made labelled
 	// Only an administrator may choose an address.
@@ -168,34 +166,36 @@ func (b *builder) makeAddress(ctx context.Context, f floatingIP) (string, error)
 	return made.ID, openstack.Explain(err, "allocating a floating address for server %s", b.call.Node.ID)
 }
 
-// external gives the external network of an address: the original's, or the one
-// that has its name here, or "".
-func (b *builder) external(ctx context.Context, f floatingIP) (string, error) {
-	var networks []struct {
+// external gives the external network of an address: the original's, or the only one
+// that has its name here; or "", and why there is none.
+func (b *builder) external(ctx context.Context, f floatingIP) (id, lack string, err error) {
+	type network struct {
 		ID, Name string
 		External bool `json:"router:external"`
 	}
-	if err := b.network.get(ctx, "networks", url.Values{"router:external": {"true"}}, "networks", &networks); err != nil {
-		return "", openstack.Explain(err, "listing the external networks")
+	there, err := all[network](ctx, b.network, "networks", url.Values{"router:external": {"true"}})
+	if err != nil {
+		return "", "", openstack.Explain(err, "listing the external networks")
 	}
 	other := b.call.Instead(protection.MapNetworks, f.NetworkID, f.NetworkName)
 	if other == b.call.Instead(protection.MapNetworks) {
 		other = "" // what stands for all networks is rarely an external one
 	}
-	found := ""
-	for _, n := range networks {
-		if other != "" {
-			if n.ID == other && n.External {
-				return n.ID, nil
-			}
-			continue
-		}
-		if n.ID == f.NetworkID {
-			return n.ID, nil
-		}
-		if n.External && n.Name == f.NetworkName && n.Name != "" {
-			found = n.ID
-		}
+	wanted := protection.First(other, f.NetworkID)
+	if slices.ContainsFunc(there, func(n network) bool { return n.ID == wanted && n.External }) {
+		return wanted, "", nil
 	}
-	return found, nil
+	if other != "" {
+		return "", fmt.Sprintf("there is no external network %s", other), nil
+	}
+	named := slices.DeleteFunc(there, func(n network) bool { return !n.External || n.Name != f.NetworkName || n.Name == "" })
+	switch len(named) {
+	case 0:
+		return "", fmt.Sprintf("there is no external network %q", f.NetworkName), nil
+	case 1:
+		return named[0].ID, "", nil
+	default:
+		// The addresses of one lead elsewhere than those of another.
+		return "", fmt.Sprintf("there are %d external networks %q", len(named), f.NetworkName), nil
+	}
 }

@@ -22,8 +22,7 @@ const defaultGroup = "default"
 
 // securityGroups gives all the groups that the tenant sees.
 func securityGroups(ctx context.Context, network api) ([]securityGroup, error) {
-	var groups []securityGroup
-	err := network.get(ctx, "security-groups", nil, "security_groups", &groups)
+	groups, err := all[securityGroup](ctx, network, "security-groups", nil)
 	return groups, openstack.Explain(err, "listing the security groups")
 }
 
@@ -100,7 +99,7 @@ func (b *builder) securityGroups(ctx context.Context) error {
 			continue
 		}
 		find := func(ctx context.Context) (string, error) {
-			ours, err := findMade(ctx, b.network, "security-groups", b.call.Owner, g.ID)
+			ours, err := findMade(ctx, b.network, "security-groups", b.call, g.ID)
 			if err != nil || len(ours) == 0 {
 				return "", err
 			}
@@ -119,7 +118,8 @@ func (b *builder) securityGroups(ctx context.Context) error {
 			if there != "" {
 				continue
 			}
-			id, err = openstack.Make(ctx, b.call, "security group for "+g.ID, find, func(ctx context.Context) (string, error) {
+			h := protection.Holding{Kind: protection.HeldSecurityGroup}
+			id, err = openstack.MakeRestored(ctx, b.call, h, "security group for "+g.ID, find, func(ctx context.Context) (string, error) {
 				return b.makeGroup(ctx, g)
 			})
 			if err != nil {
@@ -142,7 +142,7 @@ func (b *builder) securityGroups(ctx context.Context) error {
 }
 
 func (b *builder) makeGroup(ctx context.Context, g securityGroup) (string, error) {
-	body := map[string]any{"name": g.Name, "description": mark(b.call.Owner, g.ID)}
+	body := map[string]any{"name": g.Name, "description": mark(b.call, g.ID)}
 	if g.Stateful != nil && !*g.Stateful {
 		body["stateful"] = false
 	}
@@ -152,7 +152,7 @@ func (b *builder) makeGroup(ctx context.Context, g securityGroup) (string, error
 }
 
 // group gives the group that takes the place of an original: the restored one, the
-// original itself, or the one that has its name; or "".
+// original itself, or the only one that has its name; or "".
 func (b *builder) group(ctx context.Context, original, name string) (string, error) {
 	if other := b.call.Instead(protection.MapSecurityGroups, original, name); other != "" {
 		return b.mappedGroup(ctx, original, other)
@@ -167,16 +167,25 @@ func (b *builder) group(ctx context.Context, original, name string) (string, err
 	if slices.ContainsFunc(there, func(g securityGroup) bool { return g.ID == original }) {
 		return original, nil
 	}
-	for _, g := range there {
-		if g.Name != name || name == "" || g.ProjectID != b.call.Cloud.ProjectID() {
-			continue
-		}
-		if name == defaultGroup {
-			b.call.NotKept("The server is in this project's security group \"default\", which has its own rules.")
-		}
-		return g.ID, nil
+	named := namesakes(there, name, b.call.Cloud.ProjectID())
+	if len(named) != 1 {
+		return "", nil // of several, each may open something else
 	}
-	return "", nil
+	if name == defaultGroup {
+		b.call.NotKept("The server is in this project's security group \"default\", which has its own rules.")
+	}
+	return named[0], nil
+}
+
+// namesakes gives the ids of a project's security groups of a name.
+func namesakes(all []securityGroup, name, project string) []string {
+	var ids []string
+	for _, g := range all {
+		if g.Name == name && name != "" && g.ProjectID == project {
+			ids = append(ids, g.ID)
+		}
+	}
+	return ids
 }
 
 // rules gives a group that this restore made the rules of the original, and takes
@@ -255,18 +264,17 @@ func (b *builder) rule(ctx context.Context, id string, g securityGroup, r securi
 // removeGroups deletes the groups that this restore made. Groups may refer to each
 // other: such rules go first. A group that another server's port is still in makes
 // a transient error: that server's own Undo is on its way.
-func removeGroups(ctx context.Context, network api, owner string, groups []securityGroup) error {
+func removeGroups(ctx context.Context, network api, call *protection.Call, groups []securityGroup) error {
 	var ids []string
 	for _, g := range groups {
-		made, err := findMade(ctx, network, "security-groups", owner, g.ID)
+		made, err := findMade(ctx, network, "security-groups", call, g.ID)
 		if err != nil {
 			return err
 		}
 		for _, m := range made {
 			ids = append(ids, m.ID)
-			var rules []securityRule
-			query := url.Values{"security_group_id": {m.ID}}
-			if err := network.get(ctx, "security-group-rules", query, "security_group_rules", &rules); err != nil {
+			rules, err := all[securityRule](ctx, network, "security-group-rules", url.Values{"security_group_id": {m.ID}})
+			if err != nil {
 				return openstack.Explain(err, "listing the rules of security group %s", m.ID)
 			}
 			for _, r := range rules {

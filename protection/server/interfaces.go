@@ -47,8 +47,8 @@ func showFlavor(ctx context.Context, compute api, id string) (flavor, error) {
 
 // readPorts reads the server's ports with the names of their security groups.
 func (s *survey) readPorts(ctx context.Context, i *instance) error {
-	var ports []port
-	if err := s.network.get(ctx, "ports", url.Values{"device_id": {i.ID}}, "ports", &ports); err != nil {
+	ports, err := all[port](ctx, s.network, "ports", url.Values{"device_id": {i.ID}})
+	if err != nil {
 		return openstack.Explain(err, "listing the ports of server %s", i.ID)
 	}
 	ports = slices.DeleteFunc(ports, func(p port) bool { return p.DeviceID != i.ID })
@@ -102,9 +102,8 @@ func (s *survey) deviceTags(ctx context.Context, id string) (map[string]string, 
 
 // readFloatingIPs reads the floating addresses of the server's ports.
 func (s *survey) readFloatingIPs(ctx context.Context, i *instance) error {
-	var found []floatingIP
-	query := url.Values{"project_id": {s.call.Cloud.ProjectID()}}
-	if err := s.network.get(ctx, "floatingips", query, "floatingips", &found); err != nil {
+	found, err := all[floatingIP](ctx, s.network, "floatingips", url.Values{"project_id": {s.call.Cloud.ProjectID()}})
+	if err != nil {
 		return openstack.Explain(err, "listing the floating addresses of server %s", i.ID)
 	}
 	for _, f := range found {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -56,17 +57,19 @@ func (b *builder) mappedGroup(ctx context.Context, original, wanted string) (str
 	if err != nil {
 		return "", err
 	}
-	id := ""
-	for _, g := range there {
-		if g.ID == wanted || g.Name == wanted && g.ProjectID == b.call.Cloud.ProjectID() && id == "" {
-			id = g.ID
-		}
+	named := namesakes(there, wanted, b.call.Cloud.ProjectID())
+	if slices.ContainsFunc(there, func(g securityGroup) bool { return g.ID == wanted }) {
+		named = []string{wanted}
 	}
-	if id == "" {
+	switch len(named) {
+	case 1:
+		b.call.Mapped(fmt.Sprintf("The security group %s takes the place of %s.", named[0], original))
+		return named[0], nil
+	case 0:
 		return "", karbor.Errorf(karbor.FailedDependency, "restore_security_groups: there is no security group %q", wanted)
+	default:
+		return "", karbor.Errorf(karbor.FailedDependency, "restore_security_groups: there are %d security groups %q: give the id of one", len(named), wanted)
 	}
-	b.call.Mapped(fmt.Sprintf("The security group %s takes the place of %s.", id, original))
-	return id, nil
 }
 
 // renewed gives the members of a port that were asked for anew, and tells so.
@@ -101,8 +104,8 @@ func (s subnetView) holds(address string) bool {
 // places: those that were asked for, the restored or original ones, or, on a network that
 // was asked for, those with the addresses in their ranges.
 func (b *builder) fixedIPs(ctx context.Context, p port, network string) ([]fixedIP, error) {
-	var subnets []subnetView
-	if err := b.network.get(ctx, "subnets", url.Values{"network_id": {network}}, "subnets", &subnets); err != nil {
+	subnets, err := all[subnetView](ctx, b.network, "subnets", url.Values{"network_id": {network}})
+	if err != nil {
 		return nil, openstack.Explain(err, "listing the subnets of network %s", network)
 	}
 	var ips []fixedIP

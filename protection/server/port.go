@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -22,19 +21,19 @@ type labelled struct {
 
 // findMade gives what a restore made in Neutron for an original: what has its
 // tags, and what has only its mark yet. many is the kind's word in paths.
-func findMade(ctx context.Context, network api, many, owner, original string) ([]labelled, error) {
-	tags := ownTags(owner, original)
+func findMade(ctx context.Context, network api, many string, call *protection.Call, original string) ([]labelled, error) {
+	tags, born := ownTags(call.Owner, original), mark(call, original)
 	var made []labelled
 	for _, query := range []url.Values{
 		{"tags": {tags[0] + "," + tags[1]}},
-		{"description": {mark(owner, original)}},
+		{"description": {born}},
 	} {
-		var found []labelled
-		if err := network.get(ctx, many, query, strings.ReplaceAll(many, "-", "_"), &found); err != nil {
+		found, err := all[labelled](ctx, network, many, query)
+		if err != nil {
 			return nil, openstack.Explain(err, "looking for what was made for %s", original)
 		}
 		for _, f := range found {
-			ours := slices.Contains(f.Tags, tags[0]) && slices.Contains(f.Tags, tags[1]) || f.Description == mark(owner, original)
+			ours := slices.Contains(f.Tags, tags[0]) && slices.Contains(f.Tags, tags[1]) || f.Description == born
 			if ours && !slices.ContainsFunc(made, func(m labelled) bool { return m.ID == f.ID }) {
 				made = append(made, f)
 			}
@@ -49,7 +48,7 @@ func (b *builder) label(ctx context.Context, many, one, id, original, descriptio
 	if err := b.network.put(ctx, many+"/"+id+"/tags", map[string]any{"tags": all}); err != nil {
 		return openstack.Explain(err, "tagging what was made for %s", original)
 	}
-	err := b.network.put(ctx, many+"/"+id, map[string]any{one: map[string]any{"description": description}})
+	err := b.network.put(ctx, many+"/"+id, map[string]any{one: map[string]any{"description": protection.Described(description)}})
 	return openstack.Explain(err, "describing what was made for %s", original)
 }
 
@@ -59,23 +58,30 @@ func (b *builder) ports(ctx context.Context) error {
 	for _, p := range b.doc.Ports {
 		var made []labelled
 		find := func(ctx context.Context) (id string, err error) {
-			if made, err = findMade(ctx, b.network, "ports", b.call.Owner, p.ID); err != nil || len(made) == 0 {
+			if made, err = findMade(ctx, b.network, "ports", b.call, p.ID); err != nil || len(made) == 0 {
 				return "", err
 			}
 			return made[0].ID, nil
 		}
-		id, err := openstack.Make(ctx, b.call, "port for "+p.ID, find, func(ctx context.Context) (string, error) {
+		id, err := openstack.MakeRestored(ctx, b.call, protection.Holding{Kind: protection.HeldPort}, "port for "+p.ID, find, func(ctx context.Context) (string, error) {
 			return b.makePort(ctx, p)
 		})
 		if err != nil {
 			return err
 		}
 		b.portIDs[p.ID] = id
-		finished := len(made) > 0 && len(made[0].Tags) >= 2 && made[0].Description == p.Description
-		if finished {
-			continue
+		finished := len(made) > 0 && len(made[0].Tags) >= 2 && made[0].Description == protection.Described(p.Description)
+		if !finished {
+			b.begun = append(b.begun, p)
 		}
-		if err := b.label(ctx, "ports", "port", id, p.ID, p.Description, p.Tags); err != nil {
+	}
+	return nil
+}
+
+// finishPorts gives the new ports their tags and descriptions, once the server has them.
+func (b *builder) finishPorts(ctx context.Context) error {
+	for _, p := range b.begun {
+		if err := b.label(ctx, "ports", "port", b.portIDs[p.ID], p.ID, p.Description, p.Tags); err != nil {
 			return err
 		}
 	}
@@ -91,7 +97,7 @@ func (b *builder) makePort(ctx context.Context, p port) (string, error) {
 		return "", err
 	}
 	body := map[string]any{
-		"name": p.Name, "description": mark(b.call.Owner, p.ID), "network_id": network, "admin_state_up": p.AdminStateUp,
+		"name": p.Name, "description": mark(b.call, p.ID), "network_id": network, "admin_state_up": p.AdminStateUp,
 	}
 	if p.VNICType != "" && p.VNICType != "normal" {
 		body["binding:vnic_type"] = p.VNICType
@@ -151,7 +157,7 @@ func (b *builder) groups(ctx context.Context, p port) ([]string, error) {
 			return nil, err
 		}
 		if id == "" {
-			b.call.NotKept(fmt.Sprintf("The server is not in security group %q (%s): it is not there.", p.GroupNames[original], original))
+			b.call.NotKept(fmt.Sprintf("The server is not in security group %q (%s): it is not there, or several have its name.", p.GroupNames[original], original))
 			continue
 		}
 		out = append(out, id)

@@ -121,8 +121,8 @@ func (b *builder) foreseeAddresses(ctx context.Context, f *protection.Forecast, 
 	if err != nil {
 		return err
 	}
-	var there []port
-	if err := b.network.get(ctx, "ports", url.Values{"network_id": {network}}, "ports", &there); err != nil {
+	there, err := all[port](ctx, b.network, "ports", url.Values{"network_id": {network}})
+	if err != nil {
 		return openstack.Explain(err, "listing the ports of network %s", network)
 	}
 	renewed := b.renewed(p)
@@ -158,7 +158,7 @@ func (b *builder) foreseeGroups(ctx context.Context, f *protection.Forecast, p p
 		case made:
 			f.NeedOnce(protection.NeedSecurityGroups, original)
 		default:
-			f.Warn(fmt.Sprintf("The server will not be in security group %q (%s): it is not there.", p.GroupNames[original], original))
+			f.Warn(fmt.Sprintf("The server will not be in security group %q (%s): it is not there, or several have its name.", p.GroupNames[original], original))
 		}
 	}
 	return out, nil
@@ -199,9 +199,9 @@ func (b *builder) foreseeFloatingIPs(ctx context.Context, f *protection.Forecast
 		return nil
 	}
 	for _, a := range b.doc.FloatingIPs {
-		var found []floatingIP
 		query := url.Values{"floating_ip_address": {a.Address}, "project_id": {b.call.Cloud.ProjectID()}}
-		if err := b.network.get(ctx, "floatingips", query, "floatingips", &found); err != nil {
+		found, err := all[floatingIP](ctx, b.network, "floatingips", query)
+		if err != nil {
 			return openstack.Explain(err, "looking for floating address %s", a.Address)
 		}
 		free := slices.ContainsFunc(found, func(n floatingIP) bool {
@@ -211,13 +211,13 @@ func (b *builder) foreseeFloatingIPs(ctx context.Context, f *protection.Forecast
 			continue
 		}
 		f.Need(protection.NeedFloatingIPs, 1)
-		network, err := b.external(ctx, a)
+		network, lack, err := b.external(ctx, a)
 		if err != nil {
 			return err
 		}
 		switch {
 		case network == "":
-			f.Warn(fmt.Sprintf("The server will not have the floating address %s: there is no external network %q.", a.Address, a.NetworkName))
+			f.Warn(fmt.Sprintf("The server will not have the floating address %s: %s.", a.Address, lack))
 		case wanted != renew:
 			f.Warn(fmt.Sprintf("The floating address %s is not free: the server may have another.", a.Address))
 		}

@@ -251,6 +251,8 @@ func (s *survey) readVolumes(ctx context.Context, i *instance) error {
 	slices.SortFunc(v, func(a, b attachment) int {
 		return cmp.Or(cmp.Compare(len(a.Device), len(b.Device)), cmp.Compare(a.Device, b.Device), cmp.Compare(a.VolumeID, b.VolumeID))
 	})
+	v = slices.CompactFunc(v, func(a, b attachment) bool { return a.VolumeID == b.VolumeID }) // listed twice
+	s.doc.Volumes = v
 	boot := -1
 	if s.doc.Image == "" {
 		if boot, err = s.bootVolume(ctx, v); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -29,6 +30,8 @@ type builder struct {
 	// portIDs maps the original ports to the new ones, groupIDs the original security
 	// groups to those that this restore made.
 	portIDs, groupIDs map[string]string
+	// begun are the originals of the new ports that bear the mark still.
+	begun []port
 }
 
 // restore is the Complete hook of restore: by then the server's volumes, image and
@@ -45,7 +48,7 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	if err := call.Scratch.Load(ctx, &b.record); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{b.securityGroups, b.ports, b.server, b.awaitActive, b.volumes, b.tags, b.floatingIPs, b.power} {
+	for _, step := range []func(context.Context) error{b.securityGroups, b.ports, b.server, b.awaitActive, b.volumes, b.tags, b.floatingIPs, b.finishPorts, b.power} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -105,11 +108,19 @@ func (b *builder) create(ctx context.Context) (string, error) {
 	if len(hints) > 0 {
 		request["os:scheduler_hints"] = hints
 	}
-	return openstack.Make(ctx, b.call, "server", b.find, func(ctx context.Context) (string, error) {
+	return openstack.MakeRestored(ctx, b.call, protection.Holding{Kind: protection.HeldServer}, "server", b.find, func(ctx context.Context) (string, error) {
 		var made struct{ ID string }
 		err := b.compute.post(ctx, "servers", request, "server", &made)
-		return made.ID, openstack.Explain(err, "creating the server that takes the place of server %s", b.call.Node.ID)
+		return made.ID, nameTaken(openstack.Explain(err, "creating the server that takes the place of server %s", b.call.Node.ID))
 	})
+}
+
+// nameTaken says what to do where the operator has names of servers be different.
+func nameTaken(err error) error {
+	if karbor.KindOf(err) != karbor.Conflict || !strings.Contains(err.Error(), "already exists") {
+		return err
+	}
+	return &karbor.Error{Kind: karbor.Conflict, Cause: err, Message: karbor.Sentence(err) + " (restore_name gives the server another name)"}
 }
 
 // find gives the server that an earlier run asked for without living to record

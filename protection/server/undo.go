@@ -31,7 +31,7 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 	}
 	var ports []labelled
 	for _, p := range doc.Ports {
-		made, err := findMade(ctx, c.network, "ports", call.Owner, p.ID)
+		made, err := findMade(ctx, c.network, "ports", call, p.ID)
 		if err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	for _, f := range doc.FloatingIPs {
-		made, err := findMade(ctx, c.network, "floatingips", call.Owner, f.ID)
+		made, err := findMade(ctx, c.network, "floatingips", call, f.ID)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 			return openstack.Explain(err, "deleting port %s", p.ID)
 		}
 	}
-	if err := removeGroups(ctx, c.network, call.Owner, doc.SecurityGroups); err != nil {
+	if err := removeGroups(ctx, c.network, call, doc.SecurityGroups); err != nil {
 		return err
 	}
 	return removeKeypair(ctx, c.compute, record.Keypair, doc.PublicKey)
@@ -69,13 +69,14 @@ func (r *room) undoBlind(ctx context.Context, c clients, call *protection.Call, 
 	if err != nil {
 		return err
 	}
-	var all, ports []labelled
-	if err := c.network.get(ctx, "ports", nil, "ports", &all); err != nil {
+	var ports []labelled
+	there, err := all[labelled](ctx, c.network, "ports", nil)
+	if err != nil {
 		return openstack.Explain(err, "looking for the ports made for server %s", call.Node.ID)
 	}
 	owner := protection.OwnerMark(call.Owner)
-	for _, p := range all {
-		ours := slices.Contains(p.Tags, owner) || strings.HasPrefix(p.Description, owner+"-")
+	for _, p := range there {
+		ours := slices.Contains(p.Tags, owner) || strings.HasPrefix(p.Description, call.RestoringText(owner+"-"))
 		if ours && (p.DeviceID == "" || p.DeviceID == record.Server || slices.Contains(servers, p.DeviceID)) {
 			ports = append(ports, p)
 		}

@@ -51,7 +51,22 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	if err := r.allow(ctx, client, call, doc.AccessRules, record.Share); err != nil {
 		return err
 	}
+	if err := finish(ctx, client, share); err != nil {
+		return err
+	}
 	return call.NewResources.Set(ctx, record.Share)
+}
+
+// finish takes from a share that is whole the tag of one that is not.
+func finish(ctx context.Context, client *gophercloud.ServiceClient, share *shares.Share) error {
+	if _, marked := share.Metadata[protection.RestoringTag]; !marked {
+		return nil
+	}
+	err := shares.DeleteMetadatum(ctx, client, share.ID, protection.RestoringTag).ExtractErr()
+	if openstack.IsNotFound(err) {
+		return nil // its tenant has taken it away meanwhile
+	}
+	return openstack.Explain(err, "taking the tag of what is not restored yet from share %s", share.ID)
 }
 
 // tell tells the tenant what the new share has not of the original.
@@ -83,7 +98,7 @@ func ensureShare(ctx context.Context, client *gophercloud.ServiceClient, call *p
 		ShareProto: doc.ShareProto, Size: doc.Size, SnapshotID: doc.SnapshotID, Metadata: map[string]string{},
 	}
 	maps.Copy(options.Metadata, doc.Metadata)
-	maps.Copy(options.Metadata, call.Tags())
+	maps.Copy(options.Metadata, call.RestoringTags())
 	find := func(ctx context.Context) (string, error) {
 		ids, err := findShares(ctx, client, call)
 		return first(ids), err

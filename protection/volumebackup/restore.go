@@ -78,7 +78,8 @@ func ensureVolume(ctx context.Context, client *gophercloud.ServiceClient, call *
 	look := func(ctx context.Context) (string, error) {
 		return blockstorage.First(blockstorage.FindVolumes(ctx, client, call))
 	}
-	return openstack.Make(ctx, call, "volume", look, func(ctx context.Context) (string, error) {
+	h := protection.Holding{Kind: protection.HeldVolume, GiB: int64(doc.Size)}
+	return openstack.MakeRestored(ctx, call, h, "volume", look, func(ctx context.Context) (string, error) {
 		if err := sound(ctx, call, &doc); err != nil {
 			return "", err
 		}

@@ -86,7 +86,8 @@ func ensureVolume(ctx context.Context, client *gophercloud.ServiceClient, call *
 	look := func(ctx context.Context) (string, error) {
 		return blockstorage.First(blockstorage.FindVolumes(ctx, client, call))
 	}
-	return openstack.Make(ctx, call, "volume", look, func(ctx context.Context) (string, error) {
+	h := protection.Holding{Kind: protection.HeldVolume, GiB: int64(doc.Size)}
+	return openstack.MakeRestored(ctx, call, h, "volume", look, func(ctx context.Context) (string, error) {
 		if err := blockstorage.SoundBackup(ctx, client, call, doc.BackupID, doc.Size); err != nil {
 			return "", err
 		}

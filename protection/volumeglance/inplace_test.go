@@ -115,12 +115,9 @@ func server(t *testing.T, tenant *protectiontest.Tenant, volume string) string {
 	return id
 }
 
-// TestAttachedVolumeIsOverwrittenUnderItsServer moves some GiB.
+// TestAttachedVolumeIsOverwrittenUnderItsServer is with the test cloud's own volumes, as the server is.
 func TestAttachedVolumeIsOverwrittenUnderItsServer(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it moves eight GiB")
-	}
-	tenant := protectiontest.NewTenant(t)
+	tenant := protectiontest.NewTenant(t, protectiontest.SmallVolumes)
 	volume := makeVolume(t, tenant)
 	sum := bytesOf(t, tenant, volume)
 	g := &karbor.Graph{}

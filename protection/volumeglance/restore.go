@@ -102,7 +102,8 @@ func (r *room) build(ctx context.Context, c clients, call *protection.Call, doc 
 		return err
 	}
 	find := func(ctx context.Context) (string, error) { return first(findVolumes(ctx, c.volume, call)) }
-	record.Volume, err = openstack.Make(ctx, call, "volume", find, func(ctx context.Context) (string, error) {
+	h := protection.Holding{Kind: protection.HeldVolume, GiB: int64(opts.Size)}
+	record.Volume, err = openstack.MakeRestored(ctx, call, h, "volume", find, func(ctx context.Context) (string, error) {
 		v, err := volumes.Create(ctx, c.volume, opts, nil).Extract()
 		if err != nil {
 			return "", openstack.Explain(err, "creating the volume that takes the place of volume %s", call.Node.ID)

@@ -74,7 +74,8 @@ func ensureVolume(ctx context.Context, client *gophercloud.ServiceClient, call *
 	find := func(ctx context.Context) (string, error) {
 		return blockstorage.First(blockstorage.FindVolumes(ctx, client, call))
 	}
-	return openstack.Make(ctx, call, "volume", find, func(ctx context.Context) (string, error) {
+	h := protection.Holding{Kind: protection.HeldVolume, GiB: int64(doc.Size)}
+	return openstack.MakeRestored(ctx, call, h, "volume", find, func(ctx context.Context) (string, error) {
 		if err := sound(ctx, call, &doc); err != nil {
 			return "", err
 		}

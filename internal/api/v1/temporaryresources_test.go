@@ -1,6 +1,7 @@
 package v1_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/karbor/karbor"
@@ -90,4 +91,61 @@ func TestTheLedgerTellsWhatAnOperationHoldsAndWhatItHasLeft(t *testing.T) {
 		t.Errorf("what is gone is told as %v", got)
 	}
 	w.call(t, "member", "GET", "/temporary_resources", "", v15).want(t, 404)
+}
+
+func TestTheLedgerTellsWhatDrillsMakeToWhoKnowsOfIt(t *testing.T) {
+	t.Parallel()
+	const v17, v18 = "OpenStack-API-Version: data-protect 1.7", "OpenStack-API-Version: data-protect 1.8"
+	w := newWorld(t)
+	key := karbor.MakeNodeKey(karbor.Resource{Type: karbor.ServerType, ID: "s-1"}, "")
+	op := w.holds(t, ours, key,
+		protection.Holding{Kind: protection.HeldVolume, ID: "vol", GiB: 2},
+		protection.Holding{Kind: protection.HeldVolume, ID: "drilled", GiB: 3, Drill: true, Asked: "volume"},
+		protection.Holding{Kind: protection.HeldServer, Drill: true, Asked: "server"},
+		protection.Holding{Kind: protection.HeldFloatingIP, ID: "fip", Drill: true})
+	rows := func(version, query string) []any {
+		t.Helper()
+		return w.call(t, "member", "GET", "/temporary_resources"+query, "", version).want(t, 200).get("temporary_resources").([]any)
+	}
+	for _, c := range []struct {
+		version, query string
+		want           int
+	}{
+		{v17, "", 1}, {v17, "?type=volume", 1}, {v18, "", 4}, {v18, "?type=volume", 2}, {v18, "?type=server", 1}, {v18, "?type=floatingip", 1},
+		{v18, "?type=network", 0}, {v18, "?status=held", 4}, {v18, "?status=released", 0},
+	} {
+		if got := rows(c.version, c.query); len(got) != c.want {
+			t.Errorf("%s lists %v by %q", c.version, got, c.query)
+		}
+	}
+	w.call(t, "member", "GET", "/temporary_resources?type=server", "", v17).want(t, 400, "badRequest", "type")
+	w.call(t, "member", "GET", "/temporary_resources?type=servers", "", v18).want(t, 400, "badRequest", "type", "floatingip")
+	got := rows(v18, "?type=server")[0].(map[string]any)
+	if got["status"] != "asked" || got["cloud_id"] != nil || got["resource"] != "OS::Nova::Server#s-1" || got["released_at"] != nil {
+		t.Errorf("what the cloud is asked for is told as %v", got)
+	}
+	usage := func(version string) answer {
+		t.Helper()
+		return w.call(t, "member", "GET", "/temporary_resources/usage", "", version).want(t, 200)
+	}
+	if a := usage(v17); a.get("usage.volumes.number") != 1.0 || strings.Contains(a.text, "servers") {
+		t.Errorf("who knows nothing of drills is told %s", a.text)
+	}
+	a := usage(v18)
+	for member, want := range map[string]float64{
+		"volumes.number": 2, "volumes.gigabytes": 5, "servers.number": 1, "floatingips.number": 1, "networks.number": 0, "security_groups.number": 0,
+	} {
+		if a.get("usage."+member) != want {
+			t.Errorf("%s: %s", member, a.text)
+		}
+	}
+	if err := w.store.ReleaseDrilled(t.Context(), op.ID, key); err != nil {
+		t.Fatal(err)
+	}
+	if a := usage(v18); a.get("usage.volumes.number") != 1.0 || a.get("usage.servers.number") != 0.0 {
+		t.Errorf("behind the drill there is %s", a.text)
+	}
+	if got := rows(v18, "?status=released"); len(got) != 3 {
+		t.Errorf("behind the drill there was %v", got)
+	}
 }

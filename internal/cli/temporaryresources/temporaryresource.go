@@ -16,8 +16,8 @@ func Command(s *session.Session) *cobra.Command {
 	filters := []session.Filter{
 		{Flag: "operation", Member: "operation_id", Usage: "those of an operation, by id"},
 		{Flag: "checkpoint", Member: "checkpoint_id", Usage: "those of the operations on a checkpoint, by id"},
-		{Flag: "type", Usage: "snapshot, volume or image"},
-		{Flag: "status", Usage: "held (there now) or released (gone)"},
+		{Flag: "type", Usage: "snapshot, volume, image; in drills also server, network, subnet, port, router, security_group, floatingip"},
+		{Flag: "status", Usage: "held (there now, or asked for) or released (gone)"},
 	}
 	return session.Group("temporaryresource", "Temporary resources: what operations hold of the project's quota in the cloud for a while",
 		s.Help(session.List(s, "List temporary resources", list, filters, "type", "cloud_id", "size", "status", "resource", "operation_id", "held_since", "released_at"),

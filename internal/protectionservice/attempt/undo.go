@@ -58,6 +58,9 @@ func (r *Runner) Undo(ctx context.Context, w running.Work, task *workflow.Task) 
 	if err != nil {
 		return outcome.Of(node, err)
 	}
+	if call.Drill {
+		return r.store.ReleaseDrilled(ctx, w.Op.ID, node.Key())
+	}
 	return nil
 }
 

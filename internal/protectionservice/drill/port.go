@@ -76,7 +76,10 @@ func (p *Prober) port(ctx context.Context, call *protection.Call, s Subject) (ev
 	if found.Result, found.Reason = evidence.Passed, "It took the connection."; !taken {
 		found.Result, found.Reason = evidence.Failed, "It took no connection within "+seconds(o.Timeout)+": "+last+"."
 	}
-	return found, n.remove(ctx, "floatingips", floating.ID)
+	if err := n.remove(ctx, "floatingips", floating.ID); err != nil {
+		return found, err
+	}
+	return found, call.Release(ctx, protection.HeldFloatingIP, floating.ID)
 }
 
 // floatingIP is an address that a server is reached by.

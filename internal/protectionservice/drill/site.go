@@ -90,17 +90,32 @@ func merge(networks []protection.DrillNetwork) []protection.DrillNetwork {
 	return out
 }
 
+// siteOf gives the key of the node whose undo is Remove; "" where a call's graph has none.
+func siteOf(call *protection.Call) karbor.NodeKey {
+	if call.Graph == nil {
+		return ""
+	}
+	for _, n := range call.Graph.Nodes() {
+		if IsSite(n) {
+			return n.Key()
+		}
+	}
+	return ""
+}
+
 // site makes networks.
 type site struct {
 	neutron neutron
 	call    *protection.Call
 }
 
-// ensure gives what has a mark of the drill, and makes it if there is nothing yet.
+// ensure gives what has a mark of the drill, and makes it if there is nothing yet. It goes as the
+// drill's networks do, whatever node it is made for.
 func (s site) ensure(ctx context.Context, kind, one, key string, body map[string]any) (string, error) {
 	description := Mark(s.call, key)
+	h := protection.Holding{Kind: protection.HoldingKind(one), Node: siteOf(s.call)}
 	find := func(ctx context.Context) (string, error) { return s.neutron.find(ctx, kind, description) }
-	return openstack.Make(ctx, s.call, "drill's "+key, find, func(ctx context.Context) (string, error) {
+	return openstack.MakeRestored(ctx, s.call, h, "drill's "+key, find, func(ctx context.Context) (string, error) {
 		body["description"] = description
 		var made thing
 		err := s.neutron.create(ctx, kind, one, body, &made)

@@ -37,18 +37,22 @@ func (p *Prober) volume(ctx context.Context, call *protection.Call, s Subject) (
 		return found, err
 	}
 	name := imageName(call.OperationID, call.Node.ID)
-	image, err := p.upload(ctx, client, call, s.ID, name)
+	image, err := p.upload(ctx, client, call, s, name)
 	if err == nil {
 		found, err = look(ctx, client, image, s, found, call.Progress)
 	}
-	if clean := removeImages(ctx, call.Cloud, name); err == nil {
+	clean := removeImages(ctx, call.Cloud, name)
+	if clean == nil {
+		clean = call.Release(ctx, protection.HeldImage, image)
+	}
+	if err == nil {
 		err = clean
 	}
 	return found, err
 }
 
 // upload has Cinder make an image of a volume, and waits for it.
-func (p *Prober) upload(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, volume, name string) (string, error) {
+func (p *Prober) upload(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, s Subject, name string) (string, error) {
 	find := func(ctx context.Context) (string, error) {
 		found, err := findImages(ctx, client, call.Cloud.ProjectID(), name)
 		if err != nil || len(found) == 0 {
@@ -56,7 +60,11 @@ func (p *Prober) upload(ctx context.Context, client *gophercloud.ServiceClient, 
 		}
 		return found[0].ID, nil
 	}
-	id, err := openstack.Make(ctx, call, "temporary image of the drill", find, func(ctx context.Context) (string, error) {
+	h := protection.Holding{Kind: protection.HeldImage, Node: siteOf(call)}
+	if s.Content != nil {
+		h.GiB = (s.Content.Size + 1<<30 - 1) >> 30
+	}
+	id, err := openstack.MakeRestored(ctx, call, h, "temporary image of the drill for "+call.Node.ID, find, func(ctx context.Context) (string, error) {
 		cinder, err := openstack.BlockStorage(ctx, call.Cloud)
 		if err != nil {
 			return "", err
@@ -69,9 +77,9 @@ func (p *Prober) upload(ctx context.Context, client *gophercloud.ServiceClient, 
 		ask := map[string]any{"os-volume_upload_image": map[string]any{
 			"image_name": name, "disk_format": "raw", "container_format": "bare", "force": true,
 		}}
-		_, err = cinder.Post(ctx, cinder.ServiceURL("volumes", volume, "action"), ask, &answer, //nolint:bodyclose // gophercloud has closed it
+		_, err = cinder.Post(ctx, cinder.ServiceURL("volumes", s.ID, "action"), ask, &answer, //nolint:bodyclose // gophercloud has closed it
 			&gophercloud.RequestOpts{OkCodes: []int{http.StatusAccepted}})
-		return answer.Image.ID, openstack.Explain(err, "uploading volume %s to an image", volume)
+		return answer.Image.ID, openstack.Explain(err, "uploading volume %s to an image", s.ID)
 	})
 	if err != nil {
 		return "", err

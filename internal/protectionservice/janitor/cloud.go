@@ -59,8 +59,14 @@ func (n narrowed) ToImageListQuery() (string, error) { return n.text(), nil }
 
 // Temporary implements Cloud.
 func (a administration) Temporary(ctx context.Context, kind Kind, installation string) ([]Thing, error) {
-	if kind == Server {
+	switch kind {
+	case Server:
 		return a.servers(ctx, installation)
+	case Share:
+		return a.shares(ctx, installation)
+	case Database:
+		return a.databases(ctx, installation)
+	default:
 	}
 	if collections[kind] != "" {
 		return a.networking(ctx, kind, installation)
@@ -192,8 +198,14 @@ func ofSnapshot(s *snapshots.Snapshot) Thing {
 
 // Show implements Cloud.
 func (a administration) Show(ctx context.Context, kind Kind, id string) (t Thing, err error) {
-	if kind == Server {
+	switch kind {
+	case Server:
 		return a.server(ctx, id)
+	case Share:
+		return a.share(ctx, id)
+	case Database:
+		return a.database(ctx, id)
+	default:
 	}
 	if collections[kind] != "" {
 		return a.networkThing(ctx, kind, id)
@@ -224,6 +236,13 @@ func (a administration) Show(ctx context.Context, kind Kind, id string) (t Thing
 
 // Remove implements Cloud.
 func (a administration) Remove(ctx context.Context, kind Kind, id string) error {
+	switch kind {
+	case Share:
+		return a.removeShare(ctx, id)
+	case Database:
+		return a.removeDatabase(ctx, id)
+	default:
+	}
 	if collections[kind] != "" {
 		return a.removeNetworking(ctx, kind, id)
 	}

@@ -141,8 +141,14 @@ func session(t *testing.T, n tenant, way *http.Client) karbor.Cloud {
 // administratorBy gives a janitor that reaches the cloud by a way of its own.
 func administratorBy(t *testing.T, n tenant, way *http.Client) *janitor.Janitor {
 	t.Helper()
+	return janitorOf(t, n, way, empty{})
+}
+
+// janitorOf gives one with a ledger.
+func janitorOf(t *testing.T, n tenant, way *http.Client, ledger janitor.Ledger) *janitor.Janitor {
+	t.Helper()
 	j, err := janitor.New(janitor.Options{
-		Cloud: janitor.NewCloud(session(t, n, way)), Ledger: empty{}, Installation: ours, Age: time.Hour,
+		Cloud: janitor.NewCloud(session(t, n, way)), Ledger: ledger, Installation: ours, Age: time.Hour,
 		Now:  func() time.Time { return time.Now().Add(100 * time.Hour) },
 		Busy: func(context.Context, string, string, string) (bool, error) { return false, nil },
 	})

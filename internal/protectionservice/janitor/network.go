@@ -20,7 +20,12 @@ import (
 
 // collections are the lists of Neutron, by the kind of what is in them.
 var collections = map[Kind]string{
-	FloatingIP: "floatingips", Router: "routers", Network: "networks", SecurityGroup: "security-groups",
+	FloatingIP: "floatingips", Router: "routers", Port: "ports", Network: "networks", SecurityGroup: "security-groups",
+}
+
+// fields has Neutron leave out of a list what nobody reads: there are more ports than anything else.
+var fields = map[Kind][]string{
+	Port: {"id", "name", "description", "status", "project_id", "created_at", "network_id", "device_id", "device_owner"},
 }
 
 // networked is what Neutron shows of anything, and of a port.
@@ -40,27 +45,36 @@ type networked struct {
 }
 
 func (n networked) thing(kind Kind) Thing {
-	t := Thing{Kind: kind, ID: n.ID, Name: n.Name, ProjectID: n.ProjectID, Status: n.Status, CreatedAt: n.CreatedAt, Tags: drilledTags(n.Description)}
+	t := Thing{Kind: kind, ID: n.ID, Name: n.Name, ProjectID: n.ProjectID, Status: n.Status, CreatedAt: n.CreatedAt, Tags: describedTags(n.Description)}
 	if kind == FloatingIP && t.Owner() != "" {
 		t.Name = drill.Name(t.Owner()) // it has none of its own, and nobody copies a description
+	}
+	if kind == Port && n.DeviceID != "" {
+		t.Used = "something has it"
 	}
 	return t
 }
 
-// networking lists the things of a kind, of all projects, that drills have made: of one
-// installation, or of any for "". Neutron can't look for a part of a description: all there are
+// networking lists the things of a kind, of all projects, that drills have made, or restores have not
+// finished: of one installation, or of any for "". Neutron can't look for a part of a description: all there are
 // pass by, a page at a time.
 func (a administration) networking(ctx context.Context, kind Kind, installation string) ([]Thing, error) {
 	client, err := openstack.Network(ctx, a.session)
 	if err != nil {
 		return nil, err
 	}
-	found, err := networking.Walk(ctx, client, collections[kind], nil, func(n networked) (Thing, bool) {
+	query := url.Values{}
+	if fields[kind] != nil {
+		query["fields"] = fields[kind]
+	}
+	found, err := networking.Walk(ctx, client, collections[kind], query, func(n networked) (Thing, bool) {
 		t := n.thing(kind)
 		if t.Installation() == "" || installation != "" && t.Installation() != installation {
 			return t, false
 		}
-		t.Used = a.associated(ctx, client, n)
+		if kind == FloatingIP {
+			t.Used = a.associated(ctx, client, n)
+		}
 		return t, true
 	})
 	return found, openstack.Explain(err, "listing the %s of all projects", strings.ReplaceAll(collections[kind], "-", " "))
@@ -73,7 +87,8 @@ func portsOf(ctx context.Context, client *gophercloud.ServiceClient, query url.V
 }
 
 // associated says what a floating address leads to that somebody may use; "" for nothing. What
-// leads to a port that nothing has, on a network of the same drill, is as lost as that.
+// leads to a port that nothing has, on a network of the same drill or restore, or to a port that its own
+// restore has not finished, is as lost as that.
 func (a administration) associated(ctx context.Context, client *gophercloud.ServiceClient, address networked) string {
 	if len(address.PortForwardings) > 0 {
 		return "it forwards ports"
@@ -91,8 +106,11 @@ func (a administration) associated(ctx context.Context, client *gophercloud.Serv
 	case port.DeviceID != "":
 		return "it is associated"
 	}
+	if port.thing(Port).ofSameRestore(address.thing(FloatingIP)) {
+		return ""
+	}
 	network, err := a.networkThing(ctx, Network, port.NetworkID)
-	if err != nil || !network.ofSameDrill(address.thing(FloatingIP)) {
+	if err != nil || !network.kin(address.thing(FloatingIP)) {
 		return "it is associated"
 	}
 	return ""
@@ -109,7 +127,9 @@ func (a administration) networkThing(ctx context.Context, kind Kind, id string) 
 		return Thing{}, openstack.Explain(err, "reading %s %s", kind, id)
 	}
 	t := found.thing(kind)
-	t.Used = a.associated(ctx, client, found)
+	if kind == FloatingIP {
+		t.Used = a.associated(ctx, client, found)
+	}
 	return t, nil
 }
 
@@ -124,7 +144,7 @@ func (a administration) removeNetworking(ctx context.Context, kind Kind, id stri
 	case Router:
 		err = a.leave(ctx, client, id)
 	case Network:
-		err = empty(ctx, client, id)
+		err = a.empty(ctx, client, id)
 	default: // nothing hangs on it that is ours
 	}
 	if err != nil {
@@ -138,7 +158,7 @@ func gone(ctx context.Context, client *gophercloud.ServiceClient, collection, id
 	return openstack.Explain(err, "deleting %s of %s", id, strings.ReplaceAll(collection, "-", " "))
 }
 
-// leave takes a router out of all networks, which must be the same drill's: where somebody has
+// leave takes a router out of all networks, which must be the same drill's or restore's: where somebody has
 // joined it to another, it stays in all of them.
 func (a administration) leave(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
 	router, err := a.networkThing(ctx, Router, id)
@@ -158,8 +178,8 @@ func (a administration) leave(ctx context.Context, client *gophercloud.ServiceCl
 		if err != nil {
 			return err
 		}
-		if !network.ofSameDrill(router) {
-			return karbor.Errorf(karbor.Conflict, "router %s is in network %s, which is not the drill's", id, p.NetworkID)
+		if !network.kin(router) {
+			return karbor.Errorf(karbor.Conflict, "router %s is in network %s, which is not the %s's", id, p.NetworkID, router.maker())
 		}
 	}
 	for _, p := range ports {
@@ -174,9 +194,17 @@ func (a administration) leave(ctx context.Context, client *gophercloud.ServiceCl
 }
 
 // empty deletes the ports of a drill's network that nothing has. Where something has one, nothing
-// is deleted.
-func empty(ctx context.Context, client *gophercloud.ServiceClient, network string) error {
-	ports, err := portsOf(ctx, client, url.Values{"network_id": {network}})
+// is deleted; nor is anything on a network that a restore has not finished: what that has made goes
+// before its network.
+func (a administration) empty(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
+	network, err := a.networkThing(ctx, Network, id)
+	if openstack.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ports, err := portsOf(ctx, client, url.Values{"network_id": {id}})
 	if err != nil {
 		return err
 	}
@@ -184,8 +212,11 @@ func empty(ctx context.Context, client *gophercloud.ServiceClient, network strin
 		return p.DeviceOwner == "network:dhcp" || p.DeviceOwner == "network:distributed"
 	})
 	for _, p := range ports {
-		if p.DeviceID != "" {
-			return karbor.Errorf(karbor.Conflict, "port %s of network %s is in use, by %s", p.ID, network, p.DeviceID)
+		switch {
+		case p.DeviceID != "":
+			return karbor.Errorf(karbor.Conflict, "port %s of network %s is in use, by %s", p.ID, id, p.DeviceID)
+		case network.Restoring():
+			return karbor.Errorf(karbor.Conflict, "port %s is on network %s, and not one that the restore has left half made", p.ID, id)
 		}
 	}
 	var errs []error

@@ -89,11 +89,21 @@ func ofServer(s *servers.Server) Thing {
 	return t
 }
 
-// drilledTags are the tags of what a drill has made that has a description alone.
-func drilledTags(description string) map[string]string {
-	id, installation, ok := drill.Marked(description)
+// describedTags are the tags of what has a description alone, and was made by a drill, or is not yet
+// what a restore is to leave.
+func describedTags(description string) map[string]string {
+	if id, installation, ok := drill.Marked(description); ok {
+		return map[string]string{protection.TemporaryTag: installation, protection.DrillTag: "true", protection.CheckpointTag: id}
+	}
+	return restoringTags(description)
+}
+
+// restoringTags are the tags of what has a protection.Call.RestoringText in the place of a name or a
+// description; nil for any other text.
+func restoringTags(text string) map[string]string {
+	installation, id, ok := protection.CutRestoring(text)
 	if !ok {
 		return nil
 	}
-	return map[string]string{protection.TemporaryTag: installation, protection.DrillTag: "true", protection.CheckpointTag: id}
+	return map[string]string{protection.RestoringTag: installation, protection.CheckpointTag: id}
 }

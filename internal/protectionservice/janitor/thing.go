@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/database"
 	"github.com/karbor/karbor/internal/protectionservice/drill"
 	"github.com/karbor/karbor/protection"
 )
@@ -15,22 +16,26 @@ import (
 type Kind string
 
 // The kinds, in the order in which they can go: a server holds volumes and ports, an image is
-// made of a volume, and that of a snapshot; a router is joined to networks. Servers, and what is
-// Neutron's, only restore drills make for a while.
+// made of a volume, and that of a snapshot; a router is joined to networks, and a port is on one and
+// in security groups. Servers, and what is Neutron's, only restore drills make for a while; databases,
+// shares and ports are only what a restore has not finished.
 const (
 	Server        Kind = "server"
+	Database      Kind = "database"
+	Share         Kind = "share"
 	Image         Kind = "image"
 	Volume        Kind = "volume"
 	Snapshot      Kind = "snapshot"
 	FloatingIP    Kind = "floatingip"
 	Router        Kind = "router"
+	Port          Kind = "port"
 	Network       Kind = "network"
 	SecurityGroup Kind = "security-group"
 )
 
 // Kinds gives all of them, in the order in which they can go.
 func Kinds() []Kind {
-	return []Kind{Server, Image, Volume, Snapshot, FloatingIP, Router, Network, SecurityGroup}
+	return []Kind{Server, Database, Share, Image, Volume, Snapshot, FloatingIP, Router, Port, Network, SecurityGroup}
 }
 
 // Thing is a resource of some project in the cloud.
@@ -57,6 +62,14 @@ func (t Thing) Installation() string {
 // Restoring reports whether it says to be what a restore is to leave, and not to be whole yet.
 func (t Thing) Restoring() bool {
 	return t.Tags[protection.RestoringTag] != "" && t.Tags[protection.TemporaryTag] == ""
+}
+
+// maker is the word for what has made it.
+func (t Thing) maker() string {
+	if t.Restoring() {
+		return "restore"
+	}
+	return "drill"
 }
 
 // Owner is the id of the checkpoint or restore that it says to be made for.
@@ -92,12 +105,22 @@ func (t Thing) ofSameDrill(o Thing) bool {
 		t.Owner() == o.Owner() && t.Installation() == o.Installation()
 }
 
+// ofSameRestore reports whether both say that one restore has made and not finished them.
+func (t Thing) ofSameRestore(o Thing) bool {
+	return t.Restoring() && o.Restoring() && t.ownName() && t.Owner() == o.Owner() && t.Installation() == o.Installation()
+}
+
+// kin reports whether both say that one operation has made them, and nobody else.
+func (t Thing) kin(o Thing) bool { return t.ofSameDrill(o) || t.ofSameRestore(o) }
+
 // settled reports whether its status is one in which it can be deleted.
 func (t Thing) settled() bool {
 	switch t.Kind {
 	case Image:
 		return t.Status != "deleted" && t.Status != "pending_delete"
-	case Server, FloatingIP, Router, Network, SecurityGroup:
+	case Database:
+		return database.Ready(t.Status) || t.Status == "ERROR" || t.Status == "FAILED"
+	case Server, FloatingIP, Router, Port, Network, SecurityGroup:
 		return !slices.Contains([]string{"build", "creating", "deleted", "soft_deleted", "pending_delete"}, strings.ToLower(t.Status))
 	default:
 		return t.Status == "available" || t.Status == "error" || t.Status == "error_deleting"

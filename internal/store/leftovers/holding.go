@@ -2,7 +2,9 @@ package leftovers
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -21,6 +23,7 @@ type Holding struct {
 	ProviderID  string
 	// CheckpointID is the checkpoint that is made or restored.
 	CheckpointID string
+	// Holding is as it was noted. Where the cloud's id is not known, Asked is not empty, and ID is "".
 	protection.Holding
 	HeldAt time.Time
 	// ReleasedAt is when it was gone; zero if it is there.
@@ -37,6 +40,8 @@ type HoldingFilter struct {
 	Kind                      protection.HoldingKind
 	// Held asks for what is there now (true), or is gone (false).
 	Held *bool
+	// NoDrills leaves out what drills restore.
+	NoDrills bool
 }
 
 func (f HoldingFilter) conditions() (scope, filter rows.Conditions) {
@@ -51,46 +56,94 @@ func (f HoldingFilter) conditions() (scope, filter rows.Conditions) {
 		}
 		filter.Add(text)
 	}
+	if f.NoDrills {
+		filter.Add("of_drill = 0")
+	}
 	return scope, filter
 }
 
 var holdings = rows.Listing{
 	What:  "holding",
 	Table: "holdings",
-	Columns: `id, operation_id, resource_key, project_id, provider_id, checkpoint_id, kind, cloud_id, gibibytes, created_at, released_at,
+	Columns: `id, operation_id, resource_key, project_id, provider_id, checkpoint_id, kind, cloud_id, gibibytes, created_at, released_at, of_drill, asked,
 		(SELECT reason FROM leftovers l WHERE l.operation_id = holdings.operation_id AND l.resource_key = holdings.resource_key)`,
 	Keys: map[string]string{"id": "id", "created_at": "created_at"},
 }
 
 // putHolding changes at most the size of one that is there.
-var putHolding = `INSERT INTO holdings (id, operation_id, resource_key, project_id, provider_id, checkpoint_id, kind, cloud_id, gibibytes, created_at)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` + rows.Upsert("operation_id, kind, cloud_id", "gibibytes")
+var putHolding = `INSERT INTO holdings (id, operation_id, resource_key, project_id, provider_id, checkpoint_id, kind, cloud_id, gibibytes, created_at, of_drill, asked)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` + rows.Upsert("operation_id, kind, cloud_id", "gibibytes")
 
-// Hold notes that something temporary is there. To note it again changes at most its size. The error is
+// Hold notes that something temporary is there, or that the cloud is about to be asked for it. To note it
+// again changes at most its size, and its id where that was not known. The error is
 // karbor.Conflict for an attempt that may write no more, and of an operation that is over but for what it
 // has left: nothing would ever take the row for gone.
 func (s *Store) Hold(ctx context.Context, operationID string, key karbor.NodeKey, h protection.Holding) error {
+	if h.Node != "" {
+		key = h.Node
+	}
 	return s.db.Write(ctx, "noting what operation "+operationID+" holds", func(t *rows.Tx) error {
 		if err := operations.Claimed(ctx, t); err != nil {
 			return err
 		}
-		o, err := rows.One(ctx, t, func(row *sql.Rows) (o operations.Operation, err error) {
-			return o, row.Scan(&o.ProjectID, &o.ProviderID, &o.CheckpointID, rows.Time(&o.EndedAt))
-		}, "SELECT project_id, provider_id, checkpoint_id, ended_at FROM operations WHERE id = ?", operationID)
+		o, err := holder(ctx, t, operationID, key)
 		if err != nil {
-			return rows.Missing(err, "operation", operationID)
+			return err
 		}
-		if !o.EndedAt.IsZero() {
-			n, err := rows.One(ctx, t, rows.Int, "SELECT COUNT(*) FROM leftovers WHERE operation_id = ? AND resource_key = ?", operationID, string(key))
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return karbor.Errorf(karbor.Conflict, "operation %s is over, and has left nothing of %s", operationID, key)
+		id := h.ID
+		if h.Asked != "" {
+			id = placeholder(key, h.Asked)
+			if h.ID != "" {
+				if err := settle(ctx, t, operationID, h.Kind, id, h.ID); err != nil {
+					return err
+				}
+				id = h.ID
 			}
 		}
 		return t.Exec(ctx, putHolding, karbor.NewID(), operationID, string(key), o.ProjectID, o.ProviderID, o.CheckpointID,
-			string(h.Kind), h.ID, h.GiB, rows.Micros(s.db.Now()))
+			string(h.Kind), id, h.GiB, rows.Micros(s.db.Now()), rows.Truth(h.Drill), rows.Truth(h.ID == ""))
+	})
+}
+
+// holder gives the operation that holds something for a node, if it may.
+func holder(ctx context.Context, t *rows.Tx, operationID string, key karbor.NodeKey) (operations.Operation, error) {
+	o, err := rows.One(ctx, t, func(row *sql.Rows) (o operations.Operation, err error) {
+		return o, row.Scan(&o.ProjectID, &o.ProviderID, &o.CheckpointID, rows.Time(&o.EndedAt))
+	}, "SELECT project_id, provider_id, checkpoint_id, ended_at FROM operations WHERE id = ?", operationID)
+	if err != nil || o.EndedAt.IsZero() {
+		return o, rows.Missing(err, "operation", operationID)
+	}
+	n, err := rows.One(ctx, t, rows.Int, "SELECT COUNT(*) FROM leftovers WHERE operation_id = ? AND resource_key = ?", operationID, string(key))
+	if err == nil && n == 0 {
+		err = karbor.Errorf(karbor.Conflict, "operation %s is over, and has left nothing of %s", operationID, key)
+	}
+	return o, err
+}
+
+// placeholder stands for the id of what the cloud has not given one yet.
+func placeholder(key karbor.NodeKey, asked string) string {
+	sum := sha256.Sum256([]byte(string(key) + "\n" + asked))
+	return hex.EncodeToString(sum[:16])
+}
+
+// settle puts the id of a thing in the place of the placeholder, if that is there.
+func settle(ctx context.Context, t *rows.Tx, operationID string, kind protection.HoldingKind, placeholder, id string) error {
+	n, err := rows.One(ctx, t, rows.Int, "SELECT COUNT(*) FROM holdings WHERE operation_id = ? AND kind = ? AND cloud_id = ?", operationID, string(kind), id)
+	if err != nil {
+		return err
+	}
+	const which = " WHERE operation_id = ? AND kind = ? AND cloud_id = ? AND asked = 1"
+	if n > 0 { // an earlier run has noted it
+		return t.Exec(ctx, "DELETE FROM holdings"+which, operationID, string(kind), placeholder)
+	}
+	return t.Exec(ctx, "UPDATE holdings SET cloud_id = ?, asked = 0"+which, id, operationID, string(kind), placeholder)
+}
+
+// ReleaseDrilled notes that what a drill has restored for a node, known by its id or not, is gone.
+func (s *Store) ReleaseDrilled(ctx context.Context, operationID string, key karbor.NodeKey) error {
+	return s.db.Write(ctx, "noting what drill "+operationID+" holds no more", func(t *rows.Tx) error {
+		return t.Exec(ctx, "UPDATE holdings SET released_at = ? WHERE operation_id = ? AND resource_key = ? AND of_drill = 1 AND released_at IS NULL",
+			rows.Micros(s.db.Now()), operationID, string(key))
 	})
 }
 
@@ -144,8 +197,12 @@ func ReleaseHoldings(ctx context.Context, t *rows.Tx, operationID string, now in
 func scanHeld(row *sql.Rows) (Holding, error) {
 	var h Holding
 	var left sql.NullString
+	var asked bool
 	err := row.Scan(&h.ID, &h.OperationID, (*string)(&h.Key), &h.ProjectID, &h.ProviderID, &h.CheckpointID, (*string)(&h.Kind),
-		&h.Holding.ID, &h.GiB, rows.Time(&h.HeldAt), rows.Time(&h.ReleasedAt), &left)
+		&h.Holding.ID, &h.GiB, rows.Time(&h.HeldAt), rows.Time(&h.ReleasedAt), &h.Drill, &asked, &left)
+	if asked {
+		h.Asked, h.Holding.ID = h.Holding.ID, ""
+	}
 	if h.ReleasedAt.IsZero() {
 		h.Left = left.String
 	}

@@ -107,6 +107,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"delegations are kept until they are revoked", testRevocations},
 		{"what is left in the cloud stays with what can remove it", testLeftovers},
 		{"what operations hold for a while is told until it is gone", testHoldings},
+		{"what a drill makes is told from before it is there until it is gone", testDrillHoldings},
 		{"what is being overwritten is left alone until that is over", testInPlace},
 		{"the ledger of what is left is listed, hastened and forgotten", testLedger},
 		{"what is asked of an operation is kept until it is answered", testRequests},

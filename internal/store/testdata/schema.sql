@@ -174,7 +174,7 @@ CREATE TABLE holdings (
     gibibytes BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     released_at BIGINT
-);
+, of_drill SMALLINT NOT NULL DEFAULT 0, asked SMALLINT NOT NULL DEFAULT 0);
 
 CREATE INDEX holdings_of_all ON holdings (created_at, id);
 

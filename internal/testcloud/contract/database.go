@@ -48,6 +48,12 @@ func testDatabaseLife(t *testing.T, c *cloud) {
 	if got := ids(s.get(t, "database", "/instances").want(t, http.StatusOK).list("instances")); !slices.Contains(got, path[len("/instances/"):]) {
 		t.Errorf("the list has %q", got)
 	}
+	if c.admin != nil {
+		all := c.admin.get(t, "database", "/mgmt/instances?deleted=false").want(t, http.StatusOK).list("instances")
+		if i := slices.IndexFunc(all, func(o object) bool { return o["id"] == path[len("/instances/"):] }); i < 0 || all[i]["tenant_id"] != c.member.projectID {
+			t.Errorf("the administrator's list has it at %d: %v", i, ids(all))
+		}
+	}
 	c.other.get(t, "database", path).refused(t, http.StatusNotFound, "itemNotFound")
 	c.other.delete(t, "database", path).refused(t, http.StatusNotFound, "itemNotFound")
 	s.delete(t, "database", path).want(t, http.StatusAccepted)

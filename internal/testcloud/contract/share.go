@@ -69,6 +69,8 @@ func testShareLife(t *testing.T, c *cloud) {
 			t.Errorf("the list by %s gives %q", query, got)
 		}
 	}
+	s.delete(t, "sharev2", path+"/metadata/a").want(t, http.StatusOK)
+	s.delete(t, "sharev2", path+"/metadata/a").refused(t, http.StatusNotFound, "itemNotFound")
 	other := c.other.manila("2.63")
 	other.get(t, "sharev2", path).refused(t, http.StatusNotFound, "itemNotFound")
 	other.delete(t, "sharev2", path).refused(t, http.StatusNotFound, "itemNotFound")

@@ -62,6 +62,23 @@ func (m *Manila) shareRoutes() {
 	m.handle("PUT", "/shares/{id}/metadata", func(r *fabric.Request) error {
 		return m.metadata(r, func(have, given map[string]string) { clear(have); maps.Copy(have, given) })
 	})
+	m.handle("DELETE", "/shares/{id}/metadata/{key}", func(r *fabric.Request) error {
+		s, err := m.own(r, "share:delete_share_metadata")
+		if err != nil {
+			return err
+		}
+		_, err = m.change(s.ID, func(s *share) error {
+			if _, there := s.Metadata[r.PathValue("key")]; !there {
+				return fabric.NotFound("Metadata item was not found")
+			}
+			delete(s.Metadata, r.PathValue("key"))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return r.Empty(http.StatusOK)
+	})
 }
 
 // share gives a share that the identity may see.

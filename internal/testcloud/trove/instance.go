@@ -48,6 +48,7 @@ func (t *Trove) instanceRoutes() {
 	t.handle("POST", "/instances", t.createInstance)
 	t.handle("GET", "/instances", func(r *fabric.Request) error { return t.listInstances(r, false) })
 	t.handle("GET", "/instances/detail", func(r *fabric.Request) error { return t.listInstances(r, true) })
+	t.handle("GET", "/mgmt/instances", t.listAll)
 	t.handle("GET", "/instances/{id}", func(r *fabric.Request) error {
 		i, err := t.instance(r)
 		if err != nil {

@@ -2,6 +2,7 @@ package trove
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -64,6 +65,21 @@ func (t *Trove) details(r *fabric.Request, i instance) map[string]any {
 
 func (t *Trove) replicas(id string) []instance {
 	return t.instances.List(func(o instance) bool { return o.SourceID == id })
+}
+
+// listAll is the administrators' list of the instances of all projects, which has no pages.
+func (t *Trove) listAll(r *fabric.Request) error {
+	if !r.Admin() {
+		return fabric.Forbidden("User does not have admin privileges.")
+	}
+	clustered := r.Flag("include_clustered")
+	items := []any{}
+	for _, i := range t.instances.List(func(i instance) bool { return clustered || i.Cluster == "" }) {
+		shown := t.show(r, i, true)
+		shown["deleted"], shown["deleted_at"] = false, nil
+		items = append(items, shown)
+	}
+	return r.JSON(http.StatusOK, map[string]any{"instances": items})
 }
 
 func (t *Trove) listInstances(r *fabric.Request, detail bool) error {

@@ -1,9 +1,10 @@
 // Package temporaryresources serves the ledger of what operations hold of a project's quota in
-// the cloud for a while: temporary snapshots, volumes and images.
+// the cloud for a while: temporary snapshots, volumes and images, and what drills restore.
 package temporaryresources
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/karbor/karbor"
@@ -22,7 +23,7 @@ type Store interface {
 type Deps struct{ Store Store }
 
 // limits says of what else the ledger tells, and of what not.
-const limits = "What a drill restores is not among them; what a restore into another cloud or project makes there for a while is."
+const limits = "What a drill restores, and makes for that, is among them from 1.8 on; what a restore into another cloud or project makes there for a while is, too."
 
 // sortKeys are those of the list.
 var sortKeys = []string{"id", "created_at"}
@@ -34,10 +35,10 @@ func Routes(d Deps) []api.Route {
 		{
 			Method: "GET", Pattern: all, Rule: "temporary_resource:get_all", Since: api.InsightVersion, Handle: d.list,
 			Summary:     "List what operations hold of the project's quota in the cloud for a while",
-			Description: "Temporary snapshots, volumes and images; also those that are gone by now, until the record of their operation is purged. " + limits,
+			Description: "Temporary snapshots, volumes and images, and what drills make; also those that are gone by now, until the record of their operation is purged. " + limits,
 			Query: api.PageQuery(sortKeys, api.AllTenantsQuery(), api.ProjectQuery(), api.FilterQuery("operation_id"), api.FilterQuery("checkpoint_id"),
-				api.FilterQuery("type", string(protection.HeldSnapshot), string(protection.HeldVolume), string(protection.HeldImage)),
-				api.Parameter{Name: "status", Words: []string{held, released}, Description: "Only those that are there now, left ones among them, or those that are gone."}),
+				api.FilterQuery("type", words(api.MaxVersion)...),
+				api.Parameter{Name: "status", Words: []string{held, released}, Description: "Only those that are there now, asked and left ones among them, or those that are gone."}),
 			Answer: api.ListShape("temporary_resources", view{}),
 		},
 		{
@@ -50,8 +51,26 @@ func Routes(d Deps) []api.Route {
 	}
 }
 
-// The words for the status; left is for one that is held.
+// kinds gives the types that there are in a microversion.
+func kinds(v api.Version) []protection.HoldingKind {
+	if v < api.LedgerVersion {
+		return []protection.HoldingKind{protection.HeldSnapshot, protection.HeldVolume, protection.HeldImage}
+	}
+	return protection.HoldingKinds()
+}
+
+// words are the kinds as the type has them.
+func words(v api.Version) []string {
+	var out []string
+	for _, k := range kinds(v) {
+		out = append(out, string(k))
+	}
+	return out
+}
+
+// The words for the status; asked and left are for those that are held.
 const (
+	asked    = "asked"
 	held     = "held"
 	left     = "left"
 	released = "released"
@@ -65,10 +84,10 @@ type view struct {
 	ProviderID   string                 `json:"provider_id"`
 	CheckpointID string                 `json:"checkpoint_id" doc:"The checkpoint that is made or restored."`
 	Resource     string                 `json:"resource" doc:"What it was made for, as TYPE#id."`
-	Type         protection.HoldingKind `json:"type" enum:"snapshot|volume|image"`
-	CloudID      string                 `json:"cloud_id" doc:"Its id in the cloud."`
+	Type         protection.HoldingKind `json:"type" enum:"snapshot|volume|image|server|network|subnet|port|router|security_group|floatingip" doc:"All but the first three from 1.8 on."`
+	CloudID      *string                `json:"cloud_id" doc:"Its id in the cloud; null for one that is asked."`
 	Size         *int64                 `json:"size" doc:"In GiB; null where it is not known."`
-	Status       string                 `json:"status" enum:"held|left|released" doc:"left: its operation is over and could not remove it; that is tried again."`
+	Status       string                 `json:"status" enum:"asked|held|left|released" doc:"asked, from 1.8 on: the cloud is being asked for it, and has not said yet that it is there; left: its operation is over and could not remove it; that is tried again."`
 	Reason       *string                `json:"reason" doc:"Why it could not be removed the last time."`
 	HeldSince    *string                `json:"held_since" format:"date-time"`
 	ReleasedAt   *string                `json:"released_at" format:"date-time"`
@@ -82,9 +101,16 @@ type sum struct {
 
 // usage is what is there now.
 type usage struct {
-	Snapshots sum `json:"snapshots"`
-	Volumes   sum `json:"volumes"`
-	Images    sum `json:"images"`
+	Snapshots      sum  `json:"snapshots"`
+	Volumes        sum  `json:"volumes"`
+	Images         sum  `json:"images"`
+	Servers        *sum `json:"servers,omitempty" doc:"This and the following from 1.8 on."`
+	Networks       *sum `json:"networks,omitempty"`
+	Subnets        *sum `json:"subnets,omitempty"`
+	Ports          *sum `json:"ports,omitempty"`
+	Routers        *sum `json:"routers,omitempty"`
+	SecurityGroups *sum `json:"security_groups,omitempty"`
+	FloatingIPs    *sum `json:"floatingips,omitempty"`
 }
 
 type usageAnswer struct {
@@ -94,7 +120,7 @@ type usageAnswer struct {
 func viewOf(h store.Holding) view {
 	v := view{
 		ID: h.ID, ProjectID: h.ProjectID, OperationID: h.OperationID, ProviderID: h.ProviderID, CheckpointID: h.CheckpointID,
-		Resource: resourceOf(h.Key), Type: h.Kind, CloudID: h.Holding.ID, Status: held, Reason: api.Text(h.Left),
+		Resource: resourceOf(h.Key), Type: h.Kind, CloudID: api.Text(h.Holding.ID), Status: held, Reason: api.Text(h.Left),
 		HeldSince: api.Time(h.HeldAt), ReleasedAt: api.Time(h.ReleasedAt),
 	}
 	if h.GiB > 0 {
@@ -105,6 +131,8 @@ func viewOf(h store.Holding) view {
 		v.Status = released
 	case h.Left != "":
 		v.Status = left
+	case h.Asked != "":
+		v.Status = asked
 	}
 	return v
 }
@@ -131,10 +159,9 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 		return nil, err
 	}
 	f := filterOf(r, project)
-	switch f.Kind = protection.HoldingKind(r.Filter("type")); f.Kind {
-	case "", protection.HeldSnapshot, protection.HeldVolume, protection.HeldImage:
-	default:
-		return nil, karbor.Errorf(karbor.Invalid, "Invalid type: it must be %s, %s or %s.", protection.HeldSnapshot, protection.HeldVolume, protection.HeldImage)
+	f.Kind = protection.HoldingKind(r.Filter("type"))
+	if f.Kind != "" && !slices.Contains(kinds(r.Version), f.Kind) {
+		return nil, karbor.Errorf(karbor.Invalid, "Invalid type: it must be one of %s.", strings.Join(words(r.Version), ", "))
 	}
 	if status := r.Filter("status"); status != "" {
 		there := status == held
@@ -155,7 +182,9 @@ func (d Deps) list(ctx context.Context, r *api.Request) (any, error) {
 }
 
 func filterOf(r *api.Request, project string) store.HoldingFilter {
-	return store.HoldingFilter{ProjectID: project, OperationID: r.Filter("operation_id"), CheckpointID: r.Filter("checkpoint_id")}
+	return store.HoldingFilter{
+		ProjectID: project, OperationID: r.Filter("operation_id"), CheckpointID: r.Filter("checkpoint_id"), NoDrills: r.Version < api.LedgerVersion,
+	}
 }
 
 func (d Deps) usage(ctx context.Context, r *api.Request) (any, error) {
@@ -164,5 +193,16 @@ func (d Deps) usage(ctx context.Context, r *api.Request) (any, error) {
 		return nil, err
 	}
 	of := func(kind protection.HoldingKind) sum { return sum{now[kind].Number, now[kind].GiB} }
-	return usageAnswer{usage{of(protection.HeldSnapshot), of(protection.HeldVolume), of(protection.HeldImage)}}, nil
+	u := usage{Snapshots: of(protection.HeldSnapshot), Volumes: of(protection.HeldVolume), Images: of(protection.HeldImage)}
+	if r.Version < api.LedgerVersion {
+		return usageAnswer{u}, nil
+	}
+	for kind, to := range map[protection.HoldingKind]**sum{
+		protection.HeldServer: &u.Servers, protection.HeldNetwork: &u.Networks, protection.HeldSubnet: &u.Subnets, protection.HeldPort: &u.Ports,
+		protection.HeldRouter: &u.Routers, protection.HeldSecurityGroup: &u.SecurityGroups, protection.HeldFloatingIP: &u.FloatingIPs,
+	} {
+		s := of(kind)
+		*to = &s
+	}
+	return usageAnswer{u}, nil
 }
