@@ -145,7 +145,7 @@ func Ensure(ctx context.Context, call *protection.Call, key *Key) (string, error
 		}
 		_, err := client.Post(ctx, client.ServiceURL("secrets"), ask, &made, &gophercloud.RequestOpts{OkCodes: []int{http.StatusCreated}})
 		if err != nil {
-			return "", explain(err, "making the secret that holds the key of volume %s", call.Node.ID)
+			return "", explain(err, "making the secret that holds the key of %s %s", call.Node.Type.Word(), call.Node.ID)
 		}
 		return path.Base(made.Ref), nil
 	})

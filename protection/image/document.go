@@ -7,6 +7,7 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
+	"github.com/karbor/karbor/internal/keymanager"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -38,6 +39,10 @@ type document struct {
 	// node's key is only that of the image that the server was made from.
 	ServerSnapshot bool   `json:"server_snapshot"`
 	BackupName     string `json:"backup_name"`
+	// Encrypted says that the bytes are ciphertext. Their key is in a document of its own.
+	Encrypted bool `json:"encrypted,omitempty"`
+	// KeyPolicy says what becomes of the secret with the key when the image goes.
+	KeyPolicy string `json:"key_deletion_policy,omitempty"`
 }
 
 // computed are the properties that services write on their own. They say
@@ -49,6 +54,7 @@ var computed = []string{
 	"owner_id", "owner_user_name", "owner_project_name", "boot_roles", "clean_attempts",
 	"block_device_mapping", "bdm_v2", "root_device_name", "os_glance_failed_import", "os_glance_importing_to_stores",
 	"os_glance_stage_host", "os_glance_import_task", "created_at", "updated_at", "id", "status", "size", "virtual_size",
+	keymanager.Property, keymanager.PolicyProperty,
 	"checksum", "owner", "visibility", "protected", "tags", "name", "min_disk", "min_ram", "disk_format", "container_format",
 }
 
@@ -67,6 +73,7 @@ func describe(i *images.Image) document {
 		}
 	}
 	d.HashAlgo, d.HashValue = texts["os_hash_algo"], texts["os_hash_value"]
+	d.Encrypted, d.KeyPolicy = texts[keymanager.Property] != "", texts[keymanager.PolicyProperty]
 	d.Properties = protection.Untagged(texts)
 	maps.DeleteFunc(d.Properties, func(k, _ string) bool {
 		return slices.Contains(computed, k) || strings.HasPrefix(k, "stores_")

@@ -30,6 +30,10 @@ func (r *room) preflight(ctx context.Context, call *protection.Call) (*protectio
 	if err != nil {
 		return nil, err
 	}
+	err = f.Look(ctx, "Use a cloud and a bank that keep keys.", func(ctx context.Context) error { return lookAtKey(ctx, call, doc) })
+	if err != nil {
+		return nil, err
+	}
 	return f, f.Look(ctx, "", func(ctx context.Context) error {
 		i, err := r.identical(ctx, client, call, doc)
 		if err != nil {

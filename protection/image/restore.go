@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -20,6 +21,10 @@ const newImage = "image"
 // restoreRecord is the scratch record of a restore.
 type restoreRecord struct {
 	Image string `json:"image,omitempty"`
+	// Keyed says that a secret with the key of encrypted bytes may have been made, and Secret
+	// is its id once that is known.
+	Keyed  bool   `json:"keyed,omitempty"`
+	Secret string `json:"secret,omitempty"`
 }
 
 // restore is the Main hook of restore. The image that a server boots from stays
@@ -119,12 +124,22 @@ func (r *room) upload(ctx context.Context, client *gophercloud.ServiceClient, ca
 		return nil, err
 	}
 	defer func() { _ = reader.Close() }()
+	key, err := keyToBring(ctx, call, doc)
+	if err != nil {
+		return nil, err
+	}
 	id, err := ensureImage(ctx, client, call, doc)
 	if err != nil {
 		return nil, err
 	}
-	if err := call.Scratch.Save(ctx, restoreRecord{Image: id}); err != nil {
+	record := restoreRecord{Image: id}
+	if err := call.Scratch.Save(ctx, record); err != nil {
 		return nil, err
+	}
+	if key != nil {
+		if err := bringKey(ctx, client, call, doc, key, &record); err != nil {
+			return nil, err
+		}
 	}
 	meter := &protection.Meter{Reader: reader, Total: reader.Summary().Size, Report: call.Progress}
 	if err := openstack.UploadImage(ctx, client, id, meter); err != nil {
@@ -154,7 +169,8 @@ func ensureImage(ctx context.Context, client *gophercloud.ServiceClient, call *p
 	}
 	maps.Copy(opts.Properties, doc.Properties)
 	find := func(ctx context.Context) (string, error) { return findImage(ctx, client, call, opts.Name) }
-	return openstack.Make(ctx, call, newImage, find, func(ctx context.Context) (string, error) {
+	h := protection.Holding{Kind: protection.HeldImage, GiB: (doc.Size + 1<<30 - 1) >> 30}
+	return openstack.MakeRestored(ctx, call, h, newImage, find, func(ctx context.Context) (string, error) {
 		i, err := images.Create(ctx, client, opts).Extract()
 		if err != nil {
 			return "", openstack.Explain(err, "creating the image that takes the place of image %s", call.Node.ID)
@@ -189,23 +205,36 @@ func remove(ctx context.Context, client *gophercloud.ServiceClient, call *protec
 	if err != nil {
 		return err
 	}
-	locked := map[string]bool{}
-	if record.Image != "" {
-		locked[record.Image] = false
+	if record.Image != "" && !slices.ContainsFunc(made, func(i images.Image) bool { return i.ID == record.Image }) {
+		i, err := images.Get(ctx, client, record.Image).Extract()
+		if err != nil && !openstack.IsNotFound(err) {
+			return openstack.Explain(err, "reading image %s, made for image %s", record.Image, call.Node.ID)
+		}
+		if err == nil {
+			made = append(made, *i)
+		}
 	}
 	for _, i := range made {
-		locked[i.ID] = i.Protected
+		if err := removeImage(ctx, client, call, i); err != nil {
+			return err
+		}
 	}
-	for id, protected := range locked {
-		if protected {
-			err := images.Update(ctx, client, id, images.UpdateOpts{images.ReplaceImageProtected{NewProtected: false}}).Err
-			if err != nil && !openstack.IsNotFound(err) {
-				return openstack.Explain(err, "releasing image %s, made for image %s, for deletion", id, call.Node.ID)
-			}
+	return removeKey(ctx, call, record)
+}
+
+// removeImage deletes an image that a restore has made.
+func removeImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, i images.Image) error {
+	if i.Protected {
+		err := images.Update(ctx, client, i.ID, images.UpdateOpts{images.ReplaceImageProtected{NewProtected: false}}).Err
+		if err != nil && !openstack.IsNotFound(err) {
+			return openstack.Explain(err, "releasing image %s, made for image %s, for deletion", i.ID, call.Node.ID)
 		}
-		if err := images.Delete(ctx, client, id).ExtractErr(); err != nil && !openstack.IsNotFound(err) {
-			return openstack.Explain(err, "deleting image %s, made for image %s", id, call.Node.ID)
-		}
+	}
+	if err := part(ctx, client, call, i); err != nil {
+		return err
+	}
+	if err := images.Delete(ctx, client, i.ID).ExtractErr(); err != nil && !openstack.IsNotFound(err) {
+		return openstack.Explain(err, "deleting image %s, made for image %s", i.ID, call.Node.ID)
 	}
 	return nil
 }

@@ -34,7 +34,9 @@ func (r *room) identical(ctx context.Context, client *gophercloud.ServiceClient,
 		return nil, openstack.Explain(err, "reading image %s", call.Node.ID)
 	}
 	if err == nil && !made(i) && doc.describes(i, call) {
-		return i, nil
+		if same, err := sameKey(ctx, call, doc, i); err != nil || same {
+			return i, err
+		}
 	}
 	page, err := images.List(client, images.ListOpts{Name: call.RestoredName(doc.Name), Owner: call.Cloud.ProjectID(), Hidden: doc.Hidden}).AllPages(ctx)
 	if err != nil {
@@ -45,8 +47,11 @@ func (r *room) identical(ctx context.Context, client *gophercloud.ServiceClient,
 		return nil, openstack.Explain(err, "looking for an image that is identical to image %s", call.Node.ID)
 	}
 	for _, i := range all {
-		if !made(&i) && doc.describes(&i, call) {
-			return &i, nil
+		if made(&i) || !doc.describes(&i, call) {
+			continue
+		}
+		if same, err := sameKey(ctx, call, doc, &i); err != nil || same {
+			return &i, err
 		}
 	}
 	return nil, nil
@@ -72,6 +77,7 @@ func (d document) describes(i *images.Image, call *protection.Call) bool {
 		got.Name == call.RestoredName(d.Name) && got.Size == d.Size && got.HashAlgo == d.HashAlgo && strings.EqualFold(got.HashValue, d.HashValue) &&
 		got.DiskFormat == d.DiskFormat && got.ContainerFormat == d.ContainerFormat && got.MinDisk == d.MinDisk && got.MinRAM == d.MinRAM &&
 		got.Visibility == protection.First(d.Visibility, string(images.ImageVisibilityPrivate)) && got.Protected == d.Protected && got.Hidden == d.Hidden &&
+		got.Encrypted == d.Encrypted && got.KeyPolicy == d.KeyPolicy &&
 		maps.Equal(got.Properties, d.Properties) && slices.Equal(got.Tags, d.Tags)
 }
 
@@ -79,7 +85,7 @@ func (d document) describes(i *images.Image, call *protection.Call) bool {
 // tenant.
 func (r *room) reuse(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, doc document) (*images.Image, error) {
 	var record restoreRecord
-	if err := call.Scratch.Load(ctx, &record); err != nil || record.Image != "" {
+	if err := call.Scratch.Load(ctx, &record); err != nil || record.Image != "" || record.Keyed {
 		return nil, err
 	}
 	if call.Intents != nil {

@@ -158,7 +158,7 @@ func (r *room) describeSource(ctx context.Context, client *gophercloud.ServiceCl
 			return nil, err
 		}
 		d := describe(i)
-		return &d, check(call, i, d)
+		return &d, check(ctx, call, i, d)
 	}
 	i, err := r.await(ctx, client, fmt.Sprintf("snapshot %s of server %s", record.Snapshot, call.Node.Role), record.Snapshot)
 	if err != nil {
@@ -181,17 +181,18 @@ func (r *room) describeSource(ctx context.Context, client *gophercloud.ServiceCl
 	default:
 		d = d.withIdentity(describe(base))
 	}
-	return &d, check(call, i, d)
+	return &d, check(ctx, call, i, d)
 }
 
-// check reports why the bytes of an image can't be protected.
-func check(call *protection.Call, i *images.Image, d document) error {
-	switch {
-	case d.Properties["cinder_encryption_key_id"] != "":
-		return karbor.Errorf(karbor.Invalid, "image %s is of an encrypted volume: its bytes are ciphertext whose key can't be kept", i.ID)
-	case i.SizeBytes == 0 && i.Properties["block_device_mapping"] != nil:
+// check reports why the bytes of an image can't be protected, and keeps their key if they
+// are encrypted.
+func check(ctx context.Context, call *protection.Call, i *images.Image, d document) error {
+	if i.SizeBytes == 0 && i.Properties["block_device_mapping"] != nil {
 		return karbor.Errorf(karbor.Invalid, "image %s holds no bytes: it only refers to volume snapshots", call.Node.ID)
-	default:
-		return nil
 	}
+	if d.Encrypted {
+		// Before the bytes, so that whoever finds them finds the key, too.
+		return keepKey(ctx, call, keyOf(i))
+	}
+	return nil
 }

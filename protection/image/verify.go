@@ -16,5 +16,9 @@ func sound(ctx context.Context, call *protection.Call, d *document) error {
 	if d.Size != kept.Size {
 		return karbor.Errorf(karbor.Internal, "%d bytes are kept of it, and its document says %d", kept.Size, d.Size)
 	}
+	if d.Encrypted {
+		_, err := keptKey(ctx, call)
+		return err
+	}
 	return nil
 }

@@ -27,6 +27,8 @@ type attachment struct {
 	Running bool `json:"running,omitempty"`
 	// Others are the server's other volumes that the operation overwrites.
 	Others []string `json:"others,omitempty"`
+	// Slots are all of its volumes that the operation overwrites, in the order of the devices.
+	Slots []slot `json:"slots,omitempty"`
 }
 
 // attached looks how a volume in use is attached, if it can be detached for a while: to
@@ -57,15 +59,21 @@ func attached(ctx context.Context, call *protection.Call, v *volumes.Volume) (*a
 	}
 	a := &attachment{Server: id, Running: s.Status == "ACTIVE"}
 	for _, one := range shown.List {
-		if one.VolumeID == v.ID {
-			a.Device, a.GoesAlong = one.Device, one.GoesAlong
-			if one.Tag != nil {
-				a.Tag = *one.Tag
-			}
-		} else if slices.ContainsFunc(call.Graph.Nodes(), func(n *karbor.Node) bool { return n.Type == karbor.VolumeType && n.ID == one.VolumeID }) {
+		at := slot{Volume: one.VolumeID, Device: one.Device, GoesAlong: one.GoesAlong}
+		if one.Tag != nil {
+			at.Tag = *one.Tag
+		}
+		switch {
+		case one.VolumeID == v.ID:
+			a.Device, a.Tag, a.GoesAlong = at.Device, at.Tag, at.GoesAlong
+		case call.Graph.Node(volumeKey(one.VolumeID)) == nil:
+			continue
+		default:
 			a.Others = append(a.Others, one.VolumeID)
 		}
+		a.Slots = append(a.Slots, at)
 	}
+	slices.SortFunc(a.Slots, inOrder)
 	// Nova tells the root device to administrators only; it is the first one.
 	if len(s.Image) == 0 && strings.HasSuffix(strings.TrimRight(a.Device, "0123456789"), "da") {
 		return nil, karbor.Errorf(karbor.Conflict, "server %s boots from volume %s, which no cloud detaches: restore the server to a new one", id, v.ID)
@@ -135,45 +143,21 @@ func (r *room) detach(ctx context.Context, c clients, call *protection.Call, a *
 	})
 }
 
-// attach puts the volume back on its server, at its device.
-func (r *room) attach(ctx context.Context, c clients, call *protection.Call, a *attachment) error {
-	compute, err := openstack.Compute(ctx, call.Cloud)
-	if err != nil {
-		return err
-	}
-	request := map[string]any{"volumeId": call.Node.ID, "delete_on_termination": a.GoesAlong}
-	if a.Device != "" {
-		request["device"] = a.Device
-	}
-	if a.Tag != "" {
-		request["tag"] = a.Tag
-	}
-	asked := false
-	return r.awaitOriginal(ctx, c.volume, call, "to be attached again", func(v *volumes.Volume) (bool, error) {
-		switch {
-		case v.Status == "in-use":
-			return true, nil
-		case v.Status == "error":
-			return false, karbor.Errorf(karbor.Conflict, "volume %s went into error", v.ID)
-		case v.Status != "available" || asked:
-			return false, nil
-		}
-		err := post(ctx, compute, compute.ServiceURL("servers", a.Server, "os-volume_attachments"), map[string]any{"volumeAttachment": request})
-		asked = err == nil
-		return false, openstack.Explain(err, "attaching volume %s to server %s again", v.ID, a.Server)
-	})
-}
-
 // awaitOriginal looks at the original until ready is content with it.
 func (r *room) awaitOriginal(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, what string,
 	ready func(*volumes.Volume) (bool, error),
 ) error {
+	return r.watch(ctx, client, call.Node.ID, what, ready)
+}
+
+// watch looks at a volume until ready is content with it.
+func (r *room) watch(ctx context.Context, client *gophercloud.ServiceClient, id, what string, ready func(*volumes.Volume) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
 	defer cancel()
-	return openstack.Poll(ctx, "volume "+call.Node.ID+" "+what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
-		v, err := volumes.Get(ctx, client, call.Node.ID).Extract()
+	return openstack.Poll(ctx, "volume "+id+" "+what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
+		v, err := volumes.Get(ctx, client, id).Extract()
 		if err != nil {
-			return false, openstack.Explain(err, "reading volume %s", call.Node.ID)
+			return false, openstack.Explain(err, "reading volume %s", id)
 		}
 		return ready(v)
 	})

@@ -80,6 +80,10 @@ func bringKey(ctx context.Context, call *protection.Call, record *restoreRecord)
 	if err != nil {
 		return nil, err
 	}
+	// Where there is no key manager, none has to be asked when this is undone.
+	if _, err := openstack.KeyManager(ctx, call.Cloud); err != nil {
+		return nil, err
+	}
 	record.Keyed = true
 	if err := call.Scratch.Save(ctx, record); err != nil {
 		return nil, err

@@ -159,11 +159,6 @@ func (r *room) overwrite(ctx context.Context, call *protection.Call) error {
 	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
 		return err
 	}
-	if a := record.Place.Attachment; a != nil {
-		if err := r.attach(ctx, c, call, a); err != nil {
-			return err
-		}
-	}
 	return call.NewResources.Set(ctx, call.Node.ID)
 }
 
@@ -242,16 +237,21 @@ func agreed(ctx context.Context, call *protection.Call, record *restoreRecord) e
 	return call.Scratch.Save(ctx, record)
 }
 
-// settle is the Complete hook of a restore in place: all is overwritten, so what ran runs
-// again, and the snapshot goes.
+// settle is the Complete hook of a restore in place: all is overwritten, so the servers get
+// their volumes back, what ran runs again, and the snapshot goes.
 func (r *room) settle(ctx context.Context, call *protection.Call) error {
 	c, _, record, err := placed(ctx, call)
 	if err != nil || record.Place == nil {
 		return err
 	}
-	if a := record.Place.Attachment; a != nil && a.Running {
-		if err := r.power(ctx, call, a, "ACTIVE"); err != nil {
+	if a := record.Place.Attachment; a != nil {
+		if err := r.reunite(ctx, c, call, a, always); err != nil {
 			return err
+		}
+		if a.Running {
+			if err := r.power(ctx, call, a, "ACTIVE"); err != nil {
+				return err
+			}
 		}
 	}
 	record.Place.Settled = true

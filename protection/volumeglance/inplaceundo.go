@@ -2,7 +2,6 @@ package volumeglance
 
 import (
 	"context"
-	"slices"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 
@@ -12,7 +11,7 @@ import (
 )
 
 // undoOverwrite is the Undo hook of a restore in place: the bytes that were there come
-// back, and the server gets them back. It is stopped still.
+// back. The server gets the volume when all have come back.
 func (r *room) undoOverwrite(ctx context.Context, call *protection.Call) error {
 	c, err := connect(ctx, call)
 	if err != nil {
@@ -23,28 +22,22 @@ func (r *room) undoOverwrite(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	place := record.Place
-	if place.Settled {
+	switch {
+	case place.Settled:
 		call.NotKept("The volume keeps what was restored: what it held before is in the safety checkpoint, which can be restored in place.")
-	} else {
-		if place.Changing {
-			if err := r.bringBack(ctx, c, call, &record); err != nil {
-				return withSnapshot(err, place)
-			}
-			if place.Changing {
-				return nil
-			}
+	case place.Changing:
+		if err := r.bringBack(ctx, c, call, &record); err != nil {
+			return withSnapshot(err, place)
 		}
-		if a := place.Attachment; a != nil {
-			if err := r.attach(ctx, c, call, a); err != nil {
-				return err
-			}
+		if place.Changing {
+			return nil
 		}
 	}
 	return r.removeTemporary(ctx, c, call, protectRecord{Image: record.Image, Snapshot: place.Snapshot})
 }
 
 // resume is the Resume hook of a restore in place: when nothing is brought back any more, the
-// server that ran runs again, with all of its volumes, or not at all.
+// server gets its volumes back, and one that ran runs again, with all of them or not at all.
 func (r *room) resume(ctx context.Context, call *protection.Call) error {
 	c, err := connect(ctx, call)
 	if err != nil {
@@ -55,16 +48,19 @@ func (r *room) resume(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	a := record.Place.Attachment
-	if a == nil || !a.Running || record.Place.Settled {
+	if a == nil || record.Place.Settled {
 		return nil
+	}
+	if err := r.reunite(ctx, c, call, a, brought(c, call, record.Place)); err != nil || !a.Running {
+		return err
 	}
 	for _, id := range append([]string{call.Node.ID}, a.Others...) {
 		v, err := volumes.Get(ctx, c.volume, id).Extract()
 		if err != nil {
 			return openstack.Explain(err, "reading volume %s", id)
 		}
-		if !slices.ContainsFunc(v.Attachments, func(on volumes.Attachment) bool { return on.ServerID == a.Server }) {
-			return karbor.Errorf(karbor.Conflict, "server %s is not started again, as it lacks volume %s", a.Server, id)
+		if !on(v, a.Server) {
+			return lacking(a, []slot{{Volume: id}})
 		}
 	}
 	return r.power(ctx, call, a, "ACTIVE")

@@ -53,7 +53,7 @@ type secret struct {
 // New makes the service.
 func New(f *fabric.Fabric) *Barbican {
 	b := &Barbican{
-		Service: fabric.NewService(f, serviceName, fabric.GlanceStyle, nil), fab: f,
+		Service: fabric.NewService(f, serviceName, fabric.FalconStyle, nil), fab: f,
 		secrets: fabric.NewCollection[secret](f.Store, "barbican-secrets"),
 	}
 	b.HandleOpen("GET /key-manager", func(r *fabric.Request) error {
