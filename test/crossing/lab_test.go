@@ -192,7 +192,9 @@ func (a *account) into(prefix string) map[string]any {
 func TestOpenStackServerGoesIntoAnotherProjectAndIntoTheSimulatedCloudAndBack(t *testing.T) {
 	here, there := lab{t}, testcloudtest.Start(t)
 	folder := t.TempDir()
-	targets := func(c *config.Config) { c.Operations.RestoreTargets = []string{here.URL(), there.URL()} }
+	targets := func(c *config.Config) {
+		c.Operations.RestoreTargets, c.Operations.RestoreEndpoints = []string{here.URL(), there.URL()}, []string{"127.0.0.1"}
+	}
 	k := share(t, here, folder, targets)
 	home, other, abroad := login(t, here, "demo"), login(t, here, "other"), login(t, there, "demo")
 	empty := home.tidied()
