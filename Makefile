@@ -154,7 +154,7 @@ openstack-up: ## start a real OpenStack on this machine (root; Debian 12; about 
 openstack-down: ## stop it
 	test/openstack/down.sh
 
-test-openstack: build ## contract suite, plug-ins and story against the OpenStack of openstack-up
+test-openstack: build ## contract suite, plug-ins, restores elsewhere and story against the OpenStack of openstack-up (half an hour; a quiet machine); PARTS="contract image" for some
 	test/openstack/test.sh
 
 demo-openstack: build ## the story on a real cloud (settings: docs/operators/real-cloud.md)

@@ -23,6 +23,8 @@ import (
 const (
 	expire = 60 * time.Second
 	margin = 10 * time.Second
+	// silence is how long the client of a bank waits for an answer.
+	silence = 3 * expire
 )
 
 const (

@@ -123,7 +123,7 @@ const (
 	fails           // it is not done, and says so
 	lost            // it is done, and its answer is lost
 	late            // it fails, and is done a while later all the same
-	hangs           // it is not done, and gives no answer
+	hangs           // it is not done, and gives no answer until the client gives it up
 	freezes         // its process stands still, longer than a lease lives
 	pauses          // so does its machine, with all clocks that it has
 	dies            // its process ends before it
@@ -201,8 +201,9 @@ func (l *link) do(ctx context.Context, write bool, op func(context.Context) erro
 			})
 		}
 	case hangs:
-		<-ctx.Done()
-		return ctx.Err()
+		if err := nap(ctx, silence); err != nil {
+			return err
+		}
 	case dies, diesDone:
 		if l.what == diesDone {
 			_ = op(ctx)

@@ -102,7 +102,13 @@ func Open(ctx context.Context, b bank.Bank, domain string, o Options) (*Session,
 		condemned: map[format.Name]struct{}{}, gone: map[format.Name]struct{}{}, former: map[format.Name]struct{}{},
 		streams: map[*stream]struct{}{}, changed: make(chan struct{}), renewing: make(chan struct{}, 1),
 	}
-	if err := s.begin(ctx); err != nil {
+	// A bank that hangs must not hang who opens: what takes longer is dead at its beginning.
+	try, cancel := context.WithTimeout(ctx, 2*o.Expire)
+	defer cancel()
+	if err := s.begin(try); err != nil {
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+			err = &karbor.Error{Kind: karbor.Unavailable, Transient: true, Cause: err, Message: fmt.Sprintf("the bank gave no answer for %v", 2*o.Expire)}
+		}
 		// Nothing refers to anything yet: nobody need wait for it.
 		if s.sequence > 0 {
 			s.litter = append(s.litter, recordKey(s.domain, s.id, s.sequence))

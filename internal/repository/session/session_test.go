@@ -91,6 +91,23 @@ func publishes(ctx context.Context, r dedup.References) error {
 
 var one, two, three = format.Name{1}, format.Name{2}, format.Name{3}
 
+// silent is a bank that gives no answer to a listing.
+type silent struct{ bank.Bank }
+
+func (silent) List(ctx context.Context, _, _ string, _ int) ([]bank.Info, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestOpeningEndsWhereTheBankGivesNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, err := session.Open(t.Context(), silent{banktest.NewMemory()}, domain, options())
+		if problem, ok := errors.AsType[*karbor.Error](err); !ok || !problem.Transient || karbor.KindOf(err) != karbor.Unavailable {
+			t.Errorf("the error is %v, and not one that passes", err)
+		}
+	})
+}
+
 func TestDocumentsAreAsSpecified(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := banktest.NewMemory()
