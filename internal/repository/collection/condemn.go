@@ -60,8 +60,10 @@ func (w *work) write(ctx context.Context, e *session.Epoch) error {
 // waiting is one session that is waited for.
 type waiting struct {
 	session.Listed
-	// missing is since when listings show none of its records; zero if they do.
-	missing time.Time
+	// unlisted says that the newest listing shows none of its records, and missing since when that
+	// is known; zero if it is not yet.
+	unlisted bool
+	missing  time.Time
 	expires time.Time
 }
 
@@ -108,7 +110,7 @@ func (w *work) wait(ctx context.Context, e *session.Epoch) (keeps map[format.Nam
 		if w.options.Times.Now().After(patience) {
 			return nil, nil, unheard(pending, e)
 		}
-		if err := w.relist(ctx, pending, now, pause); err != nil {
+		if err := w.relist(ctx, pending, pause); err != nil {
 			return nil, nil, err
 		}
 		pause = min(2*pause, w.options.Times.Renew/8)
@@ -127,7 +129,7 @@ func unheard(pending map[string]*waiting, e *session.Epoch) error {
 const firstPause = 100 * time.Millisecond
 
 // relist waits a while, and looks which records count then.
-func (w *work) relist(ctx context.Context, pending map[string]*waiting, now time.Time, pause time.Duration) error {
+func (w *work) relist(ctx context.Context, pending map[string]*waiting, pause time.Duration) error {
 	if err := sleep(ctx, pause); err != nil {
 		return err
 	}
@@ -137,9 +139,9 @@ func (w *work) relist(ctx context.Context, pending map[string]*waiting, now time
 	}
 	for id, p := range pending {
 		if l, ok := listed[id]; ok {
-			p.Listed, p.missing = l, time.Time{}
-		} else if p.missing.IsZero() {
-			p.missing = now
+			p.Listed, p.unlisted, p.missing = l, false, time.Time{}
+		} else {
+			p.unlisted = true
 		}
 	}
 	return nil
@@ -148,6 +150,9 @@ func (w *work) relist(ctx context.Context, pending map[string]*waiting, now time
 // look looks at one session: is it over with, and is it dead?
 func (w *work) look(ctx context.Context, p *waiting, e *session.Epoch, now time.Time, keeps map[format.Name]struct{}) (over, dead bool, err error) {
 	settle := w.options.Times.Settle
+	if p.unlisted && p.missing.IsZero() {
+		p.missing = now
+	}
 	r, err := p.Read(ctx, w.bank, w.domain.Name())
 	if karbor.KindOf(err) == karbor.NotFound {
 		// It was renewed just now, or has ended: unless a newer record is hidden from

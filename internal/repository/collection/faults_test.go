@@ -41,7 +41,7 @@ type outcome struct {
 func run(t *testing.T, p plan) (o outcome) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{base: banktest.NewMemory(), lag: p.lag, twoWin: p.twoWin, rng: rand.New(rand.NewPCG(p.seed, 1)),
+		w := &world{base: banktest.NewMemory(), lag: p.lag, turns: p.turns, twoWin: p.twoWin, rng: rand.New(rand.NewPCG(p.seed, 1)),
 			deleted: map[string]deletion{}, streams: map[string][]int{}, calls: map[string]int{}}
 		if _, err := dedup.Create(t.Context(), w.base, domain, master(), time.Now(), dedup.Options{Index: dedup.NewMemory()}); err != nil {
 			t.Fatal(err)
@@ -195,14 +195,15 @@ var worlds = map[string]plan{
 	"consistent": {},
 	"lagging":    {lag: expire / 5, settle: expire / 5},
 	"two win":    {lag: expire / 5, settle: expire / 5, twoWin: true},
+	"by turns":   {lag: expire / 5, settle: expire / 5, turns: true},
 }
 
 func TestNothingIsLostWhenNothingGoesWrong(t *testing.T) {
 	for name, p := range worlds {
 		t.Run(name, func(t *testing.T) {
 			streams := 0
-			for seed := range uint64(3) {
-				p.seed, p.streams = seed, 8
+			for seed := range uint64(8) {
+				p.seed, p.streams, p.dawdle = seed, 8, time.Duration(seed%3)*expire/2
 				o := run(t, p)
 				streams += o.streams
 				for _, f := range o.faults {
@@ -234,7 +235,7 @@ func TestNothingIsLostWithIndexesOnDisk(t *testing.T) {
 // TestNothingIsLostWhateverGoesWrong lets one operation of one process go wrong, each in turn and
 // in every way. Without -whole it takes a sample.
 func TestNothingIsLostWhateverGoesWrong(t *testing.T) {
-	order := []string{"consistent", "lagging", "two win"}
+	order := []string{"consistent", "lagging", "two win", "by turns"}
 	const streams = 3
 	calls := map[string]int{}
 	for i, name := range order {

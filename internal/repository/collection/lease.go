@@ -78,7 +78,22 @@ func (l *lease) acquire(ctx context.Context) error {
 	if err := l.write(ctx, newest+1, l.times.Expire, false); err != nil {
 		return err
 	}
+	if err := l.confirm(ctx); err != nil {
+		l.lose()
+		return err
+	}
 	return l.drop(ctx, old)
+}
+
+// confirm makes sure that the record just written is the newest. A process that stood still between
+// its look and its record may have written one under a number that others have used, and removed,
+// since: theirs count.
+func (l *lease) confirm(ctx context.Context) error {
+	newest, _, err := l.newest(ctx)
+	if err == nil && newest != l.number {
+		err = karbor.Errorf(karbor.Conflict, "another collector has begun to work")
+	}
+	return err
 }
 
 // unclean reports whether the collection before was broken off.

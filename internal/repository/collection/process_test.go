@@ -56,6 +56,7 @@ type plan struct {
 	seed   uint64
 	lag    time.Duration
 	settle time.Duration
+	turns  bool
 	twoWin bool
 	// streams is how many each writer writes.
 	streams int

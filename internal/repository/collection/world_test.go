@@ -23,6 +23,8 @@ type world struct {
 	base *banktest.Memory
 	// lag is for how long listings may hide what was created, and show what was deleted.
 	lag time.Duration
+	// turns has listings lag as badly as they may where sessions are renewed.
+	turns bool
 	// twoWin lets two creates of one key within a second both win.
 	twoWin bool
 	late   sync.WaitGroup // requests that the bank carries out later
@@ -58,8 +60,12 @@ func (w *world) fault(text string) {
 	w.faults = append(w.faults, text)
 }
 
-// delay is for how long listings lie about a key.
+// delay is for how long listings lie about a key. By turns, every second record of a session is
+// shown late, and that before it is gone at once.
 func (w *world) delay(key string) time.Duration {
+	if last := key[len(key)-1]; w.turns && strings.Contains(key, "/sessions/") {
+		return w.lag * time.Duration((last-'0')%2)
+	}
 	h := fnv.New32()
 	_, _ = h.Write([]byte(key))
 	return w.lag * time.Duration(h.Sum32()%100) / 100

@@ -14,7 +14,7 @@ import (
 // begin begins a session: rules 1 and 7 of a writer. Its caller holds renewing.
 func (s *Session) begin(ctx context.Context) error {
 	if s.sequence > 0 {
-		s.litter = append(s.litter, recordKey(s.domain, s.id, s.sequence))
+		s.litter = append(s.litter, litter{key: recordKey(s.domain, s.id, s.sequence)})
 	}
 	s.id, s.sequence, s.tried = karbor.NewID(), 0, 0
 	since, expires, err := s.write(ctx, 0, nil)
@@ -39,7 +39,7 @@ func (s *Session) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.litter = append(s.litter, first)
+	s.litter = append(s.litter, s.replaced(first))
 	if Elapsed(s.options.Now(), since) >= s.options.Expire || until.Sub(expires) >= s.options.Expire {
 		return slow
 	}
@@ -127,7 +127,7 @@ func (s *Session) tell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.litter = append(s.litter, recordKey(s.domain, s.id, sequence))
+	s.litter = append(s.litter, s.replaced(recordKey(s.domain, s.id, sequence)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left() <= 0 || expires.Sub(s.expires) >= s.options.Expire {
@@ -155,10 +155,10 @@ func (s *Session) write(ctx context.Context, epoch int, keeps map[format.Name]st
 		RenewedAt: stored(now), ExpiresAt: stored(now.Add(s.options.Expire))}
 	key := recordKey(s.domain, s.id, n)
 	if err := CreateDocument(ctx, s.bank, key, r); err != nil {
-		s.litter = append(s.litter, key)
+		s.litter = append(s.litter, litter{key: key})
 		return since, expires, err
 	}
-	s.sequence = n
+	s.sequence, s.told = n, now
 	return since, r.ExpiresAt, nil
 }
 

@@ -67,10 +67,11 @@ type Session struct {
 
 	renewing chan struct{} // holds a token while one changes what the bank says
 	id       string
-	sequence int      // of the newest record; 0 is none
-	tried    int      // the highest number that was tried
-	litter   []string // keys of records that may be there, and do not count
-	read     int      // the newest epoch when the index was read
+	sequence int       // of the newest record; 0 is none
+	tried    int       // the highest number that was tried
+	litter   []litter  // records that may be there, and do not count
+	told     time.Time // when the newest record was about to be written, by the bank's clock
+	read     int       // the newest epoch when the index was read
 
 	version    atomic.Uint64 // changes whenever more packs count as absent
 	generation atomic.Uint64
@@ -111,7 +112,7 @@ func Open(ctx context.Context, b bank.Bank, domain string, o Options) (*Session,
 		}
 		// Nothing refers to anything yet: nobody need wait for it.
 		if s.sequence > 0 {
-			s.litter = append(s.litter, recordKey(s.domain, s.id, s.sequence))
+			s.litter = append(s.litter, litter{key: recordKey(s.domain, s.id, s.sequence)})
 		}
 		return nil, errors.Join(fmt.Errorf("opening a session in the repository of %s: %w", domain, err), s.sweep(ctx))
 	}
@@ -268,7 +269,10 @@ func (s *Session) Close(ctx context.Context) error {
 	s.change()
 	s.mu.Unlock()
 	if !needed && s.sequence > 0 {
-		s.litter = append(s.litter, recordKey(s.domain, s.id, s.sequence))
+		s.litter = append(s.litter, litter{key: recordKey(s.domain, s.id, s.sequence)})
+		for i := range s.litter {
+			s.litter[i].needed = time.Time{} // nobody need wait for this session any more
+		}
 		s.sequence = 0
 	}
 	if err := s.sweep(ctx); err != nil {
@@ -277,14 +281,36 @@ func (s *Session) Close(ctx context.Context) error {
 	return nil
 }
 
-// sweep removes records that do not count.
+// litter is a record that does not count any more.
+type litter struct {
+	key string
+	// needed is until when it stays, by the bank's clock: until listings show the record in its
+	// place. Who lists the sessions must see one of them. Zero is no longer than now.
+	needed time.Time
+}
+
+// replaced is a record in whose place another was written just now.
+func (s *Session) replaced(key string) litter {
+	if s.options.Settle == 0 {
+		return litter{key: key}
+	}
+	return litter{key: key, needed: s.told.Add(s.options.Margin + s.options.Settle)}
+}
+
+// sweep removes records that do not count, and that nobody needs.
 func (s *Session) sweep(ctx context.Context) error {
-	for len(s.litter) > 0 {
-		if err := s.bank.Delete(bank.Urgent(ctx), s.litter[0]); err != nil {
+	var stay []litter
+	for i, l := range s.litter {
+		if s.told.Before(l.needed) {
+			stay = append(stay, l)
+			continue
+		}
+		if err := s.bank.Delete(bank.Urgent(ctx), l.key); err != nil {
+			s.litter = append(stay, s.litter[i:]...)
 			return fmt.Errorf("removing an old record: %w", err)
 		}
-		s.litter = s.litter[1:]
 	}
+	s.litter = stay
 	return nil
 }
 
