@@ -1,7 +1,8 @@
 #!/bin/bash
 # The parts of the test on the OpenStack that up.sh has started, one after the other (each
 # compares what its project has): the contract suite of the simulated cloud, each plug-in's
-# own tests, restores into other projects and clouds and in place, a schedule whose user's
+# own tests, restores into other projects and clouds and in place, the proofs of a checkpoint
+# (verification, copy, drill), a schedule whose user's
 # token is dead, and the demo's story. PARTS chooses some of them. All are run, and what
 # failed is told at the end. Cinder's backups need tokens that live longer than they take:
 # not LAB_TOKEN_SECONDS=60.
@@ -12,7 +13,7 @@ lab=${OSLAB:-/var/tmp/oslab}
 [ -r "$lab/openrc-alpha" ] || { echo "no OpenStack here: run make openstack-up first" >&2; exit 2; }
 cd "$root" || exit 2
 export KARBOR_TEST_OPENSTACK=$lab
-all="contract image network share volumesnapshot volumebackup server volumeglance crossing schedules story"
+all="contract image network share volumesnapshot volumebackup server volumeglance crossing proof schedules story"
 
 # login prints the four words by which the tests log in as the user of an openrc file.
 login() (
@@ -25,6 +26,7 @@ run() {
   case $1 in
     contract) go test -count=1 -timeout 60m -tags openstack -run OpenStack ./internal/testcloud/contract ;;
     crossing | schedules) go test -count=1 -timeout 60m -tags openstack -run OpenStack "./test/$1" ;;
+    proof) go test -count=1 -timeout 60m -tags openstack -run OpenStackCheckpoint ./test/failure ;;
     story) "$here/demo.sh" ;;
     *)
       [ -e "protection/$1/real_test.go" ] || { echo "there is no part $1; the parts are: $all" >&2; return 2; }

@@ -92,6 +92,7 @@ func TestModelSeesEachPlantedBug(t *testing.T) {
 		"a lapsed writer goes on with what it refers to":        func(r *rules) { r.recheck = false },
 		"the collector does not wait for listings":              func(r *rules) { r.settle = false },
 		"the collector forgets the dead at once":                func(r *rules) { r.mourn = false },
+		"a record goes before the one in its place shows":       func(r *rules) { r.stays = false },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := allRules()

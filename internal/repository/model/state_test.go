@@ -128,10 +128,12 @@ type rules struct {
 	segment bool
 	// clean: who collects after a crash cleans the index before the next epoch.
 	clean bool
+	// stays: a session's record stays until listings show the one in its place.
+	stays bool
 }
 
 func allRules() rules {
-	return rules{true, true, true, true, true, true, true, true, true, true, true, true, true, true, true}
+	return rules{true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true}
 }
 
 // size is how much of the bounds is explored at a time: all of it together is too much.

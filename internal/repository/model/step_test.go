@@ -134,6 +134,7 @@ func (r rules) renew(s state, w int, do func(string, func(*state, *writer))) {
 	if me.told < me.seen {
 		do("tells a newer epoch", func(to *state, me *writer) {
 			me.told = me.seen
+			to.missed.session[w] = to.missed.session[w] || !r.stays
 			published := me.step == ended && (!r.keepLong || !to.missed.manifest[w])
 			if r.keep && !published {
 				me.keeps |= me.refers & to.condemned[me.seen]
