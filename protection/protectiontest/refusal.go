@@ -56,6 +56,9 @@ func (r *refusing) RoundTrip(request *http.Request) (*http.Response, error) {
 		}
 	}
 	text := fmt.Sprintf(`{"fault": {"code": %d, "message": %q}}`, r.status, r.says)
+	if strings.HasPrefix(request.URL.Path, "/api/") || strings.HasPrefix(request.URL.Path, "/apis/") { // Kubernetes
+		text = fmt.Sprintf(`{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": %d, "message": %q}`, r.status, r.says)
+	}
 	return &http.Response{
 		Status: http.StatusText(r.status), StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: request,
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)),

@@ -14,9 +14,15 @@ import (
 // mark gives an image that was uploaded from a volume the tags that the upload could not.
 // A cloud may keep tenants from setting properties, and the image may be gone: it is of
 // use only to who looks for what is left, so that no refusal is an error.
-func mark(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) error {
+//
+// It waits until the upload has begun: Glance writes the whole image with each change, and an upload that
+// finds its image changed back to queued fails.
+func (r *room) mark(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) error {
 	if call.Installation == "" {
 		return nil
+	}
+	if err := r.begun(ctx, client, id); err != nil {
+		return err
 	}
 	var options images.UpdateOpts
 	for name, value := range call.TemporaryTags() {
@@ -27,4 +33,21 @@ func mark(ctx context.Context, client *gophercloud.ServiceClient, call *protecti
 		return openstack.Explain(err, "marking image %s, made for volume %s", id, call.Node.ID)
 	}
 	return nil
+}
+
+// begun waits until the upload to an image has begun, or has ended in any way.
+func (r *room) begun(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	defer cancel()
+	what := "the upload to image " + id
+	return openstack.Poll(ctx, what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
+		i, err := images.Get(ctx, client, id).Extract()
+		if openstack.IsNotFound(err) {
+			return true, nil
+		}
+		if err != nil {
+			return false, openstack.Explain(err, "looking for the beginning of %s", what)
+		}
+		return i.Status != images.ImageStatusQueued, nil
+	})
 }

@@ -89,7 +89,7 @@ func (r *room) stage(ctx context.Context, c clients, call *protection.Call, reco
 		if err := call.Scratch.Save(ctx, record); err != nil {
 			return err
 		}
-		if err := mark(ctx, c.image, call, record.Image); err != nil {
+		if err := r.mark(ctx, c.image, call, record.Image); err != nil {
 			return err
 		}
 	}
@@ -97,6 +97,9 @@ func (r *room) stage(ctx context.Context, c clients, call *protection.Call, reco
 	if openstack.IsNotFound(err) || karbor.KindOf(err) == karbor.NotFound {
 		// Cinder deletes the image of an upload that fails: the next run tries
 		// it once more.
+		if err := call.Release(ctx, protection.HeldImage, record.Image); err != nil {
+			return err
+		}
 		record.Image = ""
 		if err := call.Scratch.Save(ctx, record); err != nil {
 			return err

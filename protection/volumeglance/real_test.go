@@ -23,6 +23,9 @@ import (
 	"github.com/karbor/karbor/protection/protectiontest"
 )
 
+// atRealPace does not keep a real Glance from its work by asking how far that is.
+const atRealPace = "{poll_interval: 500ms, timeout: 10m}"
+
 func same(t *testing.T, what string, before, now []string) {
 	t.Helper()
 	if diff := cmp.Diff(before, now); diff != "" {
@@ -33,7 +36,7 @@ func same(t *testing.T, what string, before, now []string) {
 func TestOpenStackVolumeComesBack(t *testing.T) {
 	tenant := protectiontest.RealTenant(t)
 	protectiontest.Life(t, protectiontest.Case{
-		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Inventory: tenant.Inventory, Data: repositorytest.Kinds()["repository/1"],
+		Plugin: openWith(t, atRealPace), Type: karbor.VolumeType, Session: tenant.Session, Inventory: tenant.Inventory, Data: repositorytest.Kinds()["repository/1"],
 		Make: func(t *testing.T) protectiontest.Source { return source(t, tenant) },
 	})
 }
@@ -43,7 +46,7 @@ func TestOpenStackVolumeComesBack(t *testing.T) {
 func TestOpenStackEncryptedVolumeComesBackWithItsKey(t *testing.T) {
 	tenant := protectiontest.RealTenant(t)
 	protectiontest.Life(t, protectiontest.Case{
-		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Inventory: tenant.Inventory, Data: repositorytest.Kinds()["repository/1"],
+		Plugin: openWith(t, atRealPace), Type: karbor.VolumeType, Session: tenant.Session, Inventory: tenant.Inventory, Data: repositorytest.Kinds()["repository/1"],
 		Make: func(t *testing.T) protectiontest.Source {
 			return encryptedAs(t, tenant, makeEncrypted(t, tenant), decrypted)
 		},

@@ -18,7 +18,12 @@ import (
 
 func open(t *testing.T) protection.Plugin {
 	t.Helper()
-	file, err := parser.ParseBytes([]byte("{poll_interval: 2ms, timeout: 2m}"), 0)
+	return openWith(t, "{poll_interval: 2ms, timeout: 2m}")
+}
+
+func openWith(t *testing.T, options string) protection.Plugin {
+	t.Helper()
+	file, err := parser.ParseBytes([]byte(options), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
