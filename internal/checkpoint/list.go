@@ -202,18 +202,35 @@ func (c *Checkpoints) eachStatesUnder(ctx context.Context, prefix string, fn fun
 
 // eachStatesAfter is eachStatesUnder for the keys behind a marker.
 func (c *Checkpoints) eachStatesAfter(ctx context.Context, prefix, marker string, fn func(project, id string, numbers []int) error) error {
+	return c.eachStateInfo(ctx, prefix, marker, func(project, id string, states []stateInfo) error {
+		numbers := make([]int, len(states))
+		for i, s := range states {
+			numbers[i] = s.number
+		}
+		return fn(project, id, numbers)
+	})
+}
+
+// stateInfo is what a listing tells of one state.
+type stateInfo struct {
+	number int
+	bank.Info
+}
+
+// eachStateInfo is eachStatesAfter with all that the listing tells. What fn is given is not its own.
+func (c *Checkpoints) eachStateInfo(ctx context.Context, prefix, marker string, fn func(project, id string, states []stateInfo) error) error {
 	var project, id string
-	var numbers []int
+	var states []stateInfo
 	flush := func() error {
-		if len(numbers) == 0 {
+		if len(states) == 0 {
 			return nil
 		}
-		n := numbers
-		numbers = nil
-		return fn(project, id, n)
+		all := states
+		states = states[:0]
+		return fn(project, id, all)
 	}
-	err := eachKeyAfter(ctx, c.bank, prefix, marker, func(key string) error {
-		parts := strings.Split(strings.TrimPrefix(key, statesRoot), "/")
+	err := eachInfoAfter(ctx, c.bank, prefix, marker, func(i bank.Info) error {
+		parts := strings.Split(strings.TrimPrefix(i.Key, statesRoot), "/")
 		if len(parts) != 3 || checkIDs(parts[0], parts[1]) != nil {
 			return nil
 		}
@@ -227,7 +244,7 @@ func (c *Checkpoints) eachStatesAfter(ctx context.Context, prefix, marker string
 			}
 			project, id = parts[0], parts[1]
 		}
-		numbers = append(numbers, n)
+		states = append(states, stateInfo{n, i})
 		return nil
 	})
 	if err != nil {

@@ -27,6 +27,14 @@ func (l locking) Stat(ctx context.Context, key string) (bank.Info, error) {
 	return i, err
 }
 
+func (l locking) List(ctx context.Context, prefix, marker string, limit int) ([]bank.Info, error) {
+	infos, err := l.Bank.List(ctx, prefix, marker, limit)
+	for n := range infos {
+		infos[n].LockedUntil = infos[n].ModTime.Add(time.Hour)
+	}
+	return infos, err
+}
+
 func TestACheckpointMayBeRemovedWhenTheLocksOfAllOfItAreOver(t *testing.T) {
 	c := newClock()
 	cs := open(t, locking{memory(c)}, c, "a")

@@ -138,7 +138,7 @@ func TestTombstonesExpireByTheBanksClock(t *testing.T) {
 		after time.Duration
 		want  int
 	}{{0, 0}, {59 * time.Minute, 0}, {time.Minute, 1}, {time.Hour, 0}} {
-		c.move(step.after)
+		wait(t, c, cs, step.after)
 		n, err := cs.SweepTombstones(t.Context(), time.Hour)
 		if err != nil || n != step.want {
 			t.Errorf("after %v more: %d expired, error %v, want %d", step.after, n, err, step.want)

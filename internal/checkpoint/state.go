@@ -115,18 +115,18 @@ func sequences(ctx context.Context, b bank.Bank, prefix string) ([]int, error) {
 
 // eachKey calls fn with each key under prefix, in order.
 func eachKey(ctx context.Context, b bank.Bank, prefix string, fn func(key string) error) error {
-	return eachKeyAfter(ctx, b, prefix, "", fn)
+	return eachInfoAfter(ctx, b, prefix, "", func(i bank.Info) error { return fn(i.Key) })
 }
 
-// eachKeyAfter is eachKey for the keys behind a marker.
-func eachKeyAfter(ctx context.Context, b bank.Bank, prefix, marker string, fn func(key string) error) error {
+// eachInfoAfter is eachKey for the keys behind a marker, with all that the listing tells.
+func eachInfoAfter(ctx context.Context, b bank.Bank, prefix, marker string, fn func(bank.Info) error) error {
 	for {
 		infos, err := b.List(ctx, prefix, marker, bank.MaxList)
 		if err != nil {
 			return err
 		}
 		for _, i := range infos {
-			if err := fn(i.Key); err != nil {
+			if err := fn(i); err != nil {
 				return err
 			}
 			marker = i.Key

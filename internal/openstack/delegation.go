@@ -79,17 +79,18 @@ const refusedTrust = "Keystone gives no trust to this token; use a token got wit
 
 // A trust ends at a second of its own: Keystone takes no two of one user for one trustee
 // and project that end in the same second, even if one of them has been given back. So
-// ends are spread over a share of the lifetime behind it, and tried again elsewhere.
+// ends are spread over a share of the lifetime behind it, and tried again elsewhere. They are
+// odd seconds: even ones are for what a caller marks by its end, to find it again by TrustsUntil.
 const (
 	spreadShare = 10
 	mostSpread  = time.Hour
 	leastSpread = time.Minute
-	delegations = 10 // tries; with 1,000 trusts in an hour, one in a million fails
+	delegations = 24 // tries; with 1,000 trusts in an hour, one in a million fails
 )
 
 // Delegate makes a trust by which Karbor's service user may act for the caller in
 // the caller's project, with the caller's roles, for lifetime and up to a tenth of it, an
-// hour at most, a minute at least; 0 stands for no end.
+// hour at most, a minute at least; 0 stands for no end. It ends at an odd second.
 // The error is karbor.Forbidden when Keystone gives no trust to such a token; it
 // says what to do instead.
 func (a *Authority) Delegate(ctx context.Context, identity *karbor.Identity, lifetime time.Duration) (d Delegation, err error) {
@@ -99,11 +100,18 @@ func (a *Authority) Delegate(ctx context.Context, identity *karbor.Identity, lif
 	spread := min(max(lifetime/spreadShare, leastSpread), mostSpread)
 	for range delegations {
 		end := a.site.now().Add(lifetime).Add(rand.N(spread)) //nolint:gosec // nothing depends on its being guessed
+		end = time.Unix(end.Unix()|1, 0)
 		if d, err = a.DelegateUntil(ctx, identity, end); karbor.KindOf(err) != karbor.Conflict {
 			return d, err
 		}
 	}
-	return d, &karbor.Error{Kind: karbor.Unavailable, Transient: true, Cause: err,
+	return d, NoFurtherTrust(err)
+}
+
+// NoFurtherTrust says, as a transient error, what to do where each end that was tried for a trust is
+// taken by another; err is that of the last.
+func NoFurtherTrust(err error) error {
+	return &karbor.Error{Kind: karbor.Unavailable, Transient: true, Cause: err,
 		Message: "Keystone gives no further trust for now, as too many of your operations began at once: try again in a minute"}
 }
 
@@ -185,12 +193,14 @@ func (a *Authority) delegated(d Delegation, first *grant) (*session, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	shared := a.grantsOf(d)
+	tokens := a.grantsOf(d)
 	if first != nil {
 		// The tenant's token is this session's alone; what comes after it is shared.
-		shared = newGrants(first, shared.fresh(a.site.now))
+		shared := tokens
+		tokens = newGrants(first, shared.fresh(a.site.now))
+		tokens.shared = shared
 	}
-	return newSession(a.site, d.UserID, d.ProjectID, shared), nil
+	return newSession(a.site, d.UserID, d.ProjectID, tokens), nil
 }
 
 // fresh gives the shared token while it lasts, else a new one.

@@ -48,9 +48,23 @@ func (f failedReader) Read([]byte) (int, error) { return 0, f.err }
 // service that really can't reach Keystone doubts every request: each would have one more token made.
 const answerLife = 30 * time.Second
 
+// silenceLife is how long Keystone is not asked again when it gave no answer: it is asked several
+// times for each token then.
+const silenceLife = 5 * time.Second
+
+// answer is what Keystone said when a service doubted a token.
+type answer struct {
+	// about is the token that it holds for: the one that was doubted, or the one that Keystone
+	// gave instead. Nothing is known by it of any other.
+	about *grant
+	// refused is nil if Keystone gave another, or did not answer.
+	refused error
+	ends    time.Time
+}
+
 // refusal tells whether a token that a service doubts is of no use any more: then Keystone
 // gives no other by the delegation, and says so. It is nil where Keystone gives one, or really
-// is away. Keystone is asked once in answerLife.
+// is away. Keystone is asked once in answerLife, and where it does not answer, in silenceLife.
 func (c *session) refusal(ctx context.Context, doubted *grant) error {
 	if c.grants.issuer == nil {
 		return nil
@@ -58,29 +72,46 @@ func (c *session) refusal(ctx context.Context, doubted *grant) error {
 	if held := c.grants.held(); held != doubted && held != nil {
 		return nil // there is another one already
 	}
-	if answered, err := c.grants.answered(c.site.now()); answered {
+	if answered, err := c.grants.answered(doubted, c.site.now()); answered {
 		return err
 	}
-	_, err := c.grants.renew(ctx, doubted)
-	if err != nil && karbor.KindOf(err) != karbor.Unauthorized {
-		return nil // which is no answer
+	before := c.grants.lying()
+	fresh, err := c.grants.renew(ctx, doubted)
+	now := c.site.now()
+	switch {
+	case err == nil && fresh == before:
+		// It had lain there, and Keystone was not asked: it is when this one is doubted, too.
+	case err == nil:
+		c.grants.keep(answer{fresh, nil, now.Add(answerLife)})
+	case karbor.KindOf(err) == karbor.Unauthorized:
+		c.grants.keep(answer{doubted, err, now.Add(answerLife)})
+		return err
+	case ctx.Err() == nil:
+		c.grants.keep(answer{doubted, nil, now.Add(silenceLife)})
 	}
-	c.grants.answer(err, c.site.now().Add(answerLife))
-	return err
+	return nil
 }
 
-// answer keeps what Keystone said of a doubted token until a time.
-func (g *grants) answer(err error, until time.Time) {
+// lying gives the token that renew may give without asking Keystone, as another session got it.
+func (g *grants) lying() *grant {
+	if g.shared == nil {
+		return nil
+	}
+	return g.shared.held()
+}
+
+// keep keeps what Keystone said.
+func (g *grants) keep(a answer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.refused, g.answerEnds = err, until
+	g.answer = a
 }
 
 // answered gives what Keystone said of a doubted token, if that still holds.
-func (g *grants) answered(now time.Time) (bool, error) {
+func (g *grants) answered(doubted *grant, now time.Time) (bool, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return now.Before(g.answerEnds), g.refused
+	return g.answer.about == doubted && now.Before(g.answer.ends), g.answer.refused
 }
 
 // useless reports whether a token that the service user may not look up is no good. A good

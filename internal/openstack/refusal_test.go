@@ -22,12 +22,15 @@ func lent(t *testing.T) (*fakeCloud, karbor.Cloud) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.compute = func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusServiceUnavailable, map[string]any{
-			"message": middlewareDoubt + ".<br /><br />\n\n\n", "code": "503 Service Unavailable", "title": "Service Unavailable",
-		})
-	}
+	f.compute = doubting
 	return f, c
+}
+
+// doubting is a service that can't have a token validated.
+func doubting(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusServiceUnavailable, map[string]any{
+		"message": middlewareDoubt + ".<br /><br />\n\n\n", "code": "503 Service Unavailable", "title": "Service Unavailable",
+	})
 }
 
 // forbid has Keystone give no tokens for trusts.
@@ -90,10 +93,75 @@ func TestKeystoneIsAskedOnceInAWhileOfATrustThatAServiceDoubts(t *testing.T) {
 func TestThatKeystoneIsAwayIsNoAnswer(t *testing.T) {
 	f, c := lent(t)
 	f.forbid(http.StatusServiceUnavailable)
-	_ = ask(t, c)
+	away := func() {
+		t.Helper()
+		if err := ask(t, c); karbor.KindOf(err) != karbor.Unavailable || !karbor.IsTransient(err) {
+			t.Errorf("got %v", err)
+		}
+	}
+	away()
+	before := f.trustTokens()
+	for range 5 {
+		away()
+	}
+	if n := f.trustTokens() - before; n != 0 {
+		t.Errorf("in the same moment %d tokens more were asked for", n)
+	}
+	f.clock.pass(silenceLife)
 	f.forbid(http.StatusForbidden)
 	if err := ask(t, c); karbor.KindOf(err) != karbor.Unauthorized {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestATokenThatLayThereIsNoAnswerOfKeystones(t *testing.T) {
+	f := newFakeCloud(t)
+	a := f.authority()
+	who := f.identity(a)
+	d, err := a.Delegate(t.Context(), who, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Resume(t.Context(), d); err != nil { // an earlier session of this delegation
+		t.Fatal(err)
+	}
+	c := a.Prefer(d, who)
+	f.compute = doubting
+	f.forbid(http.StatusForbidden)
+	before := f.trustTokens()
+	if err := ask(t, c); !karbor.IsTransient(err) {
+		t.Errorf("of the user's own token: %v", err)
+	}
+	for range 3 {
+		if err := ask(t, c); karbor.KindOf(err) != karbor.Unauthorized {
+			t.Errorf("of the one that lay there: %v", err)
+		}
+	}
+	if n := f.trustTokens() - before; n != 1 {
+		t.Errorf("%d tokens were asked for", n)
+	}
+}
+
+func TestARefusalIsNotHeldAgainstATokenThatKeystoneGaveSince(t *testing.T) {
+	f, c := lent(t)
+	f.forbid(http.StatusForbidden)
+	if err := ask(t, c); karbor.KindOf(err) != karbor.Unauthorized {
+		t.Fatalf("while the role is lost: %v", err)
+	}
+	f.setHook(nil) // the role is given back
+	first := true
+	f.compute = func(w http.ResponseWriter, r *http.Request) {
+		if first {
+			first = false
+			reply(w, http.StatusUnauthorized, map[string]any{})
+			return
+		}
+		doubting(w, r) // the service can't reach Keystone for a moment
+	}
+	for range 3 {
+		if err := ask(t, c); karbor.KindOf(err) != karbor.Unavailable || !karbor.IsTransient(err) {
+			t.Errorf("with the new token: %v", err)
+		}
 	}
 }
 

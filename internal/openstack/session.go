@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 
@@ -16,14 +15,14 @@ import (
 // there is an issuer, new ones. Several sessions may share it.
 type grants struct {
 	issuer func(context.Context) (*grant, error)
+	// shared, if any, are those that the issuer takes from before it asks Keystone.
+	shared *grants
 	flight flights[struct{}, *grant]
 
 	mu  sync.Mutex
 	now *grant
-	// refused is what Keystone said when a service doubted a token, nil if it gave another; it
-	// holds until answerEnds.
-	refused    error
-	answerEnds time.Time
+	// answer is what Keystone said last when a service doubted a token.
+	answer answer
 }
 
 // newGrants starts with a token, or with none; issuer may be nil.

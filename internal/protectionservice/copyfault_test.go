@@ -200,3 +200,39 @@ func TestAnEarlierCopyThatItsBankLocksIsNotBegunToBeCleared(t *testing.T) {
 		t.Errorf("the catalogue has lost it: %v", err)
 	}
 }
+
+func TestACopyThatFailsOnABankThatLocksAllSaysWhy(t *testing.T) {
+	s := copies(t, "", false)
+	plan := s.plan(volume("v1"))
+	s.until(s.protect(plan))
+	s.far.locked.Store(true)
+	s.far.set(func(key string) error {
+		if strings.HasSuffix(key, "/manifest") { // when some of it is kept already
+			return karbor.Errorf(karbor.OverLimit, "the far bank is full")
+		}
+		return nil
+	}, false)
+	c := s.untilCopied(s.copy(plan).ID)
+	id := c.Checkpoints[0].CopyID
+	there := false
+	for key := range s.far.Snapshot() {
+		there = there || strings.Contains(key, id+"/nodes/")
+	}
+	if c.Status != karbor.CopyError || !there {
+		t.Fatalf("the copy is %s, and there is something that is locked: %t", c.Status, there)
+	}
+	s.far.set(nil, false)
+	p, err := s.providers[0].At("offsite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inBank, err := p.Checkpoints().Get(t.Context(), projectID, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, cp := range map[string]karbor.Checkpoint{"catalogue": s.checkpointOf(id), "bank": inBank} {
+		if cp.Status != karbor.CheckpointError || !strings.Contains(cp.Reasons[""], "the far bank is full") {
+			t.Errorf("in the %s it is %s: %v", where, cp.Status, cp.Reasons)
+		}
+	}
+}

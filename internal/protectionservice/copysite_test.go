@@ -112,6 +112,11 @@ func (b farBank) Delete(ctx context.Context, key string) error {
 	if removing != nil {
 		removing(ctx, key)
 	}
+	if i, err := b.Stat(ctx, key); err == nil && bank.Lockable(key) {
+		if now, err := b.Now(ctx); err == nil && now.Before(i.LockedUntil) {
+			return karbor.Errorf(karbor.Conflict, "removing %s: it is locked", key)
+		}
+	}
 	return b.Bank.Delete(ctx, key)
 }
 

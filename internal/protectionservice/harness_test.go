@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -108,6 +109,24 @@ func (f finder) Dependents(_ context.Context, _ karbor.Cloud, parent karbor.Reso
 	return f.children[parent.ID], nil
 }
 
+// logged is what a service has logged.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // site is a whole service whose process can be killed and started again: the
 // database's file and the bank stay.
 type site struct {
@@ -115,6 +134,7 @@ type site struct {
 	dir  string
 	bank *banktest.Memory
 	full atomic.Bool
+	logs logged
 	// keeps fails so many of the next removals of claims.
 	keeps atomic.Int64
 	// stuck has the bank refuse to delete what belongs to nodes.
@@ -213,7 +233,7 @@ func (s *site) start() {
 		t.Fatal(err)
 	}
 	s.providers = loaded
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &s.logs), nil))
 	s.store, err = store.Open(ctx, filepath.Join(s.dir, "karbor.db"), store.Options{Now: time.Now, Logger: log})
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,12 @@
 package protectionservice_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/protection"
 )
 
 func TestWhatTheBankHasLockedStaysWholeAndAvailable(t *testing.T) {
@@ -28,5 +30,27 @@ func TestWhatTheBankHasLockedStaysWholeAndAvailable(t *testing.T) {
 	}
 	if cp := s.until(cp.ID); cp.Status != karbor.CheckpointDeleted {
 		t.Errorf("it is %s: %v", cp.Status, cp.Reasons)
+	}
+}
+
+func TestACheckpointThatCouldNotBeMadeOnABankThatLocksAllIsNoTroubleOfTheOperators(t *testing.T) {
+	s := newSite(t)
+	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{Main: keeping()})
+	s.locked.Store(int64(time.Hour))
+	cp := s.until(s.protect(s.plan(volume("v1"), volume("v2"))))
+	if cp.Status != karbor.CheckpointError || cp.Size != 1000 {
+		t.Fatalf("the checkpoint is %s with %d bytes", cp.Status, cp.Size)
+	}
+	told := false
+	for line := range strings.Lines(s.logs.String()) {
+		if strings.Contains(line, "stays in its bank until it is deleted") {
+			told = true
+			if !strings.Contains(line, "level=INFO") {
+				t.Error(line)
+			}
+		}
+	}
+	if !told {
+		t.Error("nobody is told that it stays")
 	}
 }

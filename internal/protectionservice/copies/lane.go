@@ -159,7 +159,7 @@ func (l lane) fail(ctx context.Context, item store.Copied, reason string) error 
 		return l.end(ctx, item, store.CopiedOutcome{Size: made.Size, Figures: made.Figures})
 	}
 	err = there.Discard(ctx, l.op.ProjectID, item.CopyID)
-	if err == nil {
+	if err == nil || errors.Is(err, checkpoint.ErrLocked) {
 		err = there.SetState(ctx, l.op.ProjectID, item.CopyID, karbor.CheckpointError, checkpoint.Change{Reasons: map[string]string{"": reason}})
 	}
 	if ctx.Err() != nil {

@@ -14,17 +14,29 @@ import (
 const abandoned = "the service that worked on it has gone"
 
 // tidy takes over what services that are gone left unfinished, and removes old
-// tombstones.
+// tombstones; then it sees to the records of drills. Each of the two has the time between two
+// rounds, and a bank that is slow at the one does not keep the other from its turn.
 func (k *Keeper) tidy(ctx context.Context, p *provider.Provider) {
-	ctx, cancel := context.WithTimeout(ctx, k.upkeep.Interval)
+	k.within(ctx, p, "unfinished checkpoints and tombstones", func(ctx context.Context) error {
+		err := k.takeOver(ctx, p)
+		removed, sweepErr := p.Checkpoints().SweepTombstones(ctx, k.upkeep.Tombstones)
+		if removed > 0 {
+			k.log.InfoContext(ctx, "old tombstones removed", "provider", p.Place(), "checkpoints", removed)
+		}
+		return errors.Join(err, sweepErr)
+	})
+	k.within(ctx, p, "records of drills", func(ctx context.Context) error {
+		return proof.Tidy(ctx, k.store, p, k.log)
+	})
+}
+
+// within does something for as long as the time between two rounds, and logs its failure: also that
+// it took longer.
+func (k *Keeper) within(ctx context.Context, p *provider.Provider, what string, do func(context.Context) error) {
+	limited, cancel := context.WithTimeout(ctx, k.upkeep.Interval)
 	defer cancel()
-	err := k.takeOver(ctx, p)
-	removed, sweepErr := p.Checkpoints().SweepTombstones(ctx, k.upkeep.Tombstones)
-	if removed > 0 {
-		k.log.InfoContext(ctx, "old tombstones removed", "provider", p.Place(), "checkpoints", removed)
-	}
-	if err := errors.Join(err, sweepErr, proof.Tidy(ctx, k.store, p, k.log)); err != nil && ctx.Err() == nil {
-		k.log.ErrorContext(ctx, "tidying a bank up failed; it is tried again", "provider", p.Place(), "error", err)
+	if err := do(limited); err != nil && ctx.Err() == nil {
+		k.log.ErrorContext(ctx, "tidying a bank up failed; it is tried again", "provider", p.Place(), "what", what, "error", err)
 	}
 }
 

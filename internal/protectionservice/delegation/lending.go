@@ -14,7 +14,8 @@ import (
 
 // A trust that is lent without an end has one that nobody lives to see: a second of the
 // endings after firstEnd, at random. One that is lent for a time ends up to mostEarlier
-// sooner. So each can be told from all others.
+// sooner. So each can be told from all others. Only even seconds are taken: see
+// openstack.Authority.Delegate.
 var firstEnd = time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const (
@@ -29,25 +30,26 @@ func (r *Registry) mark() (time.Time, error) {
 		earlier := min(mostEarlier, life/10)
 		from, seconds = r.now().Add(life-earlier), int64(earlier/time.Second)+1
 	}
-	n, err := rand.Int(rand.Reader, big.NewInt(seconds))
+	n, err := rand.Int(rand.Reader, big.NewInt(max(1, seconds/2)))
 	if err != nil {
 		return time.Time{}, err
 	}
-	return time.Unix(from.Unix()+n.Int64(), 0).UTC(), nil
+	first := from.Unix() + from.Unix()%2
+	return time.Unix(first+2*n.Int64(), 0).UTC(), nil
 }
 
 // marks is how many ends are tried for a trust: a user may have another one of that second.
 const marks = 10
 
 // trust gets a trust to be lent, and the lending under which it is found again should this
-// process die before it is kept.
+// process die before it is kept. The error is transient if one may be got later.
 func (r *Registry) trust(ctx context.Context, who *karbor.Identity) (d openstack.Delegation, lending string, err error) {
 	for range marks {
 		if d, lending, err = r.marked(ctx, who); err == nil || karbor.KindOf(err) != karbor.Conflict {
-			break
+			return d, lending, err
 		}
 	}
-	return d, lending, err
+	return d, "", openstack.NoFurtherTrust(err)
 }
 
 // marked is trust with one end. The error is karbor.Conflict if that is taken.
@@ -56,12 +58,7 @@ func (r *Registry) marked(ctx context.Context, who *karbor.Identity) (d openstac
 	if err != nil {
 		return d, "", err
 	}
-	// Who found this lending left by a process that died would give that trust back.
-	taken, err := r.authority.TrustsUntil(ctx, who.UserID, who.ProjectID, end)
-	if err == nil && len(taken) > 0 {
-		err = karbor.Errorf(karbor.Conflict, "user %s has another trust that ends at %s", who.UserID, end)
-	}
-	if err != nil {
+	if err := r.free(ctx, who, end); err != nil {
 		return d, "", err
 	}
 	l := store.Lending{ID: karbor.NewID(), ProjectID: who.ProjectID, UserID: who.UserID, End: end}
@@ -77,6 +74,26 @@ func (r *Registry) marked(ctx context.Context, who *karbor.Identity) (d openstac
 		d.ExpiresAt = time.Time{}
 	}
 	return d, l.ID, err
+}
+
+// free looks whether a user has another trust that ends at a time, which is karbor.Conflict. Who found
+// a lending left by a process that died would give that trust back. It lists the trusts of all users, so
+// it is left out where no trust is to be had, and where no two will ever meet.
+func (r *Registry) free(ctx context.Context, who *karbor.Identity, end time.Time) error {
+	if r.lending.Lifetime <= 0 || !who.CanDelegate {
+		return nil
+	}
+	taken, err := r.authority.TrustsUntil(ctx, who.UserID, who.ProjectID, end)
+	switch {
+	case err != nil && karbor.KindOf(err) == karbor.Forbidden:
+		// It is said to Karbor, and not to the user, for whom it would mean that they can't lend.
+		return &karbor.Error{Kind: karbor.Unavailable, Cause: err, Message: "Keystone does not let Karbor list the trusts that it was given"}
+	case err != nil:
+		return err
+	case len(taken) > 0:
+		return karbor.Errorf(karbor.Conflict, "user %s has another trust that ends at %s", who.UserID, end)
+	}
+	return nil
 }
 
 // Reclaim gives a trust back, if there is one, that was made for a scheduled operation by a

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ type keystone struct {
 	lent func()
 	// taken, if any, is how many times more the end of a trust is another's.
 	taken *int
+	// listed, if any, says whether a trust of another lending ends at a time.
+	listed func(end time.Time) (bool, error)
 }
 
 func (k keystone) file(user, project string, end time.Time) string {
@@ -34,6 +37,9 @@ func (k keystone) file(user, project string, end time.Time) string {
 }
 
 func (k keystone) DelegateUntil(_ context.Context, who *karbor.Identity, end time.Time) (openstack.Delegation, error) {
+	if !who.CanDelegate {
+		return openstack.Delegation{}, karbor.Errorf(karbor.Forbidden, "no trust is given to this token")
+	}
 	if k.taken != nil && *k.taken > 0 {
 		*k.taken--
 		return openstack.Delegation{}, karbor.Errorf(karbor.Conflict, "Keystone has it already")
@@ -51,6 +57,11 @@ func (k keystone) DelegateUntil(_ context.Context, who *karbor.Identity, end tim
 
 func (k keystone) TrustsUntil(_ context.Context, user, project string, end time.Time) ([]openstack.Delegation, error) {
 	file := k.file(user, project, end)
+	if k.listed != nil {
+		if taken, err := k.listed(end); taken || err != nil {
+			return []openstack.Delegation{{TrustID: "another"}}, err
+		}
+	}
 	if _, err := os.Stat(file); err != nil {
 		return nil, nil //nolint:nilerr // there is none
 	}
@@ -231,7 +242,103 @@ func TestATrustWhoseEndIsTakenEndsAtAnother(t *testing.T) {
 		t.Errorf("%d lendings are left, and there are %d trusts; want none and the one that is kept", n, trusts(t, folder))
 	}
 	taken = 1000
-	if _, err := r.Lend(t.Context(), user, "p", karbor.NewID()); karbor.KindOf(err) != karbor.Conflict {
+	wantNone(t, r, db)
+}
+
+// wantNone has a user lend where all ends are taken: nothing is left of it, and it may be tried again.
+func wantNone(t *testing.T, r *delegation.Registry, db *store.Store) {
+	t.Helper()
+	_, err := r.Lend(t.Context(), user, "p", karbor.NewID())
+	if karbor.KindOf(err) != karbor.Unavailable || !karbor.IsTransient(err) || !strings.Contains(err.Error(), "try again in a minute") {
 		t.Errorf("with all ends taken the error is %v", err)
+	}
+	if n := sweep(t, r, db, time.Now().Add(time.Hour)); n != 0 {
+		t.Errorf("%d lendings are left", n)
+	}
+}
+
+func TestATrustThatIsLentForATimeEndsWhereNoOtherDoes(t *testing.T) {
+	folder := t.TempDir()
+	asked := map[time.Time]bool{}
+	everything := false
+	r, db := openWith(t, folder, 30*24*time.Hour, keystone{listed: func(end time.Time) (bool, error) {
+		asked[end] = true
+		return everything || len(asked) <= 3, nil
+	}})
+	id := karbor.NewID()
+	lent, err := r.Lend(t.Context(), user, "p", id)
+	if err != nil || len(asked) < 4 || !asked[lent.End] {
+		t.Fatalf("lent is %+v, %v, and %d ends were looked for", lent, err, len(asked))
+	}
+	keep(t, db, id, lent)
+	everything = true
+	wantNone(t, r, db)
+	if n := trusts(t, folder); n != 1 {
+		t.Errorf("there are %d trusts, want the one that is kept", n)
+	}
+}
+
+func TestTheTrustsOfAllUsersAreListedOnlyWhereItHelps(t *testing.T) {
+	refused := karbor.Errorf(karbor.Forbidden, "you may not list trusts")
+	without := *user
+	without.CanDelegate = false
+	for what, test := range map[string]struct {
+		who      *karbor.Identity
+		lifetime time.Duration
+		kind     karbor.Kind // of the error, if listed
+		listed   bool
+	}{
+		"one without an end":               {user, 0, 0, false},
+		"one for a time":                   {user, 24 * time.Hour, karbor.Unavailable, true},
+		"a user who can't make trusts":     {&without, 24 * time.Hour, 0, false},
+		"such a user, and one without end": {&without, 0, 0, false},
+	} {
+		listed := false
+		r, db := openWith(t, t.TempDir(), test.lifetime, keystone{listed: func(time.Time) (bool, error) {
+			listed = true
+			return false, refused
+		}})
+		_, err := r.Lend(t.Context(), test.who, "p", karbor.NewID())
+		if listed != test.listed {
+			t.Errorf("%s: listed is %v", what, listed)
+		}
+		if test.listed && (err == nil || karbor.KindOf(err) != test.kind || strings.Contains(err.Error(), "application credential")) {
+			t.Errorf("%s: the error is %v", what, err)
+		}
+		if n := sweepRows(t, db); test.listed && n != 0 {
+			t.Errorf("%s: %d lendings are left", what, n)
+		}
+	}
+}
+
+// sweepRows gives how many lendings may have been left by the time they are looked for.
+func sweepRows(t *testing.T, db *store.Store) int {
+	t.Helper()
+	left, err := db.LeftLendings(t.Context(), time.Now().Add(time.Hour), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(left)
+}
+
+func TestWhatIsLentEndsAtAnEvenSecond(t *testing.T) {
+	for _, lifetime := range []time.Duration{0, time.Minute, 30 * 24 * time.Hour} {
+		folder := t.TempDir()
+		r, _ := open(t, folder, lifetime, nil)
+		for range 8 {
+			if _, err := r.Lend(t.Context(), user, "p", karbor.NewID()); err != nil && !karbor.IsTransient(err) {
+				t.Fatal(err)
+			}
+		}
+		all, err := os.ReadDir(filepath.Join(folder, "trusts"))
+		if err != nil || len(all) == 0 {
+			t.Fatalf("%d trusts, %v", len(all), err)
+		}
+		for _, one := range all {
+			end, err := time.Parse(time.RFC3339, one.Name()[strings.LastIndexByte(one.Name(), ' ')+1:])
+			if err != nil || end.Unix()%2 != 0 {
+				t.Errorf("%s: one ends at %s, %v", lifetime, end, err)
+			}
+		}
 	}
 }

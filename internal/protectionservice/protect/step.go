@@ -2,6 +2,7 @@ package protect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -66,7 +67,11 @@ func Discard(ctx context.Context, operations *running.Operations, log *slog.Logg
 	for _, r := range rows {
 		left += r.Total
 	}
-	log.ErrorContext(ctx, "what a checkpoint that could not be made has kept stays in its bank until it is deleted",
+	level := slog.LevelError
+	if errors.Is(err, checkpoint.ErrLocked) {
+		level = slog.LevelInfo // a bank that locks all that is written does so each time
+	}
+	log.Log(ctx, level, "what a checkpoint that could not be made has kept stays in its bank until it is deleted",
 		"operation", op.ID, "checkpoint", op.CheckpointID, "provider", op.ProviderID, "bytes", left, "error", err)
 	return left, nil
 }

@@ -10,11 +10,12 @@ import (
 // a full pack costs more to make than a small stream does.
 type buffers struct{ unused sync.Pool }
 
-// smallPack is how many bytes of memory a pack begins with. Most streams that are no first ones
+// smallPack is how many bytes of memory a pack begins with where none lies unused. Most streams that are no first ones
 // store less; for one that stores more the pack takes that of a few groups, and then of a full one.
 const smallPack = format.MaxGroup
 
-// get gives the memory of one pack: of a full one, if there is some, or of a small one.
+// get gives the memory of one pack: what a stream before has grown, to that of a few groups or of a full
+// one, if there is some, or that of a small one.
 func (b *buffers) get() []byte {
 	if buf, ok := b.unused.Get().(*[]byte); ok {
 		return *buf

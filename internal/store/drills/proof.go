@@ -35,7 +35,9 @@ func (s *Store) NoteProof(ctx context.Context, drillID string, p Proof) error {
 
 // BeginProof notes that the record of a drill may lie in a bank of its provider from now on, though nobody
 // knows whether it does, and reports whether it may be put there: its drill is not deleted, and its
-// checkpoint lies there, available. Once a checkpoint's deletion has been accepted, it may not.
+// checkpoint lies there, available. Once a checkpoint's deletion has been accepted, it may not. One that is
+// accepted later does not wait for who may: what is put there then lies beside a checkpoint that is about to go,
+// and goes with it, or after it where the bank locks all that is written.
 func (s *Store) BeginProof(ctx context.Context, drillID, providerID, bank string) (may bool, err error) {
 	err = s.db.Write(ctx, "noting that the record of the drill "+drillID+" is put into its bank", func(t *rows.Tx) error {
 		n, err := rows.One(ctx, t, rows.Int, "SELECT COUNT(*)"+besideCheckpoint+" AND c.status = ? AND d.deleted = 0 AND d.id = ?",
