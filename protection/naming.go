@@ -69,6 +69,15 @@ func (c *Call) RestoringText(text string) string {
 	return RestoringMark(c.Installation) + " " + text
 }
 
+// RestoringTexts are the RestoringText of a thing that a restore is not done with, and, where that differs, text alone:
+// what releases before the mark gave it. By all of them a thing is found again.
+func (c *Call) RestoringTexts(text string) []string {
+	if marked := c.RestoringText(text); marked != text {
+		return []string{marked, text}
+	}
+	return []string{text}
+}
+
 // CutRestoring takes a RestoringText apart: the name of the Karbor, and the id of the restore. ok is
 // false for any other text.
 func CutRestoring(text string) (installation, owner string, ok bool) {

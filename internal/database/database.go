@@ -150,15 +150,23 @@ func GetAny(ctx context.Context, client *gophercloud.ServiceClient, id string) (
 	return &answer.Instance, openstack.Explain(err, "reading database instance %s", id)
 }
 
-// ListAll gives the instances of all projects, for an administrator. Those of clusters are not among
-// them.
-func ListAll(ctx context.Context, client *gophercloud.ServiceClient) ([]Instance, error) {
-	query := url.Values{"deleted": {"false"}}
-	all, err := collect(ctx, client, client.ServiceURL("mgmt", "instances"), query, func(p *pageOf) []Instance { return p.Instances })
+// ListAll gives those instances of all projects that keep accepts, each once, for an administrator. Those of
+// clusters are not among them. Only what is kept is held in memory.
+func ListAll(ctx context.Context, client *gophercloud.ServiceClient, keep func(*Instance) bool) ([]Instance, error) {
+	query, kept := url.Values{"deleted": {"false"}}, map[string]bool{}
+	all, err := collect(ctx, client, client.ServiceURL("mgmt", "instances"), query, func(p *pageOf) []Instance {
+		return slices.DeleteFunc(p.Instances, func(i Instance) bool {
+			if i.Deleted || kept[i.ID] || !keep(&i) {
+				return true
+			}
+			kept[i.ID] = true
+			return false
+		})
+	})
 	if err != nil {
 		return nil, openstack.Explain(err, "listing the database instances of all projects")
 	}
-	return slices.DeleteFunc(all, func(i Instance) bool { return i.Deleted }), nil
+	return all, nil
 }
 
 // List gives the instances of the session's project, in the order of their ids. Those of

@@ -196,22 +196,36 @@ func Remove(ctx context.Context, call *protection.Call) error {
 // the secret; one with a key manager can't delete it for the token of a trust, and answers
 // the delete of the image with an error as long as it is to.
 func Part(ctx context.Context, cloud karbor.Cloud, client *gophercloud.ServiceClient, i images.Image) error {
-	id, _ := i.Properties[Property].(string)
-	if id == "" || i.Properties[PolicyProperty] != GoesAlong {
+	id := Along(i)
+	if id == "" {
 		return nil
 	}
 	// The key first: nothing but the image tells which it is.
 	if err := Drop(ctx, cloud, id); err != nil {
 		return err
 	}
-	err := images.Update(ctx, client, i.ID, images.UpdateOpts{images.UpdateImageProperty{Op: images.RemoveOp, Name: PolicyProperty}}).Err
+	return Loosen(ctx, client, i.ID)
+}
+
+// Along gives the id of the secret that is to go with an image; "" for none.
+func Along(i images.Image) string {
+	id, _ := i.Properties[Property].(string)
+	if i.Properties[PolicyProperty] != GoesAlong {
+		return ""
+	}
+	return id
+}
+
+// Loosen takes from an image that its secret is to go with it.
+func Loosen(ctx context.Context, client *gophercloud.ServiceClient, image string) error {
+	err := images.Update(ctx, client, image, images.UpdateOpts{images.UpdateImageProperty{Op: images.RemoveOp, Name: PolicyProperty}}).Err
 	for _, refused := range []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict} {
 		// A cloud that lets nobody change it may yet delete it, or an earlier run has been here.
 		if gophercloud.ResponseCodeIs(err, refused) {
 			return nil
 		}
 	}
-	return openstack.Explain(err, "taking the key from image %s", i.ID)
+	return openstack.Explain(err, "taking the key from image %s", image)
 }
 
 // Drop removes a secret; one that is gone is no error.

@@ -22,7 +22,7 @@ type Page[T any] func(ctx context.Context, marker string, limit int) (things []T
 // Collect walks through a list of the cloud from marker on and keeps what convert
 // accepts, each once, up to limit things; 0 stands for all. id gives the id of a thing, by
 // which the next page is asked for. A cloud whose pages shift while they are read lists
-// some things twice. The error is karbor.OverLimit for a list of more
+// some things twice; what convert refuses is not remembered, and may be asked of it again. The error is karbor.OverLimit for a list of more
 // than a million things.
 func Collect[T, R any](ctx context.Context, marker string, limit int, page Page[T], id func(T) string, convert func(T) (R, bool)) ([]R, error) {
 	out, seen := []R{}, map[string]bool{}
@@ -39,11 +39,11 @@ func Collect[T, R any](ctx context.Context, marker string, limit int, page Page[
 			if seen[id(t)] {
 				continue
 			}
-			seen[id(t)] = id(t) != ""
 			r, ok := convert(t)
 			if !ok {
 				continue
 			}
+			seen[id(t)] = id(t) != ""
 			out = append(out, r)
 			if len(out) == limit {
 				return out, nil

@@ -72,6 +72,15 @@ type builder struct {
 // name is that of an instance that is not finished.
 func (b builder) name() string { return b.call.RestoringText(b.call.Name()) }
 
+// begun reports whether an instance that has a name is one that the call's hooks made and have not finished: under the
+// name that this Karbor has now or had then, or in a release before the mark.
+func (b builder) begun(name string) bool {
+	if _, owner, marked := protection.CutRestoring(name); marked && owner == b.call.Owner {
+		return strings.HasSuffix(name, " "+b.call.Name())
+	}
+	return name == b.name() || name == b.call.Name()
+}
+
 // find gives the instances that the call's hooks made and have not finished.
 func (b builder) find(ctx context.Context) ([]string, error) {
 	all, err := database.List(ctx, b.client, b.call.Cloud)
@@ -80,7 +89,7 @@ func (b builder) find(ctx context.Context) ([]string, error) {
 	}
 	var ids []string
 	for i := range all {
-		if all[i].Name == b.name() {
+		if b.begun(all[i].Name) {
 			ids = append(ids, all[i].ID)
 		}
 	}
@@ -225,6 +234,10 @@ func (b builder) finish(ctx context.Context, i *database.Instance) error {
 		b.call.NotKept("Who may reach the database instance: look at its access.")
 	}
 	name := b.call.RestoredName(protection.Described(b.doc.Name))
+	if name == "" { // Trove has no instance without one
+		name = "database " + b.call.Node.ID
+		b.call.NotKept(fmt.Sprintf("The name of the database instance, which another restore had not given it when it was protected: it is named %q.", name))
+	}
 	if i.Name == name {
 		return nil
 	}

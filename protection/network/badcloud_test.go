@@ -103,9 +103,13 @@ func TestWhatVanishesWhileItIsWiredIsNamedAndNothingIsLeft(t *testing.T) {
 }
 
 // TestNetworkThatGoesWhileItIsReadIsNotKeptByHalves has the network deleted when it has been
-// shown, and before its subnets are listed.
+// shown, and before its subnets are listed, or when all that is on it has been listed.
 func TestNetworkThatGoesWhileItIsReadIsNotKeptByHalves(t *testing.T) {
-	for _, whole := range []bool{false, true} {
+	for _, c := range []struct {
+		whole bool
+		at    string
+	}{{false, "/subnets$"}, {true, "/subnets$"}, {true, "/networks/[^/]+$"}} {
+		whole := c.whole
 		tenant, way := protectiontest.NewTenant(t), &protectiontest.Meanwhile{}
 		w := build(t, tenant)
 		id := w.network
@@ -114,7 +118,7 @@ func TestNetworkThatGoesWhileItIsReadIsNotKeptByHalves(t *testing.T) {
 		}
 		g := &karbor.Graph{}
 		node := g.Add(karbor.Resource{Type: karbor.NetworkType, ID: id, Name: "shop"}, "")
-		way.Before(t, http.MethodGet, "/subnets$", func() { w.destroy(t) })
+		way.Before(t, http.MethodGet, c.at, func() { w.destroy(t) })
 		single := protectiontest.NewSingle(open(t), protectiontest.Source{Graph: g, Key: node.Key()})
 		call := single.Begin(tenant.Session(t, &http.Client{Transport: way}), nil, nil)
 		err := single.Run(t, open(t).Hooks(karbor.Protect, karbor.NetworkType).Main, call)
@@ -126,13 +130,18 @@ func TestNetworkThatGoesWhileItIsReadIsNotKeptByHalves(t *testing.T) {
 			t.Fatal(err)
 		}
 		var doc struct {
-			Networks []struct{ ID string }
+			Networks, Subnets, Ports []struct{ ID string }
+			Routers                  []struct{ Interfaces []any }
 		}
 		if err := call.Documents.GetJSON(t.Context(), "metadata", &doc); err != nil {
 			t.Fatal(err)
 		}
 		if len(doc.Networks) > 0 {
 			t.Errorf("of the project is kept %v, without subnets", doc.Networks)
+		}
+		joined := slices.ContainsFunc(doc.Routers, func(r struct{ Interfaces []any }) bool { return len(r.Interfaces) > 0 })
+		if len(doc.Subnets) > 0 || len(doc.Ports) > 0 || joined {
+			t.Errorf("of what is gone before %s the subnets %v and the ports %v are kept, and the routers %v", c.at, doc.Subnets, doc.Ports, doc.Routers)
 		}
 	}
 }

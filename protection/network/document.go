@@ -152,8 +152,8 @@ func untagged(tags []string) []string {
 	return out
 }
 
-// mark is the description of what is made for an original, until the restore is done with it:
-// Neutron has no call that makes a thing and tags it.
-func mark(call *protection.Call, original string) string {
-	return call.RestoringText(protection.OwnerMark(call.Owner) + "-" + original)
+// marks are the descriptions of what is made for an original, until the restore is done with it. It
+// is born with the first: Neutron has no call that makes a thing and tags it.
+func marks(call *protection.Call, original string) []string {
+	return call.RestoringTexts(protection.OwnerMark(call.Owner) + "-" + original)
 }

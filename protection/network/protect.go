@@ -87,10 +87,26 @@ func (s *survey) readProject(ctx context.Context) (err error) {
 	}
 	// What was deleted while it was read would be kept by halves.
 	there, err := list[network](ctx, s.neutron, networkKind, mine)
-	s.doc.Networks = slices.DeleteFunc(s.doc.Networks, func(n network) bool {
-		return !slices.ContainsFunc(there, func(now network) bool { return now.ID == n.ID })
-	})
-	return err
+	if err != nil {
+		return err
+	}
+	s.forget(there)
+	return nil
+}
+
+// forget takes from the document the networks that are not there any more, with all that was on them.
+func (s *survey) forget(there []network) {
+	gone := map[string]bool{}
+	for _, n := range s.doc.Networks {
+		gone[n.ID] = !slices.ContainsFunc(there, func(now network) bool { return now.ID == n.ID })
+	}
+	s.doc.Networks = slices.DeleteFunc(s.doc.Networks, func(n network) bool { return gone[n.ID] })
+	s.doc.Subnets = slices.DeleteFunc(s.doc.Subnets, func(n subnet) bool { return gone[n.NetworkID] })
+	s.doc.Ports = slices.DeleteFunc(s.doc.Ports, func(p port) bool { return gone[p.NetworkID] })
+	for i := range s.doc.Routers {
+		r := &s.doc.Routers[i]
+		r.Interfaces = slices.DeleteFunc(r.Interfaces, func(p interfacePort) bool { return gone[p.NetworkID] })
+	}
 }
 
 func (s *survey) readNetwork(ctx context.Context, id string) (err error) {

@@ -96,18 +96,18 @@ func (b *builder) finder(k kind, original string) func(context.Context) (string,
 // findMade gives all that a restore's hooks made for an original, in the order of the
 // ids: what has the tags, and what has only its mark yet.
 func findMade(ctx context.Context, n neutron, k kind, call *protection.Call, original string) ([]common, error) {
-	tags, born := []string{protection.OwnerMark(call.Owner), originalTag(original)}, mark(call, original)
+	tags, born := []string{protection.OwnerMark(call.Owner), originalTag(original)}, marks(call, original)
 	tagged, err := list[common](ctx, n, k, url.Values{"tags": {tags[0] + "," + tags[1]}})
 	if err != nil {
 		return nil, err
 	}
-	marked, err := list[common](ctx, n, k, url.Values{"description": {born}})
+	marked, err := list[common](ctx, n, k, url.Values{"description": born})
 	if err != nil {
 		return nil, err
 	}
 	var made []common
 	for _, c := range append(tagged, marked...) {
-		ours := slices.Contains(c.Tags, tags[0]) && slices.Contains(c.Tags, tags[1]) || c.Description == born
+		ours := slices.Contains(c.Tags, tags[0]) && slices.Contains(c.Tags, tags[1]) || slices.Contains(born, c.Description)
 		if ours && !slices.ContainsFunc(made, func(m common) bool { return m.ID == c.ID }) {
 			made = append(made, c)
 		}
@@ -118,8 +118,9 @@ func findMade(ctx context.Context, n neutron, k kind, call *protection.Call, ori
 
 // ensure gives what takes the place of an original, and makes it with body if
 // there is nothing yet. Neutron can't make and tag in one call: the thing is born
-// with its mark as the description, and gets its tags and its description at the end
-// of the hook, so that one which a lost restore has left tells whose it is.
+// with its mark as the description, then tagged, so that it is known whatever its tenant
+// writes there. It gets its description at the end of the hook, so that one which a lost
+// restore has left tells whose it is.
 // The nodes of one restore take turns, so nobody else makes it at the same time.
 func (b *builder) ensure(ctx context.Context, k kind, original common, body map[string]any) (string, error) {
 	id, err := b.make(ctx, k, original, body)
@@ -134,10 +135,20 @@ func (b *builder) ensure(ctx context.Context, k kind, original common, body map[
 // make is ensure for what the caller finishes himself.
 func (b *builder) make(ctx context.Context, k kind, original common, body map[string]any) (string, error) {
 	found, err := b.find(ctx, k, original.ID)
-	if err != nil || found.ID != "" {
-		return found.ID, err
+	if err != nil {
+		return "", err
 	}
-	body["description"] = mark(b.call, original.ID)
+	if found.ID == "" {
+		if found.ID, err = b.bear(ctx, k, original, body); err != nil {
+			return "", err
+		}
+	}
+	return found.ID, b.tag(ctx, k, found, original)
+}
+
+// bear makes what takes the place of an original, with its mark.
+func (b *builder) bear(ctx context.Context, k kind, original common, body map[string]any) (string, error) {
+	body["description"] = marks(b.call, original.ID)[0]
 	id, err := openstack.Make(ctx, b.call, k.word()+" for "+original.ID, b.finder(k, original.ID), func(ctx context.Context) (string, error) {
 		var made common
 		err := b.neutron.create(ctx, k, body, &made)
@@ -157,28 +168,31 @@ func (b *builder) make(ctx context.Context, k kind, original common, body map[st
 	return "", openstack.Explain(err, "creating the %s that takes the place of %s %s", k.word(), k.word(), original.ID)
 }
 
+// tag gives a thing that the restore has made its tags, unless it has them.
+func (b *builder) tag(ctx context.Context, k kind, made, original common) error {
+	want := append(slices.Clone(original.Tags), protection.OwnerMark(b.call.Owner), originalTag(original.ID))
+	slices.Sort(want)
+	if slices.Equal(slices.Sorted(slices.Values(made.Tags)), want) {
+		return nil
+	}
+	return openstack.Explain(b.neutron.retag(ctx, k, made.ID, want), "tagging %s %s", k.word(), made.ID)
+}
+
 // finish takes the marks away.
 func (b *builder) finish(ctx context.Context) error {
 	for _, n := range b.begun {
-		if err := b.label(ctx, n.kind, n.id, n.original); err != nil {
+		if err := b.describe(ctx, n.kind, n.id, n.original); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// label gives a new thing its tags and its description.
-func (b *builder) label(ctx context.Context, k kind, id string, original common) error {
+// describe gives a new thing its description.
+func (b *builder) describe(ctx context.Context, k kind, id string, original common) error {
 	var now common
 	if err := b.neutron.show(ctx, k, id, &now); err != nil {
 		return err
-	}
-	want := append(slices.Clone(original.Tags), protection.OwnerMark(b.call.Owner), originalTag(original.ID))
-	slices.Sort(want)
-	if !slices.Equal(slices.Sorted(slices.Values(now.Tags)), want) {
-		if err := b.neutron.retag(ctx, k, id, want); err != nil {
-			return openstack.Explain(err, "tagging %s %s", k.word(), id)
-		}
 	}
 	own := protection.Described(original.Description)
 	if now.Description == own {

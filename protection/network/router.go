@@ -186,7 +186,7 @@ func (b *builder) join(ctx context.Context, r router, id string, i interfacePort
 			return err
 		}
 		// Once it is an interface nobody comes back to it, and it goes with its router.
-		if err := b.label(ctx, portKind, portID, p); err != nil {
+		if err := b.describe(ctx, portKind, portID, p); err != nil {
 			return err
 		}
 		body = map[string]any{"port_id": portID}

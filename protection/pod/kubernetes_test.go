@@ -16,7 +16,7 @@ func TestKubernetesPodComesBack(t *testing.T) {
 	}
 	s := newSite(t)
 	protectiontest.Life(t, protectiontest.Case{
-		Plugin: open(t, quick, local), Type: karbor.PodType, Session: s.tenant.Session,
+		Plugin: open(t, quick, local), Type: karbor.PodType, Markless: everything, Session: s.tenant.Session,
 		Inventory: func(*testing.T) []string { return s.Inventory() },
 		Transport: s.Transport(),
 		Make:      func(t *testing.T) protectiontest.Source { return s.source(t, nil) },

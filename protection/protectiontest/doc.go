@@ -40,6 +40,9 @@ type Case struct {
 	// ChangesOnly limits the kills to calls that change something (no GET), for
 	// a type whose round trip takes seconds.
 	ChangesOnly bool
+	// Markless reports whether a line of the inventory is of a thing that can't bear the mark
+	// of what is not finished from its birth on. Nil: all bear it.
+	Markless func(line string) bool
 }
 
 // Source is a resource to protect.

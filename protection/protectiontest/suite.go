@@ -195,7 +195,7 @@ func (b *bench) testKills(t *testing.T, what karbor.OperationType, undo bool) {
 		source, kept = b.protected(t, life{dies: -1})
 	}
 	for m := range later + 1 {
-		b.seen = 0
+		b.seen = map[string]count{}
 		for n := 0; ; n++ {
 			name := fmt.Sprintf("call %d, %s", n, modeNames[m])
 			died := false
@@ -235,7 +235,7 @@ func (b *bench) kill(t *testing.T, what karbor.OperationType, hooks protection.H
 		t.Fatal("a hook reported success although the process was dead")
 	}
 	if died && what == karbor.RestoreOperation && l.mode != later { // what comes later is looked for in its time
-		b.expectMarked(t, empty, op.owner)
+		b.expectMarked(t, empty)
 	}
 	if !undo {
 		b.whole(t, hooks, call)

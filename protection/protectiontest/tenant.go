@@ -333,5 +333,8 @@ func (n *Tenant) line(kind string, thing any) string {
 	if err == nil && strings.Contains(string(text), protection.TemporaryTag) {
 		line += ", " + protection.TemporaryTag
 	}
+	if owner, _ := members["device_owner"].(string); strings.HasPrefix(owner, "network:router") {
+		line += ofRouter
+	}
 	return line
 }

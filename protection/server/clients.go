@@ -132,8 +132,8 @@ func ownTags(owner, original string) []string {
 	return []string{protection.OwnerMark(owner), "karbor-id-" + original}
 }
 
-// mark is the description of what is made in Neutron for an original, until the restore is done
-// with it: there is no call that makes a thing and tags it.
-func mark(call *protection.Call, original string) string {
-	return call.RestoringText(protection.OwnerMark(call.Owner) + "-" + original)
+// marks are the descriptions of what is made in Neutron for an original, until the restore is done
+// with it. It is born with the first: there is no call that makes a thing and tags it.
+func marks(call *protection.Call, original string) []string {
+	return call.RestoringTexts(protection.OwnerMark(call.Owner) + "-" + original)
 }

@@ -74,7 +74,7 @@ func (b *builder) reuseAddress(ctx context.Context, f floatingIP, portID string)
 		return false, openstack.Explain(err, "looking for floating address %s", f.Address)
 	}
 	for _, now := range found {
-		ours := now.Description == mark(b.call, f.ID) || slices.Contains(now.Tags, ownTags(b.call.Owner, f.ID)[0])
+		ours := slices.Contains(marks(b.call, f.ID), now.Description) || slices.Contains(now.Tags, ownTags(b.call.Owner, f.ID)[0])
 		switch {
 		case now.Address != f.Address || ours: // what an earlier run allocated is not finished
 		case now.PortID != nil && *now.PortID == portID:
@@ -113,6 +113,9 @@ func (b *builder) allocate(ctx context.Context, f floatingIP, portID string) err
 	if err != nil || id == "" {
 		return err
 	}
+	if err := b.tag(ctx, "floatingips", id, f.ID, f.Tags); err != nil {
+		return err
+	}
 	var now floatingIP
 	if err := b.network.get(ctx, "floatingips/"+id, nil, "floatingip", &now); err != nil {
 		return openstack.Explain(err, "reading floating address %s", id)
@@ -128,7 +131,7 @@ func (b *builder) allocate(ctx context.Context, f floatingIP, portID string) err
 			return err
 		}
 	}
-	return b.label(ctx, "floatingips", "floatingip", id, f.ID, f.Description, f.Tags)
+	return b.describe(ctx, "floatingips", "floatingip", id, f.ID, f.Description)
 }
 
 // makeAddress allocates a floating address, and gives its id, or "" if there is no
@@ -143,7 +146,7 @@ func (b *builder) makeAddress(ctx context.Context, f floatingIP) (string, error)
 		return "", nil
 	}
 	request := map[string]any{
-		"floating_network_id": network, "description": mark(b.call, f.ID), "project_id": b.call.Cloud.ProjectID(),
+		"floating_network_id": network, "description": marks(b.call, f.ID)[0], "project_id": b.call.Cloud.ProjectID(),
 	}
 	var made labelled
 	// Only an administrator may choose an address.

@@ -126,15 +126,18 @@ func (b *builder) securityGroups(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := b.tag(ctx, "security-groups", id, g.ID, g.Tags); err != nil {
+			return err
+		}
 		b.groupIDs[g.ID] = id
 		made = append(made, g)
 	}
-	// The rules may refer to any of the groups; the labels say that all is there.
+	// The rules may refer to any of the groups; the descriptions say that all is there.
 	for _, g := range made {
 		if err := b.rules(ctx, g); err != nil {
 			return err
 		}
-		if err := b.label(ctx, "security-groups", "security_group", b.groupIDs[g.ID], g.ID, g.Description, g.Tags); err != nil {
+		if err := b.describe(ctx, "security-groups", "security_group", b.groupIDs[g.ID], g.ID, g.Description); err != nil {
 			return err
 		}
 	}
@@ -142,7 +145,7 @@ func (b *builder) securityGroups(ctx context.Context) error {
 }
 
 func (b *builder) makeGroup(ctx context.Context, g securityGroup) (string, error) {
-	body := map[string]any{"name": g.Name, "description": mark(b.call, g.ID)}
+	body := map[string]any{"name": g.Name, "description": marks(b.call, g.ID)[0]}
 	if g.Stateful != nil && !*g.Stateful {
 		body["stateful"] = false
 	}

@@ -22,18 +22,18 @@ type labelled struct {
 // findMade gives what a restore made in Neutron for an original: what has its
 // tags, and what has only its mark yet. many is the kind's word in paths.
 func findMade(ctx context.Context, network api, many string, call *protection.Call, original string) ([]labelled, error) {
-	tags, born := ownTags(call.Owner, original), mark(call, original)
+	tags, born := ownTags(call.Owner, original), marks(call, original)
 	var made []labelled
 	for _, query := range []url.Values{
 		{"tags": {tags[0] + "," + tags[1]}},
-		{"description": {born}},
+		{"description": born},
 	} {
 		found, err := all[labelled](ctx, network, many, query)
 		if err != nil {
 			return nil, openstack.Explain(err, "looking for what was made for %s", original)
 		}
 		for _, f := range found {
-			ours := slices.Contains(f.Tags, tags[0]) && slices.Contains(f.Tags, tags[1]) || f.Description == born
+			ours := slices.Contains(f.Tags, tags[0]) && slices.Contains(f.Tags, tags[1]) || slices.Contains(born, f.Description)
 			if ours && !slices.ContainsFunc(made, func(m labelled) bool { return m.ID == f.ID }) {
 				made = append(made, f)
 			}
@@ -42,12 +42,16 @@ func findMade(ctx context.Context, network api, many string, call *protection.Ca
 	return made, nil
 }
 
-// label gives what was made for an original its tags and its description.
-func (b *builder) label(ctx context.Context, many, one, id, original, description string, tags []string) error {
+// tag gives what was made for an original its tags. That comes directly behind the request that makes it,
+// so that it is known whatever its tenant writes into its description.
+func (b *builder) tag(ctx context.Context, many, id, original string, tags []string) error {
 	all := append(slices.Clone(tags), ownTags(b.call.Owner, original)...)
-	if err := b.network.put(ctx, many+"/"+id+"/tags", map[string]any{"tags": all}); err != nil {
-		return openstack.Explain(err, "tagging what was made for %s", original)
-	}
+	err := b.network.put(ctx, many+"/"+id+"/tags", map[string]any{"tags": all})
+	return openstack.Explain(err, "tagging what was made for %s", original)
+}
+
+// describe gives what was made for an original its description: the restore is done with it.
+func (b *builder) describe(ctx context.Context, many, one, id, original, description string) error {
 	err := b.network.put(ctx, many+"/"+id, map[string]any{one: map[string]any{"description": protection.Described(description)}})
 	return openstack.Explain(err, "describing what was made for %s", original)
 }
@@ -70,18 +74,22 @@ func (b *builder) ports(ctx context.Context) error {
 			return err
 		}
 		b.portIDs[p.ID] = id
-		finished := len(made) > 0 && len(made[0].Tags) >= 2 && made[0].Description == protection.Described(p.Description)
-		if !finished {
+		if len(made) == 0 || len(made[0].Tags) < 2 {
+			if err := b.tag(ctx, "ports", id, p.ID, p.Tags); err != nil {
+				return err
+			}
+		}
+		if len(made) == 0 || made[0].Description != protection.Described(p.Description) {
 			b.begun = append(b.begun, p)
 		}
 	}
 	return nil
 }
 
-// finishPorts gives the new ports their tags and descriptions, once the server has them.
+// finishPorts gives the new ports their descriptions, once the server has them.
 func (b *builder) finishPorts(ctx context.Context) error {
 	for _, p := range b.begun {
-		if err := b.label(ctx, "ports", "port", b.portIDs[p.ID], p.ID, p.Description, p.Tags); err != nil {
+		if err := b.describe(ctx, "ports", "port", b.portIDs[p.ID], p.ID, p.Description); err != nil {
 			return err
 		}
 	}
@@ -97,7 +105,7 @@ func (b *builder) makePort(ctx context.Context, p port) (string, error) {
 		return "", err
 	}
 	body := map[string]any{
-		"name": p.Name, "description": mark(b.call, p.ID), "network_id": network, "admin_state_up": p.AdminStateUp,
+		"name": p.Name, "description": marks(b.call, p.ID)[0], "network_id": network, "admin_state_up": p.AdminStateUp,
 	}
 	if p.VNICType != "" && p.VNICType != "normal" {
 		body["binding:vnic_type"] = p.VNICType

@@ -76,7 +76,8 @@ func (r *room) undoBlind(ctx context.Context, c clients, call *protection.Call, 
 	}
 	owner := protection.OwnerMark(call.Owner)
 	for _, p := range there {
-		ours := slices.Contains(p.Tags, owner) || strings.HasPrefix(p.Description, call.RestoringText(owner+"-"))
+		ours := slices.Contains(p.Tags, owner) ||
+			slices.ContainsFunc(call.RestoringTexts(owner+"-"), func(mark string) bool { return strings.HasPrefix(p.Description, mark) })
 		if ours && (p.DeviceID == "" || p.DeviceID == record.Server || slices.Contains(servers, p.DeviceID)) {
 			ports = append(ports, p)
 		}

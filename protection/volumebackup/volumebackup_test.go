@@ -51,6 +51,10 @@ func caseOf(t *testing.T, tenant *protectiontest.Tenant, options string) protect
 	return protectiontest.Case{
 		Plugin: open(t, options), Type: karbor.VolumeType, Session: tenant.Session, Inventory: tenant.Inventory, Installation: "here", Keeps: 1, ChangesOnly: true,
 		Make: func(t *testing.T) protectiontest.Source { return disk(t, tenant).Source },
+		// Cinder makes a volume of a backup with a name alone: it is the restore's until the tags are there.
+		Markless: func(line string) bool {
+			return strings.HasPrefix(line, "volumes ") && strings.Contains(line, " karbor-")
+		},
 	}
 }
 

@@ -109,6 +109,10 @@ func TestVolumeComesBackOfFreezersBackup(t *testing.T) {
 	protectiontest.Run(t, protectiontest.Case{
 		Plugin: open(t, quick), Type: karbor.VolumeType, Session: s.Session, Inventory: s.inventory, Installation: "here", Keeps: 2, ChangesOnly: true,
 		Make: func(t *testing.T) protectiontest.Source { return s.disk(t).Source },
+		// Freezer's records are no resources of the cloud, and Cinder makes its volume of a backup with a name alone.
+		Markless: func(line string) bool {
+			return strings.HasPrefix(line, "Freezer's ") || strings.HasPrefix(line, "volumes ") && strings.Contains(line, " karbor-")
+		},
 	})
 }
 

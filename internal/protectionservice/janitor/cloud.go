@@ -254,7 +254,7 @@ func (a administration) Remove(ctx context.Context, kind Kind, id string) error 
 	case Server:
 		err = servers.Delete(ctx, client, id).ExtractErr()
 	case Image:
-		err = images.Delete(ctx, client, id).ExtractErr()
+		return a.removeImage(ctx, client, id)
 	case Volume:
 		err = volumes.Delete(ctx, client, id, nil).ExtractErr()
 	default:

@@ -18,15 +18,18 @@ func (a administration) databases(ctx context.Context, installation string) ([]T
 	if err != nil {
 		return nil, err
 	}
-	all, err := database.ListAll(ctx, client)
+	wanted := func(i *database.Instance) bool {
+		t := ofDatabase(i)
+		return t.Restoring() && (installation == "" || t.Installation() == installation)
+	}
+	all, err := database.ListAll(ctx, client, wanted)
 	if karbor.KindOf(err) == karbor.Forbidden {
 		all, err = database.List(ctx, client, a.session) // it is no administrator's
 	}
 	var things []Thing
 	for i := range all {
-		t := ofDatabase(&all[i])
-		if t.Restoring() && (installation == "" || t.Installation() == installation) {
-			things = append(things, t)
+		if wanted(&all[i]) {
+			things = append(things, ofDatabase(&all[i]))
 		}
 	}
 	return things, err

@@ -126,8 +126,8 @@ func (t *Trove) createInstance(r *fabric.Request) error {
 	if err := mayWrite(r, "instance:create"); err != nil {
 		return err
 	}
-	if !strings.ContainsFunc(body.Instance.Name, letterOrDigit) || len(body.Instance.Name) > 255 {
-		return fabric.BadRequest("Validation error: instance['name'] %q does not match '^.*[0-9a-zA-Z]+.*$'", body.Instance.Name)
+	if err := checkName(body.Instance.Name); err != nil {
+		return err
 	}
 	i := instance{ID: fabric.NewID(), Name: body.Instance.Name, Project: r.ProjectID, Task: building, Server: "ACTIVE",
 		Access: body.Instance.Access, CreatedAt: t.fab.Clock.Now(), Cluster: body.Instance.Cluster,
@@ -217,6 +217,14 @@ func (t *Trove) derive(r *fabric.Request, i *instance, body instanceRequest) err
 	return nil
 }
 
+// checkName refuses what Trove takes for no name.
+func checkName(name string) error {
+	if !strings.ContainsFunc(name, letterOrDigit) || len(name) > 255 {
+		return fabric.BadRequest("Validation error: instance['name'] %q does not match '^.*[0-9a-zA-Z]+.*$'", name)
+	}
+	return nil
+}
+
 func letterOrDigit(c rune) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
@@ -257,6 +265,11 @@ func (t *Trove) updateInstance(r *fabric.Request) error {
 	i, err := t.own(r, "instance:update")
 	if err != nil {
 		return err
+	}
+	if body.Instance.Name != nil {
+		if err := checkName(*body.Instance.Name); err != nil {
+			return err
+		}
 	}
 	err = t.change(i.ID, func(i *instance) error {
 		if body.Instance.Name != nil {

@@ -107,6 +107,22 @@ func TestInstanceOfABackupHasWhatTheOriginalHadThen(t *testing.T) {
 	}
 }
 
+func TestAnInstanceHasAName(t *testing.T) {
+	demo := login(t, testcloudtest.Start(t), "demo")
+	id := demo.ready(nil)
+	for name, want := range map[string]int{"": http.StatusBadRequest, "-": http.StatusBadRequest, "till": http.StatusAccepted} {
+		if status, _ := demo.ask(http.MethodPatch, "/instances/"+id, map[string]any{"instance": map[string]any{"name": name}}); status != want {
+			t.Errorf("naming it %q gives %d, want %d", name, status, want)
+		}
+	}
+	if _, shown := demo.do(http.MethodGet, "/instances/"+id, nil); shown["name"] != "till" {
+		t.Errorf("it is named %v", shown["name"])
+	}
+	if status, _ := demo.instance(map[string]any{"name": ""}); status != http.StatusBadRequest {
+		t.Errorf("making one without a name gives %d", status)
+	}
+}
+
 func TestABackupTakesTheInstanceAndThoseThatStandOnItGoWithIt(t *testing.T) {
 	c := testcloudtest.Start(t)
 	demo := login(t, c, "demo")
