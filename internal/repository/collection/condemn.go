@@ -64,7 +64,7 @@ type waiting struct {
 	// is known; zero if it is not yet.
 	unlisted bool
 	missing  time.Time
-	expires time.Time
+	expires  time.Time
 }
 
 // wait waits until listings show what was there when the epoch was written, and then for every
