@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -64,6 +65,67 @@ func TestOpeningEndsWhereTheBankGivesNoAnswer(t *testing.T) {
 		_, err := session.Open(t.Context(), silent{banktest.NewMemory()}, domain, options())
 		if problem, ok := errors.AsType[*karbor.Error](err); !ok || !problem.Transient || karbor.KindOf(err) != karbor.Unavailable {
 			t.Errorf("the error is %v, and not one that passes", err)
+		}
+	})
+}
+
+// stuck is a bank that gives no answer once a number of records was made.
+type stuck struct {
+	bank.Bank
+	records int
+}
+
+func (b *stuck) Create(ctx context.Context, key string, r io.Reader, size int64) error {
+	if b.records == 0 {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	b.records--
+	return b.Bank.Create(ctx, key, r, size)
+}
+
+func (b *stuck) Delete(ctx context.Context, _ string) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestOpeningEndsWhereTheBankStopsAnswering(t *testing.T) {
+	for records := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			_, err := session.Open(t.Context(), &stuck{Bank: banktest.NewMemory(), records: records}, domain, options())
+			if problem, ok := errors.AsType[*karbor.Error](err); !ok || !problem.Transient {
+				t.Errorf("after %d records, the error is %v, and not one that passes", records, err)
+			}
+			if took := time.Since(began); took > 2*expire+margin {
+				t.Errorf("after %d records, it took %v", records, took)
+			}
+		})
+	}
+}
+
+// slow is a bank that takes a while to say that it has a record.
+type slow struct {
+	bank.Bank
+	takes time.Duration
+}
+
+func (b slow) Create(ctx context.Context, key string, body io.Reader, size int64) error {
+	err := b.Bank.Create(ctx, key, body, size)
+	time.Sleep(b.takes)
+	return err
+}
+
+func TestOpeningThatTookTooLongLeavesNothingWhereListingsLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, o := banktest.NewMemory(), options()
+		o.Settle = 30 * time.Second
+		_, err := session.Open(t.Context(), slow{b, expire/2 + time.Second}, domain, o)
+		if !karbor.IsTransient(err) {
+			t.Errorf("the error is %v, and not one that passes", err)
+		}
+		if left := b.Snapshot(); len(left) > 0 {
+			t.Errorf("%v is left", left)
 		}
 	})
 }

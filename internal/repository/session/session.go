@@ -110,11 +110,11 @@ func Open(ctx context.Context, b bank.Bank, domain string, o Options) (*Session,
 		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 			err = &karbor.Error{Kind: karbor.Unavailable, Transient: true, Cause: err, Message: fmt.Sprintf("the bank gave no answer for %v", 2*o.Expire)}
 		}
-		// Nothing refers to anything yet: nobody need wait for it.
-		if s.sequence > 0 {
-			s.litter = append(s.litter, litter{key: recordKey(s.domain, s.id, s.sequence)})
-		}
-		return nil, errors.Join(fmt.Errorf("opening a session in the repository of %s: %w", domain, err), s.sweep(ctx))
+		// Nothing refers to anything yet.
+		s.end()
+		tidy, cancel := context.WithTimeout(ctx, o.Margin)
+		defer cancel()
+		return nil, errors.Join(fmt.Errorf("opening a session in the repository of %s: %w", domain, err), s.sweep(tidy))
 	}
 	return s, nil
 }
@@ -268,17 +268,24 @@ func (s *Session) Close(ctx context.Context) error {
 	needed := len(s.streams) > 0
 	s.change()
 	s.mu.Unlock()
-	if !needed && s.sequence > 0 {
-		s.litter = append(s.litter, litter{key: recordKey(s.domain, s.id, s.sequence)})
-		for i := range s.litter {
-			s.litter[i].needed = time.Time{} // nobody need wait for this session any more
-		}
-		s.sequence = 0
+	if !needed {
+		s.end()
 	}
 	if err := s.sweep(ctx); err != nil {
 		return fmt.Errorf("closing the session in the repository of %s: %w", s.domain, err)
 	}
 	return nil
+}
+
+// end makes litter of all records of the session: nobody need wait for it any more.
+func (s *Session) end() {
+	if s.sequence > 0 {
+		s.litter = append(s.litter, litter{key: recordKey(s.domain, s.id, s.sequence)})
+		s.sequence = 0
+	}
+	for i := range s.litter {
+		s.litter[i].needed = time.Time{}
+	}
 }
 
 // litter is a record that does not count any more.
