@@ -63,6 +63,25 @@ func (k *Key) Check() error {
 	return nil
 }
 
+// Keep writes the key of a resource's bytes to the bank, whose documents must be sealed
+// (protection.Sealed).
+func Keep(ctx context.Context, call *protection.Call, key *Key) error {
+	return call.Documents.CreateJSON(ctx, protection.KeyDocument, key)
+}
+
+// Kept gives the key that Keep has written.
+func Kept(ctx context.Context, call *protection.Call) (*Key, error) {
+	var key Key
+	err := call.Documents.GetJSON(ctx, protection.KeyDocument, &key)
+	if err != nil && karbor.KindOf(err) == karbor.NotFound {
+		return nil, karbor.Errorf(karbor.Internal, "the key of its encryption is missing in the bank")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &key, key.Check()
+}
+
 // Read gives the key that a secret holds, as the session's user reads it.
 func Read(ctx context.Context, cloud karbor.Cloud, id string) (*Key, error) {
 	if !karbor.IsUUID(id) {

@@ -19,9 +19,6 @@ import (
 // bytes. A restore makes a secret of its own with it, which the new image names: so each
 // image has one that nothing else needs, and that may go with it.
 
-// keyKey is the key of the document with the key of an encrypted image's bytes.
-const keyKey = protection.KeyDocument
-
 // keyOf gives the id of the secret that holds the key of an image's bytes, or "".
 func keyOf(i *images.Image) string {
 	id, _ := i.Properties[keymanager.Property].(string)
@@ -42,20 +39,7 @@ func keepKey(ctx context.Context, call *protection.Call, id string) error {
 	if err != nil {
 		return fmt.Errorf("reading the key of image %s: %w", call.Node.ID, err)
 	}
-	return call.Documents.CreateJSON(ctx, keyKey, key)
-}
-
-// keptKey reads the key from the bank.
-func keptKey(ctx context.Context, call *protection.Call) (*keymanager.Key, error) {
-	var key keymanager.Key
-	err := call.Documents.GetJSON(ctx, keyKey, &key)
-	if err != nil && karbor.KindOf(err) == karbor.NotFound {
-		return nil, karbor.Errorf(karbor.Internal, "the key of its encryption is missing in the bank")
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &key, key.Check()
+	return keymanager.Keep(ctx, call, key)
 }
 
 // lookAtKey is the part of a look ahead that is about the key.
@@ -66,7 +50,7 @@ func lookAtKey(ctx context.Context, call *protection.Call, doc document) error {
 	if _, err := openstack.KeyManager(ctx, call.Cloud); err != nil {
 		return err
 	}
-	_, err := keptKey(ctx, call)
+	_, err := keymanager.Kept(ctx, call)
 	return err
 }
 
@@ -79,7 +63,7 @@ func keyToBring(ctx context.Context, call *protection.Call, doc document) (*keym
 	if _, err := openstack.KeyManager(ctx, call.Cloud); err != nil {
 		return nil, err
 	}
-	return keptKey(ctx, call)
+	return keymanager.Kept(ctx, call)
 }
 
 // bringKey makes the secret with the key, and has the new image name it. What becomes of it
@@ -109,7 +93,7 @@ func sameKey(ctx context.Context, call *protection.Call, doc document, i *images
 	if !doc.Encrypted {
 		return true, nil // described alike, it names none
 	}
-	key, err := keptKey(ctx, call)
+	key, err := keymanager.Kept(ctx, call)
 	if err != nil {
 		return false, err
 	}

@@ -14,8 +14,6 @@ const (
 	documentKey = "metadata"
 	// dataName is the name of the volume's bytes.
 	dataName = "data"
-	// keyKey is the key of the document with the key of an encrypted volume's bytes.
-	keyKey = protection.KeyDocument
 )
 
 // document is what is kept of a volume beside its bytes. It lies in the bank:

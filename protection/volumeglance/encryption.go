@@ -57,26 +57,13 @@ func keepKey(ctx context.Context, client *gophercloud.ServiceClient, call *prote
 	if err != nil {
 		return fmt.Errorf("reading the key of volume %s: %w", call.Node.ID, err)
 	}
-	return call.Documents.CreateJSON(ctx, keyKey, key)
-}
-
-// keptKey reads the key from the bank.
-func keptKey(ctx context.Context, call *protection.Call) (*keymanager.Key, error) {
-	var key keymanager.Key
-	err := call.Documents.GetJSON(ctx, keyKey, &key)
-	if err != nil && karbor.KindOf(err) == karbor.NotFound {
-		return nil, karbor.Errorf(karbor.Internal, "the key of its encryption is missing in the bank")
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &key, key.Check()
+	return keymanager.Keep(ctx, call, key)
 }
 
 // bringKey makes the secret with the key of an encrypted volume again, and gives what
 // the temporary image says of it.
 func bringKey(ctx context.Context, call *protection.Call, record *restoreRecord) (map[string]string, error) {
-	key, err := keptKey(ctx, call)
+	key, err := keymanager.Kept(ctx, call)
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +101,6 @@ func lookAtKey(ctx context.Context, call *protection.Call) error {
 	if _, err := openstack.KeyManager(ctx, call.Cloud); err != nil {
 		return err
 	}
-	_, err := keptKey(ctx, call)
+	_, err := keymanager.Kept(ctx, call)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/keymanager"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -20,7 +21,7 @@ func sound(ctx context.Context, call *protection.Call, d *document) error {
 		return karbor.Errorf(karbor.Internal, "its document tells no size of the volume")
 	}
 	if d.Encrypted {
-		_, err := keptKey(ctx, call)
+		_, err := keymanager.Kept(ctx, call)
 		return err
 	}
 	return nil
