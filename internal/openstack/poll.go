@@ -37,9 +37,9 @@ func patienceOf(ctx context.Context) time.Duration {
 // ctx ends. The pauses grow from a quarter of a second, an eighth each time, to longest. Errors that may
 // pass (karbor.IsTransient) are taken for up to five minutes in one stretch (see WithPatience). what
 // says what is waited for, as in "volume … to become available", for the error when
-// ctx ends.
+// ctx ends. Waits of one cohort (WithCohort) help each other.
 func Poll(ctx context.Context, what string, longest time.Duration, check func(ctx context.Context) (done bool, err error)) error {
-	pause := min(firstPoll, longest)
+	wait := cohortOf(ctx).begin(longest)
 	var failing time.Duration
 	for {
 		if err := ctx.Err(); err != nil {
@@ -48,6 +48,7 @@ func Poll(ctx context.Context, what string, longest time.Duration, check func(ct
 		done, err := check(ctx)
 		switch {
 		case err == nil && done:
+			wait.over()
 			return nil
 		case err == nil:
 			failing = 0
@@ -55,12 +56,13 @@ func Poll(ctx context.Context, what string, longest time.Duration, check func(ct
 			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
 		case !karbor.IsTransient(err) || failing >= patienceOf(ctx):
 			return err
-		default:
-			failing += pause
 		}
-		if err := sleep(ctx, pause); err != nil {
-			return fmt.Errorf("waiting for %s: %w", what, err)
+		slept, ended := wait.sleep(ctx)
+		if ended != nil {
+			return fmt.Errorf("waiting for %s: %w", what, ended)
 		}
-		pause = max(min(pause+pause/growth, longest), time.Millisecond)
+		if err != nil {
+			failing += slept
+		}
 	}
 }

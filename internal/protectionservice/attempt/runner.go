@@ -59,6 +59,7 @@ type Runner struct {
 	standIns     *copies.StandIns
 	now          func() time.Time
 	log          *slog.Logger
+	cohorts      cohorts
 
 	mu sync.Mutex
 	// verified is what verifications that run have found good, by operation.
@@ -101,6 +102,8 @@ func (r *Runner) Hook(ctx context.Context, w running.Work, task *workflow.Task) 
 	if ctx, err = r.store.Claim(ctx, w.Op.ID, task.Step, task.Attempt); err != nil {
 		return err
 	}
+	ctx, leave := r.cohorts.join(ctx, w.Op.ID, node.Type)
+	defer leave()
 	return r.timed(ctx, w, node, word, func() error { return r.run(ctx, w, node, task, hook, word, last) })
 }
 

@@ -54,6 +54,8 @@ func (r *Runner) Undo(ctx context.Context, w running.Work, task *workflow.Task) 
 		return nil
 	}
 	hook = r.watched(w.Op, node, word, hook)
+	ctx, leave := r.cohorts.join(ctx, w.Op.ID, node.Type)
+	defer leave()
 	err = r.timed(ctx, w, node, drill.RemovalEvent, func() error { return r.undoNow(ctx, w.Op, hook, call, task) })
 	if err != nil {
 		return outcome.Of(node, err)
