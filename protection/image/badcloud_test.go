@@ -2,7 +2,6 @@ package image_test
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,20 +16,6 @@ func imageCase(t *testing.T, tenant *protectiontest.Tenant, source protectiontes
 	return protectiontest.Case{
 		Plugin: open(t, "{poll_interval: 20ms, timeout: 1m}"), Type: karbor.ImageType, Session: tenant.Session, Inventory: tenant.Inventory,
 		Make: func(*testing.T) protectiontest.Source { return source },
-	}
-}
-
-// says reports an error that is not of a kind, that may pass, or that lacks a word.
-func says(t *testing.T, err error, kind karbor.Kind, words ...string) {
-	t.Helper()
-	if err == nil || karbor.KindOf(err) != kind || karbor.IsTransient(err) {
-		t.Errorf("the error is of the kind %v, transient %t: %v", karbor.KindOf(err), karbor.IsTransient(err), err)
-		return
-	}
-	for _, w := range words {
-		if !strings.Contains(err.Error(), w) {
-			t.Errorf("the error does not say %q: %v", w, err)
-		}
 	}
 }
 
@@ -49,7 +34,7 @@ func TestExhaustedQuotaOfEachKindIsToldAndNothingIsLeft(t *testing.T) {
 				destroy(t)
 				tenant.Fault(t, fault)
 			}
-			says(t, protectiontest.RefusedUnforeseen(t, imageCase(t, tenant, source)), karbor.OverLimit, c.image)
+			protectiontest.ExpectRefusal(t, protectiontest.RefusedUnforeseen(t, imageCase(t, tenant, source)), karbor.OverLimit, c.image)
 		})
 	}
 }
@@ -76,7 +61,7 @@ func TestImageThatVanishesWhileItIsRestoredIsNamedAndNothingIsLeft(t *testing.T)
 			}
 			made := imageCase(t, tenant, source)
 			made.Transport = way
-			says(t, protectiontest.RefusedUnforeseen(t, made), karbor.NotFound, one.image)
+			protectiontest.ExpectRefusal(t, protectiontest.RefusedUnforeseen(t, made), karbor.NotFound, one.image)
 		})
 	}
 }
@@ -90,7 +75,7 @@ func TestImageThatVanishesWhileItIsProtectedIsNamedAndNothingIsKept(t *testing.T
 	way.Before(t, http.MethodGet, "/file$", func() { tenant.Remove(t, "image", "images/"+id, "") })
 	single := protectiontest.NewSingle(p, protectiontest.Source{Graph: g, Key: node.Key()})
 	call := single.Begin(tenant.Session(t, &http.Client{Transport: way}), nil, nil)
-	says(t, single.Run(t, p.Hooks(karbor.Protect, karbor.ImageType).Main, call), karbor.NotFound, id)
+	protectiontest.ExpectRefusal(t, single.Run(t, p.Hooks(karbor.Protect, karbor.ImageType).Main, call), karbor.NotFound, id)
 	if _, err := call.Data.Stat(t.Context(), "data"); karbor.KindOf(err) != karbor.NotFound {
 		t.Errorf("bytes are kept: %v", err)
 	}

@@ -22,33 +22,6 @@ func of(t *testing.T, tenant *protectiontest.Tenant, s protectiontest.Source) pr
 	return c
 }
 
-// afterwards has something happen when the source is gone.
-func afterwards(s protectiontest.Source, do func(t *testing.T)) protectiontest.Source {
-	destroy := s.Destroy
-	s.Destroy = func(t *testing.T) {
-		destroy(t)
-		do(t)
-	}
-	return s
-}
-
-// says reports an error that is not of a kind, that may pass, or that lacks a word.
-func says(t *testing.T, err error, kind karbor.Kind, words ...string) {
-	t.Helper()
-	if err == nil {
-		t.Error("there is no error")
-		return
-	}
-	if karbor.KindOf(err) != kind || karbor.IsTransient(err) {
-		t.Errorf("the error is of the kind %v, transient %t: %v", karbor.KindOf(err), karbor.IsTransient(err), err)
-	}
-	for _, w := range words {
-		if !strings.Contains(err.Error(), w) {
-			t.Errorf("the error does not say %q: %v", w, err)
-		}
-	}
-}
-
 func told(sentences []string, words ...string) bool {
 	return slices.ContainsFunc(sentences, func(s string) bool {
 		return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(s, w) })
@@ -64,10 +37,10 @@ func TestExhaustedQuotaOfEachKindIsToldAndNothingIsLeft(t *testing.T) {
 			tenant := protectiontest.NewTenant(t)
 			s := source(t, tenant, func(w *town) string { return w.network })
 			method, suffix, _ := strings.Cut(path, " ")
-			s = afterwards(s, func(t *testing.T) {
+			s = protectiontest.Afterwards(s, func(t *testing.T) {
 				tenant.Fault(t, fabric.Fault{Service: "neutron", Method: method, Path: suffix, Status: 409, Message: "Quota exceeded for resources: ['" + kind + "']."})
 			})
-			says(t, protectiontest.RefusedUnforeseen(t, of(t, tenant, s)), karbor.OverLimit, kind, "Quota exceeded")
+			protectiontest.ExpectRefusal(t, protectiontest.RefusedUnforeseen(t, of(t, tenant, s)), karbor.OverLimit, kind, "Quota exceeded")
 		})
 	}
 }
@@ -86,7 +59,7 @@ func TestWhatVanishesWhileItIsWiredIsNamedAndNothingIsLeft(t *testing.T) {
 			tenant := protectiontest.NewTenant(t)
 			way := &protectiontest.Meanwhile{}
 			s := source(t, tenant, func(w *town) string { return w.network })
-			s = afterwards(s, func(t *testing.T) {
+			s = protectiontest.Afterwards(s, func(t *testing.T) {
 				way.Before(t, c.method, c.path, func() {
 					for _, made := range query(t, tenant, c.list, c.list) {
 						if made["project_id"] == tenant.Cloud.ProjectID() && text(made, "name") != "" {
@@ -97,7 +70,7 @@ func TestWhatVanishesWhileItIsWiredIsNamedAndNothingIsLeft(t *testing.T) {
 			})
 			one := of(t, tenant, s)
 			one.Transport = way
-			says(t, protectiontest.RefusedUnforeseen(t, one), c.kind, c.original)
+			protectiontest.ExpectRefusal(t, protectiontest.RefusedUnforeseen(t, one), c.kind, c.original)
 		})
 	}
 }
@@ -123,7 +96,7 @@ func TestNetworkThatGoesWhileItIsReadIsNotKeptByHalves(t *testing.T) {
 		call := single.Begin(tenant.Session(t, &http.Client{Transport: way}), nil, nil)
 		err := single.Run(t, open(t).Hooks(karbor.Protect, karbor.NetworkType).Main, call)
 		if !whole {
-			says(t, err, karbor.NotFound, "network", w.network)
+			protectiontest.ExpectRefusal(t, err, karbor.NotFound, "network", w.network)
 			continue
 		}
 		if err != nil {
@@ -165,7 +138,7 @@ func TestGatewayWhoseNetworkIsGoneOrNotOneIsToldWithWhatToDo(t *testing.T) {
 			admin.Cloud = tenant.Admin(t, http.DefaultClient)
 			s := source(t, tenant, func(w *town) string { return w.network })
 			external := uplink(t, tenant, &admin, "uplink")
-			s = afterwards(s, func(t *testing.T) {
+			s = protectiontest.Afterwards(s, func(t *testing.T) {
 				admin.Remove(t, "network", "networks/"+external, "network")
 				for range twins {
 					admin.Make(t, "network", "networks", "network", map[string]any{"name": "uplink", "router:external": true})
@@ -188,10 +161,10 @@ func TestGatewayWhoseNetworkIsGoneOrNotOneIsToldWithWhatToDo(t *testing.T) {
 
 func TestExternalNetworkWithoutAddressesEndsTheRestoreAndNothingIsLeft(t *testing.T) {
 	tenant := protectiontest.NewTenant(t)
-	s := afterwards(source(t, tenant, func(w *town) string { return w.network }), func(t *testing.T) {
+	s := protectiontest.Afterwards(source(t, tenant, func(w *town) string { return w.network }), func(t *testing.T) {
 		tenant.Fault(t, fabric.Fault{Service: "neutron", Method: "PUT", Path: "/routers/[^/]+$", Status: 409, Message: "No more IP addresses available on network public."})
 	})
-	says(t, protectiontest.RefusedUnforeseen(t, of(t, tenant, s)), karbor.Conflict, "gateway of router", "No more IP addresses")
+	protectiontest.ExpectRefusal(t, protectiontest.RefusedUnforeseen(t, of(t, tenant, s)), karbor.Conflict, "gateway of router", "No more IP addresses")
 }
 
 // TestAddressThatIsTakenWhileTheNetworkIsMadeIsTold has a port of somebody else's take the
@@ -199,7 +172,7 @@ func TestExternalNetworkWithoutAddressesEndsTheRestoreAndNothingIsLeft(t *testin
 func TestAddressThatIsTakenWhileTheNetworkIsMadeIsTold(t *testing.T) {
 	tenant, way := protectiontest.NewTenant(t), &protectiontest.Meanwhile{}
 	var squatter string
-	s := afterwards(source(t, tenant, func(w *town) string { return w.network }), func(t *testing.T) {
+	s := protectiontest.Afterwards(source(t, tenant, func(w *town) string { return w.network }), func(t *testing.T) {
 		way.Before(t, http.MethodPost, "/ports$", func() {
 			net := text(query(t, tenant, "networks?name=shop", "networks")[0], "id")
 			subnet := text(query(t, tenant, "subnets?network_id="+net, "subnets")[0], "id")
@@ -302,11 +275,11 @@ func TestThingsOfOneNameStayApart(t *testing.T) {
 
 func TestGroupOfANameThatSeveralHaveIsNotGuessed(t *testing.T) {
 	tenant := protectiontest.NewTenant(t)
-	s := afterwards(source(t, tenant, func(w *town) string { return w.network }), func(t *testing.T) {
+	s := protectiontest.Afterwards(source(t, tenant, func(w *town) string { return w.network }), func(t *testing.T) {
 		for range 2 {
 			tenant.Make(t, "network", "security-groups", "security_group", map[string]any{"name": "twin"})
 		}
 	})
 	s.Restore = map[string]any{"restore_" + protection.MapSecurityGroups: map[string]any{"web": "twin"}}
-	says(t, protectiontest.Refused(t, of(t, tenant, s)), karbor.FailedDependency, "restore_security_groups", "2", "twin", "id")
+	protectiontest.ExpectRefusal(t, protectiontest.Refused(t, of(t, tenant, s)), karbor.FailedDependency, "restore_security_groups", "2", "twin", "id")
 }

@@ -70,14 +70,8 @@ func (r *refusing) RoundTrip(request *http.Request) (*http.Response, error) {
 // fails at once, with a text that says what the cloud says, and can be undone.
 func (b *bench) testRefusals(t *testing.T, what karbor.OperationType) {
 	hooks := b.Plugin.Hooks(what, b.Type)
-	var source Source
-	kept := b.newBank(t)
-	if what == karbor.Protect {
-		source = b.Make(t)
-		defer source.Destroy(t)
-	} else {
-		source, kept = b.protected(t, life{dies: -1})
-	}
+	source, kept, remove := b.ready(t, what)
+	defer remove()
 	for _, refusal := range refusals {
 		for n := 0; ; n++ {
 			way := &refusing{base: b.faults.base, status: refusal.status, says: refusal.says, left: n}
@@ -100,14 +94,8 @@ func (b *bench) testRefusals(t *testing.T, what karbor.OperationType) {
 
 // refusedOnce runs and undoes an operation on that way, and gives its error.
 func (b *bench) refusedOnce(t *testing.T, what karbor.OperationType, hooks protection.Hooks, source Source, kept *bank, way *refusing) error {
-	var call *protection.Call
-	if what == karbor.Protect {
-		call = b.protecting(b.newBank(t), source)
-	} else {
-		var remove func()
-		_, call, remove = b.restore(t, source, kept)
-		defer remove()
-	}
+	_, call, remove := b.begin(t, what, source, kept)
+	defer remove()
 	empty := b.Inventory(t)
 	b.faults.base = way
 	err := b.run(t.Context(), life{dies: -1}, hooks, call)
@@ -126,4 +114,28 @@ func (b *bench) refusedOnce(t *testing.T, what karbor.OperationType, hooks prote
 	}
 	b.expect(t, fmt.Sprintf("after %s was refused, and undoing", way.struck), empty)
 	return err
+}
+
+// ExpectRefusal reports an error that is not of a kind, that may pass, or that lacks a word.
+func ExpectRefusal(t *testing.T, err error, kind karbor.Kind, words ...string) {
+	t.Helper()
+	if err == nil || karbor.KindOf(err) != kind || karbor.IsTransient(err) {
+		t.Errorf("the error is of the kind %v, transient %t: %v", karbor.KindOf(err), karbor.IsTransient(err), err)
+		return
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("the error does not say %q: %v", w, err)
+		}
+	}
+}
+
+// Afterwards has something happen when the source is gone.
+func Afterwards(source Source, do func(t *testing.T)) Source {
+	destroy := source.Destroy
+	source.Destroy = func(t *testing.T) {
+		destroy(t)
+		do(t)
+	}
+	return source
 }

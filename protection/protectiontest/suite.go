@@ -186,14 +186,8 @@ func (b *bench) testVanished(t *testing.T) {
 // it.
 func (b *bench) testKills(t *testing.T, what karbor.OperationType, undo bool) {
 	hooks := b.Plugin.Hooks(what, b.Type)
-	var source Source
-	kept := b.newBank(t)
-	if what == karbor.Protect {
-		source = b.Make(t)
-		defer source.Destroy(t)
-	} else {
-		source, kept = b.protected(t, life{dies: -1})
-	}
+	source, kept, remove := b.ready(t, what)
+	defer remove()
 	for m := range later + 1 {
 		b.seen = map[string]count{}
 		for n := 0; ; n++ {
@@ -212,18 +206,31 @@ func (b *bench) testKills(t *testing.T, what karbor.OperationType, undo bool) {
 	}
 }
 
+// ready gives a source to protect, or one that was protected and is gone, with the bank that has it.
+func (b *bench) ready(t *testing.T, what karbor.OperationType) (source Source, kept *bank, remove func()) {
+	t.Helper()
+	if what == karbor.Protect {
+		source = b.Make(t)
+		return source, b.newBank(t), func() { source.Destroy(t) }
+	}
+	source, kept = b.protected(t, life{dies: -1})
+	return source, kept, func() {}
+}
+
+// begin begins an operation; a protect has a bank of its own.
+func (b *bench) begin(t *testing.T, what karbor.OperationType, source Source, kept *bank) (op *operation, call *protection.Call, remove func()) {
+	t.Helper()
+	if what != karbor.Protect {
+		return b.restore(t, source, kept)
+	}
+	return nil, b.protecting(b.newBank(t), source), func() {}
+}
+
 // kill runs one operation that dies, and what follows. It reports whether the
 // operation got to the call at which it dies.
 func (b *bench) kill(t *testing.T, what karbor.OperationType, hooks protection.Hooks, source Source, kept *bank, l life, undo bool) bool {
-	var op *operation
-	var call *protection.Call
-	if what == karbor.Protect {
-		call = b.protecting(b.newBank(t), source)
-	} else {
-		var remove func()
-		op, call, remove = b.restore(t, source, kept)
-		defer remove()
-	}
+	op, call, remove := b.begin(t, what, source, kept)
+	defer remove()
 	empty := b.Inventory(t)
 	err := b.run(t.Context(), l, hooks, call)
 	died := !b.faults.alive()

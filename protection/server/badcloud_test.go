@@ -20,30 +20,6 @@ func (s *site) of(t *testing.T, source protectiontest.Source) protectiontest.Cas
 	}
 }
 
-// afterwards has something happen when the source is gone.
-func afterwards(source protectiontest.Source, do func(t *testing.T)) protectiontest.Source {
-	destroy := source.Destroy
-	source.Destroy = func(t *testing.T) {
-		destroy(t)
-		do(t)
-	}
-	return source
-}
-
-// says reports an error that is not of a kind, that may pass, or that lacks a word.
-func says(t *testing.T, err error, kind karbor.Kind, words ...string) {
-	t.Helper()
-	if err == nil || karbor.KindOf(err) != kind || karbor.IsTransient(err) {
-		t.Errorf("the error is of the kind %v, transient %t: %v", karbor.KindOf(err), karbor.IsTransient(err), err)
-		return
-	}
-	for _, w := range words {
-		if !strings.Contains(err.Error(), w) {
-			t.Errorf("the error does not say %q: %v", w, err)
-		}
-	}
-}
-
 // dropGroup removes the security group of the site, which the server was in.
 func (s *site) dropGroup(t *testing.T) {
 	t.Helper()
@@ -77,11 +53,11 @@ func TestExhaustedQuotaOfEachKindIsToldAndNothingIsLeft(t *testing.T) {
 				"security_group_id": s.group, "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 443, "port_range_max": 443})
 			method, rest, _ := strings.Cut(path, " ")
 			suffix, _, _ := strings.Cut(rest, " ")
-			source := afterwards(s.source(t, false), func(t *testing.T) {
+			source := protectiontest.Afterwards(s.source(t, false), func(t *testing.T) {
 				s.dropGroup(t)
 				s.tenant.Fault(t, fabric.Fault{Service: c.service, Method: method, Path: suffix, Status: c.status, Message: nova})
 			})
-			says(t, protectiontest.RefusedUnforeseen(t, s.of(t, source)), karbor.OverLimit, c.word, "Quota exceeded")
+			protectiontest.ExpectRefusal(t, protectiontest.RefusedUnforeseen(t, s.of(t, source)), karbor.OverLimit, c.word, "Quota exceeded")
 		})
 	}
 }
@@ -122,7 +98,7 @@ func TestWhatVanishesWhileTheServerIsMadeIsNamedAndNothingIsLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, way := newSite(t), &protectiontest.Meanwhile{}
-			source := afterwards(s.source(t, false), func(t *testing.T) {
+			source := protectiontest.Afterwards(s.source(t, false), func(t *testing.T) {
 				way.Before(t, c.method, c.path, func() { c.vanish(t, s) })
 			})
 			children := source.Children
@@ -133,7 +109,7 @@ func TestWhatVanishesWhileTheServerIsMadeIsNamedAndNothingIsLeft(t *testing.T) {
 			one := s.of(t, source)
 			one.Transport = way
 			one.Inventory = func(*testing.T) []string { return s.made(t) }
-			says(t, protectiontest.RefusedUnforeseen(t, one), c.kind, c.words...)
+			protectiontest.ExpectRefusal(t, protectiontest.RefusedUnforeseen(t, one), c.kind, c.words...)
 		})
 	}
 }
@@ -173,7 +149,7 @@ func (s *site) made(t *testing.T) []string {
 func TestSecurityGroupOfANameThatSeveralHaveIsNotGuessed(t *testing.T) {
 	s := newSite(t)
 	var twins []string
-	source := afterwards(s.source(t, false), func(t *testing.T) {
+	source := protectiontest.Afterwards(s.source(t, false), func(t *testing.T) {
 		s.dropGroup(t)
 		twins = []string{s.namesake(t, "web"), s.namesake(t, "web")}
 	})
@@ -192,7 +168,7 @@ func TestMappedSecurityGroupOfANameThatSeveralHaveIsNotGuessed(t *testing.T) {
 	s.namesake(t, "twin")
 	source := s.source(t, false)
 	source.Restore = map[string]any{"restore_" + protection.MapSecurityGroups: map[string]any{"web": "twin"}}
-	says(t, protectiontest.Refused(t, s.of(t, source)), karbor.FailedDependency, "restore_security_groups", "2", "twin", "id")
+	protectiontest.ExpectRefusal(t, protectiontest.Refused(t, s.of(t, source)), karbor.FailedDependency, "restore_security_groups", "2", "twin", "id")
 }
 
 // TestKeypairOfTheNameWithAnotherKeyIsToldAndStays has the user make another keypair of the
@@ -205,7 +181,7 @@ func TestKeypairOfTheNameWithAnotherKeyIsToldAndStays(t *testing.T) {
 	for name, late := range map[string]bool{"before the restore": false, "while it is imported": true} {
 		t.Run(name, func(t *testing.T) {
 			s, way := newSite(t), &protectiontest.Meanwhile{}
-			source := afterwards(s.source(t, false), func(t *testing.T) {
+			source := protectiontest.Afterwards(s.source(t, false), func(t *testing.T) {
 				if late {
 					way.Before(t, http.MethodPost, "/os-keypairs$", func() { clash(t, s) })
 				} else {
@@ -232,16 +208,16 @@ func TestKeypairOfTheNameWithAnotherKeyIsToldAndStays(t *testing.T) {
 
 func TestServerNameThatTheCloudWantsOnceOnlyIsToldWithWhatToDo(t *testing.T) {
 	s := newSite(t)
-	source := afterwards(s.source(t, false), func(t *testing.T) {
+	source := protectiontest.Afterwards(s.source(t, false), func(t *testing.T) {
 		s.tenant.Fault(t, fabric.Fault{Service: "nova", Method: "POST", Path: "/servers$", Status: 409, Message: "Instance shop already exists."})
 	})
-	says(t, protectiontest.RefusedUnforeseen(t, s.of(t, source)), karbor.Conflict, "already exists", "restore_name")
+	protectiontest.ExpectRefusal(t, protectiontest.RefusedUnforeseen(t, s.of(t, source)), karbor.Conflict, "already exists", "restore_name")
 }
 
 func TestServerOfTheNameOfOneThatIsThereComesBackBesideIt(t *testing.T) {
 	s := newSite(t)
 	var there string
-	source := afterwards(s.source(t, false), func(t *testing.T) { there = s.boot(t, nil) })
+	source := protectiontest.Afterwards(s.source(t, false), func(t *testing.T) { there = s.boot(t, nil) })
 	check := source.Check
 	source.Check = func(t *testing.T, restored protectiontest.Restored) {
 		check(t, restored)
@@ -267,7 +243,7 @@ func TestExternalNetworkOfANameThatSeveralHaveIsNotGuessed(t *testing.T) {
 	s.tenant.Do(t, "network", http.MethodPut, "routers/"+s.router, map[string]any{"router": map[string]any{"external_gateway_info": map[string]any{"network_id": uplink}}})
 	public := s.external
 	s.external = uplink
-	source := afterwards(s.source(t, false), func(t *testing.T) {
+	source := protectiontest.Afterwards(s.source(t, false), func(t *testing.T) {
 		s.tenant.Do(t, "network", http.MethodPut, "routers/"+s.router, map[string]any{"router": map[string]any{"external_gateway_info": map[string]any{"network_id": public}}})
 		admin.Remove(t, "network", "networks/"+uplink, "network")
 		for range 2 {
