@@ -33,22 +33,6 @@ func (s *site) fault(image string, f fabric.Fault) (asked func() int) {
 	}
 }
 
-// verify has a checkpoint verified, byte for byte, and waits for the result.
-func (u *tenant) verify(checkpoint string) {
-	u.t.Helper()
-	v := u.ask("POST", "/verifications", map[string]any{"verification": map[string]any{
-		"provider_id": imageProvider, "checkpoint_id": checkpoint,
-		"parameters": map[string]any{"OS::Glance::Image": map[string]any{"depth": "full"}}}}, "verification")
-	id := v["id"].(string)
-	u.await("the end of the verification", func() bool {
-		v = u.ask("GET", "/verifications/"+id, nil, "verification")
-		return v["status"] != "verifying"
-	})
-	if v["status"] != "success" {
-		u.t.Errorf("the verification is %v", v)
-	}
-}
-
 // reports tells whether the processes of a host have said since a time that they run.
 func (s *site) reports(host string, since time.Time) bool {
 	s.t.Helper()

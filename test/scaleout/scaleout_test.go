@@ -129,3 +129,19 @@ func TestLocalEngineHasOneProtectionProcess(t *testing.T) {
 	one.end(syscall.SIGTERM)
 	u.available(u.protect(plan))
 }
+
+// verify has a checkpoint verified, byte for byte, and waits for the result.
+func (u *tenant) verify(checkpoint string) {
+	u.t.Helper()
+	v := u.ask("POST", "/verifications", map[string]any{"verification": map[string]any{
+		"provider_id": imageProvider, "checkpoint_id": checkpoint,
+		"parameters": map[string]any{"OS::Glance::Image": map[string]any{"depth": "full"}}}}, "verification")
+	id := v["id"].(string)
+	u.await("the end of the verification", func() bool {
+		v = u.ask("GET", "/verifications/"+id, nil, "verification")
+		return v["status"] != "verifying"
+	})
+	if v["status"] != "success" {
+		u.t.Errorf("the verification is %v", v)
+	}
+}
