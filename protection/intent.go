@@ -160,7 +160,25 @@ func (s intentScratch) Save(ctx context.Context, v any) error {
 // Undo runs an Undo hook as the service does. As long as the cloud may still make
 // what it was asked for without an answer, the hook has not seen all: the error is
 // then a transient one, and the hook has to run again.
+//
+// Where the hook's cloud has not what it needs (karbor.NotImplemented), as its region has no such service,
+// and the hooks have never kept anything, they had not got further either: there is nothing to undo.
 func Undo(ctx context.Context, hook Hook, call *Call) error {
+	err := undo(ctx, hook, call)
+	if err == nil || karbor.KindOf(err) != karbor.NotImplemented || call.Scratch == nil {
+		return err
+	}
+	var kept map[string]json.RawMessage
+	if unread := call.Scratch.Load(ctx, &kept); unread != nil {
+		return unread
+	}
+	if kept != nil {
+		return err
+	}
+	return nil
+}
+
+func undo(ctx context.Context, hook Hook, call *Call) error {
 	if call.Intents == nil {
 		return hook(ctx, call)
 	}

@@ -98,6 +98,48 @@ func TestIntentsSettle(t *testing.T) {
 	}
 }
 
+// TestUndoOfWhatNeverBeganNeedsNoService has the cloud lack what a hook needs, as its region is mistyped.
+func TestUndoOfWhatNeverBeganNeedsNoService(t *testing.T) {
+	begin := func(t *testing.T, call *protection.Call) {
+		t.Helper()
+		if err := call.Intents.Begin(t.Context(), "share"); err != nil {
+			t.Fatal(err)
+		}
+		if err := call.Intents.Answered(t.Context(), "share"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save := func(t *testing.T, call *protection.Call) {
+		t.Helper()
+		if err := call.Scratch.Save(t.Context(), struct{}{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	absent := karbor.Errorf(karbor.NotImplemented, "the cloud offers no such service here")
+	for name, test := range map[string]struct {
+		before func(*testing.T, *protection.Call)
+		gives  error
+		want   error
+	}{
+		"nothing was kept":    {func(*testing.T, *protection.Call) {}, absent, nil},
+		"something was kept":  {save, absent, absent},
+		"something was made":  {begin, absent, absent},
+		"it failed otherwise": {func(*testing.T, *protection.Call) {}, errNo, errNo},
+	} {
+		t.Run(name, func(t *testing.T) {
+			intents := protection.NewIntents(&record{}, time.Now, settle)
+			call := &protection.Call{Intents: intents, Scratch: intents.Scratch()}
+			test.before(t, call)
+			err := protection.Undo(t.Context(), func(context.Context, *protection.Call) error { return test.gives }, call)
+			if !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {
+				t.Errorf("got %v; want %v", err, test.want)
+			}
+		})
+	}
+}
+
+var errNo = karbor.Errorf(karbor.Forbidden, "no")
+
 func TestScratchRecordIsAnObject(t *testing.T) {
 	intents := protection.NewIntents(&record{}, time.Now, settle)
 	if err := intents.Scratch().Save(t.Context(), []string{"a list"}); err == nil {

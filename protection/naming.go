@@ -117,7 +117,7 @@ func DrillMark(installation string) string {
 	if installation == "" {
 		return ""
 	}
-	return "karbor-drill-" + installation
+	return drillPrefix + installation
 }
 
 // TemporaryTags are the Tags of what goes before the operation ends, however it ends:

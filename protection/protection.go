@@ -138,6 +138,8 @@ type Call struct {
 	// Ledger keeps what uses the tenant's quota for a while: see Hold and Release. Nil where
 	// nobody keeps it.
 	Ledger Ledger
+	// Turns has the operation's hooks take turns: see InTurn. Nil where the call is the only one.
+	Turns Turns
 	// NewResources are the restored resources' new ids, shared by all nodes.
 	NewResources NewResources
 	// Cloud acts as the tenant; in a restore, in the target cloud.

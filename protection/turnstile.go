@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Turnstile lets one caller at a time through for each name: the hooks of one
-// operation, say, that make things which they share. The zero value is ready to
-// use; it is safe for concurrent use. It knows nothing of other processes.
+// Turnstile lets one caller at a time through for each name. The zero value is ready to
+// use; it is safe for concurrent use. It knows nothing of other processes: a plug-in's hooks
+// take turns with Call.InTurn.
 type Turnstile struct {
 	mu    sync.Mutex
 	turns map[string]*turn

@@ -105,7 +105,7 @@ func TestRebuildWaitsForTheEndOfTheProcessThatRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	if _, _, err := s.Journal().Acquire(t.Context(), "running", time.Now(), time.Minute); err != nil {
+	if _, _, err := s.Journal().Acquire(t.Context(), "running", time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := run(t, "engine", "rebuild", "--config", path); err == nil || !strings.Contains(err.Error(), "a process with the role protection runs") {

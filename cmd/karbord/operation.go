@@ -90,10 +90,17 @@ func operationLineOf(ctx context.Context, engine *observer, o store.OperationEnt
 		return line, nil
 	}
 	line.Age = time.Since(o.CreatedAt).Round(time.Second).String()
+	if o.Waiting {
+		line.Doing = waitsForPlace
+		return line, nil
+	}
 	d, err := engine.describe(ctx, o.ID)
 	line.Doing = engine.doing(d)
 	return line, err
 }
+
+// waitsForPlace is what an operation does that has not begun.
+const waitsForPlace = "waits for a place among the operations that may be at work"
 
 // doing says in a few words what an operation does.
 func doing(d workflow.Description) string {
@@ -154,7 +161,7 @@ that it makes or deletes. The engine forgets the steps an hour after the end.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var steps []operationStep
 			err := observed(cmd, func(ctx context.Context, s *store.Store, engine *observer) error {
-				op, err := s.FindOperation(ctx, "", args[0])
+				op, err := s.FindOperationHead(ctx, "", args[0])
 				if err != nil {
 					return err
 				}
@@ -163,7 +170,11 @@ that it makes or deletes. The engine forgets the steps an hour after the end.`,
 					return err
 				}
 				if format == "table" {
-					if err := writeOperation(ctx, cmd.OutOrStdout(), s, op, engine.doing(d)); err != nil {
+					doing := engine.doing(d)
+					if op.Waiting {
+						doing = waitsForPlace
+					}
+					if err := writeOperation(ctx, cmd.OutOrStdout(), s, op, doing); err != nil {
 						return err
 					}
 				}

@@ -81,7 +81,7 @@ func asking(cmd *cobra.Command, kind store.RequestKind, reason func() (string, e
 		}
 		var answer store.Request
 		err = onDatabase(cmd, func(ctx context.Context, s *store.Store) error {
-			op, err := s.FindOperation(ctx, "", args[0])
+			op, err := s.FindOperationHead(ctx, "", args[0])
 			if err != nil {
 				return err
 			}

@@ -14,11 +14,7 @@ import (
 
 // BackupsOf gives the backups of the call's volume, also those that others made.
 func BackupsOf(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]backups.Backup, error) {
-	page, err := backups.ListDetail(client, backupQuery{volume: call.Node.ID}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "listing the backups of volume %s", call.Node.ID)
-	}
-	all, err := backups.ExtractBackups(page)
+	all, err := openstack.AllPages(ctx, backups.ListDetail(client, backupQuery{volume: call.Node.ID}), backups.ExtractBackups)
 	if err != nil {
 		return nil, openstack.Explain(err, "listing the backups of volume %s", call.Node.ID)
 	}
@@ -41,7 +37,7 @@ func (q backupQuery) ToBackupListDetailQuery() (string, error) { return "?volume
 // AwaitBackup waits until a backup of the call's volume is available, and tells what the
 // cloud says of one that comes to nothing.
 func (w Waits) AwaitBackup(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) (*backups.Backup, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
+	ctx, cancel := w.Within(ctx)
 	defer cancel()
 	what := "backup " + id + " of volume " + call.Node.ID
 	var backup *backups.Backup
@@ -55,7 +51,7 @@ func (w Waits) AwaitBackup(ctx context.Context, client *gophercloud.ServiceClien
 		case "available", "restoring":
 			return true, nil
 		case "creating":
-			return false, nil
+			return false, openstack.Still("in state %q", b.Status)
 		default:
 			return false, failedBackup(what, b)
 		}

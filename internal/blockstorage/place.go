@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/gophercloud/gophercloud/v2"
-	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/availabilityzones"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumetypes"
 
 	"github.com/karbor/karbor"
@@ -16,11 +15,7 @@ import (
 // VolumeType gives the volume type to ask for: the one that the restore maps the
 // original's to, or the original's if the cloud has it, or "" for the default.
 func VolumeType(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, original string) (string, error) {
-	page, err := volumetypes.List(client, volumetypes.ListOpts{}).AllPages(ctx)
-	if err != nil {
-		return "", openstack.Explain(err, "listing the volume types")
-	}
-	types, err := volumetypes.ExtractVolumeTypes(page)
+	types, err := openstack.AllPages(ctx, volumetypes.List(client, volumetypes.ListOpts{}), volumetypes.ExtractVolumeTypes)
 	if err != nil {
 		return "", openstack.Explain(err, "listing the volume types")
 	}
@@ -34,19 +29,13 @@ func VolumeType(ctx context.Context, client *gophercloud.ServiceClient, call *pr
 // Zone gives the availability zone to ask for: the one that the restore maps the
 // original's to, or the original's if the cloud has it, or "" for the default.
 func Zone(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, original string) (string, error) {
-	page, err := availabilityzones.List(client).AllPages(ctx)
+	zones, err := openstack.VolumeZones(ctx, client)
 	if err != nil {
-		return "", openstack.Explain(err, "listing the volume availability zones")
-	}
-	zones, err := availabilityzones.ExtractAvailabilityZones(page)
-	if err != nil {
-		return "", openstack.Explain(err, "listing the volume availability zones")
+		return "", err
 	}
 	names := map[string]string{}
 	for _, z := range zones {
-		if z.ZoneState.Available {
-			names[z.ZoneName] = z.ZoneName
-		}
+		names[z] = z
 	}
 	return place(call, protection.MapZones, "availability zone", original, names)
 }

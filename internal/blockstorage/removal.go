@@ -28,8 +28,10 @@ func (w Waits) RemoveVolumes(ctx context.Context, client *gophercloud.ServiceCli
 	if err != nil {
 		return err
 	}
+	limited, cancel := w.Within(ctx)
+	defer cancel()
 	for _, id := range With(ids, recorded) {
-		err := w.Remove(ctx, fmt.Sprintf("volume %s, made for volume %s", id, call.Node.ID), openstack.Removal{
+		err := w.Remove(limited, fmt.Sprintf("volume %s, made for volume %s", id, call.Node.ID), openstack.Removal{
 			State: func(ctx context.Context) (string, error) {
 				v, err := volumes.Get(ctx, client, id).Extract()
 				if err != nil {
@@ -55,8 +57,10 @@ func (w Waits) RemoveSnapshots(ctx context.Context, client *gophercloud.ServiceC
 	if err != nil {
 		return err
 	}
+	limited, cancel := w.Within(ctx)
+	defer cancel()
 	for _, id := range With(ids, recorded) {
-		err := w.Remove(ctx, fmt.Sprintf("snapshot %s of volume %s", id, call.Node.ID), openstack.Removal{
+		err := w.Remove(limited, fmt.Sprintf("snapshot %s of volume %s", id, call.Node.ID), openstack.Removal{
 			State: func(ctx context.Context) (string, error) {
 				s, err := snapshots.Get(ctx, client, id).Extract()
 				if err != nil {

@@ -31,11 +31,7 @@ func EnsureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call
 // FindSnapshots gives the ids of the snapshots that the call's hooks made, by their
 // tags.
 func FindSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
-	page, err := snapshots.List(client, snapshots.ListOpts{VolumeID: call.Node.ID}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "listing the snapshots of volume %s", call.Node.ID)
-	}
-	all, err := snapshots.ExtractSnapshots(page)
+	all, err := openstack.AllPages(ctx, snapshots.List(client, snapshots.ListOpts{VolumeID: call.Node.ID}), snapshots.ExtractSnapshots)
 	if err != nil {
 		return nil, openstack.Explain(err, "listing the snapshots of volume %s", call.Node.ID)
 	}
@@ -50,7 +46,7 @@ func FindSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call 
 
 // AwaitSnapshot waits until a snapshot is available.
 func (w Waits) AwaitSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) (*snapshots.Snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
+	ctx, cancel := w.Within(ctx)
 	defer cancel()
 	what := "snapshot " + id + " of volume " + call.Node.ID
 	var snapshot *snapshots.Snapshot
@@ -64,7 +60,7 @@ func (w Waits) AwaitSnapshot(ctx context.Context, client *gophercloud.ServiceCli
 		case "available":
 			return true, nil
 		case "creating", "backing-up":
-			return false, nil
+			return false, openstack.Still("in state %q", s.Status)
 		default:
 			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q", what, s.Status)
 		}

@@ -83,11 +83,7 @@ func Inspect(ctx context.Context, client *gophercloud.ServiceClient, call *prote
 func FindVolumes(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
 	var ids []string
 	for _, options := range []volumes.ListOpts{{Metadata: call.Tags()}, {Name: call.Name()}} {
-		page, err := volumes.List(client, options).AllPages(ctx)
-		if err != nil {
-			return nil, openstack.Explain(err, "looking for the volumes made for volume %s", call.Node.ID)
-		}
-		all, err := volumes.ExtractVolumes(page)
+		all, err := openstack.AllPages(ctx, volumes.List(client, options), volumes.ExtractVolumes)
 		if err != nil {
 			return nil, openstack.Explain(err, "looking for the volumes made for volume %s", call.Node.ID)
 		}
@@ -104,7 +100,7 @@ func FindVolumes(ctx context.Context, client *gophercloud.ServiceClient, call *p
 
 // AwaitVolume waits until a volume that the hooks made is available.
 func (w Waits) AwaitVolume(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) (*volumes.Volume, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
+	ctx, cancel := w.Within(ctx)
 	defer cancel()
 	what := fmt.Sprintf("volume %s, made for volume %s", id, call.Node.ID)
 	var volume *volumes.Volume
@@ -118,7 +114,7 @@ func (w Waits) AwaitVolume(ctx context.Context, client *gophercloud.ServiceClien
 		case "available":
 			return true, nil
 		case "creating", "downloading", "uploading", "reserved", "retyping", "restoring-backup":
-			return false, nil
+			return false, openstack.Still("in state %q", v.Status)
 		default:
 			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q", what, v.Status)
 		}

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -49,6 +50,8 @@ type Options struct {
 	// clear, and leaves sealed ones closed. With a Sealer, too, documents in the
 	// clear are read: those of checkpoints from before there were keys.
 	Sealer Sealer
+	// Logger is told of what an operator should know; nil is nobody.
+	Logger *slog.Logger
 }
 
 // Checkpoints are the checkpoints of one bank. All methods may be called
@@ -106,6 +109,22 @@ func (c *Checkpoints) Get(ctx context.Context, projectID, id string) (karbor.Che
 		return karbor.Checkpoint{}, notFound(id)
 	}
 	return c.load(ctx, s)
+}
+
+// Status gives the newest state of a checkpoint as the bank has it, deleted too; "" if the bank has
+// none of it, which is also so when a tombstone was swept. It costs a listing and one object.
+func (c *Checkpoints) Status(ctx context.Context, projectID, id string) (karbor.CheckpointStatus, error) {
+	if err := checkIDs(projectID, id); err != nil {
+		return "", err
+	}
+	s, err := c.newest(ctx, projectID, id)
+	if err != nil {
+		return "", fmt.Errorf("looking for the state of checkpoint %s: %w", id, err)
+	}
+	if s == nil {
+		return "", nil
+	}
+	return s.Status, nil
 }
 
 // load reads what belongs to a state. With any error it gives what the state tells.

@@ -136,7 +136,8 @@ func (c *Checkpoints) createAvailable(ctx context.Context, d *description, chang
 	if err := c.publish(ctx, after); err != nil {
 		return err
 	}
-	return c.unclaim(ctx, d.ProjectID, d.CheckpointID)
+	c.release(ctx, d.ProjectID, d.CheckpointID)
+	return nil
 }
 
 // resume is for a checkpoint that has a first state already.
@@ -153,15 +154,6 @@ func (c *Checkpoints) resume(ctx context.Context, d *description) error {
 
 func existing(id string) error {
 	return karbor.Errorf(karbor.Conflict, "checkpoint %s exists already", id)
-}
-
-// claim notes under the owner's name that it works on the checkpoint. A state follows.
-func (c *Checkpoints) claim(ctx context.Context, project, id string) error {
-	return createEmpty(bank.Followed(ctx), c.bank, claimKey(c.options.Owner, project, id))
-}
-
-func (c *Checkpoints) unclaim(ctx context.Context, project, id string) error {
-	return c.bank.Delete(ctx, claimKey(c.options.Owner, project, id))
 }
 
 // SetState changes the state of a checkpoint. A change that is already made is no
@@ -218,10 +210,10 @@ func (c *Checkpoints) change(ctx context.Context, s *state, to karbor.Checkpoint
 		return err
 	}
 	if c.made(s, to) {
-		if working(to) {
-			return nil
+		if !working(to) {
+			c.release(ctx, s.ProjectID, s.CheckpointID) // an earlier run died before it
 		}
-		return c.unclaim(ctx, s.ProjectID, s.CheckpointID) // an earlier run died before it
+		return nil
 	}
 	if to == karbor.CheckpointDeleting {
 		if err := c.mayDelete(ctx, s); err != nil {
@@ -240,7 +232,8 @@ func (c *Checkpoints) change(ctx context.Context, s *state, to karbor.Checkpoint
 	if err := c.publish(ctx, after); err != nil || working(to) {
 		return err
 	}
-	return c.unclaim(ctx, s.ProjectID, s.CheckpointID)
+	c.release(ctx, s.ProjectID, s.CheckpointID)
+	return nil
 }
 
 // made reports whether the change to a state has been made before.

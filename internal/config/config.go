@@ -36,6 +36,7 @@ type Config struct {
 	ServiceKeyFile string     `yaml:"service_key_file"`
 	Keystone       Keystone   `yaml:"keystone"`
 	Operations     Operations `yaml:"operations"`
+	Transfers      Transfers  `yaml:"transfers"`
 	Engine         Engine     `yaml:"engine"`
 	Quotas         Quotas     `yaml:"quotas"`
 	Triggers       Triggers   `yaml:"triggers"`
@@ -82,6 +83,8 @@ type Operations struct {
 	Deadline time.Duration `yaml:"deadline"`
 	// PhaseDeadlines are how long a hook of an operation may get no further.
 	PhaseDeadlines PhaseDeadlines `yaml:"phase_deadlines"`
+	// Limits are the most that may be at work at a time.
+	Limits OperationLimits `yaml:"limits"`
 	// AdminReads lets plug-ins read and set, as the service user, what a tenant
 	// can't: a server's user data, a chosen floating address.
 	AdminReads bool `yaml:"admin_reads"`
@@ -109,6 +112,7 @@ func (o Operations) check(fault func(key, format string, args ...any)) {
 		fault("operations.deadline", "%v is less than an hour; 0 sets none", o.Deadline)
 	}
 	o.PhaseDeadlines.check(fault)
+	o.Limits.check(fault)
 	for i, target := range o.RestoreTargets {
 		if !isURL(target) || strings.HasSuffix(target, "/") {
 			fault(fmt.Sprintf("operations.restore_targets[%d]", i), "%q is not an http or https URL without a slash at its end", target)
@@ -174,6 +178,7 @@ func Default() Config {
 			Interface: "public", Timeout: time.Minute, ServiceTokenRoles: []string{"service"},
 		},
 		Operations: defaultOperations(),
+		Transfers:  defaultTransfers(),
 		Engine:     defaultEngine(),
 		Quotas:     Quotas{Plans: 50, Checkpoints: -1, Gigabytes: -1, MappingProfiles: 100},
 		Triggers:   defaultTriggers(),
@@ -245,6 +250,7 @@ func (c Config) Check() error {
 	c.API.check(fault)
 	c.Policy.check(fault)
 	c.Operations.check(fault)
+	c.Transfers.check(fault)
 	c.Engine.check(fault)
 	c.Quotas.check(fault)
 	c.Triggers.check(fault)

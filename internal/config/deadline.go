@@ -20,6 +20,7 @@ func defaultOperations() Operations {
 	return Operations{
 		DelegationLifetime: 48 * time.Hour, Settle: 30 * time.Second, LeftoverTime: 7 * 24 * time.Hour, Deadline: 7 * 24 * time.Hour,
 		PhaseDeadlines: PhaseDeadlines{Prepare: 4 * time.Hour, Main: 24 * time.Hour, Complete: 12 * time.Hour, Undo: 12 * time.Hour},
+		Limits:         defaultOperationLimits(),
 	}
 }
 

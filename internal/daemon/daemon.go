@@ -140,7 +140,7 @@ func (d *Daemon) open(ctx context.Context, o Options) error {
 	}
 	d.providers, err = provider.Load(ctx, c.Providers, o.Sets, provider.Options{
 		Owner: owner, Now: o.Now, Secrets: d.authority, Cache: filepath.Join(c.State, "index"), Logger: o.Logger,
-		WithoutBanks: !o.Roles.Protection,
+		WithoutBanks: !o.Roles.Protection, Limits: providerLimits(c),
 	})
 	if err != nil {
 		return err
@@ -220,7 +220,7 @@ func (d *Daemon) openService(ctx context.Context, o Options, key []byte) error {
 		Store: d.store, Providers: d.providers, Inventory: d.inventory, Delegations: d.delegations, Installation: janitor.Installation(key),
 		AdminReads: adminReads,
 		Settle:     o.Config.Operations.Settle, LeftoverTime: o.Config.Operations.LeftoverTime, Deadline: o.Config.Operations.Deadline,
-		Phases:  phaseLimits(o.Config.Operations.PhaseDeadlines),
+		Phases: phaseLimits(o.Config.Operations.PhaseDeadlines), AtWork: atWork(o.Config.Operations.Limits), Moving: moving(o.Config.Transfers),
 		Targets: o.Config.Operations.RestoreTargets, Limits: limits(o.Config.Quotas), Now: o.Now, Logger: o.Logger,
 		Custody: d.custody, Drills: drills,
 	})

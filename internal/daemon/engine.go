@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/karbor/karbor/internal/config"
+	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/internal/workflow/local"
 	"github.com/karbor/karbor/internal/workflow/temporal"
@@ -20,7 +21,8 @@ type engine interface {
 
 // openEngine makes the engine that the configuration names.
 func (d *Daemon) openEngine(ctx context.Context, o Options, owner string) error {
-	shared := workflow.Options{Actions: d.service.Actions(), Default: d.service.Places(), Limits: d.service.Limits(), Context: d.service.Context}
+	shared := enginePlaces()
+	shared.Actions, shared.Context = d.service.Actions(), d.service.Context
 	if o.Config.Engine.Type == config.TemporalEngine {
 		e, err := OpenTemporal(ctx, o.Config, shared, d.reporter.host+"/"+owner, o.Now, o.Logger)
 		if err != nil {
@@ -38,6 +40,12 @@ func (d *Daemon) openEngine(ctx context.Context, o Options, owner string) error 
 	}
 	d.service.SetEngine(d.engine)
 	return nil
+}
+
+// enginePlaces are the numbers of places in the pools of every engine. An operation takes them
+// along when it is handed over.
+func enginePlaces() workflow.Options {
+	return workflow.Options{Default: protectionservice.Places, Limits: protectionservice.Limits()}
 }
 
 // OpenTemporal connects to the Temporal cluster that the configuration names; owner is

@@ -31,9 +31,9 @@ func Rebuild(ctx context.Context, o Options, s *store.Store, all bool) (out []Re
 		return nil, errors.New("the engine is a Temporal cluster: what it has lost begins anew by itself")
 	}
 	journal := s.Journal()
-	token, until, err := journal.Acquire(ctx, rebuilder, o.Now(), migrationTime)
+	token, left, err := journal.Acquire(ctx, rebuilder, migrationTime)
 	if errors.Is(err, local.ErrHeld) {
-		return nil, fmt.Errorf("a process with the role protection runs, or has not ended well: stop it, or wait until %s", until.Format(time.RFC3339))
+		return nil, fmt.Errorf("a process with the role protection runs, or has not ended well: stop it, or wait for %s", left.Round(time.Second))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("taking the journal's lease: %w", err)
@@ -57,7 +57,7 @@ func Rebuild(ctx context.Context, o Options, s *store.Store, all bool) (out []Re
 			return out, err
 		}
 		out = append(out, Rebuilt{id, why})
-		if err := journal.Renew(ctx, token, o.Now(), migrationTime); err != nil {
+		if err := journal.Renew(ctx, token, migrationTime); err != nil {
 			return out, fmt.Errorf("keeping the journal's lease: %w", err)
 		}
 	}

@@ -135,11 +135,7 @@ func (c *Clusters) kubeconfig(ctx context.Context, cloud karbor.Cloud) ([]byte, 
 
 // newest gives the newest secret of the name; karbor.NotImplemented if there is none.
 func (c *Clusters) newest(ctx context.Context, client *gophercloud.ServiceClient) (*secrets.Secret, error) {
-	pages, err := secrets.List(client, secrets.ListOpts{Name: c.options.Secret, Limit: 100}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "looking for the secret %s", c.options.Secret)
-	}
-	all, err := secrets.ExtractSecrets(pages)
+	all, err := openstack.AllPages(ctx, secrets.List(client, secrets.ListOpts{Name: c.options.Secret, Limit: 100}), secrets.ExtractSecrets)
 	if err != nil {
 		return nil, openstack.Explain(err, "looking for the secret %s", c.options.Secret)
 	}

@@ -19,10 +19,28 @@ import (
 // ImageDigest is what Glance says of the bytes of an image. What it does not say is
 // empty.
 type ImageDigest struct {
-	Size     int64  // bytes
+	Size int64 // bytes
+	// Most is how many bytes are taken where Glance does not say the size, as they are of a volume
+	// which has so many; 0 for not known. It is not Glance's word.
+	Most     int64
 	Checksum string // MD5, as hex digits
 	// HashAlgo is a name as of Python's hashlib, such as sha512; HashValue has hex digits.
 	HashAlgo, HashValue string
+}
+
+// mostBytes is the most that is taken of an image of which nobody says how large it is: Glance itself takes
+// no larger one, unless its operator lets it (image_size_cap).
+const mostBytes = 1 << 40
+
+// bound gives how many bytes may come.
+func (d ImageDigest) bound() int64 {
+	switch {
+	case d.Size > 0:
+		return d.Size
+	case d.Most > 0:
+		return d.Most
+	}
+	return mostBytes
 }
 
 // hasher gives a digest that Glance has too, and its value there; nil if it has none
@@ -50,10 +68,7 @@ func CopyImage(ctx context.Context, client *gophercloud.ServiceClient, id string
 	}
 	defer func() { _ = body.Close() }()
 	meter := &protection.Meter{Reader: body, Total: total, Report: report}
-	var source io.Reader = meter
-	if want.Size > 0 {
-		source = io.LimitReader(meter, want.Size+1)
-	}
+	bound := want.bound()
 	if total <= 0 {
 		meter.Total = want.Size
 	}
@@ -61,11 +76,11 @@ func CopyImage(ctx context.Context, client *gophercloud.ServiceClient, id string
 	if sum != nil {
 		w = io.MultiWriter(w, sum)
 	}
-	moved, err := io.Copy(w, source)
+	moved, err := io.Copy(w, io.LimitReader(meter, bound+1))
 	if err != nil {
 		return err
 	}
-	if want.Size > 0 && moved != want.Size || sum != nil && !strings.EqualFold(hex.EncodeToString(sum.Sum(nil)), value) {
+	if moved > bound || want.Size > 0 && moved != want.Size || sum != nil && !strings.EqualFold(hex.EncodeToString(sum.Sum(nil)), value) {
 		return karbor.Transientf("the bytes read of image %s do not have the size and digest that Glance gives", id)
 	}
 	return nil

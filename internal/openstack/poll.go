@@ -2,7 +2,7 @@ package openstack
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -34,18 +34,26 @@ func patienceOf(ctx context.Context) time.Duration {
 }
 
 // Poll calls check, at once and then again and again, until it is done, fails, or
-// ctx ends. The pauses grow from a quarter of a second, an eighth each time, to longest. Errors that may
+// ctx ends. What check gives with Still is not done yet. The pauses grow from a quarter of a second,
+// an eighth each time, to longest. Errors that may
 // pass (karbor.IsTransient) are taken for up to five minutes in one stretch (see WithPatience). what
 // says what is waited for, as in "volume … to become available", for the error when
-// ctx ends. Waits of one cohort (WithCohort) help each other.
+// ctx ends: where that is for a limit of Within, it is lasting, and tells the tenant what was
+// last seen; any other end is told as it is. Waits of one cohort (WithCohort) help each other.
 func Poll(ctx context.Context, what string, longest time.Duration, check func(ctx context.Context) (done bool, err error)) error {
 	wait := cohortOf(ctx).begin(longest)
 	var failing time.Duration
+	seen := "" // at the last look, for the tenant
 	for {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("waiting for %s: %w", what, err)
+		if ctx.Err() != nil {
+			return unfinished(ctx, what, seen)
 		}
 		done, err := check(ctx)
+		if not, ok := errors.AsType[*still](err); ok {
+			seen, done, err = ", and is still "+not.seen, false, nil
+		} else if err == nil {
+			seen = ""
+		}
 		switch {
 		case err == nil && done:
 			wait.over()
@@ -53,13 +61,15 @@ func Poll(ctx context.Context, what string, longest time.Duration, check func(ct
 		case err == nil:
 			failing = 0
 		case ctx.Err() != nil:
-			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
+			return unfinished(ctx, what, seen)
 		case !karbor.IsTransient(err) || failing >= patienceOf(ctx):
 			return err
+		default:
+			seen = ", and the last look failed: " + karbor.Sentence(err)
 		}
 		slept, ended := wait.sleep(ctx)
 		if ended != nil {
-			return fmt.Errorf("waiting for %s: %w", what, ended)
+			return unfinished(ctx, what, seen)
 		}
 		if err != nil {
 			failing += slept

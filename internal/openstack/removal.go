@@ -11,7 +11,7 @@ import (
 type Waits struct {
 	// Longest is the longest pause between two looks at something that is waited for.
 	Longest time.Duration
-	// Timeout limits each single wait.
+	// Timeout limits each single wait, and the removal of all that a call's hooks made of a kind: see Within.
 	Timeout time.Duration
 }
 
@@ -29,7 +29,7 @@ const deleteAttempts = 3
 // Remove deletes one thing, as soon as its state lets it be deleted, and waits until
 // it is gone. A tenant can't delete what is in transition: that is a transient error.
 func (w Waits) Remove(ctx context.Context, what string, r Removal) error {
-	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
+	ctx, cancel := w.Within(ctx)
 	defer cancel()
 	asked := 0
 	return Poll(ctx, what+" to be deleted", w.Longest, func(ctx context.Context) (bool, error) {
@@ -42,7 +42,7 @@ func (w Waits) Remove(ctx context.Context, what string, r Removal) error {
 		}
 		switch status {
 		case "deleting":
-			return false, nil
+			return false, Still("in state %q", status)
 		case "available", "error", "error_deleting", "error_restoring", "error_extending":
 			if asked == deleteAttempts || status == "error_deleting" && asked > 0 {
 				return false, karbor.Errorf(karbor.Conflict, "%s can't be deleted: the cloud leaves it in state %q; look whether something that was made of it is still there", what, status)

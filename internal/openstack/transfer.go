@@ -89,6 +89,7 @@ type receivedBody struct {
 	// left is how much more may come. What is no transfer is read into memory,
 	// and the cloud may be one that we do not know.
 	left int64
+	list *listed // of which it is a page, or nil
 }
 
 // maxAnswer is the most that a call's answer may have, in bytes.
@@ -104,6 +105,9 @@ func (b *receivedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = b.watch.explain(err)
+	}
+	if b.list != nil {
+		b.list.left -= int64(n)
 	}
 	if b.left -= int64(n); b.left < 0 {
 		return n, errTooLong

@@ -175,6 +175,9 @@ func (t *transport) once(req *http.Request) (*http.Response, error) {
 		body.transfer, body.left = true, math.MaxInt64
 		w.pause() // until somebody reads
 	}
+	if list, ok := req.Context().Value(listKey{}).(*listed); ok && !transfer {
+		body.list, body.left = list, min(list.page, list.left)
+	}
 	resp.Body = body
 	return resp, nil
 }

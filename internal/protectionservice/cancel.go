@@ -19,7 +19,7 @@ import (
 // An operation that is over, or that is ending by itself, is karbor.Conflict. A repeat is
 // no error, and changes nothing.
 func (s *Service) CancelOperation(ctx context.Context, c Caller, projectID, id, why string) error {
-	op, err := s.store.FindOperation(ctx, projectID, id)
+	op, err := s.store.FindOperationHead(ctx, projectID, id)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type far struct {
 	fault    func(key string) error
 	deaf     bool
 	removing func(ctx context.Context, key string)
+	// hanging has writes of some keys hang until their context ends.
+	hanging func(key string) bool
 	// locked has it keep what it has for an hour.
 	locked atomic.Bool
 }
@@ -46,10 +48,14 @@ func (f *far) off() error {
 }
 
 // writing asks the fault, which may block, without the lock.
-func (f *far) writing(key string) error {
+func (f *far) writing(ctx context.Context, key string) error {
 	f.mu.Lock()
-	fault := f.fault
+	fault, hanging := f.fault, f.hanging
 	f.mu.Unlock()
+	if hanging != nil && hanging(key) {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if err := f.off(); err != nil || fault == nil {
 		return err
 	}
@@ -92,14 +98,14 @@ func (b farBank) Get(ctx context.Context, key string, offset, length int64) (io.
 }
 
 func (b farBank) Put(ctx context.Context, key string, body io.Reader, size int64) error {
-	if err := b.writing(key); err != nil {
+	if err := b.writing(ctx, key); err != nil {
 		return err
 	}
 	return b.Bank.Put(ctx, key, body, size)
 }
 
 func (b farBank) Create(ctx context.Context, key string, body io.Reader, size int64) error {
-	if err := b.writing(key); err != nil {
+	if err := b.writing(ctx, key); err != nil {
 		return err
 	}
 	return b.Bank.Create(ctx, key, body, size)

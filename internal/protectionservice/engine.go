@@ -31,3 +31,14 @@ func (s *Service) describe(ctx context.Context, op store.Operation) (workflow.De
 	}
 	return workflow.Description{}, err
 }
+
+// waits says why an operation has not begun that waits for a place among those at work.
+func (s *Service) waits(ctx context.Context, op store.Operation) (string, error) {
+	return s.dispatcher.Waits(ctx, op)
+}
+
+// forget drops what is kept in memory of an operation that is over: another may get its place.
+func (s *Service) forget(operation string) {
+	s.attempts.Forget(operation)
+	s.dispatcher.Ended()
+}

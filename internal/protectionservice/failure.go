@@ -57,10 +57,19 @@ type ending struct {
 	abandoned bool
 }
 
-// endFailed ends an operation that failed.
+// waits reports whether the end is to be tried again after an error of the bank.
+func (how ending) waits(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || how.patient && karbor.IsTransient(err))
+}
+
+// endFailed ends an operation that failed, or, where its bank says that it has done what it was to do,
+// as one that succeeded.
 func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow.Failure, how ending) error {
 	if op.Type == karbor.CopyOperation {
 		return s.endFailedCopy(ctx, op, f)
+	}
+	if over, err := s.recorded(ctx, op); over || how.waits(ctx, err) {
+		return err
 	}
 	rows, err := s.store.Resources(ctx, op.ID)
 	if err != nil {
@@ -91,12 +100,15 @@ func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow
 		}
 	}
 	if op.Type == karbor.Protect {
+		if err := s.recall(ctx, op, rows, &o, how); err != nil {
+			return err
+		}
 		if o.Size, err = protect.Discard(ctx, s.operations, s.log, op, rows, how.patient); err != nil {
 			return err
 		}
 	}
 	if o.CheckpointStatus != "" {
-		if err := s.failInBank(ctx, op, o, how.patient); err != nil {
+		if err := s.failInBank(ctx, op, o, failable(op, rows), how); err != nil {
 			return err
 		}
 	}
@@ -106,16 +118,19 @@ func (s *Service) endFailed(ctx context.Context, op store.Operation, f *workflow
 // failInBank records the failure in the bank. A bank that refuses it (it is full,
 // say) does not keep the operation from its end: the catalogue tells the tenant, and
 // a delete takes the checkpoint up as it lies.
-func (s *Service) failInBank(ctx context.Context, op store.Operation, o store.Outcome, patient bool) error {
+// The checkpoint must be in one of the states from, if there are any.
+func (s *Service) failInBank(ctx context.Context, op store.Operation, o store.Outcome, from []karbor.CheckpointStatus, how ending) error {
 	p, err := s.operations.Place(op)
 	if err == nil {
-		err = p.Checkpoints().SetState(ctx, op.ProjectID, op.CheckpointID, o.CheckpointStatus, checkpoint.Change{Reasons: o.Reasons, Size: o.Size})
+		err = p.Checkpoints().SetState(ctx, op.ProjectID, op.CheckpointID, o.CheckpointStatus, checkpoint.Change{
+			From: from, Reasons: o.Reasons, Size: o.Size,
+		})
 		// A checkpoint that failed before it was in the bank is not there.
 		if err == nil || karbor.KindOf(err) == karbor.NotFound {
 			return nil
 		}
 	}
-	if ctx.Err() != nil || patient && karbor.IsTransient(err) {
+	if how.waits(ctx, err) {
 		return fmt.Errorf("recording the failure of checkpoint %s in the bank: %w", op.CheckpointID, err)
 	}
 	s.log.ErrorContext(ctx, "the failure of a checkpoint can't be recorded in its bank; the catalogue has it",
@@ -157,7 +172,10 @@ func (s *Service) forgetUndone(ctx context.Context, op store.Operation, rows []s
 
 // endFailedCopy ends a request that was cancelled, or that nobody can carry out.
 func (s *Service) endFailedCopy(ctx context.Context, op store.Operation, f *workflow.Failure) error {
-	reason := cmp.Or(outcome.Sort(op.Graph, f).Text(), dispatch.Vanished)
+	return s.endFailedCopyAs(ctx, op, cmp.Or(outcome.Sort(op.Graph, f).Text(), dispatch.Vanished))
+}
+
+func (s *Service) endFailedCopyAs(ctx context.Context, op store.Operation, reason string) error {
 	p, err := s.operations.Place(op)
 	if err != nil {
 		p = nil // its file has gone, and with it the way to its banks

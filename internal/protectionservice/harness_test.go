@@ -135,8 +135,10 @@ type site struct {
 	bank *banktest.Memory
 	full atomic.Bool
 	logs logged
-	// keeps fails so many of the next removals of claims.
-	keeps atomic.Int64
+	// refuses has the bank never remove a claim, and holds has it not answer to that: then atClaim tells
+	// of each such request.
+	refuses, holds atomic.Bool
+	atClaim        chan struct{}
 	// stuck has the bank refuse to delete what belongs to nodes.
 	stuck atomic.Bool
 	// mute has the engine not say how far anything is.
@@ -174,6 +176,7 @@ type site struct {
 	settle      time.Duration
 	// deadline is how old an operation may become.
 	deadline time.Duration
+	bounded
 	// phases are how long hooks may get no further.
 	phases deadline.Limits
 	// drills is the same each time that the process starts, as its key is.
@@ -184,7 +187,8 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{
 		t: t, dir: t.TempDir(), bank: banktest.NewMemory(), far: &far{Memory: banktest.NewMemory()}, authority: &authority{}, drills: drills(t),
-		script: &script{hooks: map[karbor.OperationType]map[karbor.ResourceType]protection.Hooks{}},
+		atClaim: make(chan struct{}, 100),
+		script:  &script{hooks: map[karbor.OperationType]map[karbor.ResourceType]protection.Hooks{}},
 	}
 	storetest.NewFile(t, filepath.Join(s.dir, "karbor.db"))
 	s.start()
@@ -218,6 +222,8 @@ func (s *site) start() {
 	if err := os.WriteFile(filepath.Join(providers, "p.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	out := io.MultiWriter(t.Output(), &s.logs)
+	log := slog.New(slog.NewTextHandler(out, nil))
 	none := func() struct{} { return struct{}{} }
 	loaded, err := provider.Load(ctx, providers, provider.Sets{
 		Banks: plugin.Set[bank.Bank]{plugin.Define("memory", "", none, func(context.Context, struct{}) (bank.Bank, error) {
@@ -228,12 +234,11 @@ func (s *site) start() {
 		Protections: plugin.Set[protection.Plugin]{plugin.Define("script", "", none, func(context.Context, struct{}) (protection.Plugin, error) {
 			return s.script, nil
 		})},
-	}, provider.Options{Owner: "me", Now: time.Now})
+	}, provider.Options{Owner: "me", Now: time.Now, Logger: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.providers = loaded
-	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &s.logs), nil))
 	s.store, err = store.Open(ctx, filepath.Join(s.dir, "karbor.db"), store.Options{Now: time.Now, Logger: log})
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +261,7 @@ func (s *site) start() {
 	s.service = protectionservice.New(protectionservice.Options{
 		Drills: s.drills,
 		Store:  s.store, Providers: loaded, Inventory: found, Delegations: s.delegations, Installation: "here",
-		AdminReads: cloud{}, Targets: []string{otherCloud}, Settle: s.settle, LeftoverTime: time.Hour, Deadline: s.deadline, Phases: s.phases, Now: s.now, Logger: log, Custody: s.keeper,
+		AdminReads: cloud{}, Targets: []string{otherCloud}, Settle: s.settle, LeftoverTime: time.Hour, Deadline: s.deadline, AtWork: s.atWork, Phases: s.phases, Now: s.now, Logger: log, Custody: s.keeper,
 	})
 	engine, err := local.New(local.Options{
 		Options: workflow.Options{Actions: s.service.Actions(), Default: s.service.Places(), Context: s.service.Context},

@@ -74,8 +74,15 @@ func (k kept) Delete(ctx context.Context, key string) error {
 	if k.stuck.Load() && strings.Contains(key, "/nodes/") {
 		return karbor.Errorf(karbor.Forbidden, "the bank lets nothing go")
 	}
-	if strings.Contains(key, "@") && k.keeps.Add(-1) >= 0 {
-		return karbor.Transientf("the bank does not answer now")
+	if strings.Contains(key, "/leases/") && strings.Contains(key, "@") {
+		switch {
+		case k.refuses.Load():
+			return karbor.Errorf(karbor.Forbidden, "the bank lets nothing go")
+		case k.holds.Load():
+			k.atClaim <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		}
 	}
 	if i, err := k.Stat(ctx, key); err == nil && bank.Lockable(key) {
 		if now, err := k.Now(ctx); err == nil && now.Before(i.LockedUntil) {

@@ -74,7 +74,16 @@ func (s *Service) Operation(ctx context.Context, projectID, id string) (Operatio
 		return Operation{}, err
 	}
 	o.Status, o.ErrorInfo = log.Status, log.ErrorInfo
+	if succeeded(o.Status) {
+		o.Cancelled = "" // it came too late: the end was in the bank, and only not recorded yet
+	}
 	return o, nil
+}
+
+// succeeded reports whether the status of a log is that of an operation that has done what it was to do.
+func succeeded(status karbor.LogStatus) bool {
+	return status == karbor.LogSuccess || status == karbor.LogStatus(karbor.CheckpointAvailable) ||
+		status == karbor.LogStatus(karbor.CheckpointDeleted)
 }
 
 // operationState tells how far an operation is as a whole.

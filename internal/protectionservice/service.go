@@ -37,7 +37,7 @@ import (
 	"github.com/karbor/karbor/internal/workflow"
 )
 
-// Options of New. All but Installation, Settle, LeftoverTime, Deadline, Phases, Limits, AdminReads,
+// Options of New. All but Installation, Settle, LeftoverTime, Deadline, AtWork, Moving, Phases, Limits, AdminReads,
 // Targets and Drills are needed.
 type Options struct {
 	Store     *store.Store
@@ -55,6 +55,11 @@ type Options struct {
 	LeftoverTime time.Duration
 	// Deadline is how old an operation may become: then it is cancelled; 0 sets none.
 	Deadline time.Duration
+	// AtWork bounds how many operations are at work at a time, beside what the providers say
+	// themselves.
+	AtWork AtWork
+	// Moving bounds what moves bulk data, beside what the providers say themselves.
+	Moving Moving
 	// Phases say how long the hooks of an operation may get no further; none by default.
 	Phases deadline.Limits
 	// Limits are the configured quotas of each project; nil for none.
@@ -108,7 +113,7 @@ func New(o Options) *Service {
 	s := &Service{store: o.Store, providers: o.Providers, delegations: o.Delegations, custody: o.Custody, now: o.Now, log: o.Logger}
 	s.work(o)
 	s.desk = admission.New(admission.Options{
-		Store: o.Store, Delegations: o.Delegations, Steps: s.steps, Remember: s.operations.Remember, Wake: s.dispatcher.Wake,
+		Store: o.Store, Delegations: o.Delegations, Steps: s.steps, Remember: s.operations.Remember, Enter: s.dispatcher.Enter, Wake: s.dispatcher.Wake,
 		Now: o.Now, Logger: o.Logger,
 	})
 	s.Deleter = deletion.New(deletion.Options{
@@ -136,17 +141,18 @@ func New(o Options) *Service {
 
 // work makes what the steps of operations are done with, and what has them done.
 func (s *Service) work(o Options) {
-	transfers, paces := transfer.New(), transfer.NewPaces()
+	transfers, paces := transfer.New(o.Moving.with(o.Providers)), transfer.NewPaces()
+	guard := deadline.Guard{Store: o.Store, Limits: o.Phases, Now: o.Now, Logger: o.Logger}
 	s.standIns = copies.NewStandIns(o.Store, o.Custody, o.Logger)
 	s.copier = copies.New(copies.Options{
-		Store: o.Store, Banks: o.Custody, Transfers: transfers, Delete: s.expireCopy, Now: o.Now, Logger: o.Logger,
+		Store: o.Store, Banks: o.Custody, Transfers: transfers, Guard: guard, Delete: s.expireCopy, Now: o.Now, Logger: o.Logger,
 	})
 	s.attempts = attempt.New(attempt.Options{
-		Store: o.Store, Delegations: o.Delegations, Installation: o.Installation, Settle: o.Settle, Phases: o.Phases,
+		Store: o.Store, Delegations: o.Delegations, Installation: o.Installation, Settle: o.Settle, Guard: guard,
 		AdminReads: o.AdminReads, Transfers: transfers, Paces: paces, StandIns: s.standIns, Now: o.Now, Logger: o.Logger,
 	})
 	s.operations = running.New(running.Options{
-		Store: o.Store, Providers: o.Providers, Delegations: o.Delegations, Forget: s.attempts.Forget, Logger: o.Logger,
+		Store: o.Store, Providers: o.Providers, Delegations: o.Delegations, Forget: s.forget, Logger: o.Logger,
 	})
 	s.leftovers = leftover.New(leftover.Options{
 		Store: o.Store, Operations: s.operations, Delegations: o.Delegations, Runner: s.attempts, Patience: o.LeftoverTime,
@@ -155,10 +161,10 @@ func (s *Service) work(o Options) {
 	s.drillSteps = drills.NewSteps(drills.StepOptions{
 		Store: o.Store, Operations: s.operations, Runner: s.attempts, Transfers: transfers, Config: o.Drills, Now: o.Now,
 	})
-	s.progress = progress.New(progress.Options{Store: o.Store, Describe: s.describe, Transfers: transfers, Paces: paces, Now: o.Now})
+	s.progress = progress.New(progress.Options{Store: o.Store, Describe: s.describe, Waits: s.waits, Transfers: transfers, Paces: paces, Now: o.Now})
 	s.dispatcher = dispatch.New(dispatch.Options{
-		Store: o.Store, Operation: s.operations.Get, Steps: s.steps, End: s.endAbandoned, Again: s.again, Deadline: o.Deadline,
-		Now: o.Now, Logger: o.Logger,
+		Store: o.Store, Operation: s.operations.Get, Steps: s.steps, End: s.endAbandoned, EndUnread: s.endUnread, Recorded: s.recorded, Again: s.again, Deadline: o.Deadline,
+		Limits: o.AtWork.with(o.Providers), Now: o.Now, Logger: o.Logger,
 	})
 }
 
@@ -172,7 +178,10 @@ const Places = 16
 // Limits are the sizes of the other pools, for the engine's options. What short hooks wait for,
 // a snapshot, is the same for fifty volumes as for one: they should be taken at one time. The
 // long ones make larger things of the tenant's, who has few of them at a time.
-func (s *Service) Limits() map[string]int { return flow.Limits() }
+func (s *Service) Limits() map[string]int { return Limits() }
+
+// Limits are the sizes of the pools that have others than Places.
+func Limits() map[string]int { return flow.Limits() }
 
 // SetEngine sets the engine that runs the operations. It is called once, before
 // Run and before any operation is accepted.

@@ -35,6 +35,8 @@ type file struct {
 	Repository  *section `yaml:"repository"`
 	// Upkeep says how the banks are looked after.
 	Upkeep *upkeepSection `yaml:"upkeep"`
+	// Limits say how much may be at work with it at a time.
+	Limits *limitsSection `yaml:"limits"`
 	// Copies are the banks that checkpoints are copied to.
 	Copies []targetChoice `yaml:"copies"`
 	// last is the file's last line, where what is missing would come next.
@@ -155,6 +157,9 @@ func open(ctx context.Context, path string, sets Sets, o Options) (*Provider, er
 	}
 	p := &Provider{ID: strings.ToLower(f.ID.text), Name: f.Name.text, Description: f.Description, plugins: map[karbor.ResourceType]protection.Plugin{}}
 	if p.upkeep, err = f.Upkeep.policy(); err != nil {
+		return nil, err
+	}
+	if p.limits, err = f.Limits.read(o.Limits); err != nil {
 		return nil, err
 	}
 	if err := p.choose(ctx, f.Plugins, sets.Protections); err != nil {

@@ -32,6 +32,7 @@ type Provider struct {
 	targets []*Provider
 	keep    Keep
 	upkeep  upkeep.Policy
+	limits  Limits
 }
 
 // Types are the types that the provider protects, parents before children.

@@ -30,6 +30,8 @@ type Options struct {
 	// WithoutBanks opens no bank and reads no key: what the banks' options name need not
 	// be there. It is for processes that only say what the providers are.
 	WithoutBanks bool
+	// Limits are those of providers whose files name none.
+	Limits Limits
 }
 
 // vault is a provider's bank and the checkpoints in it.
@@ -56,7 +58,7 @@ func (p *Provider) attach(ctx context.Context, b bank.Bank, domains *repository.
 		}
 	}
 	// Providers may share a bank; each has a lease of its own in it.
-	made := checkpoint.Options{Owner: o.Owner + "." + p.ID, Now: o.Now}
+	made := checkpoint.Options{Owner: o.Owner + "." + p.ID, Now: o.Now, Logger: o.Logger}
 	if p.Target != "" {
 		made.Owner += "." + p.Target
 	}

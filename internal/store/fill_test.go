@@ -34,6 +34,6 @@ func fillVersion(t *testing.T, s *store.Store) {
 	must(s.PutApplicationCredential(ctx, store.ApplicationCredential{
 		ProjectID: "project", UserID: "user", ID: "credential", Sealed: []byte{1, 2}, CreatedAt: time.UnixMicro(1),
 	}))
-	_, _, err := s.Journal().Acquire(ctx, "first", time.UnixMicro(1), time.Second)
+	_, _, err := s.Journal().Acquire(ctx, "first", time.Microsecond)
 	must(err)
 }

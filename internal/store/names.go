@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 
+	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store/checkpoints"
 	"github.com/karbor/karbor/internal/store/copies"
 	"github.com/karbor/karbor/internal/store/credentials"
@@ -145,10 +146,14 @@ type (
 	Request = operations.Request
 	// OperationEntry is an operation in a list of an operator's.
 	OperationEntry = operations.Entry
+	// OperationGroup are the operations of one project with one provider.
+	OperationGroup = operations.Group
 	// ResourceRecord is how far an operation is with one resource.
 	ResourceRecord = operations.ResourceRecord
 	// RecordOutcome is how an operation ended for one resource.
 	RecordOutcome = operations.RecordOutcome
+	// Turn is that of one of an operation's hooks among those that make things which they share.
+	Turn = operations.Turn
 )
 
 // The constants of operations.
@@ -160,6 +165,10 @@ const (
 	// RetryRequest asks to do again what one has failed to do.
 	RetryRequest = operations.RetryRequest
 )
+
+// Counted reports whether operations of a kind are counted among those at work, and wait for a
+// place.
+func Counted(op karbor.OperationType) bool { return operations.Counted(op) }
 
 // The words of what operations have in the cloud.
 type (

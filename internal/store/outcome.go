@@ -87,6 +87,9 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 		if err := t.Later(ctx, "DELETE FROM step_claims WHERE operation_id = ?", id); err != nil {
 			return err
 		}
+		if err := operations.EndTurns(ctx, t, id); err != nil {
+			return err
+		}
 		if len(outcome.Left) > 0 {
 			if err := leftovers.Add(ctx, t, leftovers.Leftover{
 				OperationID: id, ProjectID: o.projectID, ProviderID: o.providerID, CheckpointID: o.checkpointID,
@@ -109,8 +112,7 @@ func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) er
 				return err
 			}
 		}
-		err = t.Later(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
-		return err
+		return t.Later(ctx, "UPDATE operations SET ended_at = ?, delegation = NULL WHERE id = ?", now, id)
 	})
 }
 

@@ -91,6 +91,8 @@ var purgedTables = []purged{
 		old: "operation_id IN (SELECT id FROM operations WHERE dispatched = 2 AND ended_at < ?)"},
 	{table: "holdings", keys: []string{"id"}, old: "operation_id IN (SELECT id FROM operations WHERE dispatched = 2 AND ended_at < ?)",
 		where: "NOT EXISTS (SELECT 1 FROM leftovers WHERE leftovers.operation_id = holdings.operation_id)"},
+	// A process may have died with the turn of an operation that is over, while it removed what that had left.
+	{table: "turns", keys: []string{"operation_id", "name"}, old: "operation_id IN (SELECT id FROM operations WHERE dispatched = 2 AND ended_at < ?)"},
 	// Operations are never deleted: they end, and the engine forgets them.
 	{table: "operation_resources", keys: []string{"operation_id", "resource_key"},
 		old:   "operation_id IN (SELECT id FROM operations WHERE dispatched = 2 AND ended_at < ?)",
@@ -98,7 +100,8 @@ var purgedTables = []purged{
 	{table: "operations", keys: []string{"id"}, old: "dispatched = 2 AND ended_at < ?", where: "NOT EXISTS (SELECT 1 FROM " +
 		"operation_resources WHERE operation_resources.operation_id = operations.id) AND NOT EXISTS (SELECT 1 FROM " +
 		"operation_requests WHERE operation_requests.operation_id = operations.id) AND NOT EXISTS (SELECT 1 FROM " +
-		"holdings WHERE holdings.operation_id = operations.id)"},
+		"holdings WHERE holdings.operation_id = operations.id) AND NOT EXISTS (SELECT 1 FROM " +
+		"turns WHERE turns.operation_id = operations.id)"},
 }
 
 // ofDeletedCheckpoints tells which rows of a table belong to checkpoints that were deleted

@@ -152,7 +152,7 @@ func readAll(t *testing.T, s *store.Store) {
 	if _, err := s.Resources(ctx, running[0]); err != nil {
 		t.Errorf("the operation's resources: %v", err)
 	}
-	token, _, err := s.Journal().Acquire(ctx, "next", time.Now(), time.Minute)
+	token, _, err := s.Journal().Acquire(ctx, "next", time.Minute)
 	if err != nil || token < 2 {
 		t.Errorf("the journal's lease: %d, %v", token, err)
 	}

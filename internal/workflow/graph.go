@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -81,6 +82,18 @@ func check(s *Step, known map[string]bool, actions map[string]Action) error {
 		}
 	}
 	return nil
+}
+
+// Share says whose an operation is, by its steps: what stands behind the first slash of the
+// first limit that has one; "" where none has. Operations of one share may keep each other
+// waiting, but none of another.
+func Share(steps []Step) string {
+	for i := range steps {
+		if _, share, named := strings.Cut(steps[i].Limit, "/"); named {
+			return share
+		}
+	}
+	return ""
 }
 
 // Filled gives the retry with the defaults in the place of what is zero.

@@ -41,7 +41,8 @@ type Step struct {
 	After []string `json:"after,omitempty"`
 	When  When     `json:"when,omitempty"`
 	// Limit names the pool of places that the step takes one of while it runs;
-	// "" is the default pool. See Limits.
+	// "" is the default pool. What stands behind its first slash is the share of the
+	// operation: one of another share never waits for this one. See Limits and Share.
 	Limit string `json:"limit,omitempty"`
 	// Timeout bounds one attempt; 0 stands for DefaultTimeout.
 	Timeout time.Duration `json:"timeout,omitempty"`
@@ -174,8 +175,8 @@ type Description struct {
 	ID        string
 	State     State
 	Cancelled string // the reason given to Cancel
-	// Before is how many other operations are to begin before a Pending one, as far as
-	// the engine knows.
+	// Before is how many other operations of its share are to begin before a Pending one;
+	// negative if the engine does not know.
 	Before    int
 	StartedAt time.Time
 	EndedAt   time.Time // zero while it is not over
@@ -195,7 +196,7 @@ type StepDescription struct {
 	// Waiting is when the next attempt is due, while it is tried again.
 	Waiting time.Time
 	// Queued says that it waits for a place in its pool, and Before how many steps are
-	// to get one before it, as far as the engine knows.
+	// to get one before it; negative if the engine does not know.
 	Queued bool
 	Before int
 }
@@ -214,7 +215,8 @@ type Engine interface {
 	// Describe tells how far an operation is; karbor.NotFound if it is unknown.
 	Describe(ctx context.Context, operation string) (Description, error)
 	// Forget removes what the engine keeps of an operation that is over; one that
-	// is not over is karbor.Conflict, an unknown one no error.
+	// is not over is karbor.Conflict, an unknown one no error. An engine that removes it
+	// by and by gives a transient error as long as it is there: it is to be asked again.
 	Forget(ctx context.Context, operation string) error
 }
 

@@ -3,14 +3,18 @@
 package image
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
+	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
+	"github.com/karbor/karbor/protection"
 )
 
 // Options are the plug-in's settings in a provider file: there are none.
@@ -35,14 +39,34 @@ func (finder) Parents() []karbor.ResourceType {
 }
 
 // List implements protectable.Plugin: the images that the project owns, in the order
-// of their ids. Those that others share with it are not the tenant's to protect.
+// of their ids. Those that others share with it are not the tenant's to protect, nor
+// those that Karbor has made for a while.
 func (finder) List(ctx context.Context, cloud karbor.Cloud, q protectable.Query) ([]karbor.Resource, error) {
 	client, err := openstack.Image(ctx, cloud)
 	if err != nil {
 		return nil, err
 	}
+	out := []karbor.Resource{}
+	// Glance lists hidden images only to who asks for them, and then no others. It takes
+	// the marker of either list in both.
+	for _, hidden := range []bool{false, true} {
+		some, err := list(ctx, client, cloud, q, hidden)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, some...)
+	}
+	slices.SortFunc(out, func(a, b karbor.Resource) int { return cmp.Compare(a.ID, b.ID) })
+	if q.Limit > 0 {
+		out = out[:min(q.Limit, len(out))]
+	}
+	return out, nil
+}
+
+// list gives the images that are hidden, or those that are not.
+func list(ctx context.Context, client *gophercloud.ServiceClient, cloud karbor.Cloud, q protectable.Query, hidden bool) ([]karbor.Resource, error) {
 	page := func(ctx context.Context, marker string, limit int) ([]images.Image, bool, error) {
-		options := images.ListOpts{Owner: cloud.ProjectID(), Limit: limit, Marker: marker, Sort: "id:asc"}
+		options := images.ListOpts{Owner: cloud.ProjectID(), Limit: limit, Marker: marker, Sort: "id:asc", Hidden: hidden}
 		found, more, err := openstack.FirstPage(ctx, images.List(client, options))
 		if err != nil || found == nil {
 			return nil, false, explainList(err, marker)
@@ -53,7 +77,7 @@ func (finder) List(ctx context.Context, cloud karbor.Cloud, q protectable.Query)
 	return openstack.Collect(ctx, q.Marker, q.Limit, page,
 		func(i images.Image) string { return i.ID },
 		func(i images.Image) (karbor.Resource, bool) {
-			return resource(i), i.Owner == cloud.ProjectID() && !gone(i.Status) && !unfit(i.Status)
+			return resource(i), i.Owner == cloud.ProjectID() && i.Hidden == hidden && !gone(i.Status) && !unfit(i.Status) && !passing(i)
 		})
 }
 
@@ -157,6 +181,16 @@ func booted(ctx context.Context, cloud karbor.Cloud, serverID string) ([]protect
 		}
 	}
 	return []protectable.Dependent{{Resource: found, Private: true}}, nil
+}
+
+// passing reports whether an image goes by itself. One that a volume is uploaded to has its
+// name before its properties.
+func passing(i images.Image) bool {
+	texts := map[string]string{}
+	for k, v := range i.Properties {
+		texts[k], _ = v.(string)
+	}
+	return protection.PassingName(i.Name) || protection.Passing(i.Name, texts)
 }
 
 // gone reports a status in which the image is no more for its owner.

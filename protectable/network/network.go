@@ -14,6 +14,7 @@ import (
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
+	"github.com/karbor/karbor/protection"
 )
 
 // Options are the plug-in's settings in a provider file: there are none.
@@ -37,7 +38,7 @@ func (finder) Parents() []karbor.ResourceType {
 }
 
 // List implements protectable.Plugin: the topology comes first, then the project's
-// own networks in the order of their ids.
+// own networks in the order of their ids, but for those of restore drills.
 func (finder) List(ctx context.Context, cloud karbor.Cloud, q protectable.Query) ([]karbor.Resource, error) {
 	var out []karbor.Resource
 	switch q.Marker {
@@ -68,7 +69,9 @@ func (finder) List(ctx context.Context, cloud karbor.Cloud, q protectable.Query)
 	}
 	own, err := openstack.Collect(ctx, q.Marker, q.Limit, page,
 		func(n networks.Network) string { return n.ID },
-		func(n networks.Network) (karbor.Resource, bool) { return resource(n), owned(n, cloud) })
+		func(n networks.Network) (karbor.Resource, bool) {
+			return resource(n), owned(n, cloud) && !protection.MadeByDrill(n.Description, n.Tags)
+		})
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
+	"github.com/karbor/karbor/protection"
 )
 
 // Options are the plug-in's settings in a provider file: there are none.
@@ -51,7 +52,8 @@ func (o listOptions) ToServerListQuery() (string, error) {
 	return q.String(), nil
 }
 
-// List implements protectable.Plugin. The servers come in the order of their ids.
+// List implements protectable.Plugin. The servers come in the order of their ids. Those of a restore
+// drill are not the project's to protect.
 func (finder) List(ctx context.Context, cloud karbor.Cloud, q protectable.Query) ([]karbor.Resource, error) {
 	client, err := openstack.Compute(ctx, cloud)
 	if err != nil {
@@ -69,7 +71,7 @@ func (finder) List(ctx context.Context, cloud karbor.Cloud, q protectable.Query)
 	return openstack.Collect(ctx, q.Marker, q.Limit, page,
 		func(s servers.Server) string { return s.ID },
 		func(s servers.Server) (karbor.Resource, bool) {
-			return resource(s), s.TenantID == cloud.ProjectID() && !gone(s.Status) && s.Status != "ERROR"
+			return resource(s), s.TenantID == cloud.ProjectID() && !gone(s.Status) && s.Status != "ERROR" && !drilled(s)
 		})
 }
 
@@ -100,6 +102,9 @@ func (f finder) Dependents(ctx context.Context, cloud karbor.Cloud, parent karbo
 	}
 	return out, err
 }
+
+// drilled reports whether a restore drill has made the server.
+func drilled(s servers.Server) bool { return s.Tags != nil && protection.MadeByDrill("", *s.Tags) }
 
 // gone reports a state in which the server is no more for its owner.
 func gone(status string) bool {

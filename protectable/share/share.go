@@ -42,11 +42,7 @@ func (finder) List(ctx context.Context, cloud karbor.Cloud, q protectable.Query)
 	if err != nil {
 		return nil, err
 	}
-	pages, err := shares.ListDetail(client, shares.ListOpts{Limit: pageSize}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "listing shares")
-	}
-	all, err := shares.ExtractShares(pages)
+	all, err := openstack.AllPages(ctx, shares.ListDetail(client, shares.ListOpts{Limit: pageSize}), shares.ExtractShares)
 	if err != nil {
 		return nil, openstack.Explain(err, "listing shares")
 	}

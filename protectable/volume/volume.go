@@ -14,6 +14,7 @@ import (
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
+	"github.com/karbor/karbor/protection"
 )
 
 // Options are the plug-in's settings in a provider file: there are none.
@@ -53,7 +54,8 @@ func (f finder) Parents() []karbor.ResourceType {
 	return []karbor.ResourceType{karbor.ServerType, karbor.PodType, karbor.ProjectType}
 }
 
-// List implements protectable.Plugin. The volumes come in the order of their ids.
+// List implements protectable.Plugin. The volumes come in the order of their ids. Those that Karbor
+// has made for a while are not the project's to protect.
 func (finder) List(ctx context.Context, cloud karbor.Cloud, q protectable.Query) ([]karbor.Resource, error) {
 	client, err := openstack.BlockStorage(ctx, cloud)
 	if err != nil {
@@ -71,7 +73,7 @@ func (finder) List(ctx context.Context, cloud karbor.Cloud, q protectable.Query)
 	return openstack.Collect(ctx, q.Marker, q.Limit, page,
 		func(v volumes.Volume) string { return v.ID },
 		func(v volumes.Volume) (karbor.Resource, bool) {
-			return resource(v), v.TenantID == cloud.ProjectID() && !unfit(v.Status)
+			return resource(v), v.TenantID == cloud.ProjectID() && !unfit(v.Status) && !protection.Passing(v.Name, v.Metadata)
 		})
 }
 

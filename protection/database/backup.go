@@ -129,7 +129,7 @@ func busy(err error, format string, args ...any) error {
 
 // await waits until a backup is completed.
 func (k keeper) await(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, k.waits.Timeout)
+	ctx, cancel := k.waits.Within(ctx)
 	defer cancel()
 	what := "backup " + id + " of database instance " + k.call.Node.ID
 	return openstack.Poll(ctx, what, k.waits.Longest, func(ctx context.Context) (bool, error) {
@@ -140,7 +140,7 @@ func (k keeper) await(ctx context.Context, id string) error {
 		case b.Status == database.Completed:
 			return true, nil
 		case b.Running():
-			return false, nil
+			return false, openstack.Still("in state %q", b.Status)
 		default:
 			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q in the cloud", what, b.Status)
 		}
@@ -151,6 +151,8 @@ func (k keeper) await(ctx context.Context, id string) error {
 // none). With a backup Trove deletes all that stand on it: so one that others stand on
 // stays, and the error names them.
 func (k keeper) drop(ctx context.Context, recorded string) error {
+	ctx, cancel := k.waits.Within(ctx)
+	defer cancel()
 	all, err := k.own(ctx)
 	if err != nil {
 		return err

@@ -327,7 +327,7 @@ func TestBackupThatIsNeverCompletedEndsTheWait(t *testing.T) {
 	tenant, p := protectiontest.NewTenant(t), open(t, "{poll_interval: 10ms, timeout: 100ms}")
 	s := protectiontest.NewSingle(p, newShop(t, tenant, nil).source)
 	tenant.Fault(t, fabric.Fault{Service: "trove", Transition: "backup.create", Delay: fabric.Duration(time.Hour)})
-	if err := protect(t, s, p, s.Begin(tenant.Cloud, nil, nil)); err == nil || !strings.Contains(err.Error(), "waiting for backup") {
+	if err := protect(t, s, p, s.Begin(tenant.Cloud, nil, nil)); err == nil || karbor.IsTransient(err) || !strings.Contains(karbor.Sentence(err), "waiting for backup") || !strings.Contains(karbor.Sentence(err), `"BUILDING"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -199,7 +199,7 @@ func (b builder) there(ctx context.Context, kind, id string) (bool, error) {
 
 // await waits until an instance that the hooks made runs.
 func (b builder) await(ctx context.Context, id string) (*database.Instance, error) {
-	ctx, cancel := context.WithTimeout(ctx, b.waits.Timeout)
+	ctx, cancel := b.waits.Within(ctx)
 	defer cancel()
 	what := fmt.Sprintf("database instance %s, made for database instance %s", id, b.call.Node.ID)
 	var instance *database.Instance
@@ -209,8 +209,11 @@ func (b builder) await(ctx context.Context, id string) (*database.Instance, erro
 			return false, err
 		}
 		instance = i
-		if !database.Unfit(i.Status) {
-			return database.Ready(i.Status), nil
+		switch {
+		case database.Ready(i.Status):
+			return true, nil
+		case !database.Unfit(i.Status):
+			return false, openstack.Still("in state %q", i.Status)
 		}
 		reason := strings.Join(strings.Fields(i.Fault.Message), " ")
 		if runes := []rune(reason); len(runes) > longest {
@@ -267,8 +270,10 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 	if record.Instance != "" && !slices.Contains(ids, record.Instance) {
 		ids = append(ids, record.Instance)
 	}
+	limited, cancel := r.waits.Within(ctx)
+	defer cancel()
 	for _, id := range ids {
-		if err := b.drop(ctx, id); err != nil {
+		if err := b.drop(limited, id); err != nil {
 			return err
 		}
 	}

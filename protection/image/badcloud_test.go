@@ -1,7 +1,9 @@
 package image_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -108,4 +110,56 @@ func TestCloudThatListsImagesTwiceGivesOneOfEach(t *testing.T) {
 	c := imageCase(t, tenant, makeCipher(t, tenant, "").source(t))
 	c.Transport = protectiontest.Doubling{}
 	protectiontest.RoundTrip(t, c)
+}
+
+// TestStateInWhichTheCloudGetsNoFurtherIsToldAndNothingIsLeft has Glance say such a state of the image that is protected,
+// or of the one that is restored.
+func TestStateInWhichTheCloudGetsNoFurtherIsToldAndNothingIsLeft(t *testing.T) {
+	for _, what := range []karbor.OperationType{karbor.Protect, karbor.RestoreOperation} {
+		for status, c := range map[string]struct {
+			wait string
+			kind karbor.Kind
+		}{
+			"killed": {"1m", karbor.Conflict}, "deactivated": {"1m", karbor.Conflict},
+			"queued": {"150ms", karbor.Unavailable}, "saving": {"150ms", karbor.Unavailable},
+		} {
+			t.Run(fmt.Sprintf("%s, %s", what, status), func(t *testing.T) {
+				tenant, way := protectiontest.NewTenant(t), &protectiontest.Pretending{}
+				one := imageCase(t, tenant, protectiontest.Source{})
+				one.Plugin = open(t, "{poll_interval: 20ms, timeout: "+c.wait+"}")
+				one.Transport = way
+				one.Make = func(t *testing.T) protectiontest.Source { return makeCipher(t, tenant, "").source(t) }
+				err := protectiontest.Spoilt(t, one, what, func() {
+					way.Say("/images/[0-9a-f-]{36}$", func(members map[string]any) { members["status"] = status })
+				}, func() { way.Stop() })
+				protectiontest.ExpectRefusal(t, err, c.kind, "image", fmt.Sprintf("%q", status))
+			})
+		}
+	}
+}
+
+// TestImageWithOtherBytesThanTheProtectedIsNotLeft has Glance have another digest of what was uploaded.
+func TestImageWithOtherBytesThanTheProtectedIsNotLeft(t *testing.T) {
+	for member, value := range map[string]any{"os_hash_value": strings.Repeat("0", 128), "size": 1.0} {
+		t.Run(member, func(t *testing.T) {
+			tenant, way := protectiontest.NewTenant(t), &protectiontest.Pretending{}
+			one := imageCase(t, tenant, protectiontest.Source{})
+			one.Transport = way
+			one.Make = func(t *testing.T) protectiontest.Source { return makeCipher(t, tenant, "").source(t) }
+			err := protectiontest.Spoilt(t, one, karbor.RestoreOperation, func() {
+				way.Say("/images(/[0-9a-f-]{36})?$", func(members map[string]any) {
+					list, listed := members["images"].([]any)
+					for _, i := range list {
+						i.(map[string]any)[member] = value
+					}
+					if !listed {
+						members[member] = value
+					}
+				})
+			}, func() { way.Stop() })
+			if !karbor.IsTransient(err) || !strings.Contains(karbor.Sentence(err), "does not have the size and digest") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }

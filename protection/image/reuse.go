@@ -38,11 +38,7 @@ func (r *room) identical(ctx context.Context, client *gophercloud.ServiceClient,
 			return i, err
 		}
 	}
-	page, err := images.List(client, images.ListOpts{Name: call.RestoredName(doc.Name), Owner: call.Cloud.ProjectID(), Hidden: doc.Hidden}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "looking for an image that is identical to image %s", call.Node.ID)
-	}
-	all, err := images.ExtractImages(page)
+	all, err := openstack.AllPages(ctx, images.List(client, images.ListOpts{Name: call.RestoredName(doc.Name), Owner: call.Cloud.ProjectID(), Hidden: doc.Hidden}), images.ExtractImages)
 	if err != nil {
 		return nil, openstack.Explain(err, "looking for an image that is identical to image %s", call.Node.ID)
 	}

@@ -100,11 +100,7 @@ func findImage(ctx context.Context, client *gophercloud.ServiceClient, call *pro
 func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, name string) ([]images.Image, error) {
 	var all []images.Image
 	for _, hidden := range []bool{false, true} {
-		page, err := images.List(client, images.ListOpts{Name: name, Owner: call.Cloud.ProjectID(), Hidden: hidden}).AllPages(ctx)
-		if err != nil {
-			return nil, openstack.Explain(err, "looking for the images made for image %s", call.Node.ID)
-		}
-		some, err := images.ExtractImages(page)
+		some, err := openstack.AllPages(ctx, images.List(client, images.ListOpts{Name: name, Owner: call.Cloud.ProjectID(), Hidden: hidden}), images.ExtractImages)
 		if err != nil {
 			return nil, openstack.Explain(err, "looking for the images made for image %s", call.Node.ID)
 		}
@@ -126,7 +122,7 @@ func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *pr
 
 // await waits until an image has its bytes.
 func (r *room) await(ctx context.Context, client *gophercloud.ServiceClient, what, id string) (*images.Image, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, r.options.Timeout)
 	defer cancel()
 	var found *images.Image
 	err := openstack.Poll(ctx, what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
@@ -139,7 +135,7 @@ func (r *room) await(ctx context.Context, client *gophercloud.ServiceClient, wha
 		case images.ImageStatusActive:
 			return true, nil
 		case images.ImageStatusQueued, images.ImageStatusSaving, images.ImageStatusUploading, images.ImageStatusImporting:
-			return false, nil
+			return false, openstack.Still("in state %q", i.Status)
 		case images.ImageStatusDeleted, images.ImageStatusPendingDelete:
 			return false, karbor.Errorf(karbor.NotFound, "%s was deleted", what)
 		default:

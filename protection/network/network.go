@@ -42,12 +42,7 @@ var Plugin = plugin.Define(Name, "Protects networks with their subnets, routers,
 	},
 	func(_ context.Context, o Options) (protection.Plugin, error) { return &room{options: o}, nil })
 
-type room struct {
-	options Options
-	// owners makes the restored networks of one restore take turns: they share
-	// routers and security groups.
-	owners protection.Turnstile
-}
+type room struct{ options Options }
 
 //go:embed schemas/*.json
 var schemas embed.FS

@@ -28,6 +28,7 @@ func (r *room) preflight(ctx context.Context, call *protection.Call) (*protectio
 		{"Map the security group (security_groups) to one that is there.", b.foreseeGroups},
 		{"Map the network (networks) or subnet (subnets) to one that you may use.", b.foreseeNetworks},
 		{"Map the external network (networks).", b.foreseeRouters},
+		{"Restore a copy (restore_name), or make anew what it lacks.", func(ctx context.Context, _ *protection.Forecast) error { return b.lacking(ctx) }},
 	} {
 		look := func(ctx context.Context) error { return part.look(ctx, f) }
 		if err := f.Look(ctx, part.remedy, look); err != nil {
@@ -74,6 +75,7 @@ func (b *builder) foreseeNetworks(ctx context.Context, f *protection.Forecast) e
 			return err
 		}
 		if usable && !b.copying() {
+			b.reused = append(b.reused, n)
 			continue
 		}
 		b.made[n.ID] = true
@@ -98,6 +100,7 @@ func (b *builder) foreseeRouters(ctx context.Context, f *protection.Forecast) er
 		var now router
 		err := b.neutron.show(ctx, routerKind, r.ID, &now)
 		if err == nil && !b.copying() {
+			b.ids[r.ID] = r.ID
 			continue
 		}
 		if err != nil && !openstack.IsNotFound(err) {

@@ -12,7 +12,7 @@ import (
 
 // protect is the Main hook of protect: it reads everything, then writes it.
 func (r *room) protect(ctx context.Context, call *protection.Call) error {
-	var kept document
+	var kept protectRecord
 	if err := call.Scratch.Load(ctx, &kept); err != nil {
 		return err
 	}
@@ -26,13 +26,23 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 			return err
 		}
 		s.tidy()
-		kept = s.doc
+		kept = protectRecord{document: s.doc, LeftOut: s.leftOut}
 		// What is written must not change between two runs.
 		if err := call.Scratch.Save(ctx, kept); err != nil {
 			return err
 		}
 	}
-	return call.Documents.CreateJSON(ctx, documentKey, kept)
+	for _, what := range kept.LeftOut {
+		call.NotKept(what)
+	}
+	return call.Documents.CreateJSON(ctx, documentKey, kept.document)
+}
+
+// protectRecord is the scratch record of a protect operation: what was read, and what is told of it.
+type protectRecord struct {
+	document
+
+	LeftOut []string `json:"left_out,omitempty"`
 }
 
 // survey reads a topology.
@@ -40,6 +50,8 @@ type survey struct {
 	neutron neutron
 	project string
 	doc     document
+	// leftOut tells what a restore has not finished.
+	leftOut []string
 }
 
 // read fills the document for a node: the project's id stands for all it owns.
@@ -54,21 +66,26 @@ func (s *survey) read(ctx context.Context, id string) error {
 func (s *survey) readProject(ctx context.Context) (err error) {
 	s.doc.Project = true
 	mine := url.Values{"project_id": {s.project}}
-	if s.doc.Networks, err = list[network](ctx, s.neutron, networkKind, mine); err != nil {
+	all, err := list[network](ctx, s.neutron, networkKind, mine)
+	if err != nil {
 		return err
 	}
-	if s.doc.Networks == nil {
-		s.doc.Networks = []network{}
-	}
-	if s.doc.Subnets, err = list[subnet](ctx, s.neutron, subnetKind, mine); err != nil {
+	s.doc.Networks = append(s.doc.Networks, own(s, networkKind, all)...)
+	subnets, err := list[subnet](ctx, s.neutron, subnetKind, mine)
+	if err != nil {
 		return err
 	}
-	if s.doc.Routers, err = list[router](ctx, s.neutron, routerKind, mine); err != nil {
+	s.doc.Subnets = own(s, subnetKind, without(subnets, all, s.doc.Networks))
+	routers, err := list[router](ctx, s.neutron, routerKind, mine)
+	if err != nil {
 		return err
 	}
-	if s.doc.SecurityGroups, err = list[group](ctx, s.neutron, groupKind, mine); err != nil {
+	s.doc.Routers = own(s, routerKind, routers)
+	groups, err := list[group](ctx, s.neutron, groupKind, mine)
+	if err != nil {
 		return err
 	}
+	s.doc.SecurityGroups = own(s, groupKind, groups)
 	ports, err := list[port](ctx, s.neutron, portKind, mine)
 	if err != nil {
 		return err
@@ -82,6 +99,7 @@ func (s *survey) readProject(ctx context.Context) (err error) {
 		s.addInterfaces(&s.doc.Routers[i], found)
 	}
 	s.addPorts(ports)
+	s.doc.Ports = own(s, portKind, s.doc.Ports)
 	if err := s.nameGateways(ctx); err != nil {
 		return err
 	}

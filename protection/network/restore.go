@@ -20,20 +20,20 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 	if err := call.Documents.GetJSON(ctx, documentKey, &doc); err != nil {
 		return err
 	}
+	return call.InTurn(ctx, protection.NetworkingTurn, func(ctx context.Context) error { return r.build(ctx, call, doc) })
+}
+
+// build is restore, in turn.
+func (r *room) build(ctx context.Context, call *protection.Call, doc document) error {
 	client, err := openstack.Network(ctx, call.Cloud)
 	if err != nil {
 		return err
 	}
-	leave, err := r.owners.Enter(ctx, call.Owner)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	b := &builder{neutron: neutron{client}, call: call, doc: doc, ids: map[string]string{}, made: map[string]bool{}}
 	if err := b.groups(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{b.networks, b.subnets, b.routers, b.interfaces, b.routes, b.ports, b.finish} {
+	for _, step := range []func(context.Context) error{b.networks, b.subnets, b.routers, b.interfaces, b.routes, b.ports, b.finish, b.lacking} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -61,6 +61,8 @@ type builder struct {
 	ids map[string]string
 	// made holds the originals whose place something new takes.
 	made map[string]bool
+	// reused are the networks that are used as they are.
+	reused []network
 	// begun are the new things, which bear the mark until all of them are there.
 	begun []begun
 }
@@ -217,7 +219,7 @@ func (b *builder) networks(ctx context.Context) error {
 				return err
 			}
 			if usable {
-				b.ids[n.ID] = n.ID
+				b.ids[n.ID], b.reused = n.ID, append(b.reused, n)
 				continue
 			}
 		}

@@ -25,18 +25,15 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 	if err != nil {
 		return err
 	}
-	leave, err := r.owners.Enter(ctx, call.Owner)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	w := &wrecker{neutron: neutron{client}, call: call, doc: doc}
-	for _, step := range []func(context.Context) error{w.ports, w.routers, w.networks, w.groups, w.defaultRules} {
-		if err := step(ctx); err != nil {
-			return err
+	return call.InTurn(ctx, protection.NetworkingTurn, func(ctx context.Context) error {
+		for _, step := range []func(context.Context) error{w.ports, w.routers, w.networks, w.groups, w.defaultRules} {
+			if err := step(ctx); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // wrecker removes what a restore made.

@@ -168,29 +168,25 @@ func (b *builder) find(kind kubernetes.Kind, name, resource string) func(ctx con
 
 // awaitRunning waits until the pod runs, or has run.
 func (b *builder) awaitRunning(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, b.waits.Timeout)
+	ctx, cancel := b.waits.Within(ctx)
 	defer cancel()
 	what := fmt.Sprintf("pod %s:%s", b.namespace(), b.name())
-	why := ""
-	err := openstack.Poll(ctx, what, b.waits.Longest, func(ctx context.Context) (bool, error) {
+	return openstack.Poll(ctx, what, b.waits.Longest, func(ctx context.Context) (bool, error) {
 		o, err := b.cluster.Get(ctx, kubernetes.PodKind, b.namespace(), b.name())
 		if err != nil {
 			return false, err
 		}
 		p := kubernetes.Pod(o)
-		why = p.Waiting()
+		why := p.Waiting()
 		switch phase := p.Phase(); phase {
 		case "Running", "Succeeded":
 			return true, nil
 		case "Failed":
 			return false, karbor.Errorf(karbor.Conflict, "%s went into the phase %q in the cluster: %s", what, phase, protection.First(why, "it gives no reason"))
+		default:
+			return false, openstack.Still("in the phase %q: %s", phase, protection.First(why, "it gives no reason"))
 		}
-		return false, nil
 	})
-	if err != nil && ctx.Err() != nil && why != "" {
-		return fmt.Errorf("%s: %w", why, err)
-	}
-	return err
 }
 
 // tell tells the tenant what the new pod has not of the original.

@@ -36,7 +36,11 @@ func (b *builder) storage(ctx context.Context, m mount) error {
 			return err
 		}
 	}
-	if err := b.ensure(ctx, kubernetes.VolumeKind, volume, m.VolumeID, b.volumeMembers(m, volume, claim, id)); err != nil {
+	members := b.volumeMembers(m, volume, claim, id)
+	if err := b.place(ctx, m, members, id); err != nil {
+		return err
+	}
+	if err := b.ensure(ctx, kubernetes.VolumeKind, volume, m.VolumeID, members); err != nil {
 		return err
 	}
 	return b.ensure(ctx, kubernetes.ClaimKind, claim, m.VolumeID, b.claimMembers(m, volume, claim))
@@ -167,7 +171,7 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 
 // remove removes the objects of a kind that were made for a resource.
 func (b *builder) remove(ctx context.Context, kind kubernetes.Kind, resource string) error {
-	ctx, cancel := context.WithTimeout(ctx, b.waits.Timeout)
+	ctx, cancel := b.waits.Within(ctx)
 	defer cancel()
 	what := fmt.Sprintf("what was made for pod %s:%s to be deleted", b.namespace(), b.doc.Name)
 	return openstack.Poll(ctx, what, b.waits.Longest, func(ctx context.Context) (bool, error) {
@@ -183,6 +187,6 @@ func (b *builder) remove(ctx context.Context, kind kubernetes.Kind, resource str
 				return false, err
 			}
 		}
-		return false, nil
+		return false, openstack.Still("there (%d of its kind)", len(left))
 	})
 }

@@ -60,7 +60,7 @@ func (b *bench) call(op *operation, kept *bank, source Source, parameters map[st
 		OperationID: op.owner, Owner: op.owner, CheckpointID: kept.owner,
 		Installation: protection.First(b.Installation, "here"),
 		Graph:        source.Graph, Node: source.Graph.Node(source.Key), Parameters: parameters,
-		Documents: view, Data: view.data(), Scratch: intents.Scratch(), Intents: intents, Ledger: &op.ledger, NewResources: own,
+		Documents: view, Data: view.data(), Scratch: intents.Scratch(), Intents: intents, Ledger: &op.ledger, Turns: op.turns, NewResources: own,
 		Cloud: b.cloud, Service: b.service,
 		Progress: func(int64, int64) {},
 		NotKept: func(sentence string) {

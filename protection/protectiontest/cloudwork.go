@@ -56,11 +56,18 @@ func (m *Meanwhile) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Doubling is a way to a cloud that lists everything twice, as one does whose pages shift
 // while they are read.
-type Doubling struct{}
+type Doubling struct {
+	// Base is the way on; nil for http.DefaultTransport.
+	Base http.RoundTripper
+}
 
 // RoundTrip implements http.RoundTripper.
-func (Doubling) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := http.DefaultTransport.RoundTrip(r)
+func (d Doubling) RoundTrip(r *http.Request) (*http.Response, error) {
+	base := d.Base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	response, err := base.RoundTrip(r)
 	if err != nil || r.Method != http.MethodGet || response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "application/json" {
 		return response, err
 	}
@@ -93,6 +100,20 @@ func rewritten(response *http.Response, change func(text []byte) []byte) (*http.
 	return response, nil
 }
 
+// identified is a thing in any service's words for its id.
+type identified struct {
+	ID     string `json:"id"`
+	Job    string `json:"job_id"`
+	Backup string `json:"backup_id"`
+	Client struct {
+		ID string `json:"client_id"`
+	} `json:"client"`
+	// Metadata are those of Kubernetes, whose things have names.
+	Metadata struct {
+		Name string `json:"name"`
+	} `json:"metadata"`
+}
+
 // doubled gives an answer with each thing of its list twice: what has an id is a thing.
 func doubled(text []byte) []byte {
 	var answer map[string]json.RawMessage
@@ -101,16 +122,14 @@ func doubled(text []byte) []byte {
 	}
 	for member, value := range answer {
 		var things []json.RawMessage
-		var named []struct {
-			ID string `json:"id"`
-		}
+		var named []identified
 		if json.Unmarshal(value, &things) != nil || json.Unmarshal(value, &named) != nil {
 			continue
 		}
 		var twice []json.RawMessage
 		for i, thing := range things {
 			twice = append(twice, thing)
-			if named[i].ID != "" {
+			if named[i] != (identified{}) {
 				twice = append(twice, thing)
 			}
 		}

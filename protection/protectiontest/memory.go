@@ -202,10 +202,12 @@ type operation struct {
 	notKept []string
 	mapped  []string
 	ledger  ledger
+	// turns are those of all nodes of a restore.
+	turns *protection.Turnstile
 }
 
 func newOperation() *operation {
-	return &operation{owner: karbor.NewID(), nodes: map[karbor.NodeKey]string{}, parts: map[string]string{}}
+	return &operation{owner: karbor.NewID(), nodes: map[karbor.NodeKey]string{}, parts: map[string]string{}, turns: &protection.Turnstile{}}
 }
 
 func (o *operation) restored() Restored {

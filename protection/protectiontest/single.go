@@ -39,5 +39,30 @@ func (s *Single) Run(t *testing.T, hook protection.Hook, call *protection.Call) 
 	return again(t.Context(), hook, call)
 }
 
+// LookAhead looks ahead at the restore that a call is of.
+func (s *Single) LookAhead(t *testing.T, call *protection.Call) *protection.Forecast {
+	t.Helper()
+	look := s.plugin.Hooks(karbor.RestoreOperation, call.Node.Type).Preflight
+	if look == nil {
+		t.Fatal("a dry run of the restore says that it is ready: there is no look ahead")
+	}
+	f, err := look(t.Context(), call)
+	if err != nil {
+		t.Fatalf("looking ahead at the restore: %v", err)
+	}
+	return f
+}
+
+// Errors gives the messages of a forecast that say that the restore would fail.
+func Errors(f *protection.Forecast) []string {
+	var out []string
+	for _, finding := range f.Findings {
+		if finding.Severity == protection.SeverityError {
+			out = append(out, finding.Message)
+		}
+	}
+	return out
+}
+
 // Result gives what the operation has told so far.
 func (s *Single) Result() Restored { return s.op.restored() }

@@ -25,12 +25,12 @@ func Together(t *testing.T, c Case, sources []Source, verify func(t *testing.T, 
 	}
 	empty := b.Inventory(t)
 	b.faults.arm(-1, before, nil)
-	owner := karbor.NewID()
+	owner, turns := karbor.NewID(), &protection.Turnstile{}
 	var ops []*operation
 	var calls []*protection.Call
 	for n, s := range sources {
 		op := newOperation()
-		op.owner = owner
+		op.owner, op.turns = owner, turns
 		ops, calls = append(ops, op), append(calls, b.call(op, banks[n], s, s.Restore))
 	}
 	everywhere := func(pick func(protection.Hooks) protection.Hook) {

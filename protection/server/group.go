@@ -88,16 +88,22 @@ func (r securityRule) key() string {
 // of: a group is a part of the networks that are protected with the server, but it
 // may be used on another project's network alone.
 func (b *builder) securityGroups(ctx context.Context) error {
-	leave, err := b.room.owners.Enter(ctx, b.call.Owner)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	var made []securityGroup
+	var wanted []securityGroup
 	for _, g := range b.doc.SecurityGroups {
-		if g.Name == defaultGroup || b.call.NewResources.Part(g.ID) != "" || b.call.Instead(protection.MapSecurityGroups, g.ID, g.Name) != "" {
-			continue
+		if g.Name != defaultGroup && b.call.NewResources.Part(g.ID) == "" && b.call.Instead(protection.MapSecurityGroups, g.ID, g.Name) == "" {
+			wanted = append(wanted, g)
 		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	return b.call.InTurn(ctx, protection.NetworkingTurn, func(ctx context.Context) error { return b.makeGroups(ctx, wanted) })
+}
+
+// makeGroups is securityGroups, in turn.
+func (b *builder) makeGroups(ctx context.Context, wanted []securityGroup) error {
+	var made []securityGroup
+	for _, g := range wanted {
 		find := func(ctx context.Context) (string, error) {
 			ours, err := findMade(ctx, b.network, "security-groups", b.call, g.ID)
 			if err != nil || len(ours) == 0 {
@@ -264,10 +270,10 @@ func (b *builder) rule(ctx context.Context, id string, g securityGroup, r securi
 	return explained
 }
 
-// removeGroups deletes the groups that this restore made. Groups may refer to each
+// removeGroups deletes the groups that this restore made, but for those of stay. Groups may refer to each
 // other: such rules go first. A group that another server's port is still in makes
 // a transient error: that server's own Undo is on its way.
-func removeGroups(ctx context.Context, network api, call *protection.Call, groups []securityGroup) error {
+func removeGroups(ctx context.Context, network api, call *protection.Call, groups []securityGroup, stay []string) error {
 	var ids []string
 	for _, g := range groups {
 		made, err := findMade(ctx, network, "security-groups", call, g.ID)
@@ -275,6 +281,9 @@ func removeGroups(ctx context.Context, network api, call *protection.Call, group
 			return err
 		}
 		for _, m := range made {
+			if slices.Contains(stay, m.ID) {
+				continue
+			}
 			ids = append(ids, m.ID)
 			rules, err := all[securityRule](ctx, network, "security-group-rules", url.Values{"security_group_id": {m.ID}})
 			if err != nil {

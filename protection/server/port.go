@@ -16,7 +16,12 @@ type labelled struct {
 	ID          string   `json:"id"`
 	Description string   `json:"description"`
 	Tags        []string `json:"tags"`
-	DeviceID    string   `json:"device_id"`
+	// These only ports have.
+	DeviceID       string   `json:"device_id"`
+	DeviceOwner    string   `json:"device_owner"`
+	SecurityGroups []string `json:"security_groups"`
+	// PortID only floating addresses have.
+	PortID string `json:"port_id"`
 }
 
 // findMade gives what a restore made in Neutron for an original: what has its

@@ -35,7 +35,7 @@ func (b *builder) power(ctx context.Context) error {
 			return nil
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.room.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, b.room.options.Timeout)
 	defer cancel()
 	id, asked := b.record.Server, false
 	what := fmt.Sprintf("server %s, made for server %s,", id, b.call.Node.ID)
@@ -51,7 +51,7 @@ func (b *builder) power(ctx context.Context) error {
 			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q when it was stopped", what, i.Status)
 		}
 		if asked {
-			return false, nil
+			return false, openstack.Still("in state %q", i.Status)
 		}
 		asked = true
 		err := b.compute.post(ctx, "servers/"+id+"/action", map[string]any{"os-stop": nil}, "", nil)

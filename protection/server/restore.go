@@ -65,6 +65,7 @@ func (b *builder) reportNotKept() {
 	if b.doc.Locked {
 		b.call.NotKept("The server is not locked: the original was.")
 	}
+	b.hostNotKept()
 	if b.doc.BootVolumeGuessed {
 		b.call.NotKept("The server boots from its first volume: nobody could tell which one the original booted from.")
 	}
@@ -260,7 +261,7 @@ func (b *builder) volumeID(original string) string {
 
 // awaitActive waits until the server runs.
 func (b *builder) awaitActive(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, b.room.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, b.room.options.Timeout)
 	defer cancel()
 	id := b.record.Server
 	what := fmt.Sprintf("server %s, made for server %s", id, b.call.Node.ID)
@@ -276,7 +277,7 @@ func (b *builder) awaitActive(ctx context.Context) error {
 			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q: %s", what, i.Status,
 				protection.First(i.Fault.Message, "the cloud gives no reason"))
 		default:
-			return false, nil
+			return false, openstack.Still("in state %q", i.Status)
 		}
 	})
 }

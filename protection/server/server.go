@@ -40,12 +40,7 @@ var Plugin = plugin.Define(Name, "Protects Nova servers: how they are made, and 
 	func() Options { return Options{PollInterval: 15 * time.Second, Timeout: time.Hour} },
 	func(_ context.Context, o Options) (protection.Plugin, error) { return &room{options: o}, nil })
 
-type room struct {
-	options Options
-	// owners makes the servers of one restore take turns where they make what they
-	// share: security groups.
-	owners protection.Turnstile
-}
+type room struct{ options Options }
 
 //go:embed schemas/*.json
 var schemas embed.FS

@@ -29,6 +29,10 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 		}
 		return err
 	}
+	servers, err := r.removeServers(ctx, c, call, record)
+	if err != nil {
+		return err
+	}
 	var ports []labelled
 	for _, p := range doc.Ports {
 		made, err := findMade(ctx, c.network, "ports", call, p.ID)
@@ -37,7 +41,8 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 		}
 		ports = append(ports, made...)
 	}
-	if err := r.removeServers(ctx, c, call, record, ports); err != nil {
+	l := leaving{call: call, servers: servers}
+	if ports, err = l.ports(ctx, c.compute, ports); err != nil {
 		return err
 	}
 	for _, f := range doc.FloatingIPs {
@@ -45,7 +50,7 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 		if err != nil {
 			return err
 		}
-		for _, m := range made {
+		for _, m := range l.addresses(made, ports) {
 			if err := c.network.remove(ctx, "floatingips/"+m.ID); err != nil {
 				return openstack.Explain(err, "releasing floating address %s", m.ID)
 			}
@@ -56,16 +61,19 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 			return openstack.Explain(err, "deleting port %s", p.ID)
 		}
 	}
-	if err := removeGroups(ctx, c.network, call, doc.SecurityGroups); err != nil {
+	if err := removeGroups(ctx, c.network, call, doc.SecurityGroups, l.groups); err != nil {
 		return err
 	}
-	return removeKeypair(ctx, c.compute, record.Keypair, doc.PublicKey)
+	if err := removeKeypair(ctx, c.compute, record.Keypair, doc.PublicKey); err != nil {
+		return err
+	}
+	return l.told()
 }
 
 // undoBlind removes what this restore made where its document is not there any more: the server,
 // and the ports that are its own, or nobody's yet. Whether a keypair is its own nobody knows then.
 func (r *room) undoBlind(ctx context.Context, c clients, call *protection.Call, record restoreRecord) error {
-	servers, err := findServers(ctx, c.compute, call)
+	servers, err := r.removeServers(ctx, c, call, record)
 	if err != nil {
 		return err
 	}
@@ -78,12 +86,9 @@ func (r *room) undoBlind(ctx context.Context, c clients, call *protection.Call, 
 	for _, p := range there {
 		ours := slices.Contains(p.Tags, owner) ||
 			slices.ContainsFunc(call.RestoringTexts(owner+"-"), func(mark string) bool { return strings.HasPrefix(p.Description, mark) })
-		if ours && (p.DeviceID == "" || p.DeviceID == record.Server || slices.Contains(servers, p.DeviceID)) {
+		if ours && (p.DeviceID == "" || slices.Contains(servers, p.DeviceID)) {
 			ports = append(ports, p)
 		}
-	}
-	if err := r.removeServers(ctx, c, call, record, ports); err != nil {
-		return err
 	}
 	for _, p := range ports {
 		if err := c.network.remove(ctx, "ports/"+p.ID); err != nil {
@@ -116,34 +121,28 @@ func removeKeypair(ctx context.Context, compute api, name, publicKey string) err
 	return openstack.Explain(compute.remove(ctx, "os-keypairs/"+url.PathEscape(name)), "deleting keypair %q", name)
 }
 
-// removeServers deletes the servers that this restore made: the recorded one,
-// those with its tags, and those that have one of its ports.
-func (r *room) removeServers(ctx context.Context, c clients, call *protection.Call, record restoreRecord, ports []labelled) error {
+// removeServers deletes the servers that this restore made, the recorded one and those with its tags, and gives
+// their ids. One that has a port of the restore's is none of them for that: its tenant may have moved the port there.
+func (r *room) removeServers(ctx context.Context, c clients, call *protection.Call, record restoreRecord) ([]string, error) {
 	ids, err := findServers(ctx, c.compute, call)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if record.Server != "" {
+	if record.Server != "" && !slices.Contains(ids, record.Server) {
 		ids = append(ids, record.Server)
 	}
-	for _, p := range ports {
-		if p.DeviceID != "" {
-			ids = append(ids, p.DeviceID)
-		}
-	}
-	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
+	for _, id := range ids {
 		if err := r.removeServer(ctx, c.compute, call, id); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return ids, nil
 }
 
 // removeServer deletes a server and waits until it is gone: its volumes and
 // networks can't be deleted before.
 func (r *room) removeServer(ctx context.Context, compute api, call *protection.Call, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, r.options.Timeout)
 	defer cancel()
 	what := fmt.Sprintf("server %s, made for server %s", id, call.Node.ID)
 	asked := false
@@ -165,6 +164,9 @@ func (r *room) removeServer(ctx context.Context, compute api, call *protection.C
 		if i.Status == "ERROR" {
 			asked = false // the deletion failed: ask again
 		}
-		return i.Status == "DELETED", nil
+		if i.Status == "DELETED" {
+			return true, nil
+		}
+		return false, openstack.Still("in state %q", i.Status)
 	})
 }

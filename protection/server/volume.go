@@ -113,7 +113,7 @@ func (v *volumeView) attachedTo(server string) bool {
 
 // awaitAttached waits until a volume is the server's.
 func (b *builder) awaitAttached(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, b.room.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, b.room.options.Timeout)
 	defer cancel()
 	what := fmt.Sprintf("volume %s to be attached to server %s", id, b.record.Server)
 	return openstack.Poll(ctx, what, b.room.options.PollInterval, func(ctx context.Context) (bool, error) {
@@ -126,7 +126,7 @@ func (b *builder) awaitAttached(ctx context.Context, id string) error {
 		}
 		switch v.Status {
 		case "in-use", "reserved", "attaching": // a volume of several servers is in use all along
-			return false, nil
+			return false, openstack.Still("in state %q", v.Status)
 		case "available":
 			return false, karbor.Transientf("volume %s was not attached to server %s", id, b.record.Server)
 		default:

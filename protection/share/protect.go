@@ -82,11 +82,7 @@ func first(ids []string) string {
 
 // findSnapshots gives the ids of the snapshots that the call's hooks made.
 func findSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
-	page, err := snapshots.ListDetail(client, snapshots.ListOpts{ShareID: call.Node.ID, Limit: pageSize}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "listing the snapshots of share %s", call.Node.ID)
-	}
-	all, err := snapshots.ExtractSnapshots(page)
+	all, err := openstack.AllPages(ctx, snapshots.ListDetail(client, snapshots.ListOpts{ShareID: call.Node.ID, Limit: pageSize}), snapshots.ExtractSnapshots)
 	if err != nil {
 		return nil, openstack.Explain(err, "listing the snapshots of share %s", call.Node.ID)
 	}
@@ -103,7 +99,7 @@ func findSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call 
 const pageSize = 500
 
 func (r *room) awaitSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, r.waits.Timeout)
+	ctx, cancel := r.waits.Within(ctx)
 	defer cancel()
 	what := "snapshot " + id + " of share " + call.Node.ID
 	return openstack.Poll(ctx, what, r.waits.Longest, func(ctx context.Context) (bool, error) {
@@ -114,7 +110,7 @@ func (r *room) awaitSnapshot(ctx context.Context, client *gophercloud.ServiceCli
 		case s.Status == "available":
 			return true, nil
 		case s.Status == "creating":
-			return false, nil
+			return false, openstack.Still("in state %q", s.Status)
 		default:
 			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q", what, s.Status)
 		}
@@ -168,8 +164,10 @@ func (r *room) drop(ctx context.Context, call *protection.Call, recorded string)
 	if recorded != "" && !slices.Contains(ids, recorded) {
 		ids = append(ids, recorded)
 	}
+	limited, cancel := r.waits.Within(ctx)
+	defer cancel()
 	for _, id := range ids {
-		err := r.waits.Remove(ctx, fmt.Sprintf("snapshot %s of share %s", id, call.Node.ID), openstack.Removal{
+		err := r.waits.Remove(limited, fmt.Sprintf("snapshot %s of share %s", id, call.Node.ID), openstack.Removal{
 			State: func(ctx context.Context) (string, error) {
 				s, err := snapshots.Get(ctx, client, id).Extract()
 				if err != nil {

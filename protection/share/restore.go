@@ -117,11 +117,7 @@ func ensureShare(ctx context.Context, client *gophercloud.ServiceClient, call *p
 
 // findShares gives the ids of the shares that the call's hooks made.
 func findShares(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
-	page, err := shares.ListDetail(client, shares.ListOpts{Metadata: call.Tags(), Limit: pageSize}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "looking for the shares made for share %s", call.Node.ID)
-	}
-	all, err := shares.ExtractShares(page)
+	all, err := openstack.AllPages(ctx, shares.ListDetail(client, shares.ListOpts{Metadata: call.Tags(), Limit: pageSize}), shares.ExtractShares)
 	if err != nil {
 		return nil, openstack.Explain(err, "looking for the shares made for share %s", call.Node.ID)
 	}
@@ -137,7 +133,7 @@ func findShares(ctx context.Context, client *gophercloud.ServiceClient, call *pr
 
 // awaitShare waits until a share that the hooks made is available.
 func (r *room) awaitShare(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) (*shares.Share, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.waits.Timeout)
+	ctx, cancel := r.waits.Within(ctx)
 	defer cancel()
 	what := fmt.Sprintf("share %s, made for share %s", id, call.Node.ID)
 	var share *shares.Share
@@ -151,7 +147,7 @@ func (r *room) awaitShare(ctx context.Context, client *gophercloud.ServiceClient
 		case "available":
 			return true, nil
 		case "creating", "creating_from_snapshot":
-			return false, nil
+			return false, openstack.Still("in state %q", s.Status)
 		default:
 			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q", what, s.Status)
 		}
@@ -211,26 +207,35 @@ func allowed(ctx context.Context, client *gophercloud.ServiceClient, id string) 
 
 // awaitRules waits until no access rule of a share is being applied.
 func (r *room) awaitRules(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, r.waits.Timeout)
+	ctx, cancel := r.waits.Within(ctx)
 	defer cancel()
 	what := "the access rules of share " + id
-	return openstack.Poll(ctx, what, r.waits.Longest, func(ctx context.Context) (bool, error) {
+	var failed []string // at the last look
+	err := openstack.Poll(ctx, what, r.waits.Longest, func(ctx context.Context) (bool, error) {
 		rules, err := rulesOf(ctx, client, id)
 		if err != nil {
 			return false, err
 		}
-		done := true
+		var pending error
+		failed = nil
 		for _, rule := range rules {
 			switch rule.State {
 			case "active":
 			case "error":
-				call.NotKept(fmt.Sprintf("The access rule for %s %s: the cloud could not apply it.", rule.AccessType, rule.AccessTo))
+				failed = append(failed, fmt.Sprintf("The access rule for %s %s: the cloud could not apply it.", rule.AccessType, rule.AccessTo))
 			default:
-				done = false
+				pending = openstack.Still("in state %q for %s %s", rule.State, rule.AccessType, rule.AccessTo)
 			}
 		}
-		return done, nil
+		return pending == nil, pending
 	})
+	if err != nil {
+		return err
+	}
+	for _, sentence := range failed {
+		call.NotKept(sentence)
+	}
+	return nil
 }
 
 // undoRestore is the Undo hook of restore.
@@ -250,8 +255,10 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 	if record.Share != "" && !slices.Contains(ids, record.Share) {
 		ids = append(ids, record.Share)
 	}
+	limited, cancel := r.waits.Within(ctx)
+	defer cancel()
 	for _, id := range ids {
-		err := r.waits.Remove(ctx, fmt.Sprintf("share %s, made for share %s", id, call.Node.ID), openstack.Removal{
+		err := r.waits.Remove(limited, fmt.Sprintf("share %s, made for share %s", id, call.Node.ID), openstack.Removal{
 			State: func(ctx context.Context) (string, error) {
 				s, err := shares.Get(ctx, client, id).Extract()
 				if err != nil {

@@ -259,7 +259,7 @@ func TestSnapshotThatIsNeverReadyEndsTheWait(t *testing.T) {
 	tenant, p := protectiontest.NewTenant(t), open(t, "{poll_interval: 10ms, timeout: 100ms}")
 	s := protectiontest.NewSingle(p, newFiles(t, tenant, nil).source)
 	tenant.Fault(t, fabric.Fault{Service: "manila", Transition: "snapshot.create", Delay: fabric.Duration(time.Hour)})
-	if err := protect(t, s, p, s.Begin(tenant.Cloud, nil, nil)); err == nil || !strings.Contains(err.Error(), "waiting for snapshot") {
+	if err := protect(t, s, p, s.Begin(tenant.Cloud, nil, nil)); err == nil || karbor.IsTransient(err) || !strings.Contains(karbor.Sentence(err), "waiting for snapshot") || !strings.Contains(karbor.Sentence(err), `"creating"`) {
 		t.Errorf("got %v", err)
 	}
 }

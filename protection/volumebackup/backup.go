@@ -2,6 +2,7 @@ package volumebackup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -94,17 +95,34 @@ func whyFull(ctx context.Context, client *gophercloud.ServiceClient, call *prote
 func ensure(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, record *protectRecord) (string, error) {
 	look := func(ctx context.Context) (string, error) { return blockstorage.First(find(ctx, client, call)) }
 	return openstack.Make(ctx, call, "backup", look, func(ctx context.Context) (string, error) {
-		b, err := backups.Create(ctx, client, backups.CreateOpts{
-			VolumeID: call.Node.ID, SnapshotID: record.Snapshot, Name: protection.First(call.Text("backup_name"), call.Name()),
-			Description: call.Text("description"), Container: call.Text("container"), Incremental: record.Incremental,
-			// The bytes come from the snapshot, but some releases look at the volume.
-			Force: true, Metadata: call.Tags(),
-		}).Extract()
-		if err != nil {
-			return "", openstack.Explain(err, "creating a backup of volume %s", call.Node.ID)
+		id, err := create(ctx, client, call, record)
+		if err == nil || !record.Incremental || karbor.KindOf(err) != karbor.Invalid {
+			return id, err
 		}
-		return b.ID, nil
+		// What it was to stand on may have gone since it was decided.
+		why, failed := whyFull(ctx, client, call, record.Snapshot, record.Source.Size)
+		if failed != nil || why == "" {
+			return "", errors.Join(err, failed)
+		}
+		if err := record.makeFull(ctx, call, why); err != nil {
+			return "", err
+		}
+		return create(ctx, client, call, record)
 	})
+}
+
+// create asks for the call's backup.
+func create(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, record *protectRecord) (string, error) {
+	b, err := backups.Create(ctx, client, backups.CreateOpts{
+		VolumeID: call.Node.ID, SnapshotID: record.Snapshot, Name: protection.First(call.Text("backup_name"), call.Name()),
+		Description: call.Text("description"), Container: call.Text("container"), Incremental: record.Incremental,
+		// The bytes come from the snapshot, but some releases look at the volume.
+		Force: true, Metadata: call.Tags(),
+	}).Extract()
+	if err != nil {
+		return "", openstack.Explain(err, "creating a backup of volume %s", call.Node.ID)
+	}
+	return b.ID, nil
 }
 
 // unneededTag marks, in its metadata, a backup whose checkpoint is deleted, and which
@@ -114,6 +132,8 @@ const unneededTag = "karbor_unneeded"
 // removeAll removes the call's backups, the recorded one ("" for none) among them, and
 // then those earlier ones of the volume that nothing needs any more.
 func (r *room) removeAll(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, recorded string) error {
+	ctx, cancel := r.waits.Within(ctx)
+	defer cancel()
 	ids, err := find(ctx, client, call)
 	if err != nil {
 		return err

@@ -142,12 +142,20 @@ func decide(ctx context.Context, client *gophercloud.ServiceClient, call *protec
 		if err != nil {
 			return err
 		}
-		if record.Incremental = why == ""; !record.Incremental {
-			call.NotKept("The backup is a full one in place of an incremental one: " + why + ".")
+		if why != "" {
+			return record.makeFull(ctx, call, why)
 		}
+		record.Incremental = true
 	}
 	record.Decided = true
 	return call.Scratch.Save(ctx, record)
+}
+
+// makeFull has a backup be full that was to be incremental, and says why.
+func (p *protectRecord) makeFull(ctx context.Context, call *protection.Call, why string) error {
+	call.NotKept("The backup is a full one in place of an incremental one: " + why + ".")
+	p.Decided, p.Incremental = true, false
+	return call.Scratch.Save(ctx, p)
 }
 
 // undoProtect is the Undo hook of protect.

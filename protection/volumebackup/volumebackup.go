@@ -58,7 +58,7 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 	case op == karbor.Protect:
 		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect}
 	case op == karbor.RestoreOperation:
-		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Drill: protection.DrilledAlone}
+		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Preflight: r.preflight, Drill: protection.DrilledAlone}
 	case op == karbor.Delete:
 		return protection.Hooks{Main: r.remove}
 	case op == karbor.Verify:

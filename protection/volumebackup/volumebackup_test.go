@@ -327,7 +327,7 @@ func TestBackupThatStaysInCreationEndsTheWait(t *testing.T) {
 	tenant, p := protectiontest.NewTenant(t), open(t, "{poll_interval: 10ms, timeout: 200ms}")
 	c := begin(t, tenant, p, disk(t, tenant))
 	tenant.Fault(t, fabric.Fault{Service: "cinder", Transition: "backup.create", Delay: fabric.Duration(time.Hour)})
-	if err := c.protect(t, nil); err == nil || !strings.Contains(err.Error(), "waiting for backup") {
+	if err := c.protect(t, nil); err == nil || karbor.IsTransient(err) || !strings.Contains(karbor.Sentence(err), "waiting for backup") || !strings.Contains(karbor.Sentence(err), `"creating"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package volumefreezer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -22,7 +23,12 @@ import (
 type job struct {
 	ID     string `json:"id,omitempty"`
 	Action string `json:"action,omitempty"`
+	// Vanished says that somebody has deleted it before its end. Its scheduler may be at it still.
+	Vanished bool `json:"vanished,omitempty"`
 }
+
+// errVanished is the error of a wait for a job that somebody deletes.
+var errVanished = errors.New("the job is gone")
 
 // newJob chooses ids. Freezer's own have no dashes.
 func newJob() job {
@@ -113,14 +119,14 @@ const mode = "cindernative"
 
 // await waits until a job has ended well. Freezer keeps no reason of one that has not.
 func (f *freezer) await(ctx context.Context, j job) error {
-	waiting, cancel := context.WithTimeout(ctx, f.room.waits.Timeout)
+	waiting, cancel := f.room.waits.Within(ctx)
 	defer cancel()
 	what := fmt.Sprintf("Freezer's job %s for volume %s", j.ID, f.call.Node.ID)
 	scheduler := ""
 	err := openstack.Poll(waiting, what, f.room.waits.Longest, func(ctx context.Context) (bool, error) {
 		s, err := f.state(ctx, j.ID)
 		if openstack.IsNotFound(err) {
-			return false, karbor.Errorf(karbor.Conflict, "%s was deleted before it ended", what)
+			return false, &karbor.Error{Kind: karbor.Conflict, Message: what + " was deleted before it ended", Cause: errVanished}
 		}
 		if err != nil {
 			return false, openstack.Explain(err, "reading %s", what)
@@ -151,7 +157,7 @@ func (f *freezer) cancel(ctx context.Context, j job) error {
 	if j.ID == "" {
 		return nil
 	}
-	waiting, cancel := context.WithTimeout(ctx, min(f.room.waits.Timeout, stopTime))
+	waiting, cancel := openstack.Within(ctx, min(f.room.waits.Timeout, stopTime))
 	defer cancel()
 	asked := ""
 	err := openstack.Poll(waiting, "Freezer's job to end", f.room.waits.Longest, func(ctx context.Context) (bool, error) {
@@ -181,6 +187,29 @@ func (f *freezer) cancel(ctx context.Context, j job) error {
 		return err
 	}
 	return f.forget(ctx, j)
+}
+
+// lateTime is how long a backup is looked for that a scheduler may be about to ask Cinder for: its agent does so
+// first of all.
+const lateTime = time.Minute
+
+// awaitLate waits for the backup and the record that the scheduler of a job may still make which somebody has
+// deleted: nobody can stop it any more. There may be none.
+func (f *freezer) awaitLate(ctx context.Context, client *gophercloud.ServiceClient) error {
+	waiting, cancel := openstack.Within(ctx, min(f.room.waits.Timeout, lateTime))
+	defer cancel()
+	err := openstack.Poll(waiting, "a backup that Freezer may still make", f.room.waits.Longest, func(ctx context.Context) (bool, error) {
+		ids, err := find(ctx, client, f.call)
+		if err != nil || len(ids) == 0 {
+			return false, err
+		}
+		known, err := f.records(ctx)
+		return len(known) > 0, err
+	})
+	if waiting.Err() != nil && ctx.Err() == nil {
+		return nil
+	}
+	return err
 }
 
 // forget removes a job and its action. Freezer does not mind if they are gone.

@@ -66,6 +66,10 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 	call.Progress(0, total)
 	if record.Backup == "" {
 		if record.Backup, err = r.backup(ctx, client, f, record.Job); err != nil {
+			if errors.Is(err, errVanished) {
+				record.Job.Vanished = true
+				err = errors.Join(err, call.Scratch.Save(ctx, record))
+			}
 			return err
 		}
 		if err := call.Scratch.Save(ctx, record); err != nil {
@@ -143,13 +147,20 @@ func (r *room) removeAll(ctx context.Context, call *protection.Call, j job, reco
 		if err := f.cancel(ctx, j); err != nil {
 			return err
 		}
+		if j.Vanished {
+			if err := f.awaitLate(ctx, client); err != nil {
+				return err
+			}
+		}
 	}
 	ids, err := find(ctx, client, call)
 	if err != nil {
 		return err
 	}
+	limited, cancel := r.waits.Within(ctx)
+	defer cancel()
 	for _, id := range blockstorage.With(ids, recorded) {
-		if err := r.drop(ctx, client, call, id); err != nil {
+		if err := r.drop(limited, client, call, id); err != nil {
 			return err
 		}
 	}

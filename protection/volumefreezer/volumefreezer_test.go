@@ -300,7 +300,7 @@ func TestBackupThatStaysInCreationEndsTheWait(t *testing.T) {
 	s := newSite(t)
 	c := begin(s, open(t, "{poll_interval: 10ms, timeout: 300ms}"), s.disk(t))
 	s.Fault(t, fabric.Fault{Service: "cinder", Transition: "backup.create", Delay: fabric.Duration(time.Hour)})
-	if _, err := c.protect(t, nil); err == nil || !strings.Contains(err.Error(), "waiting for backup") {
+	if _, err := c.protect(t, nil); err == nil || karbor.IsTransient(err) || !strings.Contains(karbor.Sentence(err), "waiting for backup") || !strings.Contains(karbor.Sentence(err), `"creating"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/openstack"
@@ -81,7 +82,17 @@ func attached(ctx context.Context, call *protection.Call, v *volumes.Volume) (*a
 	if s.Status != "ACTIVE" && s.Status != "SHUTOFF" {
 		return nil, karbor.Errorf(karbor.Conflict, "volume %s is attached to server %s, which is %s: start or stop the server, or detach the volume", v.ID, id, s.Status)
 	}
+	if isLocked(s) {
+		return nil, locked(id)
+	}
 	return a, nil
+}
+
+// isLocked reports whether Nova lets nobody but an administrator change a server, for as long as it is so.
+func isLocked(s *servers.Server) bool { return s.Locked != nil && *s.Locked }
+
+func locked(server string) error {
+	return karbor.Errorf(karbor.Conflict, "server %s is locked, so that the cloud lets nobody stop or start it, or change its volumes: unlock it", server)
 }
 
 // power starts or stops the server, unless it is as wanted: ACTIVE or SHUTOFF.
@@ -90,10 +101,11 @@ func (r *room) power(ctx context.Context, call *protection.Call, a *attachment, 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, r.options.Timeout)
 	defer cancel()
 	action := map[string]string{"ACTIVE": "os-start", "SHUTOFF": "os-stop"}[want]
 	asked := false
+	var refused error // at the last look
 	return openstack.Poll(ctx, fmt.Sprintf("server %s to become %s", a.Server, want), r.options.PollInterval, func(ctx context.Context) (bool, error) {
 		s, err := openstack.Server(ctx, call.Cloud, a.Server)
 		if err != nil {
@@ -104,18 +116,21 @@ func (r *room) power(ctx context.Context, call *protection.Call, a *attachment, 
 			return true, nil
 		case s.Status == "ERROR":
 			return false, karbor.Errorf(karbor.Conflict, "server %s went into error", a.Server)
+		case refused != nil && isLocked(s):
+			return false, locked(a.Server)
 		case asked:
-			return false, nil
+			return false, openstack.Still("in state %q", s.Status)
 		}
 		err = post(ctx, compute, compute.ServiceURL("servers", a.Server, "action"), map[string]any{action: nil})
-		if err := openstack.Explain(err, "asking for %s of server %s", action, a.Server); err != nil {
-			if karbor.KindOf(err) == karbor.Conflict { // another has asked for it
-				return false, nil
-			}
-			return false, err
+		refused = openstack.Explain(err, "asking for %s of server %s", action, a.Server)
+		switch {
+		case refused == nil:
+			asked = true
+			return false, nil
+		case karbor.KindOf(refused) == karbor.Conflict: // it is locked, or another has asked for it
+			return false, openstack.Still("in state %q, as the cloud refuses: %s", s.Status, karbor.Sentence(refused))
 		}
-		asked = true
-		return false, nil
+		return false, refused
 	})
 }
 
@@ -130,6 +145,8 @@ func (r *room) detach(ctx context.Context, c clients, call *protection.Call, a *
 		switch {
 		case v.Status == "available" || v.Status == "error":
 			return true, nil
+		case v.Status == "in-use" && len(v.Attachments) > 0 && !on(v, a.Server):
+			return false, karbor.Errorf(karbor.Conflict, "volume %s is attached to server %s by now, and was to server %s: detach it", v.ID, v.Attachments[0].ServerID, a.Server)
 		case v.Status != "in-use" || asked:
 			return false, nil
 		}
@@ -152,14 +169,18 @@ func (r *room) awaitOriginal(ctx context.Context, client *gophercloud.ServiceCli
 
 // watch looks at a volume until ready is content with it.
 func (r *room) watch(ctx context.Context, client *gophercloud.ServiceClient, id, what string, ready func(*volumes.Volume) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, r.options.Timeout)
 	defer cancel()
 	return openstack.Poll(ctx, "volume "+id+" "+what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
 		v, err := volumes.Get(ctx, client, id).Extract()
 		if err != nil {
 			return false, openstack.Explain(err, "reading volume %s", id)
 		}
-		return ready(v)
+		done, err := ready(v)
+		if !done && err == nil {
+			err = openstack.Still("in state %q", v.Status)
+		}
+		return done, err
 	})
 }
 

@@ -29,11 +29,7 @@ func findImages(ctx context.Context, client *gophercloud.ServiceClient, call *pr
 }
 
 func madeImages(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]images.Image, error) {
-	page, err := images.List(client, images.ListOpts{Name: call.Name()}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "looking for the images made for volume %s", call.Node.ID)
-	}
-	all, err := images.ExtractImages(page)
+	all, err := openstack.AllPages(ctx, images.List(client, images.ListOpts{Name: call.Name()}), images.ExtractImages)
 	if err != nil {
 		return nil, openstack.Explain(err, "looking for the images made for volume %s", call.Node.ID)
 	}
@@ -70,7 +66,7 @@ func (r *room) ensureUpload(ctx context.Context, c clients, call *protection.Cal
 
 // awaitImage waits until an image that the hooks made has its bytes.
 func (r *room) awaitImage(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) (*imageRecord, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, r.options.Timeout)
 	defer cancel()
 	what := fmt.Sprintf("image %s, made for volume %s", id, call.Node.ID)
 	var found *images.Image
@@ -84,7 +80,7 @@ func (r *room) awaitImage(ctx context.Context, client *gophercloud.ServiceClient
 		case images.ImageStatusActive:
 			return true, nil
 		case images.ImageStatusQueued, images.ImageStatusSaving, images.ImageStatusUploading, images.ImageStatusImporting:
-			return false, nil
+			return false, openstack.Still("in state %q", i.Status)
 		case images.ImageStatusDeleted, images.ImageStatusPendingDelete:
 			return false, karbor.Errorf(karbor.NotFound, "%s was deleted", what)
 		default:
@@ -104,8 +100,8 @@ func recordOf(i *images.Image) *imageRecord {
 }
 
 // transfer streams the image's bytes into the bank, and commits them only if
-// they have the digest that Glance has.
-func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string, digest imageRecord) (err error) {
+// they have the digest that Glance has. They are those of a volume of gib GiB.
+func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string, digest imageRecord, gib int) (err error) {
 	// The writer first: it may have to wait for its turn, which Glance would not.
 	writer, err := call.Data.Create(ctx, dataName)
 	if err != nil {
@@ -118,7 +114,9 @@ func transfer(ctx context.Context, client *gophercloud.ServiceClient, call *prot
 			_ = protection.GiveUp(ctx, writer)
 		}
 	}()
-	want := openstack.ImageDigest{Size: digest.Size, Checksum: digest.Checksum, HashAlgo: digest.HashAlgo, HashValue: digest.HashValue}
+	want := openstack.ImageDigest{
+		Size: digest.Size, Most: int64(gib) << 30, Checksum: digest.Checksum, HashAlgo: digest.HashAlgo, HashValue: digest.HashValue,
+	}
 	if err := openstack.CopyImage(ctx, client, id, want, writer, call.Progress); err != nil {
 		return fmt.Errorf("copying the bytes of volume %s into the bank: %w", call.Node.ID, err)
 	}

@@ -245,13 +245,12 @@ func (r *room) settle(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	if a := record.Place.Attachment; a != nil {
-		if err := r.reunite(ctx, c, call, a, always); err != nil {
-			return err
+		err := r.reunite(ctx, c, call, a, always)
+		if err == nil && a.Running {
+			err = r.power(ctx, call, a, "ACTIVE")
 		}
-		if a.Running {
-			if err := r.power(ctx, call, a, "ACTIVE"); err != nil {
-				return err
-			}
+		if err := bereft(ctx, call, a, err); err != nil {
+			return err
 		}
 	}
 	record.Place.Settled = true

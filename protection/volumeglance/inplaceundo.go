@@ -51,7 +51,13 @@ func (r *room) resume(ctx context.Context, call *protection.Call) error {
 	if a == nil || record.Place.Settled {
 		return nil
 	}
-	if err := r.reunite(ctx, c, call, a, brought(c, call, record.Place)); err != nil || !a.Running {
+	return bereft(ctx, call, a, r.rejoin(ctx, c, call, record.Place))
+}
+
+// rejoin gives the server its volumes back, behind all Undo hooks, and starts it again if it ran and lacks none.
+func (r *room) rejoin(ctx context.Context, c clients, call *protection.Call, place *placeRecord) error {
+	a := place.Attachment
+	if err := r.reunite(ctx, c, call, a, brought(c, call, place)); err != nil || !a.Running {
 		return err
 	}
 	for _, id := range append([]string{call.Node.ID}, a.Others...) {
@@ -104,8 +110,10 @@ func (r *room) bringBack(ctx context.Context, c clients, call *protection.Call, 
 		return err
 	}
 	if a := place.Attachment; a != nil {
-		// A volume of it that is done with may have had it started again.
-		if err := r.power(ctx, call, a, "SHUTOFF"); err != nil && karbor.KindOf(err) != karbor.Conflict {
+		// A volume of it that is done with may have had it started again. It may be gone, or not to be
+		// stopped: what counts is that the volume is off it.
+		err := r.power(ctx, call, a, "SHUTOFF")
+		if kind := karbor.KindOf(err); err != nil && kind != karbor.Conflict && kind != karbor.NotFound {
 			return err
 		}
 		if err := r.detach(ctx, c, call, a); err != nil {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/gophercloud/gophercloud/v2"
-	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/availabilityzones"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumetypes"
 
 	"github.com/karbor/karbor"
@@ -22,11 +21,7 @@ func usableType(ctx context.Context, client *gophercloud.ServiceClient, call *pr
 	if name == "" && other == "" {
 		return "", nil
 	}
-	page, err := volumetypes.List(client, volumetypes.ListOpts{}).AllPages(ctx)
-	if err != nil {
-		return "", openstack.Explain(err, "listing the volume types")
-	}
-	types, err := volumetypes.ExtractVolumeTypes(page)
+	types, err := openstack.AllPages(ctx, volumetypes.List(client, volumetypes.ListOpts{}), volumetypes.ExtractVolumeTypes)
 	if err != nil {
 		return "", openstack.Explain(err, "listing the volume types")
 	}
@@ -56,19 +51,11 @@ func usableZone(ctx context.Context, client *gophercloud.ServiceClient, call *pr
 	if name == "" && other == "" {
 		return "", nil
 	}
-	page, err := availabilityzones.List(client).AllPages(ctx)
+	zones, err := openstack.VolumeZones(ctx, client)
 	if err != nil {
-		return "", openstack.Explain(err, "listing the volume availability zones")
+		return "", err
 	}
-	zones, err := availabilityzones.ExtractAvailabilityZones(page)
-	if err != nil {
-		return "", openstack.Explain(err, "listing the volume availability zones")
-	}
-	there := func(wanted string) bool {
-		return slices.ContainsFunc(zones, func(z availabilityzones.AvailabilityZone) bool {
-			return z.ZoneName == wanted && z.ZoneState.Available
-		})
-	}
+	there := func(wanted string) bool { return slices.Contains(zones, wanted) }
 	switch {
 	case other != "" && !there(other):
 		return "", karbor.Errorf(karbor.FailedDependency, "restore_availability_zones: there is no availability zone %q for volumes", other)

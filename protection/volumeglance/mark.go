@@ -37,7 +37,7 @@ func (r *room) mark(ctx context.Context, client *gophercloud.ServiceClient, call
 
 // begun waits until the upload to an image has begun, or has ended in any way.
 func (r *room) begun(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, r.options.Timeout)
 	defer cancel()
 	what := "the upload to image " + id
 	return openstack.Poll(ctx, what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
@@ -48,6 +48,9 @@ func (r *room) begun(ctx context.Context, client *gophercloud.ServiceClient, id 
 		if err != nil {
 			return false, openstack.Explain(err, "looking for the beginning of %s", what)
 		}
-		return i.Status != images.ImageStatusQueued, nil
+		if i.Status == images.ImageStatusQueued {
+			return false, openstack.Still("in state %q", i.Status)
+		}
+		return true, nil
 	})
 }

@@ -48,12 +48,16 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 		if err := r.stage(ctx, c, call, &record); err != nil {
 			return err
 		}
-		if err := transfer(ctx, c.image, call, record.Image, *record.Digest); err != nil {
+		if err := transfer(ctx, c.image, call, record.Image, *record.Digest, record.Source.Size); err != nil {
 			return err
 		}
 	}
 	if err := r.removeTemporary(ctx, c, call, record); err != nil {
-		return err
+		if !undeletable(err) {
+			return err
+		}
+		// The bytes are sound, and who tries again gets no further.
+		call.NotKept("Something temporary is left in the project, and uses its quota: " + karbor.Sentence(err) + ".")
 	}
 	if record.Digest == nil {
 		return fmt.Errorf("protecting volume %s: its bytes are kept, but no digest of them", call.Node.ID)
@@ -136,11 +140,7 @@ func ensureVolume(ctx context.Context, client *gophercloud.ServiceClient, call *
 
 // findVolumes gives the ids of the volumes that the call's hooks made.
 func findVolumes(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
-	page, err := volumes.List(client, volumes.ListOpts{Metadata: call.Tags()}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "looking for the volumes made for volume %s", call.Node.ID)
-	}
-	all, err := volumes.ExtractVolumes(page)
+	all, err := openstack.AllPages(ctx, volumes.List(client, volumes.ListOpts{Metadata: call.Tags()}), volumes.ExtractVolumes)
 	if err != nil {
 		return nil, openstack.Explain(err, "looking for the volumes made for volume %s", call.Node.ID)
 	}
@@ -155,7 +155,7 @@ func findVolumes(ctx context.Context, client *gophercloud.ServiceClient, call *p
 
 // awaitVolume waits until a volume that the hooks made is available.
 func (r *room) awaitVolume(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) (*volumes.Volume, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, r.options.Timeout)
 	defer cancel()
 	what := fmt.Sprintf("volume %s, made for volume %s", id, call.Node.ID)
 	var volume *volumes.Volume
@@ -169,7 +169,7 @@ func (r *room) awaitVolume(ctx context.Context, client *gophercloud.ServiceClien
 		case "available":
 			return true, nil
 		case "creating", "downloading", "uploading", "reserved", "retyping":
-			return false, nil
+			return false, openstack.Still("in state %q", v.Status)
 		default:
 			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q", what, v.Status)
 		}

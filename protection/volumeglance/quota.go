@@ -24,7 +24,7 @@ const longestForRoom = 50 * time.Minute
 func (r *room) withinQuota(ctx context.Context, call *protection.Call, passing func(ctx context.Context) (int, error),
 	create func(ctx context.Context) (string, error),
 ) (id string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, longestForRoom)
+	ctx, cancel := openstack.Within(ctx, longestForRoom)
 	defer cancel()
 	told := false
 	err = openstack.Poll(ctx, "room in the quota of the project", r.options.PollInterval, func(ctx context.Context) (bool, error) {
@@ -43,7 +43,7 @@ func (r *room) withinQuota(ctx context.Context, call *protection.Call, passing f
 			call.Waiting("It waits for room in the project's quota, which other volumes that are being protected use for a while: " + karbor.Sentence(failure))
 		}
 		told = true
-		return false, nil
+		return false, openstack.Still("refused: %s", karbor.Sentence(failure))
 	})
 	if told && call.Waiting != nil {
 		call.Waiting("")
@@ -61,11 +61,7 @@ func temporary(call *protection.Call, name string, metadata map[string]string) b
 
 // passingSnapshots counts the temporary snapshots of others.
 func passingSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (n int, err error) {
-	page, err := snapshots.List(client, snapshots.ListOpts{}).AllPages(ctx)
-	if err != nil {
-		return 0, openstack.Explain(err, "listing the snapshots of the project")
-	}
-	all, err := snapshots.ExtractSnapshots(page)
+	all, err := openstack.AllPages(ctx, snapshots.List(client, snapshots.ListOpts{}), snapshots.ExtractSnapshots)
 	for _, s := range all {
 		if temporary(call, s.Name, s.Metadata) {
 			n++
@@ -77,11 +73,7 @@ func passingSnapshots(ctx context.Context, client *gophercloud.ServiceClient, ca
 // passingVolumes counts the temporary volumes of others. A snapshot alone is no sign that
 // room is coming: its volume may wait, too.
 func passingVolumes(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (n int, err error) {
-	page, err := volumes.List(client, volumes.ListOpts{}).AllPages(ctx)
-	if err != nil {
-		return 0, openstack.Explain(err, "listing the volumes of the project")
-	}
-	all, err := volumes.ExtractVolumes(page)
+	all, err := openstack.AllPages(ctx, volumes.List(client, volumes.ListOpts{}), volumes.ExtractVolumes)
 	for _, v := range all {
 		if temporary(call, v.Name, v.Metadata) {
 			n++

@@ -2,6 +2,7 @@ package volumeglance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -51,27 +52,41 @@ func (r *room) undoRestore(ctx context.Context, call *protection.Call) error {
 
 // removeTemporary removes all that protect made in the cloud: what the record
 // names, and what an earlier run made without living to record it. The order is
-// that of who was made from whom.
+// that of who was made from whom. What the cloud does not delete stops nothing else
+// from going: its errors come together.
 func (r *room) removeTemporary(ctx context.Context, c clients, call *protection.Call, record protectRecord) error {
+	ctx, cancel := openstack.Within(ctx, r.options.Timeout)
+	defer cancel()
 	if err := r.removeImages(ctx, c.image, call, record.Image); err != nil {
 		return err
 	}
-	if err := r.removeVolumes(ctx, c.volume, call, record.Volume); err != nil {
-		return err
+	stuck := r.removeVolumes(ctx, c.volume, call, record.Volume)
+	if stuck != nil && !undeletable(stuck) {
+		return stuck
 	}
 	ids, err := findSnapshots(ctx, c.volume, call)
 	if err != nil {
-		return err
+		return errors.Join(stuck, err)
 	}
 	for _, id := range with(ids, record.Snapshot) {
 		if err := r.removeSnapshot(ctx, c.volume, call, id); err != nil {
-			return err
+			return errors.Join(stuck, err)
 		}
 		if err := call.Release(ctx, protection.HeldSnapshot, id); err != nil {
 			return err
 		}
 	}
-	return nil
+	return stuck
+}
+
+// undeletable reports whether an error says that the cloud does not delete a thing, and will not.
+func undeletable(err error) bool {
+	return karbor.KindOf(err) == karbor.Conflict && !karbor.IsTransient(err)
+}
+
+// waits bounds removals.
+func (r *room) waits() openstack.Waits {
+	return openstack.Waits{Longest: r.options.PollInterval, Timeout: r.options.Timeout}
 }
 
 // with adds id to ids if it is not empty and not there.
@@ -113,17 +128,18 @@ func (r *room) removeVolumes(ctx context.Context, client *gophercloud.ServiceCli
 	}
 	for _, id := range with(ids, recorded) {
 		what := fmt.Sprintf("volume %s, made for volume %s", id, call.Node.ID)
-		err := r.remove(ctx, what,
-			func(ctx context.Context) (string, error) {
+		err := r.waits().Remove(ctx, what, openstack.Removal{
+			State: func(ctx context.Context) (string, error) {
 				v, err := volumes.Get(ctx, client, id).Extract()
 				if err != nil {
 					return "", err
 				}
 				return v.Status, nil
 			},
-			func(ctx context.Context) error {
+			Drop: func(ctx context.Context) error {
 				return volumes.Delete(ctx, client, id, volumes.DeleteOpts{}).ExtractErr()
-			})
+			},
+		})
 		if err != nil {
 			return err
 		}
@@ -135,46 +151,14 @@ func (r *room) removeVolumes(ctx context.Context, client *gophercloud.ServiceCli
 }
 
 func (r *room) removeSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) error {
-	return r.remove(ctx, fmt.Sprintf("snapshot %s of volume %s", id, call.Node.ID),
-		func(ctx context.Context) (string, error) {
+	return r.waits().Remove(ctx, fmt.Sprintf("snapshot %s of volume %s", id, call.Node.ID), openstack.Removal{
+		State: func(ctx context.Context) (string, error) {
 			s, err := snapshots.Get(ctx, client, id).Extract()
 			if err != nil {
 				return "", err
 			}
 			return s.Status, nil
 		},
-		func(ctx context.Context) error { return snapshots.Delete(ctx, client, id).ExtractErr() })
-}
-
-// remove deletes one thing of Cinder's, as soon as its state lets it be deleted,
-// and waits until it is gone. A tenant can't delete what is in transition.
-func (r *room) remove(ctx context.Context, what string, state func(context.Context) (string, error), drop func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
-	defer cancel()
-	return openstack.Poll(ctx, what+" to be deleted", r.options.PollInterval, func(ctx context.Context) (bool, error) {
-		status, err := state(ctx)
-		if openstack.IsNotFound(err) {
-			return true, nil
-		}
-		if err != nil {
-			return false, openstack.Explain(err, "reading %s", what)
-		}
-		switch status {
-		case "deleting":
-			return false, nil
-		case "error_deleting":
-			return false, karbor.Errorf(karbor.Conflict, "%s can't be deleted: the cloud left it in state %q", what, status)
-		case "available", "error":
-			err := drop(ctx)
-			if openstack.IsNotFound(err) {
-				return true, nil
-			}
-			if err != nil {
-				return false, openstack.Explain(err, "deleting %s", what)
-			}
-			return false, nil
-		default:
-			return false, karbor.Transientf("%s is in state %q and can't be deleted yet", what, status)
-		}
+		Drop: func(ctx context.Context) error { return snapshots.Delete(ctx, client, id).ExtractErr() },
 	})
 }

@@ -41,11 +41,11 @@ func volumeKey(id string) karbor.NodeKey {
 // one has its bytes; behind one that has not, none is attached.
 func (r *room) reunite(ctx context.Context, c clients, call *protection.Call, a *attachment, whole func(ctx context.Context, volume string) (bool, error)) error {
 	// Two at a time would mix up the order.
-	leave, err := r.servers.Enter(ctx, a.Server)
-	if err != nil {
-		return err
-	}
-	defer leave()
+	return call.InTurn(ctx, "server "+a.Server, func(ctx context.Context) error { return r.fill(ctx, c, call, a, whole) })
+}
+
+// fill is reunite, in turn.
+func (r *room) fill(ctx context.Context, c clients, call *protection.Call, a *attachment, whole func(ctx context.Context, volume string) (bool, error)) error {
 	slots := a.Slots
 	if len(slots) == 0 { // recorded by a Karbor that knew of none
 		slots = []slot{{Volume: call.Node.ID, Device: a.Device, Tag: a.Tag, GoesAlong: a.GoesAlong}}
@@ -88,6 +88,19 @@ func lacking(a *attachment, slots []slot) error {
 		order = fmt.Sprintf("; when it is as it is to be, attach it, and then %s, in this order: the server gives a volume the first device that is free", strings.Join(behind, ", "))
 	}
 	return karbor.Errorf(karbor.Conflict, "server %s is not started again, as it lacks volume %s%s", a.Server, slots[0].Volume, order)
+}
+
+// bereft gives the error of what was done for a server, unless that is for the server being gone: its tenant has
+// deleted it, and is told that there is nothing to attach the volume to.
+func bereft(ctx context.Context, call *protection.Call, a *attachment, failure error) error {
+	if kind := karbor.KindOf(failure); failure == nil || kind != karbor.NotFound && kind != karbor.Conflict {
+		return failure
+	}
+	if _, err := openstack.Server(ctx, call.Cloud, a.Server); karbor.KindOf(err) != karbor.NotFound {
+		return failure
+	}
+	call.NotKept(fmt.Sprintf("The volume is attached to no server: server %s, which had it, is not there any more.", a.Server))
+	return nil
 }
 
 // sameDevice tells if the volume is at another device than before.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -106,5 +107,24 @@ func TestServerGetsNoVolumeBehindOneThatHasNotGotItsBytes(t *testing.T) {
 	}
 	if shown := p.tenant.Show(t, "compute", "servers/"+p.server, "server"); shown["status"] != "SHUTOFF" {
 		t.Errorf("the server is %v", shown["status"])
+	}
+}
+
+// TestTwoProcessesGiveAServerItsVolumesBackInTheirOrder has both hooks run at once, each in a process of its own.
+func TestTwoProcessesGiveAServerItsVolumesBackInTheirOrder(t *testing.T) {
+	p, turns := newPair(t), &protection.Turnstile{}
+	var running sync.WaitGroup
+	for _, call := range slices.Backward(p.calls) {
+		call.Turns = turns
+		resume := open(t).Hooks(protection.InPlace, karbor.VolumeType).Resume
+		running.Go(func() {
+			if err := resume(t.Context(), call); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+	if diff := cmp.Diff(map[string]any{p.volumes[0]: "/dev/vdb", p.volumes[1]: "/dev/vdc"}, p.devices(t)); diff != "" {
+		t.Errorf("the volumes (-want +got):\n%s", diff)
 	}
 }

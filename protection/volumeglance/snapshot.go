@@ -116,11 +116,7 @@ func first(ids []string, err error) (string, error) {
 
 // findSnapshots gives the ids of the snapshots that the call's hooks made.
 func findSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) ([]string, error) {
-	page, err := snapshots.List(client, snapshots.ListOpts{Name: call.Name()}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "listing the snapshots of volume %s", call.Node.ID)
-	}
-	all, err := snapshots.ExtractSnapshots(page)
+	all, err := openstack.AllPages(ctx, snapshots.List(client, snapshots.ListOpts{Name: call.Name()}), snapshots.ExtractSnapshots)
 	if err != nil {
 		return nil, openstack.Explain(err, "listing the snapshots of volume %s", call.Node.ID)
 	}
@@ -134,7 +130,7 @@ func findSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call 
 }
 
 func (r *room) awaitSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	ctx, cancel := openstack.Within(ctx, r.options.Timeout)
 	defer cancel()
 	what := "snapshot " + id + " of volume " + call.Node.ID
 	return openstack.Poll(ctx, what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
@@ -145,7 +141,7 @@ func (r *room) awaitSnapshot(ctx context.Context, client *gophercloud.ServiceCli
 		case s.Status == "available":
 			return true, nil
 		case s.Status == "creating":
-			return false, nil
+			return false, openstack.Still("in state %q", s.Status)
 		default:
 			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q", what, s.Status)
 		}

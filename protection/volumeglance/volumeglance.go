@@ -41,11 +41,7 @@ var Plugin = plugin.Define(Name, "Protects Cinder volumes: their bytes go into t
 	func() Options { return Options{PollInterval: 15 * time.Second, Timeout: 4 * time.Hour} },
 	func(_ context.Context, o Options) (protection.Plugin, error) { return &room{options: o}, nil })
 
-type room struct {
-	options Options
-	// servers makes the restores in place of one server's volumes take turns when they attach them.
-	servers protection.Turnstile
-}
+type room struct{ options Options }
 
 //go:embed schemas/*.json
 var schemas embed.FS

@@ -111,8 +111,22 @@ func TestSnapshotThatIsNeverReadyEndsTheWait(t *testing.T) {
 	s, _ := single(t, tenant, p, false)
 	tenant.Fault(t, fabric.Fault{Service: "cinder", Transition: "snapshot.create", Delay: fabric.Duration(time.Hour)})
 	err := s.Run(t, p.Hooks(karbor.Protect, karbor.VolumeType).PrepareFinish, s.Begin(tenant.Cloud, nil, nil))
-	if err == nil || !strings.Contains(err.Error(), "waiting for snapshot") {
+	if err == nil || karbor.IsTransient(err) || !strings.Contains(karbor.Sentence(err), "waiting for snapshot") || !strings.Contains(karbor.Sentence(err), `"creating"`) {
 		t.Errorf("a snapshot that stays in creation gives %v", err)
+	}
+}
+
+func TestRemovalThatHangsEndsWithItsTimeAndIsTold(t *testing.T) {
+	tenant, p := protectiontest.NewTenant(t), open(t, "{poll_interval: 10ms, timeout: 300ms}")
+	s, _ := single(t, tenant, p, false)
+	call, hooks := s.Begin(tenant.Cloud, nil, nil), p.Hooks(karbor.Protect, karbor.VolumeType)
+	if err := s.Run(t, hooks.PrepareFinish, call); err != nil {
+		t.Fatal(err)
+	}
+	tenant.Fault(t, fabric.Fault{Service: "cinder", Transition: "snapshot.delete", Delay: fabric.Duration(time.Hour)})
+	err := hooks.Undo(t.Context(), call)
+	if err == nil || karbor.IsTransient(err) || !strings.Contains(karbor.Sentence(err), "snapshot") || !strings.Contains(karbor.Sentence(err), `"deleting"`) {
+		t.Errorf("got %v", err)
 	}
 }
 

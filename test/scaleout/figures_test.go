@@ -62,6 +62,7 @@ func TestFiguresOfFlows(t *testing.T) {
 	} {
 		t.Run(engine.name, func(t *testing.T) { measureCheckpoints(t, &f, engine.name, engine.goal, engine.edit) })
 		t.Run(engine.name+" and a large plan", func(t *testing.T) { measureLargePlan(t, &f, engine.name, engine.edit) })
+		t.Run(engine.name+" and two projects", func(t *testing.T) { measureFairness(t, &f, engine.name, engine.edit) })
 	}
 	t.Run("take-over", func(t *testing.T) { measureTakeOver(t, &f) })
 }
@@ -97,20 +98,28 @@ func (p *process) used() (cpu time.Duration, peak, now int) {
 }
 
 // noopPlan makes a plan of things that need not be there.
-func (u *tenant) noopPlan(n int) string {
+func (u *tenant) noopPlan(n int) string { return u.idlePlan(noopProvider, n) }
+
+// idlePlan is noopPlan for a provider that does nothing.
+func (u *tenant) idlePlan(provider string, n int) string {
 	u.t.Helper()
 	resources := make([]map[string]string, n)
 	for i := range resources {
 		resources[i] = map[string]string{"id": karbor.NewID(), "type": "OS::Cinder::Volume", "name": strconv.Itoa(i)}
 	}
 	plan := u.ask("POST", "/plans", map[string]any{"plan": map[string]any{
-		"name": "p", "provider_id": noopProvider, "parameters": map[string]any{}, "resources": resources}}, "plan")
+		"name": "p", "provider_id": provider, "parameters": map[string]any{}, "resources": resources}}, "plan")
 	return plan["id"].(string)
 }
 
 func (u *tenant) noopCheckpoint(plan string, patience time.Duration) {
 	u.t.Helper()
-	path := "/providers/" + noopProvider + "/checkpoints"
+	u.idleCheckpoint(noopProvider, plan, patience)
+}
+
+func (u *tenant) idleCheckpoint(provider, plan string, patience time.Duration) {
+	u.t.Helper()
+	path := "/providers/" + provider + "/checkpoints"
 	id := u.ask("POST", path, map[string]any{"checkpoint": map[string]any{"plan_id": plan}}, "checkpoint")["id"].(string)
 	for end := time.Now().Add(patience); ; {
 		switch status := u.ask("GET", path+"/"+id, nil, "checkpoint")["status"]; {
@@ -157,13 +166,14 @@ func measureLargePlan(t *testing.T, f *figures, name string, edit func(*config.C
 	s := newSite(t)
 	p := s.start("all", daemon.AllRoles(), edit, func(c *config.Config) { c.API.Limits.BodyBytes = 16 << 20 })
 	u := s.tenant()
-	plan := u.noopPlan(*nodes)
-	_, _, idle := p.used()
+	plan := u.idlePlan(emptyProvider, *nodes)
+	before, _, idle := p.used()
 	begun := time.Now()
-	u.noopCheckpoint(plan, 10*time.Minute)
+	u.idleCheckpoint(emptyProvider, plan, 10*time.Minute)
 	took := time.Since(begun)
-	_, peak, _ := p.used()
-	f.add(fmt.Sprintf("a checkpoint of %d resources, %s", *nodes, name), "", took.Round(10*time.Millisecond).String())
+	after, peak, _ := p.used()
+	f.add(fmt.Sprintf("a checkpoint of %d resources with one empty hook each, %s", *nodes, name), "", took.Round(10*time.Millisecond).String())
+	f.add("… CPU of each resource, "+name, "", ((after - before) / time.Duration(*nodes)).Round(10*time.Microsecond).String())
 	f.add("… largest resident memory (before the checkpoint), "+name, "", fmt.Sprintf("%d MiB (%d)", peak, idle))
 }
 

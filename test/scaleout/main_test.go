@@ -101,6 +101,6 @@ func sets(roles daemon.Roles) provider.Sets {
 	}
 	return provider.Sets{
 		Banks:       plugin.Set[bank.Bank]{files},
-		Protections: plugin.Set[protection.Plugin]{image.Plugin, noop.Plugin},
+		Protections: plugin.Set[protection.Plugin]{image.Plugin, noop.Plugin, emptyHook},
 	}
 }

@@ -31,6 +31,7 @@ import (
 const (
 	imageProvider = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b01"
 	noopProvider  = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b03"
+	emptyProvider = "6d2b8f0e-5d0c-4a86-9f1a-0a6c1f9e7b04"
 	patience      = 2 * time.Minute
 	ofBytes       = "/file$"
 )
@@ -49,6 +50,13 @@ name: noop
 bank: {plugin: karbor-file-bank, options: {path: %[1]s/bank-noop}}
 plugins:
   - plugin: karbor-noop-plugin
+`
+
+const emptyFile = `id: ` + emptyProvider + `
+name: empty
+bank: {plugin: karbor-file-bank, options: {path: %[1]s/bank-empty}}
+plugins:
+  - plugin: empty-hook-plugin
 `
 
 // site is a simulated cloud, a database and a task queue, for processes of the service.
@@ -94,6 +102,7 @@ func newSite(t *testing.T) *site {
 	}
 	write("providers.d/bank.yaml", fmt.Sprintf(providerFile, s.dir))
 	write("providers.d/noop.yaml", fmt.Sprintf(noopFile, s.dir))
+	write("providers.d/empty.yaml", fmt.Sprintf(emptyFile, s.dir))
 	if err := keyring.WriteKeyFile(filepath.Join(s.dir, "bank.key")); err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +265,13 @@ type tenant struct {
 
 func (s *site) tenant() *tenant {
 	s.t.Helper()
-	u, _ := s.cloud.User("demo")
+	return s.tenantOf("demo")
+}
+
+// tenantOf logs a user in.
+func (s *site) tenantOf(name string) *tenant {
+	s.t.Helper()
+	u, _ := s.cloud.User(name)
 	a := s.cloud.Do(s.t, "", "POST", "/v3/auth/tokens", map[string]any{"auth": map[string]any{
 		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{
 			"user": map[string]any{"id": u.ID, "password": u.Password}}},

@@ -25,8 +25,16 @@ import (
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 	"github.com/karbor/karbor/plugin"
 	"github.com/karbor/karbor/protectable"
+	findimage "github.com/karbor/karbor/protectable/image"
+	findnetwork "github.com/karbor/karbor/protectable/network"
+	findproject "github.com/karbor/karbor/protectable/project"
+	findserver "github.com/karbor/karbor/protectable/server"
 	findvolume "github.com/karbor/karbor/protectable/volume"
 	"github.com/karbor/karbor/protection"
+	"github.com/karbor/karbor/protection/image"
+	"github.com/karbor/karbor/protection/network"
+	"github.com/karbor/karbor/protection/project"
+	"github.com/karbor/karbor/protection/server"
 	"github.com/karbor/karbor/protection/volumeglance"
 	"github.com/karbor/karbor/protection/volumesnapshot"
 )
@@ -43,13 +51,19 @@ type site struct {
 // volumes by a plug-in of the default options.
 func newSite(t testing.TB, change time.Duration, volumes string) *site {
 	t.Helper()
-	s := &site{cloud: testcloudtest.Start(t, func(o *testcloud.Options) { o.Timing.Change = change })}
+	return newSiteOf(t, func(o *testcloud.Options) { o.Timing.Change = change }, "{plugin: "+volumes+"}")
+}
+
+// newSiteOf starts a cloud of some options, and a service with some plug-ins, as in a provider file.
+func newSiteOf(t testing.TB, cloud func(*testcloud.Options), plugins string) *site {
+	t.Helper()
+	s := &site{cloud: testcloudtest.Start(t, cloud)}
 	user, _ := s.cloud.User("karbor")
 	dir := t.TempDir()
 	c := config.Default()
 	c.State, c.Providers, c.Policy.Folder, c.Listen = filepath.Join(dir, "state"), filepath.Join(dir, "providers.d"), dir, "127.0.0.1:0"
 	c.Keystone.AuthURL, c.API.ShutdownDelay, c.API.AccessLog = s.cloud.URL(), 0, false
-	file := fmt.Sprintf("id: %s\nname: bank\nbank: {plugin: karbor-file-bank, options: {path: %s/bank}}\nplugins: [{plugin: %s}]\n", providerID, dir, volumes)
+	file := fmt.Sprintf("id: %s\nname: bank\nbank: {plugin: karbor-file-bank, options: {path: %s/bank}}\nplugins: [%s]\n", providerID, dir, plugins)
 	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -60,10 +74,12 @@ func newSite(t testing.TB, change time.Duration, volumes string) *site {
 	d, err := daemon.Open(t.Context(), daemon.Options{
 		Config: c, Password: karbor.Secret(user.Password), Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Sets: provider.Sets{
-			Banks:       plugin.Set[bank.Bank]{filebank.Plugin},
-			Protections: plugin.Set[protection.Plugin]{volumeglance.Plugin, volumesnapshot.Plugin},
+			Banks: plugin.Set[bank.Bank]{filebank.Plugin},
+			Protections: plugin.Set[protection.Plugin]{
+				project.Plugin, server.Plugin, image.Plugin, network.Plugin, volumeglance.Plugin, volumesnapshot.Plugin,
+			},
 		},
-		Protectables: plugin.Set[protectable.Plugin]{findvolume.Plugin},
+		Protectables: plugin.Set[protectable.Plugin]{findproject.Plugin, findserver.Plugin, findimage.Plugin, findnetwork.Plugin, findvolume.Plugin},
 	})
 	if err != nil {
 		t.Fatal(err)

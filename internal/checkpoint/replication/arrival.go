@@ -18,6 +18,15 @@ type Arrival struct {
 	State *verification.State
 	// Since is the time before which what State holds does not count.
 	Since time.Time
+	// Moved, if not nil, hears that more of it was looked at: that takes long where much is there,
+	// and no bytes of streams are done meanwhile. It may be called concurrently.
+	Moved func()
+}
+
+func (a *Arrival) moved() {
+	if a.Moved != nil {
+		a.Moved()
+	}
 }
 
 // arrived looks at what was sent, whatever a listing of the target says of it.
@@ -28,7 +37,7 @@ func (p passage) arrived(ctx context.Context, documents map[karbor.NodeKey][]str
 			return err
 		}
 		there = there.Verifying(verification.Options{Depth: verification.Stored, State: p.Arrival.State, Since: p.Arrival.Since})
-		if err := there.Verify(ctx, s.Name, nil); err != nil {
+		if err := there.Verify(ctx, s.Name, func(int64, int64) { p.Arrival.moved() }); err != nil {
 			return fmt.Errorf("verifying the stream %s of %s on arrival: %w", s.Name, s.Node, err)
 		}
 	}
@@ -42,6 +51,7 @@ func (p passage) arrived(ctx context.Context, documents map[karbor.NodeKey][]str
 			if err := d.GetJSON(ctx, key, &text); err != nil {
 				return fmt.Errorf("verifying the document %s of %s on arrival: %w", key, node, err)
 			}
+			p.Arrival.moved()
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -31,7 +32,10 @@ type Options struct {
 	Steps func(store.Operation) (workflow.Steps, error)
 	// Remember is told of what the engine has at once, with the checkpoint that it makes, if any.
 	Remember func(op store.Operation, made *karbor.Checkpoint)
-	// Wake tells that the outbox has something.
+	// Enter gives operations places among those at work before they are accepted, if there is room:
+	// see dispatch.Dispatcher.Enter.
+	Enter func(ctx context.Context, operations []store.Operation) (leave func(), ok bool)
+	// Wake tells that the outbox has something, or that something waits.
 	Wake   func()
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -43,6 +47,7 @@ type Desk struct {
 	delegations *delegation.Registry
 	steps       func(store.Operation) (workflow.Steps, error)
 	remember    func(store.Operation, *karbor.Checkpoint)
+	enter       func(context.Context, []store.Operation) (func(), bool)
 	wake        func()
 	now         func() time.Time
 	log         *slog.Logger
@@ -52,7 +57,7 @@ type Desk struct {
 
 // New makes a desk. It needs an engine (SetEngine) before anything is accepted.
 func New(o Options) *Desk {
-	return &Desk{store: o.Store, delegations: o.Delegations, steps: o.Steps, remember: o.Remember, wake: o.Wake, now: o.Now, log: o.Logger}
+	return &Desk{store: o.Store, delegations: o.Delegations, steps: o.Steps, remember: o.Remember, enter: o.Enter, wake: o.Wake, now: o.Now, log: o.Logger}
 }
 
 // SetEngine sets the engine. It is called once.
@@ -76,13 +81,12 @@ type Acceptance struct {
 }
 
 // Accept makes operations durable, all of them or none: what their kinds have filled in, their
-// logs, and a delegation for each of which any hook will need the cloud.
+// logs, and a delegation for each of which any hook will need the cloud. With store.ErrUncertain in the
+// error's chain it is not known whether they are; if so, they run.
 func (d *Desk) Accept(ctx context.Context, c Caller, operations ...*Acceptance) (err error) {
 	defer func() {
-		for _, a := range operations {
-			if err != nil {
-				d.delegations.Withdraw(ctx, a.Operation.ID, a.granted)
-			}
+		if err != nil {
+			d.withdraw(ctx, operations, err)
 		}
 	}()
 	list := make([]*store.Acceptance, 0, len(operations))
@@ -105,6 +109,24 @@ func (d *Desk) Accept(ctx context.Context, c Caller, operations ...*Acceptance) 
 		d.wake()
 	}
 	return nil
+}
+
+// withdraw gives up what operations were given that were not accepted. Where that is not known, as the
+// connection to the database was lost at COMMIT, they may run, and need it: then only what is in memory
+// of them goes, and it is looked whether they are there. A delegation that nobody needs ends by itself.
+func (d *Desk) withdraw(ctx context.Context, operations []*Acceptance, why error) {
+	uncertain := errors.Is(why, store.ErrUncertain)
+	for _, a := range operations {
+		if uncertain {
+			d.delegations.Drop(a.Operation.ID)
+			continue
+		}
+		d.delegations.Withdraw(ctx, a.Operation.ID, a.granted)
+	}
+	if uncertain {
+		d.log.WarnContext(ctx, "it is not known whether operations were accepted; those that are will run", "operation", operations[0].Operation.ID, "error", why)
+		d.wake()
+	}
 }
 
 // prepare fills in what all operations have, and gets what one needs to act for the caller.
@@ -146,16 +168,9 @@ type joiner interface {
 // persist makes accepted operations durable. It reports whether the engine has them
 // already; if not, they are in the outbox.
 func (d *Desk) persist(ctx context.Context, list []*store.Acceptance) (handed bool, err error) {
-	handed = true
-	for _, a := range list {
-		if engine, ok := d.engine.(joiner); ok {
-			// What is in the way of that shows again when the outbox is dispatched.
-			if steps, err := d.steps(a.Operation); err == nil {
-				a.Joint, _ = engine.Join(ctx, a.Operation.ID, steps)
-			}
-		}
-		handed = handed && a.Joint != nil
-	}
+	leave := d.join(ctx, list)
+	defer leave()
+	handed = !slices.ContainsFunc(list, func(a *store.Acceptance) bool { return a.Joint == nil })
 	err = d.keep(ctx, list)
 	for _, a := range list {
 		if a.Joint == nil {
@@ -175,8 +190,36 @@ func (d *Desk) persist(ctx context.Context, list []*store.Acceptance) (handed bo
 	return handed, err
 }
 
-// keep has the store accept operations in one transaction.
+// join hands to the engine what it takes at once, if there is room for more operations at work.
+// leave must be called once they are kept, or are not.
+func (d *Desk) join(ctx context.Context, list []*store.Acceptance) (leave func()) {
+	engine, ok := d.engine.(joiner)
+	if !ok {
+		return func() {}
+	}
+	operations := make([]store.Operation, 0, len(list))
+	for _, a := range list {
+		operations = append(operations, a.Operation)
+	}
+	leave, room := d.enter(ctx, operations)
+	if !room {
+		return leave
+	}
+	for _, a := range list {
+		// What is in the way of that shows again when the outbox is dispatched.
+		if steps, err := d.steps(a.Operation); err == nil {
+			a.Joint, _ = engine.Join(ctx, a.Operation.ID, steps)
+		}
+	}
+	return leave
+}
+
+// keep has the store accept operations in one transaction. Those that the engine does not get with
+// it wait for a place, as long as their kind is counted.
 func (d *Desk) keep(ctx context.Context, list []*store.Acceptance) error {
+	for _, a := range list {
+		a.Operation.Waiting = a.Joint == nil && store.Counted(a.Operation.Type)
+	}
 	more := make([]store.Acceptance, 0, len(list))
 	for _, a := range list[1:] {
 		more = append(more, *a)

@@ -14,24 +14,30 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
+// outfit is what a hook gets, and what is known of the run afterwards.
+type outfit struct {
+	*protection.Call
+	moved *counter
+	fresh *record.NewResources
+}
+
 // call puts together what a hook gets, and where its progress is kept.
-func (r *Runner) call(ctx context.Context, w running.Work, node *karbor.Node, task *workflow.Task, row record.Record) (*protection.Call, *counter, error) {
+func (r *Runner) call(ctx context.Context, w running.Work, node *karbor.Node, task *workflow.Task, row record.Record) (none outfit, err error) {
 	documents, err := w.Provider.Checkpoints().Documents(w.Op.ProjectID, w.Op.CheckpointID, node.Key())
 	if err != nil {
-		return nil, nil, err
+		return none, err
 	}
 	streams, err := r.streams(w, node)
 	if err != nil {
-		return nil, nil, err
+		return none, err
 	}
 	cloud, err := r.delegations.Session(ctx, w.Op)
 	if err != nil {
-		return nil, nil, err
+		return none, err
 	}
-	fresh, err := row.NewResources(ctx, func(key karbor.NodeKey) string { return restoration.Existing(w.Op.Graph, w.Op.Choices, key) })
-	if err != nil {
-		return nil, nil, err
-	}
+	fresh := row.NewResources(w.Op.Type == karbor.RestoreOperation || w.Op.Type == karbor.DrillOperation, func(key karbor.NodeKey) string {
+		return restoration.Existing(w.Op.Graph, w.Op.Choices, key)
+	})
 	owner := w.Op.CheckpointID
 	if w.Op.Type == karbor.RestoreOperation {
 		owner = w.Op.RestoreID
@@ -44,27 +50,30 @@ func (r *Runner) call(ctx context.Context, w running.Work, node *karbor.Node, ta
 		task.Progress(done, total)
 		r.paces.Observe(w.Op.ID, node.Key(), done, r.now())
 	}}
-	data := r.transfers.Govern(w.Op.ProjectID, transfer.Stream{Operation: w.Op.ID, Key: node.Key()},
+	data := r.transfers.Govern(w.Op.ProjectID, transfer.Stream{Operation: w.Op.ID, Key: node.Key(), Provider: w.Op.ProviderID},
 		transfer.Tallied(r.standIns.Backed(w.Op, w.Provider, node.Key(), streams), moved.tally))
 	service, err := r.serviceUser(w.Op)
 	if err != nil {
-		return nil, nil, err
+		return none, err
 	}
 	out := &protection.Call{
 		OperationID: w.Op.ID, Owner: owner, CheckpointID: w.Op.CheckpointID,
 		Installation: r.installation, ProviderID: w.Op.ProviderID, Drill: w.Op.Type == karbor.DrillOperation,
 		Graph: w.Op.Graph, Node: node, Parameters: w.Op.Parameters.For(node.Resource),
 		Documents: record.Documents(documents, r.store), Data: data,
-		Scratch: intents.Scratch(), Intents: intents, Ledger: row.Ledger(), NewResources: fresh, Cloud: cloud, Service: service,
+		Scratch: intents.Scratch(), Intents: intents, Ledger: row.Ledger(), Turns: r.turns.Of(w.Op.ID), NewResources: fresh, Cloud: cloud, Service: service,
 		Progress: moved.set, Waiting: row.Waiting(ctx, r.log), NotKept: row.NotKept(ctx, r.log), Mapped: row.Mapped(ctx, r.log),
 	}
-	return out, moved, nil
+	return outfit{out, moved, fresh}, nil
 }
 
 // Call puts together what a look at a resource gets that is no hook of its own.
 func (r *Runner) Call(ctx context.Context, w running.Work, node *karbor.Node, task *workflow.Task) (*protection.Call, error) {
-	out, _, err := r.call(ctx, w, node, task, r.record(w, node))
-	return out, err
+	out, err := r.call(ctx, w, node, task, r.record(w, node))
+	if err == nil {
+		err = out.fresh.Read(ctx)
+	}
+	return out.Call, err
 }
 
 // serviceUser gives the session of Karbor's service user for an operation, if the

@@ -52,17 +52,7 @@ func (r *Runner) streams(w running.Work, node *karbor.Node) (*repository.Streams
 	if err != nil {
 		return nil, err
 	}
-	return streams.Verifying(verification.Options{Depth: depth, State: r.lookedAt(w.Op.ID)}), nil
-}
-
-// lookedAt gives what was found good in a verification so far.
-func (r *Runner) lookedAt(operation string) *verification.State {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.verified[operation] == nil {
-		r.verified[operation] = verification.NewState()
-	}
-	return r.verified[operation]
+	return streams.Verifying(verification.Options{Depth: depth, State: r.verified.of(w.Op.ID)}), nil
 }
 
 // isFinding reports whether the error of a hook is what a verification has found of its

@@ -5,7 +5,6 @@ package attempt
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -19,13 +18,13 @@ import (
 	"github.com/karbor/karbor/internal/protectionservice/record"
 	"github.com/karbor/karbor/internal/protectionservice/running"
 	"github.com/karbor/karbor/internal/protectionservice/transfer"
-	"github.com/karbor/karbor/internal/repository/verification"
+	"github.com/karbor/karbor/internal/protectionservice/turns"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 	"github.com/karbor/karbor/protection"
 )
 
-// Options of New. All but Installation, Settle, Phases and AdminReads are needed.
+// Options of New. All but Installation, Settle and AdminReads are needed.
 type Options struct {
 	Store *store.Store
 	// Delegations let the hooks act as their tenants.
@@ -34,8 +33,8 @@ type Options struct {
 	Installation string
 	// Settle is how long a cloud may take to carry out what it did not answer.
 	Settle time.Duration
-	// Phases say how long hooks may get no further; none by default.
-	Phases deadline.Limits
+	// Guard watches over the hooks.
+	Guard deadline.Guard
 	// AdminReads is the service user's session, for what only an administrator
 	// can read or set; nil where the operator does not allow it.
 	AdminReads karbor.Cloud
@@ -52,7 +51,7 @@ type Runner struct {
 	delegations  *delegation.Registry
 	installation string
 	settle       time.Duration
-	phases       deadline.Limits
+	guard        deadline.Guard
 	adminReads   karbor.Cloud
 	transfers    *transfer.Places
 	paces        *transfer.Paces
@@ -60,27 +59,23 @@ type Runner struct {
 	now          func() time.Time
 	log          *slog.Logger
 	cohorts      cohorts
-
-	mu sync.Mutex
-	// verified is what verifications that run have found good, by operation.
-	verified map[string]*verification.State
+	turns        *turns.Keeper
+	verified     verified
 }
 
 // New makes a runner.
 func New(o Options) *Runner {
 	return &Runner{
-		store: o.Store, delegations: o.Delegations, installation: o.Installation, settle: o.Settle, phases: o.Phases,
+		store: o.Store, delegations: o.Delegations, installation: o.Installation, settle: o.Settle, guard: o.Guard,
 		adminReads: o.AdminReads, transfers: o.Transfers, paces: o.Paces, standIns: o.StandIns, now: o.Now, log: o.Logger,
-		verified: map[string]*verification.State{},
+		turns: turns.New(o.Store, o.Now, o.Logger),
 	}
 }
 
 // Forget drops what is kept in memory of an operation that is over.
 func (r *Runner) Forget(operation string) {
 	r.paces.Forget(operation)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.verified, operation)
+	r.verified.forget(operation)
 }
 
 // Hook runs one hook of one resource.
@@ -126,11 +121,11 @@ func (r *Runner) run(ctx context.Context, w running.Work, node *karbor.Node, tas
 			return err
 		}
 	}
-	call, moved, err := r.call(ctx, w, node, task, row)
+	out, err := r.call(ctx, w, node, task, row)
 	if err != nil {
 		return err
 	}
-	if err := r.watch(w.Op, node, word).Run(ctx, hook, call); err != nil {
+	if err := r.watch(w.Op, node, word).Run(ctx, out.fresh.Reading(hook), out.Call); err != nil {
 		if w.Op.Type == karbor.Verify {
 			err = outcome.Plain(err)
 		}
@@ -144,10 +139,10 @@ func (r *Runner) run(ctx context.Context, w running.Work, node *karbor.Node, tas
 	}
 	return row.Update(ctx, func(r *store.ResourceRecord) {
 		r.Reason = ""
-		if d, t := moved.get(); d > 0 || t > 0 {
+		if d, t := out.moved.get(); d > 0 || t > 0 {
 			r.Done, r.Total = d, t
 		}
-		if sum, ok := moved.tally.Sum(); ok {
+		if sum, ok := out.moved.tally.Sum(); ok {
 			r.New, r.Stored = sum.New, sum.Stored
 		}
 		if last {

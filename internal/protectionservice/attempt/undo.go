@@ -31,6 +31,9 @@ func (r *Runner) Undo(ctx context.Context, w running.Work, task *workflow.Task) 
 	if stays, err := r.stays(ctx, w.Op, node); err != nil || stays {
 		return err
 	}
+	if whole, err := r.whole(ctx, w, task); err != nil || whole {
+		return err
+	}
 	started := false
 	if err := row.Update(ctx, func(r *store.ResourceRecord) {
 		if started = r.Started; !started {
@@ -42,7 +45,7 @@ func (r *Runner) Undo(ctx context.Context, w running.Work, task *workflow.Task) 
 	}); err != nil || !started {
 		return err
 	}
-	call, _, err := r.call(ctx, w, node, task, row)
+	out, err := r.call(ctx, w, node, task, row)
 	if err != nil {
 		return err
 	}
@@ -53,14 +56,14 @@ func (r *Runner) Undo(ctx context.Context, w running.Work, task *workflow.Task) 
 	if hook == nil {
 		return nil
 	}
-	hook = r.watched(w.Op, node, word, hook)
+	hook = r.watched(w.Op, node, word, out.fresh.Reading(hook))
 	ctx, leave := r.cohorts.join(ctx, w.Op.ID, node.Type)
 	defer leave()
-	err = r.timed(ctx, w, node, drill.RemovalEvent, func() error { return r.undoNow(ctx, w.Op, hook, call, task) })
+	err = r.timed(ctx, w, node, drill.RemovalEvent, func() error { return r.undoNow(ctx, w.Op, hook, out.Call, task) })
 	if err != nil {
 		return outcome.Of(node, err)
 	}
-	if call.Drill {
+	if out.Drill {
 		return r.store.ReleaseDrilled(ctx, w.Op.ID, node.Key())
 	}
 	return nil
@@ -89,25 +92,58 @@ func (r *Runner) undoNow(ctx context.Context, op store.Operation, hook protectio
 	}
 	limited, cancel := context.WithTimeout(ctx, cancelUndo)
 	defer cancel()
-	err := protection.Undo(openstack.WithPatience(limited, cancelPatience), hook, call)
+	return leave(ctx, task, "the cloud lets it", protection.Undo(openstack.WithPatience(limited, cancelPatience), hook, call))
+}
+
+// leave has an undo that waits for what may pass, in an operation that was cancelled, be left to the
+// ledger after some tries.
+func leave(ctx context.Context, task *workflow.Task, until string, err error) error {
 	if err == nil || ctx.Err() != nil || !karbor.IsTransient(err) || task.Attempt < cancelTries {
 		return err
 	}
 	return &karbor.Error{
-		Kind: karbor.Conflict, Message: karbor.Sentence(err) + "; it is removed as soon as the cloud lets it", Cause: err,
+		Kind: karbor.Conflict, Message: karbor.Sentence(err) + "; it is removed as soon as " + until, Cause: err,
 	}
+}
+
+// wholeTime bounds one look at the bank before an undo.
+const wholeTime = 20 * time.Second
+
+// whole reports whether there is nothing to undo in an operation though it has failed: it has made a
+// checkpoint that its bank has as available, so that what its hooks made belongs to that. The end of the
+// operation was not recorded; it is told from the bank, too. A bank that can't say so is waited for:
+// removing something is never in a hurry.
+func (r *Runner) whole(ctx context.Context, w running.Work, task *workflow.Task) (bool, error) {
+	if w.Op.Type != karbor.Protect {
+		return false, nil
+	}
+	look, cancel := context.WithTimeout(ctx, wholeTime)
+	defer cancel()
+	status, err := w.Provider.Checkpoints().Status(look, w.Op.ProjectID, w.Op.CheckpointID)
+	if err != nil {
+		err = fmt.Errorf("looking whether there is anything to undo: %w", err)
+		if task.Failure != nil && task.Failure.Cancelled != "" {
+			err = leave(ctx, task, "the bank says whether the checkpoint is whole", err)
+		}
+		return false, err
+	}
+	return status == karbor.CheckpointAvailable, nil
 }
 
 // Remove runs a hook that removes what is left of a resource of an operation that is over. lasting
 // says that it can't succeed later either.
+// What belongs to a checkpoint that is available in its bank stays, and is no error: it is not left.
 func (r *Runner) Remove(ctx context.Context, w running.Work, node *karbor.Node, hook protection.Hook) (lasting bool, err error) {
 	row := r.record(w, node)
 	task := &workflow.Task{Operation: w.Op.ID, Progress: func(int64, int64) {}}
-	call, _, err := r.call(ctx, w, node, task, row)
+	if whole, err := r.whole(ctx, w, task); err != nil || whole {
+		return false, err
+	}
+	out, err := r.call(ctx, w, node, task, row)
 	if err != nil {
 		return false, err
 	}
-	if err := protection.Undo(openstack.WithPatience(ctx, undoPatience), hook, call); err != nil {
+	if err := protection.Undo(openstack.WithPatience(ctx, undoPatience), out.fresh.Reading(hook), out.Call); err != nil {
 		return karbor.KindOf(err) == karbor.Unauthorized, err
 	}
 	return false, row.Update(ctx, func(row *store.ResourceRecord) { row.NewID, row.Parts = "", nil })
@@ -117,28 +153,33 @@ func (r *Runner) Remove(ctx context.Context, w running.Work, node *karbor.Node, 
 // for: those that are whole. What stands on one that stays does so too, whole or not: to
 // remove a server may be to remove its volumes.
 func (r *Runner) Kept(ctx context.Context, op store.Operation, rows []store.ResourceRecord) (map[karbor.NodeKey]bool, error) {
-	if op.Type != karbor.RestoreOperation {
-		return nil, nil
-	}
-	asked, err := r.store.Restore(ctx, op.ProjectID, op.RestoreID)
-	if err != nil {
-		return nil, fmt.Errorf("reading restore %s: %w", op.RestoreID, err)
-	}
-	if !asked.KeepOnFailure {
-		return nil, nil
+	if keeps, err := r.keeps(ctx, op); err != nil || !keeps {
+		return nil, err
 	}
 	return restoration.Kept(op.Graph, rows), nil
 }
 
-// stays reports whether a resource stays though its restore has failed.
-func (r *Runner) stays(ctx context.Context, op store.Operation, n *karbor.Node) (bool, error) {
+// keeps reports whether an operation is a restore of which is to stay what is whole.
+func (r *Runner) keeps(ctx context.Context, op store.Operation) (bool, error) {
 	if op.Type != karbor.RestoreOperation {
 		return false, nil
 	}
-	rows, err := r.store.Resources(ctx, op.ID)
+	asked, err := r.store.Restore(ctx, op.ProjectID, op.RestoreID)
 	if err != nil {
-		return false, fmt.Errorf("reading the resources of operation %s: %w", op.ID, err)
+		return false, fmt.Errorf("reading restore %s: %w", op.RestoreID, err)
 	}
-	kept, err := r.Kept(ctx, op, rows)
-	return kept[n.Key()], err
+	return asked.KeepOnFailure, nil
+}
+
+// stays reports whether a resource stays though its restore has failed. It reads no more than what
+// decides that: each resource of the operation asks.
+func (r *Runner) stays(ctx context.Context, op store.Operation, n *karbor.Node) (bool, error) {
+	if keeps, err := r.keeps(ctx, op); err != nil || !keeps {
+		return false, err
+	}
+	rows, err := r.store.ResourcesOf(ctx, op.ID, restoration.Deciding(op.Graph, n))
+	if err != nil {
+		return false, fmt.Errorf("reading what keeps %s of operation %s: %w", n.Key(), op.ID, err)
+	}
+	return restoration.Stays(n, rows), nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/karbor/karbor/internal/protectionservice/deadline"
 	"github.com/karbor/karbor/internal/protectionservice/transfer"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/repository/verification"
@@ -29,6 +30,8 @@ type Options struct {
 	Banks Banks
 	// Transfers are the places for what moves bulk data.
 	Transfers *transfer.Places
+	// Guard watches over each copy.
+	Guard deadline.Guard
 	// Delete has a copy of a project deleted that its target is not to keep any more, through
 	// the gate that all deletions go through.
 	Delete func(ctx context.Context, projectID, providerID, id, reason string) error
@@ -41,6 +44,7 @@ type Copier struct {
 	store     *store.Store
 	banks     Banks
 	transfers *transfer.Places
+	guard     deadline.Guard
 	delete    func(ctx context.Context, projectID, providerID, id, reason string) error
 	now       func() time.Time
 	log       *slog.Logger
@@ -53,7 +57,7 @@ type Copier struct {
 // New makes a copier.
 func New(o Options) *Copier {
 	return &Copier{
-		store: o.Store, banks: o.Banks, transfers: o.Transfers, delete: o.Delete, now: o.Now, log: o.Logger,
+		store: o.Store, banks: o.Banks, transfers: o.Transfers, guard: o.Guard, delete: o.Delete, now: o.Now, log: o.Logger,
 		arrived: map[*provider.Provider]*verification.State{},
 	}
 }

@@ -63,7 +63,8 @@ func (c *Copier) Fail(ctx context.Context, op store.Operation, from *provider.Pr
 
 // failOne ends one copy of a request that has failed.
 func (c *Copier) failOne(ctx context.Context, op store.Operation, from *provider.Provider, item store.Copied, reason string) error {
-	if from != nil {
+	// Of what has not begun nothing is in a bank.
+	if from != nil && item.Status != karbor.CopyWaiting {
 		if to, err := from.At(item.Bank); err == nil {
 			return lane{Copier: c, op: op, to: to}.fail(ctx, item, reason)
 		}

@@ -9,17 +9,22 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/checkpoint/replication"
+	"github.com/karbor/karbor/internal/protectionservice/deadline"
+	"github.com/karbor/karbor/internal/protectionservice/flow"
 	"github.com/karbor/karbor/internal/protectionservice/transfer"
 	"github.com/karbor/karbor/internal/provider"
 	"github.com/karbor/karbor/internal/repository/verification"
 	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
+	"github.com/karbor/karbor/protection"
 )
 
 const (
 	// copyAttempts is how often one copy fails in a way that may pass before it is given up,
 	// and with it the others of its lane: for about a quarter of an hour.
 	copyAttempts = 20
+	// failTimeout bounds what is done in a bank that may hang for a copy that failed.
+	failTimeout = 5 * time.Minute
 	// copyPace is how often it is kept how far a copy is.
 	copyPace = 2 * time.Second
 	// arrivedLasts is how long a pack that was hashed at a target need not be hashed again
@@ -45,6 +50,10 @@ func (c *Copier) Lane(ctx context.Context, op store.Operation, from *provider.Pr
 	if err != nil {
 		return nil //nolint:nilerr // the end says of its copies that the target is gone
 	}
+	// A lane that was taken for dead, and comes back, ends nothing that another goes on with.
+	if ctx, err = c.store.Claim(ctx, op.ID, task.Step, task.Attempt); err != nil {
+		return err
+	}
 	items, err := c.store.Copied(ctx, op.ID)
 	if err != nil {
 		return err
@@ -68,8 +77,14 @@ func (c *Copier) Lane(ctx context.Context, op store.Operation, from *provider.Pr
 		if err == nil {
 			continue
 		}
+		if lost := c.store.Claimed(ctx); lost != nil {
+			return lost
+		}
 		reason := copyReason(err)
-		if karbor.IsTransient(err) {
+		switch {
+		case errors.Is(err, deadline.ErrStalled): // a bank that hangs for one hangs for the others
+			dead = reason
+		case karbor.IsTransient(err):
 			if item.Attempts+1 < copyAttempts {
 				return errors.Join(err, c.store.FailCopied(ctx, op.ID, item.Position, reason))
 			}
@@ -97,12 +112,12 @@ func (c *Copier) arrivedAt(to *provider.Provider) *verification.State {
 	return state
 }
 
-// copy makes one copy, to its end.
+// copy makes one copy, to its end. One that gets no further is ended, as a hook is.
 func (l lane) copy(ctx context.Context, item store.Copied) error {
 	if err := errors.Join(l.banks.Usable(l.to), l.banks.Readable(l.from)); err != nil {
 		return err
 	}
-	leave, err := l.transfers.Enter(ctx, l.op.ProjectID, transfer.Stream{Operation: l.op.ID})
+	leave, err := l.transfers.Enter(ctx, l.op.ProjectID, transfer.Stream{Operation: l.op.ID, Provider: l.op.ProviderID})
 	if err != nil {
 		return err
 	}
@@ -110,19 +125,31 @@ func (l lane) copy(ctx context.Context, item store.Copied) error {
 	if err := l.store.BeginCopied(ctx, l.op.ID, item.Position); err != nil {
 		return err
 	}
-	moved := &pacedCopy{lane: l, item: item}
+	watch := l.guard.Watch(deadline.Subject{Operation: l.op.ID, Phase: flow.Copy, Named: "the copy", Of: item.CopyID})
+	return watch.Run(ctx, func(ctx context.Context, _ *protection.Call) error { return l.bring(ctx, item, watch.Moved) }, &protection.Call{})
+}
+
+// bring brings one checkpoint to the target; moved hears that it gets further.
+func (l lane) bring(ctx context.Context, item store.Copied, moved func()) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	paced, slow := &pacedCopy{lane: l, item: item, lost: end}, l.transfers.Pace(l.op.ProjectID)
 	copier := &replication.Copier{
 		From:       replication.Side{Checkpoints: l.from.Checkpoints(), Domains: l.from.Domains(), Lags: l.from.Lags()},
 		To:         replication.Side{Checkpoints: l.to.Checkpoints(), Domains: l.to.Domains()},
 		ProviderID: l.op.ProviderID,
 		Counted:    true, // what is bound to another service is not accepted
-		Progress:   func(done, total int64) { moved.tell(ctx, done, total) },
-		As:         func(original karbor.Checkpoint) karbor.Checkpoint { return of(original, item.CopyID) },
-		Arrival:    &replication.Arrival{State: l.known, Since: l.now().Add(-arrivedLasts)},
+		Progress: func(done, total int64) {
+			moved()
+			paced.tell(ctx, done, total)
+			slow(ctx, done)
+		},
+		As:      func(original karbor.Checkpoint) karbor.Checkpoint { return of(original, item.CopyID) },
+		Arrival: &replication.Arrival{State: l.known, Since: l.now().Add(-arrivedLasts), Moved: moved},
 	}
 	result, err := copier.Copy(ctx, l.op.ProjectID, item.CheckpointID)
 	if result.Bytes > 0 {
-		err = errors.Join(err, l.store.MoveCopied(ctx, l.op.ID, item.Position, moved.done, max(moved.total, result.Size), result.Bytes))
+		err = errors.Join(err, l.store.MoveCopied(ctx, l.op.ID, item.Position, paced.done, max(paced.total, result.Size), result.Bytes))
 	}
 	if err != nil {
 		return err
@@ -153,14 +180,19 @@ func (l lane) end(ctx context.Context, item store.Copied, o store.CopiedOutcome)
 // go keeps the rest until the copy is deleted, as with a checkpoint that could not be made. A copy
 // that was whole before somebody could say so stays, and has not failed.
 func (l lane) fail(ctx context.Context, item store.Copied, reason string) error {
+	if err := l.store.Claimed(ctx); err != nil {
+		return err // another makes it
+	}
+	limited, cancel := context.WithTimeout(ctx, failTimeout)
+	defer cancel()
 	there := l.to.Checkpoints()
-	made, err := there.Get(ctx, l.op.ProjectID, item.CopyID)
+	made, err := there.Get(limited, l.op.ProjectID, item.CopyID)
 	if err == nil && made.Status == karbor.CheckpointAvailable {
 		return l.end(ctx, item, store.CopiedOutcome{Size: made.Size, Figures: made.Figures})
 	}
-	err = there.Discard(ctx, l.op.ProjectID, item.CopyID)
+	err = there.Discard(limited, l.op.ProjectID, item.CopyID)
 	if err == nil || errors.Is(err, checkpoint.ErrLocked) {
-		err = there.SetState(ctx, l.op.ProjectID, item.CopyID, karbor.CheckpointError, checkpoint.Change{Reasons: map[string]string{"": reason}})
+		err = there.SetState(limited, l.op.ProjectID, item.CopyID, karbor.CheckpointError, checkpoint.Change{Reasons: map[string]string{"": reason}})
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -192,7 +224,7 @@ func (l lane) clear(ctx context.Context, old karbor.Checkpoint) error {
 	if err != nil || keepings[old.ID].Hold.On(l.now()) {
 		return err
 	}
-	if err := l.store.CheckpointIdle(ctx, old.ProviderID, old.ID); err != nil {
+	if err := errors.Join(l.store.CheckpointIdle(ctx, old.ProviderID, old.ID), l.store.Claimed(ctx)); err != nil {
 		return err
 	}
 	there := l.to.Checkpoints()
@@ -212,10 +244,11 @@ func (l lane) clear(ctx context.Context, old karbor.Checkpoint) error {
 	return l.store.PutCheckpoint(ctx, old)
 }
 
-// pacedCopy keeps, now and then, how far a copy is.
+// pacedCopy keeps, now and then, how far a copy is, and ends one that another lane makes.
 type pacedCopy struct {
 	lane
 	item store.Copied
+	lost func(cause error)
 
 	mu          sync.Mutex
 	done, total int64
@@ -229,8 +262,12 @@ func (p *pacedCopy) tell(ctx context.Context, done, total int64) {
 	p.task.Progress(p.done, total)
 	if now := p.now(); now.Sub(p.kept) >= copyPace {
 		p.kept = now
-		if err := p.store.MoveCopied(ctx, p.op.ID, p.item.Position, p.done, total, 0); err != nil && ctx.Err() == nil {
+		err := p.store.MoveCopied(ctx, p.op.ID, p.item.Position, p.done, total, 0)
+		if err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "how far a copy is can't be kept", "operation", p.op.ID, "error", err)
+		}
+		if err != nil && karbor.KindOf(err) == karbor.Conflict {
+			p.lost(err)
 		}
 	}
 }

@@ -32,6 +32,9 @@ func (l lane) prune(ctx context.Context) {
 		}
 		for _, cp := range found {
 			page.Marker = cp.ID
+			if l.store.Claimed(ctx) != nil {
+				return // another lane goes on
+			}
 			if why := l.beyond(cp, good); why != "" {
 				l.expire(ctx, cp, why)
 			}

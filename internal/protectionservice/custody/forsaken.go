@@ -93,8 +93,10 @@ func (k *Keeper) buryClaim(ctx context.Context, p *provider.Provider, project, i
 		return nil
 	case err != nil:
 		return err
-	case cp.ProviderID != p.ID || cp.Status != karbor.CheckpointProtecting && cp.Status != karbor.CheckpointDeleting:
+	case cp.ProviderID != p.ID:
 		return nil
+	case cp.Status != karbor.CheckpointProtecting && cp.Status != karbor.CheckpointDeleting:
+		return p.Checkpoints().Settle(ctx, project, id)
 	}
 	err = k.bury(ctx, p, located(p, cp))
 	if err != nil && karbor.KindOf(err) == karbor.Conflict {

@@ -3,6 +3,7 @@ package delegation
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,9 +30,17 @@ type Target struct {
 	Auth openstack.PasswordAuth
 }
 
-// LogIn gives a session in another cloud.
+// LogIn gives a session in another cloud, in a region that has services. An operation that was
+// let in there goes on by Session, whatever that cloud says of its regions by then.
 func (r *Registry) LogIn(ctx context.Context, t Target) (karbor.Cloud, error) {
-	return r.authority.Password(ctx, t.URL, t.Auth)
+	cloud, err := r.authority.Password(ctx, t.URL, t.Auth)
+	if err != nil || t.Auth.Region == "" {
+		return cloud, err
+	}
+	if err := openstack.InRegion(ctx, cloud); err != nil {
+		return nil, err
+	}
+	return cloud, nil
 }
 
 // targetDocument is Target as it is sealed: it holds the password in clear.
@@ -166,7 +175,10 @@ func (r *Registry) Renew(ctx context.Context, who *karbor.Identity, op store.Ope
 		err = r.store.RenewLeftovers(ctx, op.ID, r.seal.seal(op.ID, text))
 	}
 	if err != nil {
-		r.revoke(ctx, d)
+		r.Drop(op.ID)
+		if !errors.Is(err, store.ErrUncertain) { // it may have been kept, and be needed
+			r.revoke(ctx, d)
+		}
 		return fmt.Errorf("keeping the delegation of operation %s: %w", op.ID, err)
 	}
 	r.Drop(op.ID)

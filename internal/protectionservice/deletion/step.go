@@ -34,13 +34,17 @@ func Begin(ctx context.Context, w running.Work) error {
 
 // End removes what the bank keeps of a checkpoint, and before that what is left of it in the cloud.
 func End(ctx context.Context, w running.Work, leftovers *leftover.Sweeper, banks *custody.Keeper) (store.Outcome, error) {
-	o := store.Outcome{CheckpointStatus: karbor.CheckpointDeleted, LogStatus: karbor.LogStatus(karbor.CheckpointDeleted)}
 	if err := leftovers.Clear(ctx, w.Op); err != nil {
-		return o, err
+		return store.Outcome{}, err
 	}
 	if err := w.Provider.Checkpoints().Purge(ctx, w.Op.ProjectID, w.Op.CheckpointID); err != nil {
-		return o, fmt.Errorf("ending operation %s: %w", w.Op.ID, err)
+		return store.Outcome{}, fmt.Errorf("ending operation %s: %w", w.Op.ID, err)
 	}
+	return Deleted(w, banks), nil
+}
+
+// Deleted is how an operation ends whose checkpoint is gone from the bank, but for its tombstone.
+func Deleted(w running.Work, banks *custody.Keeper) store.Outcome {
 	banks.Freed(w.Provider, w.Op.ProjectID)
-	return o, nil
+	return store.Outcome{CheckpointStatus: karbor.CheckpointDeleted, LogStatus: karbor.LogStatus(karbor.CheckpointDeleted)}
 }

@@ -13,13 +13,15 @@ import (
 const Stops = "the operation stops"
 
 // Cancel hands a request to cancel to the engine. One that the engine has not got
-// yet, as the operation is still in the outbox, stays open: start comes back to it.
+// yet, as the operation is still in the outbox, or waits for its place, stays open: it waits no
+// more, and start comes back to it.
 func (d *Dispatcher) Cancel(ctx context.Context, r store.Request) error {
 	err := d.engine.Cancel(ctx, r.OperationID, r.Reason)
 	switch {
 	case err == nil:
 		return d.store.AnswerRequest(ctx, r, Stops)
 	case karbor.KindOf(err) == karbor.NotFound:
+		d.Wake()
 		return nil
 	case karbor.KindOf(err) == karbor.Conflict:
 		// What is over, or ends by itself, can't be cancelled any more.

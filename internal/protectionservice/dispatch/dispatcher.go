@@ -13,7 +13,7 @@ import (
 	"github.com/karbor/karbor/internal/workflow"
 )
 
-// Options of New. All but Deadline are needed.
+// Options of New. All but Deadline and Recorded are needed.
 type Options struct {
 	Store *store.Store
 	// Operation gives an operation as it was accepted.
@@ -22,12 +22,20 @@ type Options struct {
 	Steps func(store.Operation) (workflow.Steps, error)
 	// End ends an operation, as it lies, as failed.
 	End func(ctx context.Context, op store.Operation, f *workflow.Failure) error
+	// EndUnread does the same for one of which nothing but its columns can be read: its graph,
+	// its parameters and its choices are empty.
+	EndUnread func(ctx context.Context, op store.Operation, f *workflow.Failure) error
+	// Recorded ends an operation that has come to its end already where that is kept besides its row,
+	// and reports whether it has. It is asked of what may have begun before; nil is no.
+	Recorded func(ctx context.Context, op store.Operation) (over bool, err error)
 	// Again asks once more for what an operation has failed to do, and says what came of it.
 	Again func(ctx context.Context, op store.Operation) (answer string, err error)
 	// Deadline is how old an operation may become: then it is cancelled; 0 sets none.
 	Deadline time.Duration
-	Now      func() time.Time
-	Logger   *slog.Logger
+	// Limits bound how many operations are at work at a time.
+	Limits Limits
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // Dispatcher hands operations to the engine. It is safe for concurrent use.
@@ -35,9 +43,12 @@ type Dispatcher struct {
 	store     *store.Store
 	operation func(ctx context.Context, id string) (store.Operation, error)
 	steps     func(store.Operation) (workflow.Steps, error)
-	end       func(ctx context.Context, op store.Operation, f *workflow.Failure) error
+	end       ending
+	endUnread ending
+	recorded  func(ctx context.Context, op store.Operation) (bool, error)
 	again     func(ctx context.Context, op store.Operation) (string, error)
 	deadline  time.Duration
+	limits    Limits
 	now       func() time.Time
 	log       *slog.Logger
 
@@ -46,13 +57,14 @@ type Dispatcher struct {
 	wake chan struct{}
 	// handed are operations in the outbox that the engine has: Run's own.
 	handed map[string]bool
+	places places
 }
 
 // New makes a dispatcher. It needs an engine (SetEngine) before anything else.
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
-		store: o.Store, operation: o.Operation, steps: o.Steps, end: o.End, again: o.Again, deadline: o.Deadline,
-		now: o.Now, log: o.Logger, wake: make(chan struct{}, 1), handed: map[string]bool{},
+		store: o.Store, operation: o.Operation, steps: o.Steps, end: o.End, endUnread: o.EndUnread, recorded: o.Recorded, again: o.Again, deadline: o.Deadline, limits: o.Limits,
+		now: o.Now, log: o.Logger, wake: make(chan struct{}, 1), handed: map[string]bool{}, places: places{entering: newTally()},
 	}
 }
 

@@ -15,21 +15,20 @@ import (
 // process accepted that died before it could call, or that failed to start.
 const outboxPoll = 2 * time.Second
 
-// Run hands accepted operations to the engine, and carries out what is asked of them, until
-// ctx ends.
+// Run hands accepted operations to the engine, carries out what is asked of them, and looks
+// after those that run, until ctx ends. What one of these has to wait for, or fails at, keeps
+// none of the others from its work.
 func (d *Dispatcher) Run(ctx context.Context) {
-	var requests sync.WaitGroup
-	requests.Go(func() { d.honourRequests(ctx) })
-	defer requests.Wait()
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { d.honourRequests(ctx) })
+	parts.Go(func() { d.lookAfter(ctx, "compare with the engine", d.reconcile) })
+	parts.Go(func() { d.lookAfter(ctx, "deadlines", d.endOverdue) })
+	parts.Go(func() { d.lookAfter(ctx, "forget what is over", d.forget) })
 	ticker := time.NewTicker(outboxPoll)
 	defer ticker.Stop()
-	var reconciled time.Time
 	for {
-		err := d.dispatch(ctx)
-		if err == nil && d.now().Sub(reconciled) >= reconcilePause {
-			err, reconciled = errors.Join(d.reconcile(ctx), d.endOverdue(ctx), d.forget(ctx)), d.now()
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := d.dispatch(ctx); err != nil && ctx.Err() == nil {
 			d.log.ErrorContext(ctx, "handing operations to the engine failed; it is tried again", "error", err)
 		}
 		select {
@@ -47,10 +46,13 @@ func (d *Dispatcher) Run(ctx context.Context) {
 // dispatchBatch is how much of the outbox is read at a time.
 const dispatchBatch = 100
 
-// dispatch starts on the engine what the outbox holds. It leaves it in the outbox:
+// dispatch puts into the outbox what may begin, and starts on the engine what it holds. It leaves it in the outbox:
 // most operations have ended, and so left it, before clearOutbox comes.
 func (d *Dispatcher) dispatch(ctx context.Context) error {
 	var errs []error
+	if err := d.givePlaces(ctx); err != nil {
+		errs = append(errs, err) // those that have a place are started all the same
+	}
 	stuck := map[string]bool{}
 	for {
 		limit := dispatchBatch + len(stuck)
@@ -106,15 +108,18 @@ func (d *Dispatcher) start(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	if over, err := d.over(ctx, op); over || err != nil {
+		return err
+	}
 	steps, err := d.steps(op)
 	if err != nil {
 		// The provider's file has gone: there is nobody to do the work.
-		return d.abandon(ctx, op, err)
+		return d.abandon(ctx, op, d.end, err)
 	}
 	err = d.engine.Start(ctx, id, steps)
 	if err != nil && karbor.KindOf(err) == karbor.Invalid {
 		d.log.ErrorContext(ctx, "the engine refuses an operation", "operation", id, "error", err)
-		return d.abandon(ctx, op, karbor.Errorf(karbor.Internal, "the service can't carry this operation out"))
+		return d.abandon(ctx, op, d.end, karbor.Errorf(karbor.Internal, "the service can't carry this operation out"))
 	}
 	if err != nil {
 		return err
@@ -122,10 +127,45 @@ func (d *Dispatcher) start(ctx context.Context, id string) error {
 	return d.cancelStarted(ctx, id)
 }
 
+// over ends an operation that the engine would begin anew though it has come to its end already, and
+// reports whether it has. Where that can't be told now, it is handed over: its steps find out, too.
+func (d *Dispatcher) over(ctx context.Context, op store.Operation) (bool, error) {
+	if d.recorded == nil {
+		return false, nil
+	}
+	begun, err := d.store.Begun(ctx, op.ID)
+	if err != nil || !begun {
+		return false, err
+	}
+	over, err := d.recorded(ctx, op)
+	if err != nil && !over && ctx.Err() == nil {
+		d.log.WarnContext(ctx, "it can't be told whether an operation that may begin anew was at its end", "operation", op.ID, "error", err)
+		return false, nil
+	}
+	return over, err
+}
+
+// ending ends an operation, as it lies, as failed.
+type ending func(ctx context.Context, op store.Operation, f *workflow.Failure) error
+
+// read gives an operation, and what ends it. Of one of which not all can be read, as its graph
+// is damaged, it gives what can: that is enough to end it.
+func (d *Dispatcher) read(ctx context.Context, id string) (store.Operation, ending, error) {
+	op, err := d.store.Operation(ctx, id)
+	if err == nil || karbor.KindOf(err) == karbor.NotFound || karbor.IsTransient(err) || ctx.Err() != nil {
+		return op, d.end, err
+	}
+	head, none := d.store.OperationHead(ctx, id)
+	if none != nil {
+		return op, d.end, err
+	}
+	return head, d.endUnread, nil
+}
+
 // abandon ends an operation that nobody can carry out.
-func (d *Dispatcher) abandon(ctx context.Context, op store.Operation, why error) error {
+func (d *Dispatcher) abandon(ctx context.Context, op store.Operation, end ending, why error) error {
 	f := &workflow.Failure{Steps: []workflow.StepError{{Sentence: karbor.Sentence(why)}}}
-	if err := d.end(ctx, op, f); err != nil {
+	if err := end(ctx, op, f); err != nil {
 		return err
 	}
 	return d.store.Dispatched(ctx, op.ID)

@@ -57,7 +57,7 @@ func (d *Dispatcher) honourOpen(ctx context.Context) error {
 
 // honour carries out one request, as far as that is possible now.
 func (d *Dispatcher) honour(ctx context.Context, r store.Request) error {
-	op, err := d.store.Operation(ctx, r.OperationID)
+	op, end, err := d.read(ctx, r.OperationID)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (d *Dispatcher) honour(ctx context.Context, r store.Request) error {
 	case over:
 		return d.store.AnswerRequest(ctx, r, "the operation is over")
 	case r.Kind == store.FailRequest:
-		return d.honourFail(ctx, op, r)
+		return d.honourFail(ctx, op, end, r)
 	default:
 		if err := d.Cancel(ctx, r); err != nil && karbor.KindOf(err) != karbor.Conflict {
 			return err
@@ -80,7 +80,7 @@ func (d *Dispatcher) honour(ctx context.Context, r store.Request) error {
 // honourFail ends an operation that does not come to its end: it is cancelled first, so
 // that what runs of it stops. If it has no end then, it gets one as it lies, and all that
 // it may have made goes to the ledger of what is left.
-func (d *Dispatcher) honourFail(ctx context.Context, op store.Operation, r store.Request) error {
+func (d *Dispatcher) honourFail(ctx context.Context, op store.Operation, end ending, r store.Request) error {
 	err := d.engine.Cancel(ctx, op.ID, r.Reason)
 	lost := err != nil && karbor.KindOf(err) == karbor.NotFound
 	if err != nil && !lost && karbor.KindOf(err) != karbor.Conflict {
@@ -93,7 +93,7 @@ func (d *Dispatcher) honourFail(ctx context.Context, op store.Operation, r store
 		return err // it was withdrawn
 	}
 	f := &workflow.Failure{Cancelled: r.Reason}
-	if err := d.end(ctx, op, f); err != nil {
+	if err := end(ctx, op, f); err != nil {
 		return err
 	}
 	return errors.Join(d.store.Dispatched(ctx, op.ID), d.store.AnswerRequest(ctx, r, "the operation was ended as it lay"))

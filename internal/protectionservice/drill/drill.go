@@ -77,23 +77,16 @@ func Name(id string) string { return "karbor-drill-" + id[:8] }
 // Mark is the description of what a drill makes in Neutron, for a key that tells its things apart.
 // It says whose it is, too: see Marked.
 func Mark(call *protection.Call, key string) string {
-	return markPrefix(call.OperationID) + key + " (" + call.Installation + ")"
+	return protection.DrillText(call.OperationID, call.Installation, key)
 }
 
 // Marked takes the description of a thing in Neutron apart: the id of the drill that has made it,
 // and the name of its Karbor. ok is false if it is of none.
 func Marked(description string) (id, installation string, ok bool) {
-	rest, ok := strings.CutPrefix(description, "karbor drill ")
-	id, rest, found := strings.Cut(rest, ": ")
-	i := strings.LastIndex(rest, " (")
-	if !ok || !found || i < 0 || !strings.HasSuffix(rest, ")") || !karbor.IsUUID(id) {
-		return "", "", false
-	}
-	installation = rest[i+len(" (") : len(rest)-1]
-	return id, installation, installation != ""
+	return protection.CutDrillText(description)
 }
 
-func markPrefix(id string) string { return "karbor drill " + id + ": " }
+func markPrefix(id string) string { return protection.DrillTextPrefix(id) }
 
 // imageName is the name of the temporary image that a volume is read through.
 func imageName(id, volume string) string { return "karbor-drill-" + id + "-" + volume }

@@ -45,12 +45,12 @@ func (p *Prober) port(ctx context.Context, call *protection.Call, s Subject) (ev
 	if err != nil {
 		return found, err
 	}
-	leave, err := p.routers.Enter(ctx, call.OperationID)
-	if err != nil {
-		return found, err
-	}
-	floating, err := reach(ctx, site{n, call}, s.ID, p.options.ExternalNetwork)
-	leave()
+	var floating floatingIP
+	// The probes of one drill have its router in common.
+	err = call.InTurn(ctx, "drill's router", func(ctx context.Context) (err error) {
+		floating, err = reach(ctx, site{n, call}, s.ID, p.options.ExternalNetwork)
+		return err
+	})
 	if err != nil {
 		return found, err
 	}

@@ -36,11 +36,7 @@ type Options struct {
 }
 
 // Prober makes probes. It is safe for concurrent use.
-type Prober struct {
-	options Options
-	// routers has the probes of one drill take turns with its router.
-	routers protection.Turnstile
-}
+type Prober struct{ options Options }
 
 // NewProber makes a prober.
 func NewProber(o Options) *Prober { return &Prober{options: o} }

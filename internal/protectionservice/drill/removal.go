@@ -115,11 +115,7 @@ func removeImages(ctx context.Context, cloud karbor.Cloud, name string) error {
 
 // findImages gives a project's images of a name.
 func findImages(ctx context.Context, client *gophercloud.ServiceClient, project, name string) ([]images.Image, error) {
-	page, err := images.List(client, images.ListOpts{Name: name, Owner: project}).AllPages(ctx)
-	if err != nil {
-		return nil, openstack.Explain(err, "looking for the temporary image %q", name)
-	}
-	all, err := images.ExtractImages(page)
+	all, err := openstack.AllPages(ctx, images.List(client, images.ListOpts{Name: name, Owner: project}), images.ExtractImages)
 	if err != nil {
 		return nil, openstack.Explain(err, "looking for the temporary image %q", name)
 	}

@@ -89,7 +89,7 @@ func (s *Steps) Probe(ctx context.Context, w running.Work, task *workflow.Task) 
 		return err
 	}
 	subject := drill.Subject{ID: call.NewResources.ID(node.Key()), Content: found.Content, Probes: d.Probes, Enter: func(ctx context.Context) (func(), error) {
-		return s.transfers.Enter(ctx, w.Op.ProjectID, transfer.Stream{Operation: w.Op.ID, Key: node.Key()})
+		return s.transfers.Enter(ctx, w.Op.ProjectID, transfer.Stream{Operation: w.Op.ID, Key: node.Key(), Provider: w.Op.ProviderID})
 	}}
 	position := slices.Index(w.Op.Graph.Nodes(), node)
 	for _, name := range names {

@@ -16,6 +16,6 @@ func Copies(project string, targets []string) workflow.Steps {
 		})
 	}
 	return append(steps,
-		workflow.Step{ID: End, Action: End, After: lanes, Limit: poolSteps + "/" + project, Timeout: timeoutSteps, Retry: patient()},
+		workflow.Step{ID: End, Action: End, After: lanes, Limit: poolSteps + "/" + project, Timeout: timeoutSteps, Retry: endless()},
 		workflow.Step{ID: Fail, Action: Fail, When: workflow.OnFailure, Limit: poolSteps + "/" + project, Timeout: timeoutSteps, Retry: endless()})
 }

@@ -76,7 +76,7 @@ func Steps(project string, g *karbor.Graph, hooks func(karbor.ResourceType) prot
 	b := newBuilder(g, hooks)
 	b.stages = stages
 	b.steps = workflow.Steps{{ID: Begin, Action: Begin, Timeout: timeoutSteps, Quick: true}}
-	end := workflow.Step{ID: End, Action: End, After: b.normal(), Timeout: timeoutSteps, Retry: patient(), Quick: true}
+	end := workflow.Step{ID: End, Action: End, After: b.normal(), Timeout: timeoutSteps, Retry: endless(), Quick: true}
 	if len(b.steps) == 1 {
 		// Nothing lies between begin and end, which so are one step.
 		b.steps, end.After, end.Input = nil, nil, Begin
@@ -91,13 +91,17 @@ func Steps(project string, g *karbor.Graph, hooks func(karbor.ResourceType) prot
 	return b.steps
 }
 
-// patient is the retry of steps that must succeed in the end: for about an hour, or
-// two where each attempt waits for a minute itself.
+// Patience is how often it is tried what must succeed in the end: for about an hour, or two where
+// each attempt waits for a minute itself.
+const Patience = 65
+
+// patient is the retry of such steps.
 func patient() workflow.Retry {
-	return workflow.Retry{Attempts: 65, First: time.Second, Max: time.Minute}
+	return workflow.Retry{Attempts: Patience, First: time.Second, Max: time.Minute}
 }
 
-// endless is the retry of the step without which an operation never ends.
+// endless is the retry of the steps that record how an operation has ended: of one that can't, nobody
+// would know. What else they need they give up by themselves, after Patience.
 func endless() workflow.Retry {
 	return workflow.Retry{Attempts: math.MaxInt32, First: time.Second, Max: time.Minute}
 }

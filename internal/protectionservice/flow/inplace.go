@@ -21,7 +21,7 @@ func InPlace(project string, g *karbor.Graph, hooks func(karbor.ResourceType) pr
 		{ID: Begin, Action: Begin, Timeout: timeoutSteps, Quick: true},
 		{ID: Safety, Action: Safety, After: []string{Begin}, Limit: poolPause, Timeout: timeoutMain, Retry: patient()},
 	}
-	end := workflow.Step{ID: End, Action: End, After: b.normal(), Timeout: timeoutSteps, Retry: patient(), Quick: true}
+	end := workflow.Step{ID: End, Action: End, After: b.normal(), Timeout: timeoutSteps, Retry: endless(), Quick: true}
 	b.steps = append(b.steps, end)
 	b.closing()
 	for i := range b.steps {

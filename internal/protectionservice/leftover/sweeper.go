@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -41,13 +42,14 @@ type Sweeper struct {
 	patience    time.Duration
 	now         func() time.Time
 	log         *slog.Logger
+	tries       *tries
 }
 
 // New makes a sweeper.
 func New(o Options) *Sweeper {
 	return &Sweeper{
 		store: o.Store, operations: o.Operations, delegations: o.Delegations, runner: o.Runner, patience: o.Patience,
-		now: o.Now, log: o.Logger,
+		now: o.Now, log: o.Logger, tries: newTries(),
 	}
 }
 
@@ -56,9 +58,9 @@ const (
 	// grows to an hour with the tries.
 	firstPause = time.Minute
 	// lookPause is how often it is looked for what is due, and batch how
-	// much of it is taken at a time.
+	// much of it is read at a time: more than can be under way and another round.
 	lookPause = time.Minute
-	batch     = 100
+	batch     = 2 * atOnce * ofProject
 	// tryTimeout limits one try, clearTimeout all those of one delete.
 	tryTimeout   = 5 * time.Minute
 	clearTimeout = 5 * time.Minute
@@ -79,67 +81,147 @@ func (s *Sweeper) NoteAbandoned(op store.Operation, rows []store.ResourceRecord,
 }
 
 // Run tries to remove, until ctx ends, what operations have left in the
-// cloud: each thing soon, and then more and more seldom, down to once an hour.
+// cloud: each thing soon, and then more and more seldom, down to once an hour. Some are tried at a time, and few of
+// one project: a cloud that hangs holds up nobody else's.
 func (s *Sweeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(lookPause)
 	defer ticker.Stop()
+	var under sync.WaitGroup
+	defer under.Wait()
 	for {
-		due, err := s.store.DueLeftovers(ctx, s.now().Add(-firstPause), batch)
-		if err == nil {
-			err = s.sweep(ctx, due)
-		}
-		if err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "removing what operations have left in the cloud failed; it is tried again", "error", err)
+		if err := s.begin(ctx, &under); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "looking for what operations have left in the cloud failed; it is tried again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.tries.ended:
 		case <-ticker.C:
 		}
 	}
 }
 
-// Clear tries to remove what is left of a checkpoint that is being deleted:
-// its documents, which say what a restore has made, are there for the last time.
-func (s *Sweeper) Clear(ctx context.Context, op store.Operation) error {
-	found, err := s.store.LeftoversOf(ctx, op.ProviderID, op.CheckpointID)
-	if err != nil || len(found) == 0 {
+// begin begins the tries that there are places for.
+func (s *Sweeper) begin(ctx context.Context, under *sync.WaitGroup) error {
+	due, err := s.store.DueLeftovers(ctx, s.now().Add(-firstPause), ofProject, batch)
+	if err != nil {
 		return err
 	}
+	var errs []error
+	for _, l := range due {
+		if !s.tries.enter(l.ProjectID) {
+			continue
+		}
+		claimed, mine, err := s.store.ClaimLeftover(ctx, l, claimTime)
+		if err != nil || !mine {
+			s.tries.leave(l.ProjectID)
+			errs = append(errs, err)
+			continue
+		}
+		under.Go(func() {
+			defer s.tries.end(l.ProjectID)
+			if err := s.try(ctx, claimed); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "removing what an operation has left in the cloud failed; it is tried again", "operation", l.OperationID,
+					"resource", l.Key, "error", err)
+			}
+		})
+	}
+	return errors.Join(errs...)
+}
+
+// Clear tries to remove what is left of a checkpoint that is being deleted:
+// its documents, which say what a restore has made, are there for the last time. What is being tried
+// already is waited for.
+func (s *Sweeper) Clear(ctx context.Context, op store.Operation) error {
 	limited, cancel := context.WithTimeout(ctx, clearTimeout)
 	defer cancel()
-	if err := s.sweep(limited, found); err != nil {
+	if err := s.clear(limited, op); err != nil {
+		if ctx.Err() == nil && limited.Err() == nil {
+			return err
+		}
 		s.log.WarnContext(ctx, "what is left in the cloud of a checkpoint is not removed with it", "checkpoint", op.CheckpointID, "error", err)
 	}
 	return ctx.Err()
 }
 
-func (s *Sweeper) sweep(ctx context.Context, found []store.Leftover) error {
-	var errs []error
-	for _, l := range found {
-		if ctx.Err() != nil {
-			break
-		}
-		errs = append(errs, s.sweepOne(ctx, l))
+func (s *Sweeper) clear(ctx context.Context, op store.Operation) error {
+	type thing struct {
+		operation string
+		key       karbor.NodeKey
 	}
-	return errors.Join(errs...)
+	over := map[thing]bool{}
+	for {
+		found, err := s.store.LeftoversOf(ctx, op.ProviderID, op.CheckpointID)
+		if err != nil {
+			return err
+		}
+		var mine []store.Leftover
+		waits := false
+		for _, l := range found {
+			if over[thing{l.OperationID, l.Key}] {
+				continue
+			}
+			claimed, ok, err := s.store.ClaimLeftover(ctx, l, clearTimeout)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				waits = true
+				continue
+			}
+			over[thing{l.OperationID, l.Key}] = true
+			mine = append(mine, claimed)
+		}
+		s.tryAll(ctx, op, mine)
+		if !waits {
+			return ctx.Err()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(claimedPause):
+		}
+	}
 }
 
-// sweepOne tries to remove one leftover, unless another process does.
-func (s *Sweeper) sweepOne(ctx context.Context, l store.Leftover) error {
-	mine, err := s.store.ClaimLeftover(ctx, l)
-	if err != nil || !mine {
-		return err
+// tryAll tries to remove what is left of a checkpoint that is being deleted, some at a time.
+func (s *Sweeper) tryAll(ctx context.Context, op store.Operation, claimed []store.Leftover) {
+	var tries sync.WaitGroup
+	defer tries.Wait()
+	places := make(chan struct{}, clearAtOnce)
+	for _, l := range claimed {
+		places <- struct{}{}
+		tries.Go(func() {
+			defer func() { <-places }()
+			if err := s.try(ctx, l); err != nil {
+				s.log.WarnContext(ctx, "what is left in the cloud of a checkpoint is not removed with it", "checkpoint", op.CheckpointID, "error", err)
+			}
+		})
 	}
+}
+
+// try tries to remove one leftover, which is claimed for it.
+func (s *Sweeper) try(ctx context.Context, l store.Leftover) error {
+	within, release := held(ctx, claimTime, func(ctx context.Context) (bool, error) { return s.store.HoldLeftover(ctx, l, claimTime) })
+	defer release()
+	defer s.operations.Drop(l.OperationID)
 	op, err := s.store.Operation(ctx, l.OperationID)
+	var unread error
+	if err != nil && karbor.KindOf(err) != karbor.NotFound && !karbor.IsTransient(err) && ctx.Err() == nil {
+		unread = &karbor.Error{Kind: karbor.Internal, Message: "what the service has noted of the operation can't be read", Cause: err}
+		op, err = s.store.OperationHead(ctx, l.OperationID)
+	}
 	if err != nil {
 		return err
 	}
-	defer s.operations.Drop(op.ID)
-	lasting, failure := s.undoLeft(ctx, op, l.Key)
-	if ctx.Err() != nil {
-		return ctx.Err()
+	lasting, failure := true, unread
+	if unread == nil {
+		lasting, failure = s.undoLeft(within, op, l.Key)
 	}
+	if within.Err() != nil {
+		return context.Cause(within)
+	}
+	release() // what is noted now ends the claim
 	attrs := []any{"operation", l.OperationID, "resource", l.Key, "project", l.ProjectID, "checkpoint", l.CheckpointID}
 	if failure == nil {
 		s.log.InfoContext(ctx, "what an operation had left in the cloud is removed", attrs...)

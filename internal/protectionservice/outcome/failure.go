@@ -5,6 +5,7 @@
 package outcome
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -148,6 +149,30 @@ func (f Failures) Explain(o *store.Outcome, g *karbor.Graph, rows []store.Resour
 		o.ResourcesStatus[key], o.ResourcesReason[key] = karbor.ResourceError, reason
 		o.Records[r.Key] = store.RecordOutcome{State: karbor.ResourceError, Reason: reason}
 	}
+}
+
+// Recall has an operation that is ended as failed once more tell the reasons that were recorded the
+// first time, by resource, or for all under "": what has failed since is that it is over.
+func Recall(o *store.Outcome, g *karbor.Graph, rows []store.ResourceRecord, reasons map[string]string) {
+	o.Reasons = reasons
+	var texts []string
+	add := func(text string) {
+		if text != "" && !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	add(reasons[""])
+	for _, r := range rows {
+		key := Key(g.Node(r.Key))
+		text := cmp.Or(reasons[key], reasons[""])
+		if text == "" {
+			continue
+		}
+		add(text)
+		o.ResourcesReason[key] = text
+		o.Records[r.Key] = store.RecordOutcome{State: o.Records[r.Key].State, Reason: text}
+	}
+	o.ErrorInfo = strings.Join(texts, "; ")
 }
 
 const (

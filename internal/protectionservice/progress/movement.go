@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/karbor/karbor"
@@ -43,8 +44,16 @@ func (r *Reader) moved(ctx context.Context, op store.Operation) (map[karbor.Node
 	if err != nil {
 		return nil, err
 	}
+	wait := waitOfAll(d)
+	if wait != "" {
+		why, err := r.waits(ctx, op)
+		if err != nil {
+			return nil, err
+		}
+		wait = cmp.Or(why, wait)
+	}
 	out := map[karbor.NodeKey]movement{}
-	if wait := waitOfAll(d); wait != "" {
+	if wait != "" {
 		for _, n := range op.Graph.Nodes() {
 			out[n.Key()] = movement{waiting: wait}
 		}

@@ -17,7 +17,9 @@ import (
 type Options struct {
 	Store *store.Store
 	// Describe asks the engine how far an operation is that is not over.
-	Describe  func(ctx context.Context, op store.Operation) (workflow.Description, error)
+	Describe func(ctx context.Context, op store.Operation) (workflow.Description, error)
+	// Waits says why an operation has not begun that waits for a place; "" if it does not.
+	Waits     func(ctx context.Context, op store.Operation) (string, error)
 	Transfers *transfer.Places
 	Paces     *transfer.Paces
 	Now       func() time.Time
@@ -27,6 +29,7 @@ type Options struct {
 type Reader struct {
 	store     *store.Store
 	describe  func(ctx context.Context, op store.Operation) (workflow.Description, error)
+	waits     func(ctx context.Context, op store.Operation) (string, error)
 	transfers *transfer.Places
 	paces     *transfer.Paces
 	now       func() time.Time
@@ -34,7 +37,7 @@ type Reader struct {
 
 // New makes a reader.
 func New(o Options) *Reader {
-	return &Reader{store: o.Store, describe: o.Describe, transfers: o.Transfers, paces: o.Paces, now: o.Now}
+	return &Reader{store: o.Store, describe: o.Describe, waits: o.Waits, transfers: o.Transfers, paces: o.Paces, now: o.Now}
 }
 
 // Resources tells how far an operation is, resource by resource.

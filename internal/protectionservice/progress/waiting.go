@@ -7,20 +7,23 @@ import (
 	"github.com/karbor/karbor/internal/workflow"
 )
 
-// inFront says how many are in front, in words.
+// inFront says how many are in front, in words; nothing if nobody knows, which is a negative
+// number.
 func inFront(n int, what string) string {
-	switch n {
-	case 0:
-		return "it is the next"
-	case 1:
-		return "1 other " + what + " is before it"
+	switch {
+	case n < 0:
+		return ""
+	case n == 0:
+		return " (it is the next)"
+	case n == 1:
+		return " (1 other " + what + " is before it)"
 	default:
-		return fmt.Sprintf("%d other %ss are before it", n, what)
+		return fmt.Sprintf(" (%d other %ss are before it)", n, what)
 	}
 }
 
 func waitsForTransfer(n int) string {
-	return "waiting for a free transfer place (" + inFront(n, "transfer") + ")"
+	return "waiting for a free transfer place" + inFront(n, "transfer")
 }
 
 // waitOf says what a step waits for, "" if it does not.
@@ -31,7 +34,7 @@ func waitOf(step workflow.StepDescription) string {
 	case !step.Waiting.IsZero():
 		return "it is tried again at " + step.Waiting.UTC().Format(time.RFC3339)
 	case step.Queued:
-		return "waiting for a free place of the project (" + inFront(step.Before, "step") + ")"
+		return "waiting for a free place of the project" + inFront(step.Before, "step")
 	default:
 		return ""
 	}
@@ -42,5 +45,5 @@ func waitOfAll(d workflow.Description) string {
 	if d.State != workflow.Pending {
 		return ""
 	}
-	return "waiting for its turn (" + inFront(d.Before, "operation") + ")"
+	return "waiting for its turn" + inFront(d.Before, "operation")
 }

@@ -16,6 +16,7 @@ func TestAStepSaysWhatItWaitsFor(t *testing.T) {
 		"waiting for a free place of the project (1 other step is before it)": {State: workflow.Pending, Queued: true, Before: 1},
 		"waiting for a free place of the project (3 other steps are before it)": {
 			State: workflow.Pending, Queued: true, Before: 3},
+		"waiting for a free place of the project": {State: workflow.Pending, Queued: true, Before: -1},
 	} {
 		if got := waitOf(step); got != want {
 			t.Errorf("%+v waits for %q, want %q", step, got, want)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
+	"github.com/karbor/karbor/internal/protectionservice/flow"
 	"github.com/karbor/karbor/internal/protectionservice/outcome"
 	"github.com/karbor/karbor/internal/protectionservice/running"
 	"github.com/karbor/karbor/internal/store"
@@ -24,11 +26,7 @@ func Begin(ctx context.Context, w running.Work, operations *running.Operations) 
 
 // End makes a checkpoint available in the bank; whole says that no step before has made it there.
 func End(ctx context.Context, w running.Work, operations *running.Operations, rows []store.ResourceRecord, whole bool) (store.Outcome, error) {
-	o := store.Outcome{CheckpointStatus: karbor.CheckpointAvailable, LogStatus: karbor.LogStatus(karbor.CheckpointAvailable)}
-	for _, r := range rows {
-		o.Size += r.Total
-	}
-	o.Figures = outcome.Figures(w.Op.Graph, rows, w.Provider.SharesData())
+	o := Made(w, rows)
 	err := publish(ctx, operations, w, whole, checkpoint.Change{
 		From: []karbor.CheckpointStatus{karbor.CheckpointProtecting}, Size: o.Size, Figures: o.Figures,
 	})
@@ -36,6 +34,22 @@ func End(ctx context.Context, w running.Work, operations *running.Operations, ro
 		return o, fmt.Errorf("ending operation %s: %w", w.Op.ID, err)
 	}
 	return o, nil
+}
+
+// Made is how an operation ends whose checkpoint is available in the bank.
+func Made(w running.Work, rows []store.ResourceRecord) store.Outcome {
+	o := store.Outcome{CheckpointStatus: karbor.CheckpointAvailable, LogStatus: karbor.LogStatus(karbor.CheckpointAvailable)}
+	for _, r := range rows {
+		o.Size += r.Total
+	}
+	o.Figures = outcome.Figures(w.Op.Graph, rows, w.Provider.SharesData())
+	return o
+}
+
+// Undone reports whether any of what the hooks made was removed: then a checkpoint is not whole,
+// whatever its bank says.
+func Undone(rows []store.ResourceRecord) bool {
+	return slices.ContainsFunc(rows, func(r store.ResourceRecord) bool { return r.Phase == flow.Undo })
 }
 
 // publish makes a checkpoint available in the bank; whole says that no step before has

@@ -35,3 +35,28 @@ func Kept(g *karbor.Graph, rows []store.ResourceRecord) map[karbor.NodeKey]bool 
 	}
 	return kept
 }
+
+// Deciding gives the keys of the resources whose records decide whether a node stays: its own, and
+// those of all below it.
+func Deciding(g *karbor.Graph, n *karbor.Node) []karbor.NodeKey {
+	keys, seen := []karbor.NodeKey{n.Key()}, map[karbor.NodeKey]bool{n.Key(): true}
+	for i := 0; i < len(keys); i++ {
+		for _, child := range g.Node(keys[i]).Children {
+			if !seen[child] {
+				seen[child] = true
+				keys = append(keys, child)
+			}
+		}
+	}
+	return keys
+}
+
+// Stays reports what Kept says of a node, by the records that decide it.
+func Stays(n *karbor.Node, deciding []store.ResourceRecord) bool {
+	whole, started := false, false
+	for _, row := range deciding {
+		whole = whole || row.Started && row.State == karbor.ResourceAvailable
+		started = started || row.Key == n.Key() && row.Started
+	}
+	return whole && started
+}

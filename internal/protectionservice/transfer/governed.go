@@ -41,7 +41,7 @@ func (g *governed) Create(ctx context.Context, name string) (protection.Writer, 
 		closed()
 		return nil, err
 	}
-	return governedWriter{w, closed}, nil
+	return governedWriter{slowedWriter{w, slowed{ctx, g.places, g.project}}, closed}, nil
 }
 
 // Open implements protection.Repository.
@@ -55,7 +55,7 @@ func (g *governed) Open(ctx context.Context, name string) (protection.Reader, er
 		closed()
 		return nil, err
 	}
-	return governedReader{r, closed}, nil
+	return governedReader{slowedReader{r, slowed{ctx, g.places, g.project}}, closed}, nil
 }
 
 // Verify implements protection.Repository.
@@ -65,7 +65,11 @@ func (g *governed) Verify(ctx context.Context, name string, progress func(done, 
 		return err
 	}
 	defer closed()
-	return g.Repository.Verify(ctx, name, progress)
+	pace := g.places.Pace(g.project)
+	return g.Repository.Verify(ctx, name, func(done, total int64) {
+		pace(ctx, done)
+		progress(done, total)
+	})
 }
 
 // begin takes the hook's place for its first stream. The place is given back when the

@@ -4,33 +4,47 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"sync"
 
+	"golang.org/x/time/rate"
+
 	"github.com/karbor/karbor"
 )
 
-// Places for streams of bulk data. A stream holds some tens of megabytes of memory,
-// and the disk, the network and the processors have only so much to give.
+// Bounds say how much of bulk data moves in a process. A stream holds some tens of megabytes of
+// memory, and the disk, the network and the processors have only so much to give.
+type Bounds struct {
+	// Shared is how many streams move at a time, whoever's they are.
+	Shared int
+	// Most is how many move in all: beyond the shared ones, a project that moves none gets a
+	// place of its own, so that nobody's terabytes keep another's megabytes waiting.
+	Most int
+	// Providers has how many move at a time with a provider, by its id; 0 is no limit.
+	Providers map[string]int
+	// ProjectBytesPerSecond is how much each project moves in a second; 0 is no limit.
+	ProjectBytesPerSecond int64
+}
+
+// The bounds of a process that is told none.
 const (
-	// sharedStreams is how many streams move at a time, whoever's they are.
-	sharedStreams = 4
-	// mostStreams is how many move in all: beyond the shared ones, a project that
-	// moves none gets a place of its own, so that nobody's terabytes keep another's
-	// megabytes waiting.
-	mostStreams = 32
+	defaultShared = 4
+	defaultMost   = 32
 )
 
 // Places are the places for streams. What waits takes turns: the project that
 // moves the least is next. It is safe for concurrent use.
 type Places struct {
-	shared, most int
+	bounds Bounds
 
 	mu     sync.Mutex
 	used   int
-	moving map[string]int // the streams of each project that has any
-	queue  []*waiter      // the longest waiting first
+	moving map[string]int           // the streams of each project that has any
+	with   map[string]int           // those with each provider
+	rates  map[string]*rate.Limiter // how fast they move, of each project that has any
+	queue  []*waiter                // the longest waiting first
 }
 
 // waiter is a stream that waits for its place.
@@ -41,10 +55,9 @@ type waiter struct {
 }
 
 // New makes the places of a process.
-func New() *Places { return newPlaces(sharedStreams, mostStreams) }
-
-func newPlaces(shared, most int) *Places {
-	return &Places{shared: shared, most: most, moving: map[string]int{}}
+func New(b Bounds) *Places {
+	b.Shared, b.Most = cmp.Or(b.Shared, defaultShared), cmp.Or(b.Most, defaultMost)
+	return &Places{bounds: b, moving: map[string]int{}, with: map[string]int{}, rates: map[string]*rate.Limiter{}}
 }
 
 // Enter waits for a place for a stream of a project, or until ctx ends. leave must be
@@ -59,11 +72,11 @@ func (t *Places) Enter(ctx context.Context, project string, of Stream) (leave fu
 	case <-w.granted:
 	case <-ctx.Done():
 		if !t.forget(w) {
-			t.leave(project) // it was granted at that very moment
+			t.leave(w) // it was granted at that very moment
 		}
 		return nil, ctx.Err()
 	}
-	return func() { t.leave(project) }, nil
+	return func() { t.leave(w) }, nil
 }
 
 // forget takes a waiter out of the queue; it reports false if it is there no more.
@@ -79,12 +92,16 @@ func (t *Places) forget(w *waiter) bool {
 	return false
 }
 
-func (t *Places) leave(project string) {
+func (t *Places) leave(w *waiter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.used--
-	if t.moving[project]--; t.moving[project] == 0 {
-		delete(t.moving, project)
+	if t.moving[w.project]--; t.moving[w.project] == 0 {
+		delete(t.moving, w.project)
+		delete(t.rates, w.project)
+	}
+	if t.with[w.of.Provider]--; t.with[w.of.Provider] == 0 {
+		delete(t.with, w.of.Provider)
 	}
 	t.grant()
 }
@@ -94,6 +111,9 @@ func (t *Places) grant() {
 	for {
 		next := -1
 		for i, w := range t.queue {
+			if limit := t.bounds.Providers[w.of.Provider]; limit > 0 && t.with[w.of.Provider] >= limit {
+				continue // it waits for its provider, and keeps no other waiting
+			}
 			if next < 0 || t.moving[w.project] < t.moving[t.queue[next].project] {
 				next = i
 			}
@@ -102,20 +122,24 @@ func (t *Places) grant() {
 			return
 		}
 		w := t.queue[next]
-		if t.used >= t.shared && (t.moving[w.project] > 0 || t.used >= t.most) {
+		if t.used >= t.bounds.Shared && (t.moving[w.project] > 0 || t.used >= t.bounds.Most) {
 			return // the others move as much, or more
 		}
 		t.queue = append(t.queue[:next], t.queue[next+1:]...)
 		t.used++
-		t.moving[w.project]++
+		t.with[w.of.Provider]++
+		if t.moving[w.project]++; t.moving[w.project] == 1 {
+			t.rates[w.project] = newRate(t.bounds.ProjectBytesPerSecond)
+		}
 		close(w.granted)
 	}
 }
 
-// Stream names the hook that a stream belongs to.
+// Stream names the hook that a stream belongs to, and the provider with whose banks it moves.
 type Stream struct {
 	Operation string
 	Key       karbor.NodeKey
+	Provider  string
 }
 
 // Waiting gives, for the streams of an operation that wait for a place, how many are

@@ -44,7 +44,7 @@ func (e *entrants) expect(want ...string) {
 
 func TestTransfersAreSharedFairly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := entrants{t: t, places: newPlaces(2, 4), leave: map[string]func(){}}
+		e := entrants{t: t, places: New(Bounds{Shared: 2, Most: 4}), leave: map[string]func(){}}
 		for _, name := range []string{"a1", "a2", "a3", "a4"} {
 			e.come(name)
 		}
@@ -76,7 +76,7 @@ func TestTransfersAreSharedFairly(t *testing.T) {
 }
 
 func TestTransferThatIsGivenUpKeepsNoPlace(t *testing.T) {
-	places := newPlaces(1, 1)
+	places := New(Bounds{Shared: 1, Most: 1})
 	leave, err := places.Enter(t.Context(), "a", Stream{})
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func (s streams) Open(context.Context, string) (protection.Reader, error)   { re
 func (s streams) Verify(context.Context, string, func(int64, int64)) error  { return s.err }
 
 func TestHookHasAPlaceWhileAStreamIsOpen(t *testing.T) {
-	places := newPlaces(4, 4)
+	places := New(Bounds{Shared: 4, Most: 4})
 	check := func(when string, want int) {
 		t.Helper()
 		places.mu.Lock()
@@ -155,7 +155,7 @@ func TestHookHasAPlaceWhileAStreamIsOpen(t *testing.T) {
 
 func TestHookThatLeavesAStreamOpenGivesItsPlaceBackAtItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		places := newPlaces(1, 1)
+		places := New(Bounds{Shared: 1, Most: 1})
 		ctx, cancel := context.WithCancel(t.Context())
 		if _, err := places.Govern("p", Stream{}, streams{}).Create(ctx, "a"); err != nil {
 			t.Fatal(err)

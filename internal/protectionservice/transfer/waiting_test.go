@@ -11,12 +11,12 @@ import (
 
 func TestPlacesInTheQueueAreThoseInWhichStreamsAreGranted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		places := newPlaces(1, 1)
+		places := New(Bounds{Shared: 1, Most: 1})
 		var granted []string
 		ready := make(chan func(), 10)
 		come := func(project, operation, key string) {
 			go func() {
-				leave, err := places.Enter(t.Context(), project, Stream{operation, karbor.NodeKey(key)})
+				leave, err := places.Enter(t.Context(), project, Stream{Operation: operation, Key: karbor.NodeKey(key)})
 				if err != nil {
 					t.Error(err)
 				}

@@ -190,9 +190,20 @@ func copiedAlready(ctx context.Context, t *rows.Tx, c *karbor.Copy, target strin
 	return there, err
 }
 
+// write is Write for what an attempt of a lane keeps: one whose claim a later one has taken
+// (operations.Claimed) keeps nothing, which is karbor.Conflict.
+func (s *Store) write(ctx context.Context, doing string, f func(t *rows.Tx) error) error {
+	return s.db.Write(ctx, doing, func(t *rows.Tx) error {
+		if err := operations.Claimed(ctx, t); err != nil {
+			return err
+		}
+		return f(t)
+	})
+}
+
 // BeginCopied notes that the copy of a checkpoint has begun.
 func (s *Store) BeginCopied(ctx context.Context, copyID string, position int) error {
-	return s.db.Write(ctx, "noting that a copy of the request "+copyID+" has begun", func(t *rows.Tx) error {
+	return s.write(ctx, "noting that a copy of the request "+copyID+" has begun", func(t *rows.Tx) error {
 		now := rows.Micros(s.db.Now())
 		err := t.Exec(ctx, "UPDATE copied_checkpoints SET status = ? WHERE copy_id = ? AND position = ? AND ended_at IS NULL",
 			string(karbor.CopyCopying), copyID, position)
@@ -212,7 +223,7 @@ func (s *Store) BeginCopied(ctx context.Context, copyID string, position int) er
 
 // MoveCopied keeps how far a copy is. stored is added to what was stored before.
 func (s *Store) MoveCopied(ctx context.Context, copyID string, position int, done, total, stored int64) error {
-	return s.db.Write(ctx, "keeping how far the request "+copyID+" is", func(t *rows.Tx) error {
+	return s.write(ctx, "keeping how far the request "+copyID+" is", func(t *rows.Tx) error {
 		return t.Exec(ctx, `UPDATE copied_checkpoints SET done = ?, total = ?, stored = stored + ? WHERE copy_id = ? AND position = ?
 			AND ended_at IS NULL`, done, total, stored, copyID, position)
 	})
@@ -220,7 +231,7 @@ func (s *Store) MoveCopied(ctx context.Context, copyID string, position int, don
 
 // FailCopied keeps why a copy has failed that is tried again.
 func (s *Store) FailCopied(ctx context.Context, copyID string, position int, reason string) error {
-	return s.db.Write(ctx, "keeping why a copy of the request "+copyID+" waits", func(t *rows.Tx) error {
+	return s.write(ctx, "keeping why a copy of the request "+copyID+" waits", func(t *rows.Tx) error {
 		return t.Exec(ctx, `UPDATE copied_checkpoints SET attempts = attempts + 1, reason = ? WHERE copy_id = ? AND position = ?
 			AND ended_at IS NULL`, reason, copyID, position)
 	})
@@ -238,7 +249,7 @@ type Outcome struct {
 // EndCopied ends the copy of one checkpoint: the copy is available, or in error, and counts by
 // what it holds. A repeat is harmless: the first outcome stays.
 func (s *Store) EndCopied(ctx context.Context, op operations.Operation, position int, o Outcome) error {
-	return s.db.Write(ctx, "ending a copy of the request "+op.ID, func(t *rows.Tx) error {
+	return s.write(ctx, "ending a copy of the request "+op.ID, func(t *rows.Tx) error {
 		row, err := rows.One(ctx, t, scanCopied, "SELECT "+copiedColumns+` FROM copied_checkpoints
 			WHERE copy_id = ? AND position = ?`+rows.ForUpdate, op.ID, position)
 		if err != nil {

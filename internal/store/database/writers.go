@@ -178,7 +178,10 @@ func (w *writers) run(ctx context.Context, c *writer, f func(t *Tx) error) error
 	if t.failed != nil {
 		return fmt.Errorf("the transaction went on after a statement had failed: %w", t.failed)
 	}
-	if err := w.say(ctx, t, "COMMIT"); err != nil {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := w.commit(ctx, t); err != nil {
 		if w.repeats && understood(err).again {
 			return err
 		}
@@ -189,6 +192,17 @@ func (w *writers) run(ctx context.Context, c *writer, f func(t *Tx) error) error
 	}
 	done = true
 	return nil
+}
+
+// commitTime bounds the wait for the answer to COMMIT.
+const commitTime = 30 * time.Second
+
+// commit ends a transaction so that it is kept. Who asked for it may go away meanwhile: to break COMMIT
+// off would only mean not to know whether it was carried out.
+func (w *writers) commit(ctx context.Context, t *Tx) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
+	defer cancel()
+	return w.say(ctx, t, "COMMIT")
 }
 
 // say begins or ends a transaction. Not every server prepares these.

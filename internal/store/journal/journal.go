@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store/rows"
@@ -56,8 +55,8 @@ func Add(ctx context.Context, t *rows.Tx, token int64, op local.OperationRecord,
 	if err := Fence(ctx, t, token); err != nil {
 		return err
 	}
-	err := t.Later(ctx, `INSERT INTO journal_operations (id, state, requested, closing, cancelled, created_at,
-		started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, op.ID, string(op.State), op.Requested,
+	err := t.Later(ctx, `INSERT INTO journal_operations (id, share, state, requested, closing, cancelled, created_at,
+		started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, op.ID, op.Share, string(op.State), op.Requested,
 		rows.Truth(op.Closing), rows.Truth(op.Cancelled), rows.Micros(op.CreatedAt), rows.MicrosOrNull(op.StartedAt),
 		rows.MicrosOrNull(op.EndedAt))
 	if err != nil {
@@ -108,11 +107,11 @@ func (j journal) Record(ctx context.Context, token int64, batch local.Batch) err
 	})
 }
 
-const journalColumns = "id, state, requested, closing, cancelled, created_at, started_at, ended_at"
+const journalColumns = "id, share, state, requested, closing, cancelled, created_at, started_at, ended_at"
 
 func scanJournalOperation(row *sql.Rows) (local.OperationRecord, error) {
 	var o local.OperationRecord
-	err := row.Scan(&o.ID, (*string)(&o.State), &o.Requested, &o.Closing, &o.Cancelled, rows.Time(&o.CreatedAt),
+	err := row.Scan(&o.ID, &o.Share, (*string)(&o.State), &o.Requested, &o.Closing, &o.Cancelled, rows.Time(&o.CreatedAt),
 		rows.Time(&o.StartedAt), rows.Time(&o.EndedAt))
 	return o, err
 }
@@ -172,13 +171,6 @@ func scanStepRecord(row *sql.Rows) (local.StepRecord, error) {
 	return r, damaged(err)
 }
 
-// Unfinished implements local.Journal.
-func (j journal) Unfinished(ctx context.Context) ([]local.OperationRecord, error) {
-	found, err := rows.All(ctx, j.s.db, scanJournalOperation, "SELECT "+journalColumns+
-		" FROM journal_operations WHERE ended_at IS NULL ORDER BY created_at, id")
-	return found, rows.Failed("listing the unfinished operations", err)
-}
-
 // RequestCancel implements local.Journal.
 func (j journal) RequestCancel(ctx context.Context, id, reason string) error {
 	return j.s.db.Write(ctx, "cancelling the operation "+id, func(t *rows.Tx) error {
@@ -217,60 +209,6 @@ func (j journal) Forget(ctx context.Context, id string) error {
 			}
 		}
 		return nil
-	})
-}
-
-type lease struct {
-	token   int64
-	owner   string
-	expires time.Time
-}
-
-func scanLease(row *sql.Rows) (lease, error) {
-	var l lease
-	err := row.Scan(&l.token, &l.owner, rows.Time(&l.expires))
-	return l, err
-}
-
-// Acquire implements local.Journal.
-func (j journal) Acquire(ctx context.Context, owner string, now time.Time, lasting time.Duration) (int64, time.Time, error) {
-	var held lease
-	err := j.s.db.Write(ctx, "taking the journal's lease", func(t *rows.Tx) error {
-		var err error
-		held, err = rows.One(ctx, t, scanLease, "SELECT token, owner, expires_at FROM journal_lease WHERE id = 1"+rows.ForUpdate)
-		if err != nil {
-			return err
-		}
-		if held.owner != "" && held.owner != owner && held.expires.After(now) {
-			return local.ErrHeld
-		}
-		held = lease{token: held.token + 1, expires: now.Add(lasting)}
-		err = t.Exec(ctx, "UPDATE journal_lease SET token = ?, owner = ?, expires_at = ? WHERE id = 1",
-			held.token, owner, rows.Micros(held.expires))
-		return err
-	})
-	if err != nil {
-		return 0, held.expires, err
-	}
-	return held.token, held.expires, nil
-}
-
-// Renew implements local.Journal.
-func (j journal) Renew(ctx context.Context, token int64, now time.Time, lasting time.Duration) error {
-	return j.s.db.Write(ctx, "renewing the journal's lease", func(t *rows.Tx) error {
-		if err := Fence(ctx, t, token); err != nil {
-			return err
-		}
-		err := t.Exec(ctx, "UPDATE journal_lease SET expires_at = ? WHERE id = 1", rows.Micros(now.Add(lasting)))
-		return err
-	})
-}
-
-// Release implements local.Journal.
-func (j journal) Release(ctx context.Context, token int64) error {
-	return j.s.db.Write(ctx, "giving the journal's lease back", func(t *rows.Tx) error {
-		err := t.Exec(ctx, "UPDATE journal_lease SET owner = '', expires_at = 0 WHERE id = 1 AND token = ?", token)
-		return err
 	})
 }
 

@@ -48,13 +48,20 @@ const leftoverColumns = `operation_id, resource_key, project_id, provider_id, ch
 const restOfLeftover = `CASE tries WHEN 0 THEN 0 WHEN 1 THEN 60000000 WHEN 2 THEN 180000000 WHEN 3 THEN 420000000
 	WHEN 4 THEN 900000000 WHEN 5 THEN 1860000000 ELSE 3540000000 END`
 
-// DueLeftovers lists those that were last tried before a time and are not given up,
-// the longest ago first, and those of one operation together in no special order. One
-// that has been tried in vain is left alone longer each time, up to 59 minutes.
-func (s *Store) DueLeftovers(ctx context.Context, before time.Time, limit int) ([]Leftover, error) {
-	found, err := rows.All(ctx, s.db, scanLeftover, "SELECT "+leftoverColumns+
-		" FROM leftovers WHERE given_up = 0 AND tried_at < ? AND tried_at + "+restOfLeftover+
-		" < ? ORDER BY tried_at, operation_id, resource_key LIMIT ?", rows.Micros(before), rows.Micros(before), limit)
+// DueLeftovers lists those that were last tried before a time, that nobody tries now, and that are not
+// given up: at most so many of each project, and each project's first before the second of any, so that
+// what one cloud does not let go keeps nobody else waiting; among those the longest ago first. One that has been
+// tried in vain is left alone longer each time, up to 59 minutes.
+func (s *Store) DueLeftovers(ctx context.Context, before time.Time, ofProject, limit int) ([]Leftover, error) {
+	now, err := s.db.Moment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := rows.All(ctx, s.db, scanLeftover, "SELECT "+leftoverColumns+" FROM (SELECT "+leftoverColumns+
+		`, ROW_NUMBER() OVER (PARTITION BY project_id ORDER BY tried_at, operation_id, resource_key) AS turn
+		FROM leftovers WHERE given_up = 0 AND claimed_until <= ? AND tried_at < ? AND tried_at + `+restOfLeftover+
+		" < ?) due WHERE turn <= ? ORDER BY turn, tried_at, operation_id, resource_key LIMIT ?",
+		rows.Micros(now), rows.Micros(before), rows.Micros(before), ofProject, limit)
 	return found, rows.Failed("listing what is left in the cloud", err)
 }
 
@@ -103,26 +110,52 @@ func (s *Store) ForgetLeftovers(ctx context.Context, operationID string) (n int6
 	return n, err
 }
 
-// ClaimLeftover takes a leftover as it was listed for a try that begins now. It
-// reports whether nobody else has taken it since.
-func (s *Store) ClaimLeftover(ctx context.Context, l Leftover) (bool, error) {
+// ClaimLeftover takes a leftover as it was listed for a try that begins now: for a time, which
+// HoldLeftover extends, nobody else does. It gives it as it is then, and reports whether nobody else has
+// taken it since.
+func (s *Store) ClaimLeftover(ctx context.Context, l Leftover, lasts time.Duration) (Leftover, bool, error) {
+	now, err := s.db.Moment(ctx)
+	if err != nil {
+		return l, false, err
+	}
+	tried := s.db.Now().UTC().Truncate(time.Microsecond)
 	var n int64
-	err := s.db.Write(ctx, "taking what is left in the cloud", func(t *rows.Tx) (err error) {
-		n, err = t.Changed(ctx, `UPDATE leftovers SET tries = tries + 1, tried_at = ?
-			WHERE operation_id = ? AND resource_key = ? AND tried_at = ? AND tries = ?`,
-			rows.Micros(s.db.Now()), l.OperationID, string(l.Key), rows.Micros(l.TriedAt), l.Tries)
+	err = s.db.Write(ctx, "taking what is left in the cloud", func(t *rows.Tx) (err error) {
+		n, err = t.Changed(ctx, `UPDATE leftovers SET tries = tries + 1, tried_at = ?, claimed_until = ?
+			WHERE operation_id = ? AND resource_key = ? AND tried_at = ? AND tries = ? AND claimed_until <= ?`,
+			rows.Micros(tried), rows.Micros(now.Add(lasts)), l.OperationID, string(l.Key), rows.Micros(l.TriedAt), l.Tries, rows.Micros(now))
+		return err
+	})
+	if n == 1 {
+		l.Tries, l.TriedAt = l.Tries+1, tried
+	}
+	return l, n == 1, err
+}
+
+// HoldLeftover has a try that goes on keep its leftover for a time from now on. It reports whether it is
+// still this one's: nobody else has taken it, and it is there.
+func (s *Store) HoldLeftover(ctx context.Context, l Leftover, lasts time.Duration) (bool, error) {
+	now, err := s.db.Moment(ctx)
+	if err != nil {
+		return false, err
+	}
+	var n int64
+	err = s.db.Write(ctx, "keeping what is left in the cloud for a try", func(t *rows.Tx) (err error) {
+		n, err = t.Changed(ctx, "UPDATE leftovers SET claimed_until = ? WHERE operation_id = ? AND resource_key = ? AND tries = ?",
+			rows.Micros(now.Add(lasts)), l.OperationID, string(l.Key), l.Tries)
 		return err
 	})
 	return n == 1, err
 }
 
-// KeepLeftover notes why a try has failed, and whether it was the last. With the last
-// one of an operation its delegation is erased; revoke keeps it among Revocations.
+// KeepLeftover notes why a try has failed, which is over, and whether it was the last. With the last
+// one of an operation its delegation is erased; revoke keeps it among Revocations. A try whose
+// leftover another has taken notes nothing.
 func (s *Store) KeepLeftover(ctx context.Context, l Leftover, revoke bool) error {
 	return s.db.Write(ctx, "noting what is left in the cloud", func(t *rows.Tx) error {
-		err := t.Exec(ctx, "UPDATE leftovers SET reason = ?, given_up = ? WHERE operation_id = ? AND resource_key = ?",
-			l.Reason, rows.Truth(l.GivenUp), l.OperationID, string(l.Key))
-		if err != nil || !l.GivenUp {
+		n, err := t.Changed(ctx, `UPDATE leftovers SET reason = ?, given_up = ?, claimed_until = 0
+			WHERE operation_id = ? AND resource_key = ? AND tries = ?`, l.Reason, rows.Truth(l.GivenUp), l.OperationID, string(l.Key), l.Tries)
+		if err != nil || n == 0 || !l.GivenUp {
 			return err
 		}
 		return releaseDelegation(ctx, t, l.OperationID, revoke)

@@ -17,6 +17,18 @@ func (s *Store) Restart(ctx context.Context, id string) error {
 	})
 }
 
+// Begun reports whether an operation may have begun on an engine: one was handed over anew, as its
+// engine had lost it, or any of its resources was begun.
+func (s *Store) Begun(ctx context.Context, id string) (bool, error) {
+	begun, err := rows.One(ctx, s.db, rows.Int, `SELECT CASE WHEN epoch > 0 OR EXISTS
+		(SELECT operation_id FROM operation_resources WHERE operation_id = operations.id AND started = 1) THEN 1 ELSE 0 END
+		FROM operations WHERE id = ?`, id)
+	if err != nil {
+		return false, rows.Missing(err, "operation", id)
+	}
+	return begun > 0, nil
+}
+
 // Rebuild is Restart, and removes what the local engine's journal has of the operation, by
 // who holds the journal's lease.
 func (s *Store) Rebuild(ctx context.Context, token int64, id string) error {

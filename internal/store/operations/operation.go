@@ -44,8 +44,9 @@ type Operation struct {
 	CreatedAt time.Time
 	// EndedAt is zero while it runs.
 	EndedAt time.Time
-	// Dispatched says that the engine has it.
-	Dispatched bool
+	// Dispatched says that the engine has it, and Waiting that it has no place yet among those
+	// that are at work, and so is not in the outbox: see GivePlaces.
+	Dispatched, Waiting bool
 }
 
 const operationColumns = `id, operation_type, project_id, provider_id, checkpoint_id, restore_id, plan_id, graph,
@@ -75,13 +76,36 @@ func (s *Store) Dispatched(ctx context.Context, id string) error {
 	})
 }
 
-// forgotten is the value of dispatched of an operation that the engine has forgotten.
-const forgotten = 2
+// The values of dispatched. What is in the outbox, or handed over, has a place among the
+// operations that are at work until it has ended.
+const (
+	inOutbox   = 0
+	handedOver = 1
+	forgotten  = 2
+	waiting    = 3
+)
+
+// stage gives the value of a new operation.
+func (o *Operation) stage() int {
+	switch {
+	case o.Dispatched:
+		return handedOver
+	case o.Waiting:
+		return waiting
+	default:
+		return inOutbox
+	}
+}
+
+// setStage is stage the other way round.
+func (o *Operation) setStage(value int) {
+	o.Dispatched, o.Waiting = value == handedOver || value == forgotten, value == waiting
+}
 
 // Rememberable lists operations that ended before a time, and that the engine may
 // not have forgotten yet.
 func (s *Store) Rememberable(ctx context.Context, before time.Time, limit int) ([]string, error) {
-	ids, err := rows.All(ctx, s.db, rows.Text, `SELECT id FROM operations WHERE dispatched IN (0, 1) AND ended_at < ?
+	ids, err := rows.All(ctx, s.db, rows.Text, `SELECT id FROM operations WHERE dispatched IN (0, 1, 3) AND ended_at < ?
 		ORDER BY ended_at, id LIMIT `+strconv.Itoa(limit), rows.Micros(before))
 	return ids, rows.Failed("listing the operations that are over", err)
 }
@@ -106,6 +130,14 @@ func (s *Store) RunningOperations(ctx context.Context) ([]string, error) {
 	return ids, rows.Failed("listing the running operations", err)
 }
 
+// OperationsAtWork lists the ids of the operations that have a place and have not ended, oldest
+// first: the engine has them, or they are in the outbox.
+func (s *Store) OperationsAtWork(ctx context.Context) ([]string, error) {
+	ids, err := rows.All(ctx, s.db, rows.Text,
+		"SELECT id FROM operations WHERE dispatched IN (0, 1) AND ended_at IS NULL ORDER BY created_at, id")
+	return ids, rows.Failed("listing the operations that are at work", err)
+}
+
 // Operation gives an operation.
 func (s *Store) Operation(ctx context.Context, id string) (Operation, error) {
 	return Get(ctx, s.db, id)
@@ -114,6 +146,19 @@ func (s *Store) Operation(ctx context.Context, id string) (Operation, error) {
 // Get gives an operation as Store.Operation does, by a Queryer that may be a transaction.
 func Get(ctx context.Context, q rows.Queryer, id string) (Operation, error) {
 	o, err := rows.One(ctx, q, scanOperation, "SELECT "+operationColumns+" FROM operations WHERE id = ?", id)
+	if err != nil {
+		return Operation{}, rows.Missing(err, "operation", id)
+	}
+	return o, nil
+}
+
+const headColumns = `id, operation_type, project_id, provider_id, checkpoint_id, restore_id, plan_id,
+	delegation, request_id, bank, dispatched, created_at, ended_at`
+
+// OperationHead gives what the columns of an operation hold: its graph, its parameters and its
+// choices are empty. It is for one of which these can't be read.
+func (s *Store) OperationHead(ctx context.Context, id string) (Operation, error) {
+	o, err := rows.One(ctx, s.db, scanHead, "SELECT "+headColumns+" FROM operations WHERE id = ?", id)
 	if err != nil {
 		return Operation{}, rows.Missing(err, "operation", id)
 	}
@@ -137,6 +182,20 @@ func (s *Store) OperationOf(ctx context.Context, projectID string, target Target
 	return o, nil
 }
 
+func scanHead(row *sql.Rows) (Operation, error) {
+	var o Operation
+	var delegation sql.NullString
+	var dispatched int
+	err := row.Scan(&o.ID, (*string)(&o.Type), &o.ProjectID, &o.ProviderID, &o.CheckpointID, &o.RestoreID, &o.PlanID,
+		&delegation, &o.RequestID, &o.Bank, &dispatched, rows.Time(&o.CreatedAt), rows.Time(&o.EndedAt))
+	o.setStage(dispatched)
+	if delegation.Valid {
+		// One that can't be read lets nobody in, and is erased at the end.
+		o.Delegation, _ = base64.StdEncoding.DecodeString(delegation.String)
+	}
+	return o, err
+}
+
 func scanOperation(row *sql.Rows) (Operation, error) {
 	var o Operation
 	var delegation sql.NullString
@@ -144,7 +203,7 @@ func scanOperation(row *sql.Rows) (Operation, error) {
 	err := row.Scan(&o.ID, (*string)(&o.Type), &o.ProjectID, &o.ProviderID, &o.CheckpointID, &o.RestoreID, &o.PlanID,
 		rows.Graph(&o.Graph), rows.Document(&o.Parameters), rows.Document(&o.Choices), &delegation, &o.RequestID, &o.Bank, &dispatched,
 		rows.Time(&o.CreatedAt), rows.Time(&o.EndedAt))
-	o.Dispatched = dispatched > 0
+	o.setStage(dispatched)
 	if err == nil && delegation.Valid {
 		o.Delegation, err = base64.StdEncoding.DecodeString(delegation.String)
 	}
@@ -158,7 +217,7 @@ func Add(ctx context.Context, t *rows.Tx, o *Operation, logID string) error {
 		restore_id, plan_id, log_id, graph, parameters, choices, delegation, request_id, bank, dispatched, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, o.ID, string(o.Type), o.ProjectID, o.ProviderID,
 		o.CheckpointID, o.RestoreID, o.PlanID, logID, rows.Graph(&o.Graph), rows.Document(o.Parameters), rows.Optional(o.Choices),
-		rows.Sealed(o.Delegation), o.RequestID, o.Bank, rows.Truth(o.Dispatched), rows.Micros(o.CreatedAt))
+		rows.Sealed(o.Delegation), o.RequestID, o.Bank, o.stage(), rows.Micros(o.CreatedAt))
 	if err != nil || o.Graph == nil {
 		return err
 	}

@@ -148,7 +148,16 @@ func (s *Store) GiveBackRequest(ctx context.Context, r Request) error {
 // its verification), or a restore's, or a checkpoint's. Of several that write a
 // checkpoint it is the one that runs, or else the newest.
 func (s *Store) FindOperation(ctx context.Context, projectID, id string) (Operation, error) {
-	o, err := rows.One(ctx, s.db, scanOperation, "SELECT "+operationColumns+` FROM operations
+	return s.find(ctx, operationColumns, scanOperation, projectID, id)
+}
+
+// FindOperationHead finds as FindOperation does, and gives as OperationHead does.
+func (s *Store) FindOperationHead(ctx context.Context, projectID, id string) (Operation, error) {
+	return s.find(ctx, headColumns, scanHead, projectID, id)
+}
+
+func (s *Store) find(ctx context.Context, columns string, scan func(*sql.Rows) (Operation, error), projectID, id string) (Operation, error) {
+	o, err := rows.One(ctx, s.db, scan, "SELECT "+columns+` FROM operations
 		WHERE (id = ? OR restore_id = ? OR checkpoint_id = ? AND operation_type IN (?, ?)) AND (project_id = ? OR ? = '')
 		ORDER BY CASE WHEN id = ? THEN 0 ELSE 1 END, CASE WHEN ended_at IS NULL THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1`,
 		id, id, id, string(karbor.Protect), string(karbor.Delete), projectID, projectID, id)
@@ -178,6 +187,8 @@ type Entry struct {
 	CreatedAt    time.Time
 	// EndedAt is zero while it runs.
 	EndedAt time.Time
+	// Waiting says that it has no place yet among those that are at work.
+	Waiting bool
 	// Status and ErrorInfo are those of its log.
 	Status    karbor.LogStatus
 	ErrorInfo string
@@ -193,7 +204,7 @@ func (s *Store) OperationEntries(ctx context.Context, projectID string, ended bo
 		filter.Add("o.ended_at IS NULL")
 	}
 	found, err := rows.All(ctx, s.db, scanOperationEntry, `SELECT o.id, o.operation_type, o.project_id, o.provider_id, o.checkpoint_id,
-		o.restore_id, o.created_at, o.ended_at, COALESCE(l.status, ''), COALESCE(l.error_info, '') FROM operations o
+		o.restore_id, o.created_at, o.ended_at, o.dispatched, COALESCE(l.status, ''), COALESCE(l.error_info, '') FROM operations o
 		LEFT JOIN operation_logs l ON l.id = o.log_id WHERE `+filter.String()+" ORDER BY o.created_at DESC, o.id DESC LIMIT ?",
 		append(filter.Args, limit)...)
 	return found, rows.Failed("listing the operations", err)
@@ -201,8 +212,10 @@ func (s *Store) OperationEntries(ctx context.Context, projectID string, ended bo
 
 func scanOperationEntry(row *sql.Rows) (Entry, error) {
 	var o Entry
+	var dispatched int
 	err := row.Scan(&o.ID, (*string)(&o.Type), &o.ProjectID, &o.ProviderID, &o.CheckpointID, &o.RestoreID,
-		rows.Time(&o.CreatedAt), rows.Time(&o.EndedAt), (*string)(&o.Status), &o.ErrorInfo)
+		rows.Time(&o.CreatedAt), rows.Time(&o.EndedAt), &dispatched, (*string)(&o.Status), &o.ErrorInfo)
+	o.Waiting = dispatched == waiting && o.EndedAt.IsZero()
 	return o, err
 }
 

@@ -46,6 +46,35 @@ func (s *Store) Resources(ctx context.Context, operationID string) ([]ResourceRe
 	return records, rows.Failed("reading the resources of the operation "+operationID, err)
 }
 
+// ResourcesOf gives the records of some of an operation's resources, in no special order.
+func (s *Store) ResourcesOf(ctx context.Context, operationID string, keys []karbor.NodeKey) ([]ResourceRecord, error) {
+	var out []ResourceRecord
+	for part := range slices.Chunk(keys, rowsAtOnce) {
+		args := []any{operationID}
+		for _, key := range part {
+			args = append(args, string(key))
+		}
+		records, err := rows.All(ctx, s.db, scanResource, "SELECT "+resourceColumns+
+			" FROM operation_resources WHERE operation_id = ? AND resource_key IN ("+rows.Repeated("?", len(part))+")", args...)
+		if err != nil {
+			return nil, rows.Failed("reading some resources of the operation "+operationID, err)
+		}
+		out = append(out, records...)
+	}
+	return out, nil
+}
+
+// NewResources gives the records of those resources of an operation of which something new was
+// made, in the order of its graph. They have Key, NewID and Parts only.
+func (s *Store) NewResources(ctx context.Context, operationID string) ([]ResourceRecord, error) {
+	records, err := rows.All(ctx, s.db, func(row *sql.Rows) (r ResourceRecord, err error) {
+		r.OperationID = operationID
+		return r, row.Scan((*string)(&r.Key), &r.NewID, rows.Document(&r.Parts))
+	}, `SELECT resource_key, new_id, parts FROM operation_resources WHERE operation_id = ? AND (new_id <> '' OR parts <> 'null')
+		ORDER BY position`, operationID)
+	return records, rows.Failed("reading the new resources of the operation "+operationID, err)
+}
+
 // UpdateResource changes a record: change gets it as it is, and what it leaves is
 // kept. An error of change is returned, and changes nothing.
 func (s *Store) UpdateResource(ctx context.Context, operationID string, key karbor.NodeKey, change func(*ResourceRecord) error) error {

@@ -56,3 +56,35 @@ func testClaims(t *testing.T, s *store.Store) {
 	_, err = s.Claim(ctx, id, "main", 3)
 	wantKind(t, err, karbor.Conflict)
 }
+
+// testClaimedCopies has a late attempt of a lane keep nothing of the copies that a later one makes.
+func testClaimedCopies(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	all := series(t, s, 1, gibibyte)
+	a, made := copying(all[0], store.CopyTarget{Name: "far"})
+	must(t, s.Accept(ctx, a))
+	late, err := s.Claim(ctx, made.ID, "copy:far", 1)
+	must(t, err)
+	must(t, s.BeginCopied(late, made.ID, 0))
+	must(t, s.MoveCopied(late, made.ID, 0, 1, 10, 1))
+	last, err := s.Claim(ctx, made.ID, "copy:far", 2)
+	must(t, err)
+	before, err := s.Copied(ctx, made.ID)
+	must(t, err)
+	for name, write := range map[string]func() error{
+		"begin": func() error { return s.BeginCopied(late, made.ID, 0) },
+		"move":  func() error { return s.MoveCopied(late, made.ID, 0, 9, 10, 9) },
+		"fail":  func() error { return s.FailCopied(late, made.ID, 0, "late") },
+		"end":   func() error { return s.EndCopied(late, a.Operation, 0, store.CopiedOutcome{Reason: "late"}) },
+	} {
+		if err := write(); karbor.KindOf(err) != karbor.Conflict {
+			t.Errorf("%s by the late attempt: %v", name, err)
+		}
+	}
+	after, err := s.Copied(ctx, made.ID)
+	must(t, err)
+	same(t, before, after)
+	must(t, s.FailCopied(last, made.ID, 0, "the bank is off"))
+	must(t, s.EndCopied(last, a.Operation, 0, store.CopiedOutcome{Size: gibibyte}))
+	must(t, s.EndOperation(ctx, made.ID, store.Outcome{CopyStatus: karbor.CopyFinished, LogStatus: karbor.LogSuccess}))
+}

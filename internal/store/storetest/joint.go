@@ -15,7 +15,7 @@ import (
 // testJoint: a joint is journalled with its operation, or neither is kept.
 func testJoint(t *testing.T, s *store.Store) {
 	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
-	token, _, err := s.Journal().Acquire(ctx, "me", now, time.Minute)
+	token, _, err := s.Journal().Acquire(ctx, "me", time.Minute)
 	must(t, err)
 	joint := func(token int64) store.Acceptance {
 		a := Acceptance(karbor.Protect, NewCheckpoint("project"))

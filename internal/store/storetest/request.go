@@ -118,6 +118,8 @@ func testFindOperation(t *testing.T, s *store.Store) {
 			wantKind(t, err, karbor.NotFound)
 		} else if err != nil || got.ID != want {
 			t.Errorf("%s is of %s, %v; want %s", id, got.ID, err, want)
+		} else if head, err := s.FindOperationHead(ctx, project, id); err != nil || head.ID != want || head.Graph != nil {
+			t.Errorf("the columns of %s are %+v, %v; want those of %s", id, head, err, want)
 		}
 	}
 	find("project", made.Operation.ID, made.Operation.ID)

@@ -198,9 +198,9 @@ CREATE TABLE journal_operations (
     created_at BIGINT NOT NULL,
     started_at BIGINT,
     ended_at BIGINT
-);
+, share VARCHAR(255) NOT NULL DEFAULT '');
 
-CREATE INDEX journal_operations_unfinished ON journal_operations (ended_at, created_at, id);
+CREATE INDEX journal_operations_waiting ON journal_operations (ended_at, share, created_at, id);
 
 CREATE TABLE journal_pages (
     operation_id VARCHAR(255) NOT NULL REFERENCES journal_operations (id),
@@ -254,7 +254,7 @@ CREATE TABLE leftovers (
     tries BIGINT NOT NULL,
     tried_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    given_up SMALLINT NOT NULL,
+    given_up SMALLINT NOT NULL, claimed_until BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (operation_id, resource_key)
 );
 
@@ -698,6 +698,16 @@ CREATE INDEX triggers_of_project ON triggers (project_id, deleted, created_at, i
 CREATE INDEX triggers_of_project_by_name ON triggers (project_id, deleted, name, id);
 
 CREATE INDEX triggers_of_project_by_updated_at ON triggers (project_id, deleted, updated_at, id);
+
+CREATE TABLE turns (
+    operation_id VARCHAR(36) NOT NULL REFERENCES operations (id),
+    name VARCHAR(255) NOT NULL,
+    holder VARCHAR(36) NOT NULL,
+    step VARCHAR(255) NOT NULL,
+    attempt BIGINT NOT NULL,
+    until_at BIGINT NOT NULL,
+    PRIMARY KEY (operation_id, name)
+);
 
 CREATE TABLE verifications (
     id VARCHAR(36) NOT NULL PRIMARY KEY,

@@ -28,12 +28,16 @@ func pointer(path string) (string, error) {
 
 func (g *Glance) list(r *fabric.Request) error {
 	q := r.URL.Query()
-	found := g.images.List(func(i image) bool { return listed(i, r.Identity, q) && matches(i, q) })
+	marker := q.Get("marker")
+	// The marker may be an image that this list passes over: it tells a place in the order.
+	found := g.images.List(func(i image) bool {
+		return i.ID == marker && seen(i, r.Identity, q) || listed(i, r.Identity, q) && matches(i, q)
+	})
 	slices.Reverse(found) // newest first, as the default order is
 	if err := sortImages(found, q); err != nil {
 		return err
 	}
-	if marker := q.Get("marker"); marker != "" {
+	if marker != "" {
 		at := slices.IndexFunc(found, func(i image) bool { return i.ID == marker })
 		if at < 0 {
 			return fabric.BadRequest("No image found with ID %s", marker)
@@ -69,9 +73,12 @@ func (g *Glance) list(r *fabric.Request) error {
 
 // listed tells whether an image may be in the identity's lists.
 func listed(i image, who fabric.Identity, q url.Values) bool {
-	if hidden, _ := strconv.ParseBool(q.Get("os_hidden")); i.Hidden != hidden {
-		return false
-	}
+	hidden, _ := strconv.ParseBool(q.Get("os_hidden"))
+	return i.Hidden == hidden && seen(i, who, q)
+}
+
+// seen is listed for hidden images and others alike.
+func seen(i image, who fabric.Identity, q url.Values) bool {
 	if who.Sees(i.Owner) {
 		return true
 	}

@@ -58,13 +58,13 @@ func (m *mortal) RequestCancel(ctx context.Context, id, reason string) error {
 	return m.write(func() error { return m.Journal.RequestCancel(ctx, id, reason) })
 }
 
-func (m *mortal) Renew(ctx context.Context, token int64, now time.Time, lasting time.Duration) error {
+func (m *mortal) Renew(ctx context.Context, token int64, lasting time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.left <= 0 {
 		return local.ErrFenced
 	}
-	return m.Journal.Renew(ctx, token, now, lasting)
+	return m.Journal.Renew(ctx, token, lasting)
 }
 
 func (m *mortal) Release(context.Context, int64) error { return local.ErrFenced }

@@ -25,24 +25,30 @@ func TestLocalKeepsTheContractOnServers(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			contract(t, 0, func(t *testing.T) *store.Store {
-				database, err := server.NewDatabase(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				s, err := store.Open(t.Context(), server.URL(database), store.Options{
-					Now: time.Now, Upgrade: true, Server: store.Server{Password: servers.Password},
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() {
-					if err := s.Close(); err != nil {
-						t.Error(err)
-					}
-				})
-				return s
-			})
+			contract(t, 0, func(t *testing.T) opener { return openServer(t, server) })
 		})
+	}
+}
+
+// openServer makes a database on a server. Each process has a store with its own clock.
+func openServer(t *testing.T, server *servers.Server) opener {
+	t.Helper()
+	database, err := server.NewDatabase(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(now func() time.Time) *store.Store {
+		s, err := store.Open(t.Context(), server.URL(database), store.Options{
+			Now: now, Upgrade: true, Server: store.Server{Password: servers.Password},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return s
 	}
 }

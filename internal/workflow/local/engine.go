@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -45,8 +44,10 @@ type Options struct {
 	// journalled together with what comes next. Until then Describe says that it runs;
 	// should the process die, its last step runs again, as any step may.
 	Linger time.Duration
-	// Loaded is the most operations in memory at once; 0 stands for 256. The
-	// others wait in the journal, the oldest first.
+	// Loaded bounds the operations in memory; 0 stands for 512. Each share may have as many
+	// as there is room left for: half of them if it is alone. One operation of each share is
+	// let in beyond that, and so are some that are to be cancelled, up to twice as many in
+	// all. The others wait in the journal, the oldest of each share first.
 	Loaded int
 }
 
@@ -63,6 +64,9 @@ type Engine struct {
 	// mu guards run and all that is in it.
 	mu  sync.Mutex
 	run *run
+	// stranger is the name under which the lease is taken after it was lost to another
+	// process, which may have the owner's; "" before.
+	stranger string
 }
 
 // New makes an engine. It runs nothing before Run.
@@ -79,7 +83,7 @@ func New(options Options) (*Engine, error) {
 		}
 	}
 	options.LeaseFor = cmp.Or(options.LeaseFor, 15*time.Second)
-	options.Loaded = cmp.Or(options.Loaded, 256)
+	options.Loaded = cmp.Or(options.Loaded, 512)
 	options.Default = cmp.Or(options.Default, defaultPlaces)
 	logger := options.Logger
 	if logger == nil {
@@ -95,8 +99,8 @@ func (e *Engine) Start(ctx context.Context, id string, g workflow.Graph) error {
 		return err
 	}
 	now := e.now()
-	record := OperationRecord{ID: id, State: workflow.Pending, CreatedAt: now}
-	if r := e.reserve(id); r != nil {
+	record := OperationRecord{ID: id, Share: workflow.Share(steps), State: workflow.Pending, CreatedAt: now}
+	if r := e.reserve(id, record.Share); r != nil {
 		// Its steps begin before anything else is journalled.
 		record.State, record.StartedAt = workflow.Running, now
 		created, err := e.journal.Create(ctx, r.token, record, steps)
@@ -115,15 +119,13 @@ func (e *Engine) Start(ctx context.Context, id string, g workflow.Graph) error {
 
 // reserve keeps a place in memory for a new operation, and gives the run that
 // shall have it, or nil if it has to wait.
-func (e *Engine) reserve(id string) *run {
+func (e *Engine) reserve(id, share string) *run {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r := e.run
-	if r == nil || r.ctx.Err() != nil || r.known[id] || len(r.queue) > 0 || len(r.loaded)+r.reserved >= e.options.Loaded {
+	if r == nil || r.ctx.Err() != nil || !r.queue.reserve(id, share) {
 		return nil
 	}
-	r.reserved++
-	r.known[id] = true
 	return r
 }
 
@@ -131,9 +133,8 @@ func (e *Engine) reserve(id string) *run {
 func (e *Engine) queue(record OperationRecord) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if r := e.run; r != nil && !r.known[record.ID] {
-		r.known[record.ID] = true
-		r.queue = append(r.queue, record.ID)
+	if r := e.run; r != nil {
+		r.queue.add(record.ID, record.Share)
 		r.signal()
 	}
 }
@@ -149,8 +150,13 @@ func (e *Engine) Cancel(ctx context.Context, id, reason string) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if r := e.run; r != nil && r.known[id] {
-		r.cancels[id] = reason
+	if r := e.run; r != nil {
+		if share, known := r.queue.known[id]; known {
+			r.cancels[id] = reason
+			r.queue.hurry(id, share)
+		} else {
+			r.look = true // it is found in the journal
+		}
 		r.signal()
 	}
 	return nil
@@ -173,18 +179,10 @@ func (e *Engine) Describe(ctx context.Context, id string) (workflow.Description,
 		return workflow.Description{}, err
 	}
 	d := restore(&found).describe()
-	d.Before = e.before(id)
-	return d, nil
-}
-
-// before gives the number of operations that wait to be loaded before one does.
-func (e *Engine) before(id string) int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.run == nil {
-		return 0
+	if d.State == workflow.Pending {
+		d.Before, err = e.journal.Before(ctx, found.OperationRecord)
 	}
-	return max(0, slices.Index(e.run.queue, id))
+	return d, err
 }
 
 func (e *Engine) describeLoaded(id string) (workflow.Description, bool) {
@@ -213,7 +211,7 @@ func (e *Engine) Forget(ctx context.Context, id string) error {
 	// The run lets go of an operation a moment after the journal has its end.
 	if r := e.run; r != nil && r.loaded[id] != nil && r.loaded[id].record.State.Ended() {
 		delete(r.loaded, id)
-		delete(r.known, id)
+		r.queue.drop(id)
 	}
 	return nil
 }

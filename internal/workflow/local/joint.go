@@ -28,14 +28,15 @@ func (e *Engine) Join(ctx context.Context, id string, g workflow.Graph) (*Joint,
 	if err != nil {
 		return nil, err
 	}
-	r := e.reserve(id)
+	share := workflow.Share(steps)
+	r := e.reserve(id, share)
 	if r == nil {
 		return nil, nil
 	}
 	now := e.now()
 	return &Joint{
 		Token:     r.token,
-		Operation: OperationRecord{ID: id, State: workflow.Running, CreatedAt: now, StartedAt: now},
+		Operation: OperationRecord{ID: id, Share: share, State: workflow.Running, CreatedAt: now, StartedAt: now},
 		Steps:     steps, run: r,
 	}, nil
 }

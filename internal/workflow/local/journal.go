@@ -32,8 +32,16 @@ type Journal interface {
 	Record(ctx context.Context, token int64, batch Batch) error
 	// Load gives an operation; karbor.NotFound if it is unknown.
 	Load(ctx context.Context, operation string) (Recorded, error)
-	// Unfinished lists the operations that are not over, oldest first.
-	Unfinished(ctx context.Context) ([]OperationRecord, error)
+	// Shares gives the number of operations that are not over, by the shares that have any.
+	Shares(ctx context.Context) (map[string]int, error)
+	// Unfinished lists operations of a share that are not over, oldest first, up to limit.
+	Unfinished(ctx context.Context, share string, limit int) ([]OperationRecord, error)
+	// Requested lists operations that are not over and have a request to cancel, oldest
+	// first, up to limit.
+	Requested(ctx context.Context, limit int) ([]OperationRecord, error)
+	// Before gives how many operations of its share are Pending, without a request to
+	// cancel, and older than the one given.
+	Before(ctx context.Context, op OperationRecord) (int, error)
 	// RequestCancel keeps the reason, unless there is one. An unknown operation is
 	// karbor.NotFound; one that is over, or whose normal steps are, is
 	// karbor.Conflict.
@@ -42,13 +50,13 @@ type Journal interface {
 	// an unknown one no error.
 	Forget(ctx context.Context, operation string) error
 
-	// Acquire takes the lease for the owner until now+lasting, and gives a token
-	// greater than all before. It does so if nobody holds the lease, if it has run
-	// out at now, or if the same owner holds it. Else it is ErrHeld, with the time
-	// at which the lease runs out.
-	Acquire(ctx context.Context, owner string, now time.Time, lasting time.Duration) (token int64, until time.Time, err error)
-	// Renew prolongs the lease to now+lasting.
-	Renew(ctx context.Context, token int64, now time.Time, lasting time.Duration) error
+	// Acquire takes the lease for the owner, and gives a token greater than all before.
+	// It does so if nobody holds the lease, if it has run out, or if the same owner holds
+	// it. Else it is ErrHeld, with the time that the lease has left. All goes by the
+	// journal's clock, which all processes share: those of their machines may differ.
+	Acquire(ctx context.Context, owner string, lasting time.Duration) (token int64, left time.Duration, err error)
+	// Renew lets the lease last from now on, by the journal's clock.
+	Renew(ctx context.Context, token int64, lasting time.Duration) error
 	// Release gives the lease back. A lease that is lost is no error.
 	Release(ctx context.Context, token int64) error
 }
@@ -56,6 +64,8 @@ type Journal interface {
 // OperationRecord is what a journal keeps of an operation beside its steps.
 type OperationRecord struct {
 	ID string
+	// Share is that of its steps: see workflow.Share.
+	Share string
 	// State is Pending as long as no step can have begun.
 	State workflow.State
 	// Requested is the reason of a request to cancel, or "".

@@ -3,6 +3,7 @@ package local_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -23,6 +24,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // frozen or killed.
 type gate struct {
 	local.Journal
+	// asked is closed when the lease was asked for.
+	asked  func()
 	mu     sync.Mutex
 	killed bool
 	// open is closed as long as writes go through.
@@ -30,7 +33,7 @@ type gate struct {
 }
 
 func newGate(j local.Journal) *gate {
-	g := &gate{Journal: j, open: make(chan struct{})}
+	g := &gate{Journal: j, asked: func() {}, open: make(chan struct{})}
 	close(g.open)
 	return g
 }
@@ -67,6 +70,11 @@ func (g *gate) pass() error {
 	return nil
 }
 
+func (g *gate) Acquire(ctx context.Context, owner string, lasting time.Duration) (int64, time.Duration, error) {
+	defer g.asked()
+	return g.Journal.Acquire(ctx, owner, lasting)
+}
+
 func (g *gate) Record(ctx context.Context, token int64, batch local.Batch) error {
 	if err := g.pass(); err != nil {
 		return err
@@ -74,11 +82,11 @@ func (g *gate) Record(ctx context.Context, token int64, batch local.Batch) error
 	return g.Journal.Record(ctx, token, batch)
 }
 
-func (g *gate) Renew(ctx context.Context, token int64, now time.Time, lasting time.Duration) error {
+func (g *gate) Renew(ctx context.Context, token int64, lasting time.Duration) error {
 	if err := g.pass(); err != nil {
 		return err
 	}
-	return g.Journal.Renew(ctx, token, now, lasting)
+	return g.Journal.Renew(ctx, token, lasting)
 }
 
 func (g *gate) Release(ctx context.Context, token int64) error {
@@ -93,15 +101,22 @@ type process struct {
 	engine *local.Engine
 	gate   *gate
 	end    context.CancelFunc
-	over   chan struct{}
-	err    error
+	// asked is closed when it has asked for the lease.
+	asked <-chan struct{}
+	over  chan struct{}
+	err   error
 }
 
 // start runs an engine over a store.
 func start(t *testing.T, s *store.Store, options local.Options) *process {
 	t.Helper()
-	p := &process{gate: newGate(s.Journal()), over: make(chan struct{})}
-	options.Journal, options.Now = p.gate, time.Now
+	asked := make(chan struct{})
+	p := &process{gate: newGate(s.Journal()), asked: asked, over: make(chan struct{})}
+	p.gate.asked = sync.OnceFunc(func() { close(asked) })
+	options.Journal = p.gate
+	if options.Now == nil {
+		options.Now = time.Now
+	}
 	engine, err := local.New(options)
 	if err != nil {
 		t.Fatal(err)
@@ -138,31 +153,38 @@ func openStore(t testing.TB) *store.Store {
 }
 
 func TestLocalKeepsTheContract(t *testing.T) {
-	contract(t, 0, func(t *testing.T) *store.Store { return openStore(t) })
+	contract(t, 0, openFile)
 }
 
 func TestLocalKeepsTheContractWhenEndsLinger(t *testing.T) {
-	contract(t, 20*time.Millisecond, func(t *testing.T) *store.Store { return openStore(t) })
+	contract(t, 20*time.Millisecond, openFile)
 }
 
-// contract runs the suite of engines over stores that open makes.
-func contract(t *testing.T, linger time.Duration, open func(t *testing.T) *store.Store) {
+// opener gives a process with a clock the database of a test.
+type opener func(now func() time.Time) *store.Store
+
+// openFile makes a database in a file. It has no clock but that of its machine, which is that of
+// all its processes.
+func openFile(t *testing.T) opener {
+	s := openStore(t)
+	return func(func() time.Time) *store.Store { return s }
+}
+
+// contract runs the suite of engines over databases that open makes.
+func contract(t *testing.T, linger time.Duration, open func(t *testing.T) opener) {
 	workflowtest.Run(t, func(t *testing.T, options workflow.Options) workflowtest.Harness {
-		s := open(t)
+		database := open(t)
 		all := []*process{}
-		run := func(owner string) *process {
-			p := start(t, s, local.Options{Options: options, Owner: owner, LeaseFor: 3 * time.Second, Linger: linger})
+		runWith := func(owner string, now func() time.Time) *process {
+			p := start(t, database(now), local.Options{Options: options, Owner: owner, Now: now, LeaseFor: 3 * time.Second, Linger: linger})
 			all = append(all, p)
+			t.Cleanup(p.stop)
 			return p
 		}
+		run := func(owner string) *process { return runWith(owner, time.Now) }
 		current := run("first")
 		frozen := current
 		owner := "first"
-		t.Cleanup(func() {
-			for _, p := range all {
-				p.stop()
-			}
-		})
 		return workflowtest.Harness{
 			Engine: current.engine,
 			Stop:   func() { current.stop() },
@@ -183,6 +205,15 @@ func contract(t *testing.T, linger time.Duration, open func(t *testing.T) *store
 			},
 			Restart: func() workflow.Engine {
 				current = run(owner)
+				return current.engine
+			},
+			Beside: func(b workflowtest.Beside) workflow.Engine {
+				name := fmt.Sprint("beside ", len(all))
+				if b.Twin {
+					name = "first"
+				}
+				current = runWith(name, func() time.Time { return time.Now().Add(b.Ahead) })
+				<-current.asked
 				return current.engine
 			},
 		}

@@ -27,12 +27,11 @@ type run struct {
 	wake    chan struct{}
 	actions sync.WaitGroup
 
-	// loaded are the operations in memory, known those and the ones in the queue
-	// or on their way to one of them; reserved counts the latter.
-	loaded   map[string]*operation
-	known    map[string]bool
-	queue    []string
-	reserved int
+	// loaded are the operations in memory; the queue knows which come next.
+	loaded map[string]*operation
+	queue  *queue
+	// look says that the journal may have something that is not to wait for the next poll.
+	look bool
 	// What came since the last turn.
 	taken    []*Recorded
 	cancels  map[string]string
@@ -85,6 +84,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	r.actions.Wait()
 	r.lose(err)
 	keeper.Wait()
+	if errors.Is(err, ErrFenced) {
+		e.lost(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("running operations: %w", err)
 	}
@@ -96,7 +98,7 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) newRun(ctx context.Context, token int64) *run {
 	r := &run{
 		e: e, token: token, wake: make(chan struct{}, 1),
-		loaded: map[string]*operation{}, known: map[string]bool{}, cancels: map[string]string{},
+		loaded: map[string]*operation{}, queue: newQueue(e.options.Loaded), cancels: map[string]string{},
 		running: map[*attempt]struct{}{}, refused: map[string]bool{}, pools: map[string]*pool{},
 	}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
@@ -134,8 +136,7 @@ func (r *run) take(id string, kept bool, found *Recorded) {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
 	if !kept {
-		r.reserved--
-		delete(r.known, id)
+		r.queue.drop(id)
 		return
 	}
 	r.taken = append(r.taken, found)
@@ -194,9 +195,7 @@ func (r *run) turn() (busy bool, err error) {
 	if r.ctx.Err() != nil {
 		return len(touched) > 0, nil
 	}
-	if !r.e.now().Before(r.nextPoll) {
-		r.poll()
-	}
+	r.poll()
 	return r.load() || len(touched) > 0, nil
 }
 
@@ -219,29 +218,5 @@ func (r *run) commit(batch Batch) error {
 			return context.Cause(r.writing)
 		}
 		wait = min(2*wait, 5*time.Second)
-	}
-}
-
-// poll learns of operations and cancellations that other processes journalled.
-func (r *run) poll() {
-	r.nextPoll = r.e.now().Add(r.e.options.LeaseFor / 3)
-	found, err := r.e.journal.Unfinished(r.ctx)
-	if err != nil {
-		if r.ctx.Err() == nil {
-			r.e.log.LogAttrs(r.ctx, slog.LevelError, "the journal can't be read", slog.Any("error", err))
-		}
-		return
-	}
-	r.e.mu.Lock()
-	defer r.e.mu.Unlock()
-	for _, o := range found {
-		if r.loaded[o.ID] != nil && o.Requested != "" {
-			r.cancels[o.ID] = o.Requested
-			r.signal()
-		}
-		if !r.known[o.ID] {
-			r.known[o.ID] = true
-			r.queue = append(r.queue, o.ID)
-		}
 	}
 }

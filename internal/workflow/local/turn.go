@@ -29,7 +29,6 @@ func (r *run) gather() ([]*operation, Batch) {
 	for _, found := range r.taken {
 		o := restore(found)
 		o.begin(false, now)
-		r.reserved--
 		r.loaded[found.ID] = o
 		touched = append(touched, o)
 	}
@@ -45,7 +44,7 @@ func (r *run) gather() ([]*operation, Batch) {
 			touched = append(touched, o)
 		}
 		// One that is on its way into memory may have been read too early.
-		if o != nil || !r.known[id] {
+		if o != nil || !r.queue.isKnown(id) {
 			delete(r.cancels, id)
 		}
 	}
@@ -140,7 +139,7 @@ func (r *run) admit(touched []*operation) {
 		// One that was forgotten meanwhile may have been started anew.
 		if o.record.State.Ended() && !o.lingering && r.loaded[o.record.ID] == o {
 			delete(r.loaded, o.record.ID)
-			delete(r.known, o.record.ID)
+			r.queue.drop(o.record.ID)
 		}
 	}
 	if r.ctx.Err() == nil {
@@ -237,7 +236,7 @@ func (r *run) load() bool {
 				r.e.log.LogAttrs(r.ctx, slog.LevelError, "an operation can't be read from the journal",
 					slog.String("operation", id), slog.Any("error", err))
 			}
-			r.unknow(id)
+			r.unknow(id, err != nil && karbor.KindOf(err) != karbor.NotFound)
 			continue
 		}
 		o := restore(&found)
@@ -255,17 +254,26 @@ func (r *run) load() bool {
 func (r *run) next() []string {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
-	room := r.e.options.Loaded - len(r.loaded) - r.reserved
-	n := max(0, min(room, len(r.queue), loadsPerTurn))
-	ids := r.queue[:n]
-	r.queue = r.queue[n:]
+	var ids []string
+	for len(ids) < loadsPerTurn {
+		id := r.queue.next()
+		if id == "" {
+			break
+		}
+		ids = append(ids, id)
+	}
 	return ids
 }
 
-func (r *run) unknow(id string) {
+// unknow forgets an operation that is not to be loaded, or can't be.
+func (r *run) unknow(id string, failed bool) {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
-	delete(r.known, id)
+	if failed {
+		r.queue.fail(id)
+	} else {
+		r.queue.drop(id)
+	}
 }
 
 func (r *run) keep(id string, o *operation) {

@@ -86,17 +86,22 @@ var (
 	errNotReturned = errors.New("the action ended without returning")
 )
 
-// long makes an attempt of a step, telling the cluster all the time that it goes on.
+// long makes an attempt of a step, telling the cluster all the time that it goes on. It is
+// turned away if this process has too many of its share at hand.
 func (r *run) long(ctx context.Context, t task) (outcome, error) {
+	whose := share(t.Limit)
+	if !r.slots.take(whose) {
+		return outcome{}, away(ctx)
+	}
+	defer r.slots.give(whose)
 	ctx, end := r.leave(ctx)
 	defer end(nil)
 	h := &heart{engine: r.e, token: activity.GetInfo(ctx).TaskToken, interval: r.e.beatEvery(), last: r.e.now(), end: end}
 	if !r.pools.try(t.Limit) {
-		// It waits: others see that, and it may still be cancelled.
-		beating := h.start(ctx)
-		err := r.pools.take(ctx, t.Limit)
-		beating()
-		if err != nil {
+		switch err := r.wait(ctx, t.Limit, h); {
+		case errors.Is(err, errYielded):
+			return outcome{}, away(ctx)
+		case err != nil:
 			return outcome{Kind: cutOff}, nil
 		}
 	}
@@ -111,6 +116,19 @@ func (r *run) long(ctx context.Context, t task) (outcome, error) {
 	beating := h.start(ctx)
 	defer beating()
 	return r.do(ctx, t, h.report, &h.done, &h.total), nil
+}
+
+// wait waits for a place: others see that, and the attempt may still be cancelled. It gives
+// errYielded if the room is for others.
+func (r *run) wait(ctx context.Context, pool string, h *heart) error {
+	whose := share(pool)
+	if !r.waiting.take(whose) {
+		return errYielded
+	}
+	defer r.waiting.give(whose)
+	beating := h.start(ctx)
+	defer beating()
+	return r.pools.take(ctx, pool, func() bool { return r.slots.crowded(whose) || r.waiting.crowded(whose) })
 }
 
 // short makes an attempt of a quick step. Should there be no place, or should it last, it

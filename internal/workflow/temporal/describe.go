@@ -87,7 +87,8 @@ func (m *machine) pending(d *workflow.Description, p *workflowpb.PendingActivity
 	}
 	s := &d.Steps[i]
 	if !b.Begun {
-		s.State, s.Attempts, s.Queued = workflow.Pending, max(0, s.Attempts-1), true
+		// How many are before it only the workers know, each for itself.
+		s.State, s.Attempts, s.Queued, s.Before = workflow.Pending, max(0, s.Attempts-1), true, -1
 		return
 	}
 	s.Done, s.Total = b.Done, b.Total

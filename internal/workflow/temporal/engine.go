@@ -199,41 +199,14 @@ func (e *Engine) Forget(ctx context.Context, id string) error {
 	if missing, _ := errors.AsType[*serviceerror.NotFound](err); missing == nil && err != nil {
 		return explain(err, "forgetting the operation %s", id)
 	}
-	return e.gone(ctx, id)
-}
-
-// forgetTime is how long the cluster may take to forget an operation. One that has just
-// ended goes only when the cluster has noted how far its queues are, which it does every
-// 30 s, and it looks at longer and longer intervals whether it has.
-const forgetTime = 2 * time.Minute
-
-// gone waits until the cluster has forgotten an operation: it does so by and by.
-func (e *Engine) gone(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, forgetTime)
-	defer cancel()
-	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
-		_, err := e.describe(ctx, id)
-		switch {
-		case karbor.KindOf(err) == karbor.NotFound && err != nil:
-			return nil
-		case err != nil:
-			return err
-		case !sleep(ctx, wait):
-			return karbor.Transientf("the engine's cluster has not forgotten the operation %s yet", id)
-		}
+	// The cluster forgets it by and by: one that has just ended goes only when the cluster has noted
+	// how far its queues are, which it does every 30 s. Nobody is kept waiting for that.
+	if _, err = e.describe(ctx, id); err == nil {
+		return karbor.Transientf("the engine's cluster has not forgotten the operation %s yet", id)
+	} else if karbor.KindOf(err) != karbor.NotFound {
+		return err
 	}
-}
-
-// sleep waits; it reports false if ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return nil
 }
 
 // explain gives an error of the cluster as one of ours. What was asked for may be asked

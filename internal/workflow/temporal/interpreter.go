@@ -280,8 +280,13 @@ func (w *walk) execute(ctx sdk.Context, i int) (outcome, error) {
 	ctx = sdk.WithActivityOptions(ctx, sdk.ActivityOptions{
 		ActivityID:          strconv.Itoa(i) + "/" + strconv.Itoa(s.Attempts),
 		StartToCloseTimeout: attemptTime, HeartbeatTimeout: w.in.Heartbeat, WaitForCancellation: true,
-		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
-		Priority:    temporal.Priority{FairnessKey: key},
+		// The cluster itself gives out again what a worker turned away, and that alone: an
+		// attempt that was cut off is another one.
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: breather, BackoffCoefficient: 1,
+			NonRetryableErrorTypes: []string{"TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat"},
+		},
+		Priority: temporal.Priority{FairnessKey: key},
 	})
 	err := sdk.ExecuteActivity(ctx, stepName, t).Get(ctx, &o)
 	return o, err

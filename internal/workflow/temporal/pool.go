@@ -2,7 +2,10 @@ package temporal
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
+	"time"
 )
 
 // pools are the places of this process, by name.
@@ -35,8 +38,12 @@ func (p *pools) try(name string) bool {
 	return true
 }
 
-// take waits for a place until ctx ends.
-func (p *pools) take(ctx context.Context, name string) error {
+// errYielded says that who waited for a place waits no longer.
+var errYielded = errors.New("others need the room")
+
+// take waits for a place until ctx ends, or until yield, which it calls now and then, says
+// that it shall wait no longer: then it gives errYielded.
+func (p *pools) take(ctx context.Context, name string, yield func() bool) error {
 	p.mu.Lock()
 	at := p.of(name)
 	if at.used < p.places(name) {
@@ -47,22 +54,37 @@ func (p *pools) take(ctx context.Context, name string) error {
 	turn := make(chan struct{}, 1)
 	at.waiting = append(at.waiting, turn)
 	p.mu.Unlock()
-	select {
-	case <-turn:
-		return nil
-	case <-ctx.Done():
-	}
-	p.mu.Lock()
-	for i, other := range at.waiting {
-		if other == turn {
-			at.waiting = append(at.waiting[:i], at.waiting[i+1:]...)
-			p.mu.Unlock()
+	look := time.NewTicker(yieldEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-turn:
+			return nil
+		case <-look.C:
+			if !yield() {
+				continue
+			}
+			p.leave(name, turn)
+			return errYielded
+		case <-ctx.Done():
+			p.leave(name, turn)
 			return ctx.Err()
 		}
 	}
+}
+
+// leave takes one that waits out. If its place came at the same moment, it is given back.
+func (p *pools) leave(name string, turn chan struct{}) {
+	p.mu.Lock()
+	at := p.of(name)
+	i := slices.Index(at.waiting, turn)
+	if i >= 0 {
+		at.waiting = slices.Delete(at.waiting, i, i+1)
+	}
 	p.mu.Unlock()
-	p.give(name) // the place came at the same moment
-	return ctx.Err()
+	if i < 0 {
+		p.give(name)
+	}
 }
 
 // give gives a place back, to who has waited longest.

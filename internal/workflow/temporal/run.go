@@ -14,10 +14,8 @@ import (
 )
 
 const (
-	// most attempts of steps, and of quick steps, that a process has begun, those that
-	// wait for a place among them.
-	mostAttempts = 1000
-	mostQuick    = 200
+	// mostQuick is the most attempts of quick steps that a process makes.
+	mostQuick = 200
 	// mostCached is the most operations whose state a process keeps in memory.
 	mostCached = 256
 	// stopTime is how long actions may take to give up when the engine stops.
@@ -35,6 +33,8 @@ type run struct {
 	e     *Engine
 	ctx   context.Context
 	pools *pools
+	// slots are for all attempts, waiting for those that wait for a place.
+	slots, waiting *slots
 }
 
 // Run makes this process a worker of the cluster until ctx ends. Then it lets the running
@@ -43,7 +43,7 @@ type run struct {
 func (e *Engine) Run(ctx context.Context) error {
 	inner, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &run{e: e, ctx: inner, pools: newPools(e.places)}
+	r := &run{e: e, ctx: inner, pools: newPools(e.places), slots: newSlots(mostAtHand, firstAtHand), waiting: newSlots(mostWaiting, firstWaiting)}
 	worker.SetStickyWorkflowCacheSize(mostCached)
 	w := worker.New(e.client, e.options.Queue, worker.Options{
 		Identity:                                e.options.Owner,

@@ -55,7 +55,9 @@ func start(t testing.TB, options temporal.Options) *process {
 		t.Fatal(err)
 	}
 	options.Cluster = temporal.Cluster{Address: proxy.Address, Namespace: temporaltest.Namespace}
-	options.Now = time.Now
+	if options.Now == nil {
+		options.Now = time.Now
+	}
 	options.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	engine, err := temporal.Open(t.Context(), options)
 	if err != nil {
@@ -109,12 +111,17 @@ func TestTemporalKeepsTheContract(t *testing.T) {
 	workflowtest.Run(t, func(t *testing.T, options workflow.Options) workflowtest.Harness {
 		queue := fmt.Sprint("queue-", queues.Add(1))
 		all := []*process{}
-		run := func() *process {
-			p := start(t, temporal.Options{Options: options, Queue: queue, Owner: fmt.Sprint("process-", len(all))})
+		run := func(b workflowtest.Beside) *process {
+			owner := fmt.Sprint("process-", len(all))
+			if b.Twin {
+				owner = "process-0"
+			}
+			now := func() time.Time { return time.Now().Add(b.Ahead) }
+			p := start(t, temporal.Options{Options: options, Queue: queue, Owner: owner, Now: now})
 			all = append(all, p)
 			return p
 		}
-		current := run()
+		current := run(workflowtest.Beside{})
 		frozen := current
 		t.Cleanup(func() {
 			for _, p := range all {
@@ -136,7 +143,11 @@ func TestTemporalKeepsTheContract(t *testing.T) {
 			},
 			Thaw: func() { frozen.proxy.Thaw() },
 			Restart: func() workflow.Engine {
-				current = run()
+				current = run(workflowtest.Beside{})
+				return current.engine
+			},
+			Beside: func(b workflowtest.Beside) workflow.Engine {
+				current = run(b)
 				return current.engine
 			},
 		}

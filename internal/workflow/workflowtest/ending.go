@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -199,12 +200,17 @@ func testForget(t *testing.T, open opener) {
 	wantState(t, await(t, h.Engine, "operation"), workflow.Succeeded)
 }
 
-// forget forgets an operation as soon as the engine has written down its end.
+// forget forgets an operation as soon as the engine has written down its end, and asks
+// until it is gone.
 func forget(t *testing.T, e workflow.Engine, id string) error {
+	pause := time.NewTicker(10 * time.Millisecond)
+	defer pause.Stop()
 	for {
 		err := e.Forget(t.Context(), id)
-		if karbor.KindOf(err) != karbor.Conflict || t.Context().Err() != nil {
+		again := err != nil && (karbor.KindOf(err) == karbor.Conflict || karbor.IsTransient(err))
+		if !again || t.Context().Err() != nil {
 			return err
 		}
+		<-pause.C
 	}
 }

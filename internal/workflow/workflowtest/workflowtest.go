@@ -30,6 +30,10 @@ type Harness struct {
 	// Restart starts another process, with the same options and the same
 	// operations, and gives its engine.
 	Restart func() workflow.Engine
+	// Beside starts another process beside the one that runs, with the same options and the
+	// same operations, and gives its engine as soon as it has asked for work. From then
+	// on Stop, Kill and Freeze are for this one.
+	Beside func(Beside) workflow.Engine
 	// Patience is how long a large graph may take; 0 stands for five minutes.
 	Patience time.Duration
 }
@@ -78,6 +82,11 @@ func Run(t *testing.T, open func(*testing.T, workflow.Options) Harness) {
 		{"closing steps of a cancelled operation are not cut off", testCancelledClosing},
 		{"of a failed operation that was resumed no step waits", testStoppedAfterCrash},
 		{"an operation that is over can be forgotten", testForget},
+		{"a share with many operations keeps no other waiting", testShares},
+		{"one that waits behind many can be cancelled", testCancelInCrowd},
+		{"a process whose clock is wrong takes nothing from another", testSkewed},
+		{"what a process with a wrong clock had goes on when it dies", testSkewedDeath},
+		{"two processes of one name carry all out", testTwin},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
