@@ -74,6 +74,8 @@ type Hooks struct {
 	// the operation has ended: the original is in its tenant's hands again, and nothing may
 	// change it any more. It removes what is of no use to him, and leaves what still holds
 	// his bytes. It is tried for days, as Undo is in other operations.
+	// In a protect that has ended well it removes what is temporary (Call.Hold) and was not released:
+	// nothing of what the checkpoint needs.
 	Sweep Hook
 	// Preflight, in a restore, tells what the hooks would come across, and what they
 	// would use. It changes nothing: neither in the cloud nor in the call's records,

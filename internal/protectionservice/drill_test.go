@@ -115,8 +115,8 @@ func TestDrillWhoseRestoreFailsHasFailed(t *testing.T) {
 	if got.Verdict != karbor.DrillFailed || got.Status != karbor.DrillError || !strings.Contains(got.Reason, "the bytes are damaged") || got.Recovery != 0 {
 		t.Errorf("the drill is %+v", got)
 	}
-	// The first one that fails keeps the other from being begun.
-	if undone := s.undone(); !slices.Contains(undone, "volume/v1") && !slices.Contains(undone, "volume/v2") {
+	// The first one that fails keeps the others from being begun.
+	if undone := s.undone(); !slices.ContainsFunc(undone, func(name string) bool { return strings.HasPrefix(name, "volume/") }) {
 		t.Errorf("it undid %v", undone)
 	}
 }

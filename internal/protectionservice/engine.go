@@ -40,5 +40,6 @@ func (s *Service) waits(ctx context.Context, op store.Operation) (string, error)
 // forget drops what is kept in memory of an operation that is over: another may get its place.
 func (s *Service) forget(operation string) {
 	s.attempts.Forget(operation)
+	s.banksPatience.forget(operation)
 	s.dispatcher.Ended()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -169,5 +170,44 @@ func TestUndoLooksAgainForWhatTheCloudMayStillMake(t *testing.T) {
 	}
 	if reason := cp.Reasons["OS::Cinder::Volume#v1"]; strings.Contains(reason, "could not be removed") {
 		t.Errorf("the reason is %q", reason)
+	}
+}
+
+// TestWhatAWholeCheckpointLeavesIsRemovedLater has a hook that keeps all bytes, and can't remove what it made for a while.
+func TestWhatAWholeCheckpointLeavesIsRemovedLater(t *testing.T) {
+	s := newSite(t)
+	var swept atomic.Int32
+	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{
+		Main: func(ctx context.Context, c *protection.Call) error {
+			return c.Hold(ctx, protection.Holding{Kind: protection.HeldVolume, ID: "temporary", GiB: 1})
+		},
+		Undo: func(context.Context, *protection.Call) error {
+			return karbor.Errorf(karbor.Internal, "nothing is undone")
+		},
+		Sweep: func(ctx context.Context, c *protection.Call) error {
+			swept.Add(1)
+			return c.Release(ctx, protection.HeldVolume, "temporary")
+		},
+	})
+	cp := s.until(s.protect(s.plan(volume("v1"))))
+	if cp.Status != karbor.CheckpointAvailable {
+		t.Fatalf("the checkpoint is %s: %v", cp.Status, cp.Reasons)
+	}
+	if l := s.leftovers(cp.ID); len(l) != 1 || l[0].GivenUp {
+		t.Fatalf("the ledger holds %+v", l)
+	}
+	now, err := s.store.HeldNow(t.Context(), store.HoldingFilter{})
+	if err != nil || now[protection.HeldVolume].Number != 1 {
+		t.Errorf("of temporary volumes there are %+v, %v", now, err)
+	}
+	s.stop()
+	s.ahead = 2 * time.Hour
+	s.restart()
+	s.poll(func() bool { return len(s.leftovers(cp.ID)) == 0 })
+	if now, err = s.store.HeldNow(t.Context(), store.HoldingFilter{}); err != nil || now[protection.HeldVolume].Number != 0 || swept.Load() != 1 {
+		t.Errorf("swept %d times, of temporary volumes there are %+v, %v", swept.Load(), now, err)
+	}
+	if again := s.checkpointOf(cp.ID); again.Status != karbor.CheckpointAvailable {
+		t.Errorf("the checkpoint is %s", again.Status)
 	}
 }

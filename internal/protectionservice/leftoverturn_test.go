@@ -116,3 +116,28 @@ func TestWhatAnotherProcessTriesToRemoveIsLeftToIt(t *testing.T) {
 		t.Errorf("what one process tries to remove was tried %d times", n)
 	}
 }
+
+// TestADeleteThatIsBrokenOffRemovesWhatIsLeftInItsNextRun ends the process while a delete removes what a protect had left.
+func TestADeleteThatIsBrokenOffRemovesWhatIsLeftInItsNextRun(t *testing.T) {
+	s := newSite(t)
+	hangs := make(chan struct{}, 1)
+	var tries atomic.Int32
+	remove := s.leaves(func(ctx context.Context, _ string) error {
+		if tries.Add(1) > 1 {
+			return nil
+		}
+		hangs <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	id := s.protectAs(projectID, "v1")[0]
+	remove()
+	if err := s.service.DeleteCheckpoint(t.Context(), s.caller(), providerID, id); err != nil {
+		t.Fatal(err)
+	}
+	<-hangs
+	s.restart()
+	if cp := s.until(id); cp.Status != karbor.CheckpointDeleted || len(s.leftovers(id)) > 0 || tries.Load() != 2 {
+		t.Errorf("the checkpoint is %s, %d tries were made, and the ledger holds %v", cp.Status, tries.Load(), s.leftovers(id))
+	}
+}

@@ -51,6 +51,9 @@ func (s *Service) recorded(ctx context.Context, op store.Operation) (over bool, 
 	var o store.Outcome
 	if op.Type == karbor.Protect {
 		o = protect.Made(w, rows)
+		if o.Left, err = protect.Left(ctx, w, s.store); err != nil {
+			return false, err
+		}
 	} else {
 		o = deletion.Deleted(w, s.custody)
 	}

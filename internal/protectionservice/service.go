@@ -96,9 +96,11 @@ type Service struct {
 	operations *running.Operations
 	attempts   *attempt.Runner
 	leftovers  *leftover.Sweeper
-	drillSteps *drills.Steps
-	copier     *copies.Copier
-	standIns   *copies.StandIns
+	// banksPatience is how much of it is used up at the ends of operations.
+	banksPatience patience
+	drillSteps    *drills.Steps
+	copier        *copies.Copier
+	standIns      *copies.StandIns
 
 	desk       *admission.Desk
 	dispatcher *dispatch.Dispatcher

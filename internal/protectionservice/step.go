@@ -114,7 +114,7 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 	whole := task.Input == flow.Begin
 	if whole && w.Op.Type != karbor.Protect {
 		if err := s.begin(ctx, task); err != nil {
-			return impatient(task, err)
+			return s.banksPatience.of(task.Operation, err)
 		}
 	}
 	if w.Op.Type == karbor.CopyOperation {
@@ -140,22 +140,17 @@ func (s *Service) end(ctx context.Context, task *workflow.Task) error {
 		o.RestoreStatus, o.LogStatus = karbor.RestoreSuccess, karbor.LogSuccess
 	}
 	if err != nil {
-		return impatient(task, err)
+		return s.banksPatience.of(task.Operation, err)
+	}
+	if w.Op.Type == karbor.Protect {
+		if o.Left, err = protect.Left(ctx, w, s.store); err != nil {
+			return err
+		}
 	}
 	if w.Op.Type != karbor.Verify { // which has told of each resource what was found
 		outcome.Succeeded(&o, w.Op, rows)
 	}
 	return s.operations.End(ctx, w.Op, o)
-}
-
-// impatient gives up a bank that has not answered for long at the end of an operation: the error is then
-// none that may pass. The database is waited for without end: the operation has done what it was to do,
-// and to undo it since that can't be recorded would destroy what is whole.
-func impatient(task *workflow.Task, err error) error {
-	if task.Attempt < flow.Patience || !karbor.IsTransient(err) {
-		return err
-	}
-	return &karbor.Error{Kind: karbor.KindOf(err), Message: karbor.Sentence(err), Cause: err}
 }
 
 // conclude ends a drill, once all that it made is removed, or could not be.

@@ -42,7 +42,7 @@ func (o *Options) Validate() error {
 // Plugin is the plug-in's definition.
 var Plugin = plugin.Define(Name, "Protects Glance images, and the disks of the servers that boot from one: the bytes go into the bank.",
 	func() Options {
-		return Options{PollInterval: 15 * time.Second, Timeout: 4 * time.Hour, EnableServerSnapshot: true}
+		return Options{PollInterval: 15 * time.Second, Timeout: 12 * time.Hour, EnableServerSnapshot: true}
 	},
 	func(_ context.Context, o Options) (protection.Plugin, error) { return &room{options: o}, nil })
 

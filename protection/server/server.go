@@ -37,7 +37,7 @@ func (o *Options) Validate() error {
 
 // Plugin is the plug-in's definition.
 var Plugin = plugin.Define(Name, "Protects Nova servers: how they are made, and of what.",
-	func() Options { return Options{PollInterval: 15 * time.Second, Timeout: time.Hour} },
+	func() Options { return Options{PollInterval: 15 * time.Second, Timeout: 3 * time.Hour} },
 	func(_ context.Context, o Options) (protection.Plugin, error) { return &room{options: o}, nil })
 
 type room struct{ options Options }

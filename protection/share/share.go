@@ -20,7 +20,7 @@ const Name = "karbor-share-protection-plugin"
 // Plugin is the plug-in's definition. The time-out limits each single wait: for a snapshot or a share.
 var Plugin = plugin.Define(Name, "Protects Manila shares: a snapshot of each stays in the cloud.",
 	func() protection.Polling {
-		return protection.Polling{PollInterval: 15 * time.Second, Timeout: time.Hour}
+		return protection.Polling{PollInterval: 15 * time.Second, Timeout: 3 * time.Hour}
 	},
 	func(_ context.Context, o protection.Polling) (protection.Plugin, error) {
 		s, err := protection.ReadSchemas(schemas)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/testcloud/fabric"
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/protectiontest"
 )
@@ -124,6 +126,42 @@ func TestWhatTheCloudDoesNotDeleteFailsNoCheckpointWhoseBytesAreKept(t *testing.
 				t.Errorf("the document: %v", err)
 			}
 		})
+	}
+}
+
+// TestATemporaryVolumeThatIsSlowToGoFailsNoCheckpointWhoseBytesAreKept has it stay in deleting.
+func TestATemporaryVolumeThatIsSlowToGoFailsNoCheckpointWhoseBytesAreKept(t *testing.T) {
+	one, way, maker := small(t, "150ms")
+	s := one.Make(t)
+	single := protectiontest.NewSingle(one.Plugin, s)
+	call := single.Begin(maker.Session(t, &http.Client{Transport: way}), nil, nil)
+	hooks := one.Plugin.Hooks(karbor.Protect, karbor.VolumeType)
+	if err := single.Run(t, hooks.PrepareFinish, call); err != nil {
+		t.Fatal(err)
+	}
+	call.Data = &committed{Repository: call.Data, then: func() { way.Say("/volumes/", of(true, "status", "deleting")) }}
+	if err := single.Run(t, hooks.Main, call); err != nil {
+		t.Errorf("the bytes are kept, and the checkpoint fails: %v", err)
+	}
+}
+
+// TestAnErrorThatPassesBehindTheCommitIsNotTakenForOneThatLasts has the volume stay, and the list of snapshots fail.
+func TestAnErrorThatPassesBehindTheCommitIsNotTakenForOneThatLasts(t *testing.T) {
+	one, way, maker := small(t, lasts)
+	s := one.Make(t)
+	single := protectiontest.NewSingle(one.Plugin, s)
+	call := single.Begin(maker.Session(t, &http.Client{Transport: way}), nil, nil)
+	hooks := one.Plugin.Hooks(karbor.Protect, karbor.VolumeType)
+	if err := single.Run(t, hooks.PrepareFinish, call); err != nil {
+		t.Fatal(err)
+	}
+	call.Data = &committed{Repository: call.Data, then: func() {
+		way.Say("/volumes/", of(true, "status", "error_deleting"))
+		maker.Fault(t, fabric.Fault{Service: "cinder", Method: http.MethodGet, Path: "/snapshots", Status: http.StatusServiceUnavailable})
+	}}
+	ctx := openstack.WithPatience(t.Context(), 0)
+	if err := hooks.Main(ctx, call); !karbor.IsTransient(err) {
+		t.Errorf("the snapshot of the tenant's volume is left: %v", err)
 	}
 }
 

@@ -75,7 +75,9 @@ func (r *room) rejoin(ctx context.Context, c clients, call *protection.Call, pla
 // withSnapshot tells, where the bytes did not come back, what holds them.
 func withSnapshot(err error, place *placeRecord) error {
 	return &karbor.Error{
-		Kind: karbor.KindOf(err), Transient: karbor.IsTransient(err), Cause: err,
+		// Also where the cloud took too long: how often the step is tried is the bound. Nobody comes later
+		// who may bring the bytes back.
+		Kind: karbor.KindOf(err), Transient: karbor.IsTransient(err) || karbor.KindOf(err) == karbor.Unavailable, Cause: err,
 		Message: karbor.Sentence(err) + "; what the volume held before is in its snapshot " + place.Snapshot + ", which stays until you delete it",
 	}
 }

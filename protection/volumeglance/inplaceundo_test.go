@@ -182,3 +182,20 @@ func TestABelatedImageIsNotTakenForTheSnapshots(t *testing.T) {
 	now = now.Add(2 * time.Minute)
 	s.undo(t)
 }
+
+// TestUndoThatFindsTheCloudStillWritingIsTriedAgain has the cloud write to the volume for longer than one run waits.
+func TestUndoThatFindsTheCloudStillWritingIsTriedAgain(t *testing.T) {
+	s := overwritten(t)
+	hooks := openWith(t, "{poll_interval: 2ms, timeout: 150ms}").Hooks(protection.InPlace, karbor.VolumeType)
+	way := &protectiontest.Pretending{Base: s.small}
+	s.call.Cloud = s.tenant.Session(t, &http.Client{Transport: way})
+	way.Say("/volumes/[^/]+$", func(m map[string]any) { m["status"] = "downloading" })
+	err := protection.Undo(t.Context(), hooks.Undo, s.call)
+	if !karbor.IsTransient(err) {
+		t.Errorf("nobody comes again for what the volume held: %v", err)
+	}
+	way.Stop()
+	if err := protection.Undo(t.Context(), hooks.Undo, s.call); err != nil || bytesOf(t, s.tenant, s.volume) != s.before {
+		t.Errorf("the next run has not brought it back: %v", err)
+	}
+}

@@ -56,7 +56,7 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 		if !undeletable(err) {
 			return err
 		}
-		// The bytes are sound, and who tries again gets no further.
+		// The bytes are sound, and who waits on gets no further. It is in the ledger, and Sweep comes for it.
 		call.NotKept("Something temporary is left in the project, and uses its quota: " + karbor.Sentence(err) + ".")
 	}
 	if record.Digest == nil {

@@ -14,8 +14,9 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
-// longestForRoom bounds the wait for room in a quota. It is shorter than what a hook
-// before Main has by default (operations.phase_deadlines.prepare), so that its own reason is told.
+// longestForRoom bounds one wait for room in a quota. It is shorter than what a hook
+// before Main has by default (operations.phase_deadlines.prepare), so that its own reason is told; then it
+// is begun again.
 const longestForRoom = 50 * time.Minute
 
 // withinQuota makes something temporary. Where the project's quota has no room for it, it waits
@@ -47,6 +48,10 @@ func (r *room) withinQuota(ctx context.Context, call *protection.Call, passing f
 	})
 	if told && call.Waiting != nil {
 		call.Waiting("")
+	}
+	if told && err != nil && ctx.Err() != nil && karbor.KindOf(err) == karbor.Unavailable {
+		// Nothing hangs: the others go by themselves, and the next run waits on.
+		err = &karbor.Error{Kind: karbor.OverLimit, Message: karbor.Sentence(err), Transient: true, Cause: err}
 	}
 	return id, err
 }

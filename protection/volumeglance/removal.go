@@ -66,11 +66,11 @@ func (r *room) removeTemporary(ctx context.Context, c clients, call *protection.
 	}
 	ids, err := findSnapshots(ctx, c.volume, call)
 	if err != nil {
-		return errors.Join(stuck, err)
+		return errors.Join(err, stuck) // the first one counts: it may pass
 	}
 	for _, id := range with(ids, record.Snapshot) {
 		if err := r.removeSnapshot(ctx, c.volume, call, id); err != nil {
-			return errors.Join(stuck, err)
+			return errors.Join(err, stuck)
 		}
 		if err := call.Release(ctx, protection.HeldSnapshot, id); err != nil {
 			return err
@@ -79,9 +79,10 @@ func (r *room) removeTemporary(ctx context.Context, c clients, call *protection.
 	return stuck
 }
 
-// undeletable reports whether an error says that the cloud does not delete a thing, and will not.
+// undeletable reports whether an error says that the cloud does not delete a thing, or has not as long as one waits.
 func undeletable(err error) bool {
-	return karbor.KindOf(err) == karbor.Conflict && !karbor.IsTransient(err)
+	kind := karbor.KindOf(err)
+	return (kind == karbor.Conflict || kind == karbor.Unavailable) && !karbor.IsTransient(err)
 }
 
 // waits bounds removals.

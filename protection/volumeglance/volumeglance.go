@@ -38,7 +38,7 @@ func (o *Options) Validate() error {
 
 // Plugin is the plug-in's definition.
 var Plugin = plugin.Define(Name, "Protects Cinder volumes: their bytes go into the bank, through a temporary image.",
-	func() Options { return Options{PollInterval: 15 * time.Second, Timeout: 4 * time.Hour} },
+	func() Options { return Options{PollInterval: 15 * time.Second, Timeout: 12 * time.Hour} },
 	func(_ context.Context, o Options) (protection.Plugin, error) { return &room{options: o}, nil })
 
 type room struct{ options Options }
@@ -72,7 +72,7 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 	case t != karbor.VolumeType:
 		return protection.Hooks{}
 	case op == karbor.Protect:
-		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect}
+		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect, Sweep: r.undoProtect}
 	case op == karbor.RestoreOperation:
 		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Preflight: r.preflight, Drill: drilled}
 	case op == protection.InPlace:

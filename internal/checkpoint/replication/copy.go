@@ -42,6 +42,9 @@ type Copier struct {
 	InTheClear bool
 	// Progress, if not nil, hears how many bytes of streams are done.
 	Progress func(done, total int64)
+	// Travelled, if not nil, hears how many bytes were read and written for streams: of what
+	// is there already none.
+	Travelled func(bytes int64)
 	// As, if not nil, gives what the copy of a checkpoint says of itself: an id of its own,
 	// say. It gives the same each time that it is asked. What it gives has the graph of the
 	// original, and its id depends on nothing but the original's.
@@ -199,8 +202,14 @@ func (c *Copier) twins(ctx context.Context, project string, streams []survey.Str
 }
 
 func (p passage) streams(ctx context.Context, streams []survey.Stream, r *Result) error {
-	var done int64
+	var done, travelled, now int64
 	for _, s := range streams {
+		travelled, now = travelled+now, 0
+		travel := func(n int64) {
+			if now = n; p.Travelled != nil {
+				p.Travelled(travelled + n)
+			}
+		}
 		tell := func(n int64) {
 			if p.Progress != nil {
 				p.Progress(done+n, r.Size)
@@ -208,9 +217,9 @@ func (p passage) streams(ctx context.Context, streams []survey.Stream, r *Result
 		}
 		var err error
 		if s.Format == format.Version && p.To.Domains != nil {
-			err = p.encrypted(ctx, s, r, tell)
+			err = p.encrypted(ctx, s, r, tell, travel)
 		} else {
-			err = p.plain(ctx, s, r, tell)
+			err = p.plain(ctx, s, r, tell, travel)
 		}
 		if err != nil {
 			return fmt.Errorf("copying the stream %s of %s: %w", s.Name, s.Node, err)
@@ -222,7 +231,7 @@ func (p passage) streams(ctx context.Context, streams []survey.Stream, r *Result
 }
 
 // encrypted copies a stream between key domains.
-func (p passage) encrypted(ctx context.Context, s survey.Stream, r *Result, tell func(int64)) error {
+func (p passage) encrypted(ctx context.Context, s survey.Stream, r *Result, tell, travel func(int64)) error {
 	if p.From.Domains == nil {
 		return &checkpoint.ClosedError{ProjectID: p.project, ID: p.from, Err: karbor.Errorf(karbor.Unavailable, "the key of the domain %s is not here", s.Domain)}
 	}
@@ -236,7 +245,10 @@ func (p passage) encrypted(ctx context.Context, s survey.Stream, r *Result, tell
 	}
 	manifest := string(s.Node) + "/data/" + s.Name + "/manifest"
 	// What is there already does not travel: how much of the stream is done shows at its end.
-	o := copying.Options{Progress: func(now copying.Progress) { tell(min(now.Bytes, s.Size)) }}
+	o := copying.Options{Progress: func(now copying.Progress) {
+		tell(min(now.Bytes, s.Size))
+		travel(now.Bytes)
+	}}
 	if p.Arrival != nil && p.Arrival.State != nil {
 		o.Landed = p.To.Domains.Look(p.project, p.Arrival.State)
 	}
@@ -248,7 +260,7 @@ func (p passage) encrypted(ctx context.Context, s survey.Stream, r *Result, tell
 }
 
 // plain copies a stream by reading and writing it.
-func (p passage) plain(ctx context.Context, s survey.Stream, r *Result, tell func(int64)) error {
+func (p passage) plain(ctx context.Context, s survey.Stream, r *Result, tell, travel func(int64)) error {
 	from, err := p.From.streams(p.project, p.from, s.Node)
 	if err != nil {
 		return err
@@ -275,6 +287,7 @@ func (p passage) plain(ctx context.Context, s survey.Stream, r *Result, tell fun
 		n, err := reader.Read(b)
 		moved += int64(n)
 		tell(moved)
+		travel(moved)
 		return n, err
 	}), make([]byte, 1<<20))
 	if err = errors.Join(err, reader.Close()); err != nil {

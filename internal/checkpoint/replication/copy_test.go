@@ -206,3 +206,32 @@ func TestACopyThatIsBrokenOffGoesOn(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsThereAlreadyDoesNotTravel(t *testing.T) {
+	key := keyring.Key(keyring.NewKey())
+	from, endFrom := side(t, banktest.NewMemory(), "a", key)
+	defer endFrom()
+	protect(t, from)
+	to, endTo := side(t, banktest.NewMemory(), "b", key)
+	defer endTo()
+	must(t, to.Checkpoints.Lease().Acquire(t.Context()))
+	for _, test := range []struct {
+		id          string
+		least, most int64
+	}{{"0a1b2c3d-0001-4002-8003-0000000000c1", 300_000, 700_000}, {"0a1b2c3d-0001-4002-8003-0000000000c2", 0, 10_000}} {
+		var travelled, done int64
+		c := &replication.Copier{From: from, To: to,
+			As: func(original karbor.Checkpoint) karbor.Checkpoint {
+				original.ID = test.id
+				return original
+			},
+			Travelled: func(bytes int64) { travelled = bytes },
+			Progress:  func(now, _ int64) { done = now },
+		}
+		_, err := c.Copy(t.Context(), project, cpID)
+		must(t, err)
+		if travelled < test.least || travelled > test.most || done != 700_000 {
+			t.Errorf("of copy %s, %d bytes are done, and %d travelled", test.id, done, travelled)
+		}
+	}
+}

@@ -132,12 +132,19 @@ func (r *Runner) whole(ctx context.Context, w running.Work, task *workflow.Task)
 
 // Remove runs a hook that removes what is left of a resource of an operation that is over. lasting
 // says that it can't succeed later either.
-// What belongs to a checkpoint that is available in its bank stays, and is no error: it is not left.
+// What belongs to a checkpoint that is available in its bank stays, and is no error: only what is temporary
+// is left of that.
 func (r *Runner) Remove(ctx context.Context, w running.Work, node *karbor.Node, hook protection.Hook) (lasting bool, err error) {
 	row := r.record(w, node)
 	task := &workflow.Task{Operation: w.Op.ID, Progress: func(int64, int64) {}}
-	if whole, err := r.whole(ctx, w, task); err != nil || whole {
+	whole, err := r.whole(ctx, w, task)
+	if err != nil {
 		return false, err
+	}
+	if whole {
+		if hook = hooks.Of(w.Provider, karbor.Protect, node.Type).Sweep; hook == nil {
+			return false, nil
+		}
 	}
 	out, err := r.call(ctx, w, node, task, row)
 	if err != nil {

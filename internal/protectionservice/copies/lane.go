@@ -142,10 +142,10 @@ func (l lane) bring(ctx context.Context, item store.Copied, moved func()) error 
 		Progress: func(done, total int64) {
 			moved()
 			paced.tell(ctx, done, total)
-			slow(ctx, done)
 		},
-		As:      func(original karbor.Checkpoint) karbor.Checkpoint { return of(original, item.CopyID) },
-		Arrival: &replication.Arrival{State: l.known, Since: l.now().Add(-arrivedLasts), Moved: moved},
+		Travelled: func(bytes int64) { slow(ctx, bytes) },
+		As:        func(original karbor.Checkpoint) karbor.Checkpoint { return of(original, item.CopyID) },
+		Arrival:   &replication.Arrival{State: l.known, Since: l.now().Add(-arrivedLasts), Moved: moved},
 	}
 	result, err := copier.Copy(ctx, l.op.ProjectID, item.CheckpointID)
 	if result.Bytes > 0 {

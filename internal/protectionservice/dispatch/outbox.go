@@ -53,7 +53,7 @@ func (d *Dispatcher) dispatch(ctx context.Context) error {
 	if err := d.givePlaces(ctx); err != nil {
 		errs = append(errs, err) // those that have a place are started all the same
 	}
-	stuck := map[string]bool{}
+	stuck, silent := map[string]bool{}, map[string]bool{}
 	for {
 		limit := dispatchBatch + len(stuck)
 		ids, err := d.store.Undispatched(ctx, limit)
@@ -65,7 +65,7 @@ func (d *Dispatcher) dispatch(ctx context.Context) error {
 				continue
 			}
 			// One that can't be started now does not keep the others waiting.
-			if err := d.start(ctx, id); err != nil {
+			if err := d.start(ctx, id, silent); err != nil {
 				errs = append(errs, err)
 				stuck[id] = true
 				continue
@@ -103,12 +103,13 @@ func (d *Dispatcher) clearOutbox(ctx context.Context, limit int) error {
 	return nil
 }
 
-func (d *Dispatcher) start(ctx context.Context, id string) error {
+// start hands one operation to the engine. silent has the providers whose bank gave no answer of late.
+func (d *Dispatcher) start(ctx context.Context, id string, silent map[string]bool) error {
 	op, err := d.operation(ctx, id)
 	if err != nil {
 		return err
 	}
-	if over, err := d.over(ctx, op); over || err != nil {
+	if over, err := d.over(ctx, op, silent); over || err != nil {
 		return err
 	}
 	steps, err := d.steps(op)
@@ -128,9 +129,10 @@ func (d *Dispatcher) start(ctx context.Context, id string) error {
 }
 
 // over ends an operation that the engine would begin anew though it has come to its end already, and
-// reports whether it has. Where that can't be told now, it is handed over: its steps find out, too.
-func (d *Dispatcher) over(ctx context.Context, op store.Operation) (bool, error) {
-	if d.recorded == nil {
+// reports whether it has. Where that can't be told now, it is handed over: its steps find out, too. A bank
+// that gave no answer is not asked again for all others: they would wait for it, and all behind them.
+func (d *Dispatcher) over(ctx context.Context, op store.Operation, silent map[string]bool) (bool, error) {
+	if d.recorded == nil || silent[op.ProviderID] {
 		return false, nil
 	}
 	begun, err := d.store.Begun(ctx, op.ID)
@@ -139,6 +141,7 @@ func (d *Dispatcher) over(ctx context.Context, op store.Operation) (bool, error)
 	}
 	over, err := d.recorded(ctx, op)
 	if err != nil && !over && ctx.Err() == nil {
+		silent[op.ProviderID] = true
 		d.log.WarnContext(ctx, "it can't be told whether an operation that may begin anew was at its end", "operation", op.ID, "error", err)
 		return false, nil
 	}
@@ -152,7 +155,7 @@ type ending func(ctx context.Context, op store.Operation, f *workflow.Failure) e
 // is damaged, it gives what can: that is enough to end it.
 func (d *Dispatcher) read(ctx context.Context, id string) (store.Operation, ending, error) {
 	op, err := d.store.Operation(ctx, id)
-	if err == nil || karbor.KindOf(err) == karbor.NotFound || karbor.IsTransient(err) || ctx.Err() != nil {
+	if err == nil || karbor.KindOf(err) == karbor.NotFound || karbor.IsTransient(err) || errors.Is(err, context.Canceled) || ctx.Err() != nil {
 		return op, d.end, err
 	}
 	head, none := d.store.OperationHead(ctx, id)

@@ -41,11 +41,12 @@ func (d *Dispatcher) reconcile(ctx context.Context) error {
 		return err
 	}
 	var errs []error
+	silent := map[string]bool{}
 	for _, id := range ids {
 		told, err := d.engine.Describe(ctx, id)
 		switch {
 		case karbor.KindOf(err) == karbor.NotFound && err != nil:
-			errs = append(errs, d.restartLost(ctx, id))
+			errs = append(errs, d.restartLost(ctx, id, silent))
 		case err != nil:
 			errs = append(errs, fmt.Errorf("looking for operation %s in the engine: %w", id, err))
 		case told.State.Ended():
@@ -59,20 +60,20 @@ func (d *Dispatcher) reconcile(ctx context.Context) error {
 
 // restartLost hands an operation over anew that the engine had. What is in the outbox is handed over
 // from there.
-func (d *Dispatcher) restartLost(ctx context.Context, id string) error {
+func (d *Dispatcher) restartLost(ctx context.Context, id string, silent map[string]bool) error {
 	op, err := d.store.OperationHead(ctx, id)
 	if err != nil || !op.Dispatched {
 		return err
 	}
-	return d.restart(ctx, id)
+	return d.restart(ctx, id, silent)
 }
 
 // restart hands an operation over anew that the engine has lost, or has not got yet.
-func (d *Dispatcher) restart(ctx context.Context, id string) error {
+func (d *Dispatcher) restart(ctx context.Context, id string, silent map[string]bool) error {
 	if err := d.store.Restart(ctx, id); err != nil {
 		return err
 	}
-	return d.start(ctx, id)
+	return d.start(ctx, id, silent)
 }
 
 const (

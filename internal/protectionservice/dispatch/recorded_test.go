@@ -48,7 +48,7 @@ func TestWhatMayHaveBegunIsHandedOverOnlyIfItIsNotOver(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := d.start(t.Context(), id)
+			err := d.start(t.Context(), id, map[string]bool{})
 			if failed := test.over && test.why != nil; failed != (err != nil) || asked != test.asked || len(e.started) != test.started {
 				t.Errorf("it was asked %d times, and started %d times: %v", asked, len(e.started), err)
 			}

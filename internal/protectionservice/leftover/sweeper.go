@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,6 +66,8 @@ const (
 	// tryTimeout limits one try, clearTimeout all those of one delete.
 	tryTimeout   = 5 * time.Minute
 	clearTimeout = 5 * time.Minute
+	// giveBackTime is how long the database may take to end a claim.
+	giveBackTime = 5 * time.Second
 )
 
 // neverUndone is why something is left of an operation that has lost its engine.
@@ -145,35 +149,19 @@ func (s *Sweeper) Clear(ctx context.Context, op store.Operation) error {
 }
 
 func (s *Sweeper) clear(ctx context.Context, op store.Operation) error {
-	type thing struct {
-		operation string
-		key       karbor.NodeKey
-	}
 	over := map[thing]bool{}
 	for {
 		found, err := s.store.LeftoversOf(ctx, op.ProviderID, op.CheckpointID)
 		if err != nil {
 			return err
 		}
-		var mine []store.Leftover
-		waits := false
-		for _, l := range found {
-			if over[thing{l.OperationID, l.Key}] {
-				continue
-			}
-			claimed, ok, err := s.store.ClaimLeftover(ctx, l, clearTimeout)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				waits = true
-				continue
-			}
-			over[thing{l.OperationID, l.Key}] = true
-			mine = append(mine, claimed)
+		found = slices.DeleteFunc(found, func(l store.Leftover) bool { return over[thing{l.OperationID, l.Key}] })
+		tried, err := s.tryAll(ctx, op, found)
+		if err != nil {
+			return err
 		}
-		s.tryAll(ctx, op, mine)
-		if !waits {
+		maps.Copy(over, tried)
+		if len(tried) == len(found) {
 			return ctx.Err()
 		}
 		select {
@@ -184,20 +172,43 @@ func (s *Sweeper) clear(ctx context.Context, op store.Operation) error {
 	}
 }
 
-// tryAll tries to remove what is left of a checkpoint that is being deleted, some at a time.
-func (s *Sweeper) tryAll(ctx context.Context, op store.Operation, claimed []store.Leftover) {
-	var tries sync.WaitGroup
-	defer tries.Wait()
+// thing names a leftover.
+type thing struct {
+	operation string
+	key       karbor.NodeKey
+}
+
+// tryAll tries to remove what is left of a checkpoint that is being deleted, some at a time, and gives
+// what it has tried: not what another tries now. It claims each when its try begins: a process that
+// dies has claimed no more than it tried.
+func (s *Sweeper) tryAll(ctx context.Context, op store.Operation, found []store.Leftover) (tried map[thing]bool, err error) {
+	var (
+		mu    sync.Mutex
+		tries sync.WaitGroup
+		errs  []error
+	)
+	tried = map[thing]bool{}
 	places := make(chan struct{}, clearAtOnce)
-	for _, l := range claimed {
+	for _, l := range found {
 		places <- struct{}{}
 		tries.Go(func() {
 			defer func() { <-places }()
-			if err := s.try(ctx, l); err != nil {
+			claimed, mine, err := s.store.ClaimLeftover(ctx, l, claimTime)
+			mu.Lock()
+			if errs = append(errs, err); mine {
+				tried[thing{l.OperationID, l.Key}] = true
+			}
+			mu.Unlock()
+			if err != nil || !mine {
+				return
+			}
+			if err := s.try(ctx, claimed); err != nil {
 				s.log.WarnContext(ctx, "what is left in the cloud of a checkpoint is not removed with it", "checkpoint", op.CheckpointID, "error", err)
 			}
 		})
 	}
+	tries.Wait()
+	return tried, errors.Join(errs...)
 }
 
 // try tries to remove one leftover, which is claimed for it.
@@ -207,19 +218,21 @@ func (s *Sweeper) try(ctx context.Context, l store.Leftover) error {
 	defer s.operations.Drop(l.OperationID)
 	op, err := s.store.Operation(ctx, l.OperationID)
 	var unread error
-	if err != nil && karbor.KindOf(err) != karbor.NotFound && !karbor.IsTransient(err) && ctx.Err() == nil {
+	if err != nil && karbor.KindOf(err) != karbor.NotFound && !karbor.IsTransient(err) && !errors.Is(err, context.Canceled) {
 		unread = &karbor.Error{Kind: karbor.Internal, Message: "what the service has noted of the operation can't be read", Cause: err}
 		op, err = s.store.OperationHead(ctx, l.OperationID)
 	}
 	if err != nil {
 		return err
 	}
-	lasting, failure := true, unread
+	lasting, failure := false, unread // another release may be able to read it
 	if unread == nil {
 		lasting, failure = s.undoLeft(within, op, l.Key)
 	}
 	if within.Err() != nil {
-		return context.Cause(within)
+		cause := context.Cause(within)
+		release()
+		return errors.Join(cause, s.giveBack(ctx, l, cause))
 	}
 	release() // what is noted now ends the claim
 	attrs := []any{"operation", l.OperationID, "resource", l.Key, "project", l.ProjectID, "checkpoint", l.CheckpointID}
@@ -233,6 +246,18 @@ func (s *Sweeper) try(ctx context.Context, l store.Leftover) error {
 		err = s.store.KeepLeftover(ctx, l, s.delegations.Revocable(ctx, op))
 	}
 	s.delegations.Wake()
+	return err
+}
+
+// giveBack ends the claim of a try that was broken off, unless another has it by now: who comes next need
+// not wait for its end.
+func (s *Sweeper) giveBack(ctx context.Context, l store.Leftover, cause error) error {
+	if errors.Is(cause, errLost) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
+	defer cancel()
+	_, err := s.store.HoldLeftover(ctx, l, 0)
 	return err
 }
 

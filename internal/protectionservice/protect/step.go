@@ -10,6 +10,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
 	"github.com/karbor/karbor/internal/protectionservice/flow"
+	"github.com/karbor/karbor/internal/protectionservice/hooks"
 	"github.com/karbor/karbor/internal/protectionservice/outcome"
 	"github.com/karbor/karbor/internal/protectionservice/running"
 	"github.com/karbor/karbor/internal/store"
@@ -44,6 +45,31 @@ func Made(w running.Work, rows []store.ResourceRecord) store.Outcome {
 	}
 	o.Figures = outcome.Figures(w.Op.Graph, rows, w.Provider.SharesData())
 	return o
+}
+
+// stillThere is why something is left of a protect that has ended well.
+const stillThere = "something temporary was not gone when the checkpoint was whole"
+
+// Left gives what is temporary, and was not gone when a protect ended well. It is removed later.
+func Left(ctx context.Context, w running.Work, s *store.Store) (map[karbor.NodeKey]string, error) {
+	sweeps := func(key karbor.NodeKey) bool {
+		n := w.Op.Graph.Node(key)
+		return n != nil && hooks.Of(w.Provider, karbor.Protect, n.Type).Sweep != nil
+	}
+	if !slices.ContainsFunc(w.Op.Graph.Nodes(), func(n *karbor.Node) bool { return sweeps(n.Key()) }) {
+		return nil, nil
+	}
+	held, err := s.Holding(ctx, w.Op.ID)
+	if err != nil {
+		return nil, err
+	}
+	left := map[karbor.NodeKey]string{}
+	for _, key := range held {
+		if sweeps(key) {
+			left[key] = stillThere
+		}
+	}
+	return left, nil
 }
 
 // Undone reports whether any of what the hooks made was removed: then a checkpoint is not whole,

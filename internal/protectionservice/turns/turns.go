@@ -113,6 +113,9 @@ func (k *Keeper) hold(ctx context.Context, t store.Turn, sure time.Time, do func
 
 // keep puts the end of the turn off until ctx ends, or the turn is lost.
 func (k *Keeper) keep(ctx context.Context, t store.Turn, sure time.Time, lose context.CancelCauseFunc) {
+	// KeepTurn may return later than its context ends, as COMMIT is waited for.
+	over := time.AfterFunc(sure.Sub(k.now()), func() { lose(errLost) })
+	defer over.Stop()
 	for {
 		if sleep(ctx, min(keepEvery, sure.Sub(k.now()))) != nil {
 			return
@@ -127,7 +130,11 @@ func (k *Keeper) keep(ctx context.Context, t store.Turn, sure time.Time, lose co
 		cancel()
 		switch {
 		case err == nil:
+			if !over.Stop() {
+				return // it was lost meanwhile
+			}
 			sure = asked.Add(lasting)
+			over.Reset(sure.Sub(k.now()))
 		case ctx.Err() != nil:
 			return
 		case karbor.KindOf(err) == karbor.Conflict:

@@ -225,3 +225,26 @@ func TestHookThatIsCancelledWhileItWaitsEndsAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// deaf is a table that takes its time to say that a turn is kept, whatever its caller's time.
+type deaf struct{ *table }
+
+func (d deaf) KeepTurn(context.Context, store.Turn, time.Duration) error {
+	time.Sleep(time.Minute)
+	return nil
+}
+
+func TestWhatIsDoneInTurnEndsInTimeWhereTheDatabaseHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var took time.Duration
+		err := keeper(deaf{newTable()}).Of("o").InTurn(t.Context(), "n", func(ctx context.Context) error {
+			<-ctx.Done()
+			took = time.Since(began)
+			return ctx.Err()
+		})
+		if !karbor.IsTransient(err) || took > 30*time.Second {
+			t.Errorf("it ends after %v: %v", took, err)
+		}
+	})
+}

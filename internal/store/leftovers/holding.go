@@ -187,6 +187,14 @@ func (s *Store) HeldNow(ctx context.Context, f HoldingFilter) (map[protection.Ho
 	return out, rows.Failed("summing up what operations hold", err)
 }
 
+// Holding gives the nodes for which an operation holds something that nobody has noted to be gone.
+func (s *Store) Holding(ctx context.Context, operationID string) ([]karbor.NodeKey, error) {
+	keys, err := rows.All(ctx, s.db.Once(), func(row *sql.Rows) (key karbor.NodeKey, err error) {
+		return key, row.Scan((*string)(&key))
+	}, "SELECT DISTINCT resource_key FROM holdings WHERE operation_id = ? AND released_at IS NULL ORDER BY resource_key", operationID)
+	return keys, rows.Failed("looking for what operation "+operationID+" holds", err)
+}
+
 // ReleaseHoldings notes, as an operation ends, that what it held is gone but for what is left
 // over: a process may have died between the removal and the note of it.
 func ReleaseHoldings(ctx context.Context, t *rows.Tx, operationID string, now int64) error {
