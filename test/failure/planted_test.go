@@ -3,6 +3,7 @@ package failure
 import (
 	"database/sql"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,8 @@ func TestPlantedBugsAreFoundByKilling(t *testing.T) {
 	}{
 		{deadJanitor, "failing restore", "the cloud has changed", true},
 		{duplicating, "restore", "the cloud has changed", false},
-		{earlyPublish, "protect", "was available before it was whole", false},
+		// Whoever hands it over anew takes what the bank says for its end.
+		{earlyPublish, "protect", "was available before it was whole|is missing in the bank", false},
 		{lostOutbox, "protect", "has no end", false},
 	} {
 		t.Run(c.bug, func(t *testing.T) {
@@ -54,7 +56,7 @@ func TestPlantedBugsAreFoundByKilling(t *testing.T) {
 				for at := 1; at <= passed && len(k.problems) == 0; at++ {
 					k.episode(at, 0)
 				}
-				if len(k.problems) == 0 || !strings.Contains(strings.Join(k.problems, "\n"), c.words) {
+				if len(k.problems) == 0 || !regexp.MustCompile(c.words).MatchString(strings.Join(k.problems, "\n")) {
 					t.Errorf("%d kills did not find it: %q", k.kills, k.problems)
 				}
 				t.Logf("found after %d kills", k.kills)
