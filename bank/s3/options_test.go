@@ -3,11 +3,13 @@ package s3_test
 import (
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,9 +78,10 @@ func TestOptionsAreStrict(t *testing.T) {
 
 func TestCredentialsFromTheEnvironmentSignRequests(t *testing.T) {
 	f := newFake(t)
-	var seen string
+	var seen atomic.Value
+	seen.Store("")
 	f.setHook(func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
-		seen = r.Header.Get("Authorization") + r.Header.Get("X-Amz-Security-Token")
+		seen.Store(r.Header.Get("Authorization") + r.Header.Get("X-Amz-Security-Token"))
 		return false
 	})
 	environment := map[string]string{"AWS_ACCESS_KEY_ID": "fromenv", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "tok"}
@@ -88,8 +91,9 @@ func TestCredentialsFromTheEnvironmentSignRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = b.Close()
-	if !strings.Contains(seen, "Credential=fromenv/") || !strings.Contains(seen, "/here/s3/") || !strings.HasSuffix(seen, "tok") {
-		t.Errorf("signed with %q", seen)
+	signed := fmt.Sprint(seen.Load())
+	if !strings.Contains(signed, "Credential=fromenv/") || !strings.Contains(signed, "/here/s3/") || !strings.HasSuffix(signed, "tok") {
+		t.Errorf("signed with %q", signed)
 	}
 }
 
@@ -101,15 +105,15 @@ func TestSecretIsReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var signature string
+	var signed atomic.Bool
 	f.setHook(func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
-		signature = r.Header.Get("Authorization")
+		signed.Store(r.Header.Get("Authorization") != "")
 		return false
 	})
 	if err := os.WriteFile(o.Credentials.SecretAccessKeyFile, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Now(t.Context()); err != nil || signature == "" {
+	if _, err := b.Now(t.Context()); err != nil || !signed.Load() {
 		t.Errorf("within five minutes: %v", err)
 	}
 	now = now.Add(6 * time.Minute)
@@ -120,12 +124,14 @@ func TestSecretIsReadAgain(t *testing.T) {
 
 func TestEC2KeysComeThroughAnApplicationCredential(t *testing.T) {
 	f := newFake(t)
-	var seen string
+	var (
+		seen atomic.Value
+		made atomic.Int64
+	)
 	f.setHook(func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
-		seen = r.Header.Get("Authorization")
+		seen.Store(r.Header.Get("Authorization"))
 		return false
 	})
-	made := 0
 	keystone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method + " " + r.URL.Path {
 		case "POST /v3/auth/tokens":
@@ -137,7 +143,7 @@ func TestEC2KeysComeThroughAnApplicationCredential(t *testing.T) {
 		case "GET /v3/users/u1/credentials/OS-EC2":
 			_ = json.NewEncoder(w).Encode(map[string]any{"credentials": []any{map[string]any{"access": "other", "secret": "s", "tenant_id": "p2"}}})
 		case "POST /v3/users/u1/credentials/OS-EC2":
-			made++
+			made.Add(1)
 			w.WriteHeader(http.StatusCreated)
 			_ = json.NewEncoder(w).Encode(map[string]any{"credential": map[string]any{"access": "ec2key", "secret": "s", "tenant_id": "p1"}})
 		default:
@@ -154,8 +160,8 @@ func TestEC2KeysComeThroughAnApplicationCredential(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = b.Close()
-	if made != 1 || !strings.Contains(seen, "Credential=ec2key/") {
-		t.Errorf("%d keys made, signed with %q", made, seen)
+	if signed := fmt.Sprint(seen.Load()); made.Load() != 1 || !strings.Contains(signed, "Credential=ec2key/") {
+		t.Errorf("%d keys made, signed with %q", made.Load(), signed)
 	}
 	keystone.Close()
 	if _, err := s3.Open(t.Context(), o, host()); !karbor.IsTransient(err) {

@@ -48,7 +48,7 @@ func (c catalog) regions(iface string) []string {
 	return slices.DeleteFunc(slices.Compact(out), func(name string) bool { return name == "" })
 }
 
-// named10 lists regions for a tenant. The names are another cloud's, which may be hostile.
+// enumerated lists regions for a tenant. The names are another cloud's, which may be hostile.
 func enumerated(regions []string) string {
 	const most, longest = 10, 64
 	if len(regions) == 0 {

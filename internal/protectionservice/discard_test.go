@@ -9,7 +9,8 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
-// keeping gives a Main hook that keeps some bytes of v1 in the bank, and fails v2 then.
+// keeping gives a Main hook that keeps some bytes of v1 in the bank, and fails v2 then. That of v1 ends well when its flow is
+// being stopped already.
 func keeping() protection.Hook {
 	stored := make(chan struct{})
 	return func(ctx context.Context, c *protection.Call) error {
@@ -31,7 +32,8 @@ func keeping() protection.Hook {
 			return err
 		}
 		c.Progress(1000, 1000)
-		defer close(stored)
+		close(stored)
+		<-ctx.Done() // its flow is stopped as v2 has failed
 		return nil
 	}
 }

@@ -45,6 +45,9 @@ type Options struct {
 	Logger     *slog.Logger
 }
 
+// recordTime bounds how long the record of what a hook has done keeps a flow that is being stopped.
+const recordTime = 10 * time.Second
+
 // Runner runs hooks. It is safe for concurrent use.
 type Runner struct {
 	store        *store.Store
@@ -137,6 +140,9 @@ func (r *Runner) run(ctx context.Context, w running.Work, node *karbor.Node, tas
 	if word != flow.Main && !last {
 		return nil
 	}
+	// What a hook has done counts even where its flow is being stopped: its bank may not let it go.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
 	return row.Update(ctx, func(r *store.ResourceRecord) {
 		r.Reason = ""
 		if d, t := out.moved.get(); d > 0 || t > 0 {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,6 +47,15 @@ func testHoldings(t *testing.T, s *store.Store) {
 		protection.HeldSnapshot: {Number: 2, GiB: 9}, protection.HeldImage: {Number: 1, GiB: 3}, protection.HeldVolume: {Number: 1, GiB: 5}})
 	must(t, s.Release(ctx, op.ID, protection.HeldSnapshot, "s"))
 	must(t, s.Release(ctx, op.ID, protection.HeldSnapshot, "unheard of"))
+	for operation, want := range map[string][]karbor.NodeKey{
+		op.ID: slices.Sorted(slices.Values(keys[:2])), other.ID: others[:1], karbor.NewID(): nil,
+	} {
+		got, err := s.Holding(ctx, operation)
+		must(t, err)
+		if diff := cmp.Diff(want, slices.Sorted(slices.Values(got))); diff != "" {
+			t.Errorf("operation %s holds something for (-want +got):\n%s", operation, diff)
+		}
+	}
 	yes, no := true, false
 	for _, one := range []struct {
 		filter store.HoldingFilter
