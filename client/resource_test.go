@@ -167,6 +167,18 @@ func TestRequestsHaveTheContractsBodies(t *testing.T) {
 			return err
 		}, "POST", "/v1/p/restores", `{"restore":{"provider_id":"b","checkpoint_id":"1","restore_target":"http://t","parameters":{},
 			"restore_auth":{"type":"password","username":"u","password":"s3cr3t","project_name":"x"}}}`},
+		{func() error {
+			_, err := c.Restores.Create(t.Context(), client.RestoreRequest{ProviderID: "b", CheckpointID: "1", Target: "http://t",
+				Auth: &client.RestoreAuth{Username: "u", Password: "s3cr3t", Region: "east"}})
+			return err
+		}, "POST", "/v1/p/restores", `{"restore":{"provider_id":"b","checkpoint_id":"1","restore_target":"http://t","parameters":{},
+			"restore_auth":{"type":"password","username":"u","password":"s3cr3t","region_name":"east"}}}`},
+		{func() error {
+			_, err := c.Restores.Create(t.Context(), client.RestoreRequest{ProviderID: "b", CheckpointID: "1", Target: "http://t",
+				Auth: &client.RestoreAuth{CredentialID: "a", CredentialSecret: "s3cr3t", Region: "east"}})
+			return err
+		}, "POST", "/v1/p/restores", `{"restore":{"provider_id":"b","checkpoint_id":"1","restore_target":"http://t","parameters":{},
+			"restore_auth":{"type":"application_credential","id":"a","secret":"s3cr3t","region_name":"east"}}}`},
 	} {
 		if err := test.do(); err != nil {
 			t.Errorf("%s: %v", test.path, err)

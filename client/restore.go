@@ -50,9 +50,12 @@ type RestoreAuth struct {
 	Username string
 	Password karbor.Secret
 	// CredentialID and CredentialSecret are those of an application credential there; they
-	// stand instead of all the others. Microversion 1.4.
+	// stand instead of the others but Region. Microversion 1.4.
 	CredentialID     string
 	CredentialSecret karbor.Secret
+	// Region is the region of that cloud to restore into; "" for the first of its catalog. It goes with
+	// either login.
+	Region string
 	// Others are further members, such as user_domain_name and project_name.
 	Others map[string]string
 }
@@ -92,8 +95,8 @@ type Finding struct {
 	Remedy   string `json:"remedy"`
 }
 
-// body gives the request as the wire contract has it. The password is revealed
-// here and nowhere else.
+// body gives the request as the wire contract has it. Secrets are revealed
+// for it and nowhere else.
 func (r RestoreRequest) body() map[string]any {
 	parameters := r.Parameters
 	if parameters == nil {
@@ -128,22 +131,26 @@ func (r RestoreRequest) body() map[string]any {
 	if r.Choices.Dependents != "" {
 		restore["dependents"] = r.Choices.Dependents
 	}
-	switch {
-	case r.Auth != nil && r.Auth.CredentialID != "":
-		restore["restore_auth"] = map[string]any{
-			"type": "application_credential", "id": r.Auth.CredentialID, "secret": r.Auth.CredentialSecret.Reveal(),
-		}
-	case r.Auth != nil:
-		auth := map[string]any{}
-		for k, v := range r.Auth.Others {
-			auth[k] = v
-		}
-		auth["type"] = "password"
-		auth["username"] = r.Auth.Username
-		auth["password"] = r.Auth.Password.Reveal()
-		restore["restore_auth"] = auth
+	if r.Auth != nil {
+		restore["restore_auth"] = r.Auth.body()
 	}
 	return map[string]any{"restore": restore}
+}
+
+func (a *RestoreAuth) body() map[string]any {
+	out := map[string]any{}
+	if a.CredentialID != "" {
+		out["type"], out["id"], out["secret"] = "application_credential", a.CredentialID, a.CredentialSecret.Reveal()
+	} else {
+		for k, v := range a.Others {
+			out[k] = v
+		}
+		out["type"], out["username"], out["password"] = "password", a.Username, a.Password.Reveal()
+	}
+	if a.Region != "" {
+		out["region_name"] = a.Region
+	}
+	return out
 }
 
 // Restores are the restores of the API.

@@ -2,7 +2,9 @@ package protection
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/karbor/karbor"
 )
@@ -26,31 +28,96 @@ type Finding struct {
 	Message, Remedy string
 }
 
-// Need is a quota of a cloud's that a restore uses, by the name that the service has for
-// it.
-type Need string
+// Need is a quota of a cloud's that an operation uses. It is comparable.
+type Need struct {
+	// Quota is the name that the service has for it.
+	Quota string
+	// Service is what it is told from another service's of this name by; "" for most.
+	Service string
+	// ShareType is the id or name of the one type of shares that it bounds; "" for all.
+	ShareType string
+	// VolumeType is the name of the one type of volumes that it bounds; "" for all.
+	VolumeType string
+	// Snapshots says that it is no quota of its own, but that part of it which snapshots use, where the cloud counts
+	// them in it.
+	Snapshots bool
+}
 
-// The quotas that a restore may use.
-const (
-	NeedInstances      Need = "instances"
-	NeedCores          Need = "cores"
-	NeedMemory         Need = "ram" // MiB
-	NeedVolumes        Need = "volumes"
-	NeedGigabytes      Need = "gigabytes"
-	NeedNetworks       Need = "network"
-	NeedSubnets        Need = "subnet"
-	NeedRouters        Need = "router"
-	NeedPorts          Need = "port"
-	NeedFloatingIPs    Need = "floatingip"
-	NeedSecurityGroups Need = "security_group"
+// The quotas that an operation may use.
+var (
+	NeedInstances       = Need{Quota: "instances"}
+	NeedCores           = Need{Quota: "cores"}
+	NeedMemory          = Need{Quota: "ram"} // MiB
+	NeedVolumes         = Need{Quota: "volumes"}
+	NeedGigabytes       = Need{Quota: "gigabytes"} // of volumes and their snapshots
+	NeedSnapshots       = Need{Quota: "snapshots"}
+	NeedBackups         = Need{Quota: "backups"}
+	NeedBackupGigabytes = Need{Quota: "backup_gigabytes"}
+	NeedNetworks        = Need{Quota: "network"}
+	NeedSubnets         = Need{Quota: "subnet"}
+	NeedRouters         = Need{Quota: "router"}
+	NeedPorts           = Need{Quota: "port"}
+	NeedFloatingIPs     = Need{Quota: "floatingip"}
+	NeedSecurityGroups  = Need{Quota: "security_group"}
+	NeedShares          = Need{Quota: "shares"}
+	NeedShareGigabytes  = Need{Quota: "gigabytes", Service: "shared file systems"}
+	// NeedShareSnapshots and NeedShareSnapshotGigabytes are used by a protect.
+	NeedShareSnapshots         = Need{Quota: "snapshots", Service: "shared file systems"}
+	NeedShareSnapshotGigabytes = Need{Quota: "snapshot_gigabytes"}
 )
 
-// Forecast is what a look ahead at the restore of one resource has found. It is not safe
+// OfShareType gives the quota of this name that a project may have for the shares of one
+// type, beside that for all of them. It counts only where it is the smaller one.
+func (n Need) OfShareType(t string) Need {
+	n.ShareType = t
+	return n
+}
+
+// OfVolumeType gives the quota of this name that a project may have for the volumes of one
+// type, beside that for all of them. Both count.
+func (n Need) OfVolumeType(t string) Need {
+	n.VolumeType = t
+	return n
+}
+
+// OfSnapshots gives what is told beside the quota of this name: how much of it snapshots use. Not every cloud counts the
+// gigabytes of snapshots.
+func (n Need) OfSnapshots() Need {
+	n.Snapshots = true
+	return n
+}
+
+// OfAllTypes gives the quota of this name for things of all types.
+func (n Need) OfAllTypes() Need {
+	n.ShareType, n.VolumeType = "", ""
+	return n
+}
+
+// String names the quota for a sentence.
+func (n Need) String() string {
+	text := strconv.Quote(n.Quota)
+	if n.Service != "" {
+		text += " of the " + n.Service
+	}
+	if n.ShareType != "" {
+		text += fmt.Sprintf(" for the share type %q", n.ShareType)
+	}
+	if n.VolumeType != "" {
+		text += fmt.Sprintf(" for the volume type %q", n.VolumeType)
+	}
+	return text
+}
+
+// Forecast is what a look ahead at the restore, or at the protect, of one resource has found. It is not safe
 // for concurrent use.
 type Forecast struct {
 	Findings []Finding
-	// Needs are what the restore of this resource will use more of.
+	// Needs are what the operation will use more of for this resource until its end, or longer: those of
+	// all resources add up.
 	Needs map[Need]int64
+	// Passing are what the resource will use at one time besides, for a while. As what is passing of one
+	// resource may come after that of another, only the largest counts.
+	Passing map[Need]int64
 	// Shared are originals in whose places something is made once in a restore, whichever
 	// of its resources needs it: a router, say.
 	Shared map[Need][]string
@@ -61,7 +128,7 @@ type Forecast struct {
 // NewForecast makes a forecast for a call: what the call's NotKept and Mapped are told
 // from now on are findings, too.
 func NewForecast(call *Call) *Forecast {
-	f := &Forecast{Needs: map[Need]int64{}, Shared: map[Need][]string{}}
+	f := &Forecast{Needs: map[Need]int64{}, Passing: map[Need]int64{}, Shared: map[Need][]string{}}
 	call.NotKept = func(sentence string) { f.add(Finding{SeverityWarning, sentence, f.remedy}) }
 	call.Mapped = func(sentence string) { f.add(Finding{SeverityInfo, sentence, ""}) }
 	return f
@@ -88,8 +155,12 @@ func (f *Forecast) Look(ctx context.Context, remedy string, part func(context.Co
 // Warn adds a finding that does not stop the restore.
 func (f *Forecast) Warn(message string) { f.add(Finding{SeverityWarning, message, f.remedy}) }
 
-// Need adds to what the restore will use.
+// Need adds to what the operation will use.
 func (f *Forecast) Need(what Need, amount int64) { f.Needs[what] += amount }
+
+// NeedForAWhile adds to what the operation will use at one time for this resource, and for a while only. A hook that
+// finds no room for it must wait while others use that in the same way.
+func (f *Forecast) NeedForAWhile(what Need, amount int64) { f.Passing[what] += amount }
 
 // NeedOnce adds something that is made in an original's place once in a restore.
 func (f *Forecast) NeedOnce(what Need, original string) {

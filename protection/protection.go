@@ -81,6 +81,8 @@ type Hooks struct {
 	// would use. It changes nothing: neither in the cloud nor in the call's records,
 	// which are empty. A node of the call's graph will be restored, and has no new id
 	// yet. Nil where nothing can be told.
+	// In a protect it tells what the hooks will use of quotas, before any of them runs; of the Forecast only that
+	// counts. There is nothing in the bank then: Documents and Data are nil.
 	Preflight func(ctx context.Context, call *Call) (*Forecast, error)
 	// Drill, in a restore, describes the resource for a restore drill, in which the hooks above
 	// run, and then Undo. It changes nothing, as Preflight. A type without it can't be drilled.

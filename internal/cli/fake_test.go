@@ -32,10 +32,13 @@ type fake struct {
 	plans       []map[string]any
 	checkpoints []map[string]any
 	restores    []map[string]any
-	stages      map[string]int
-	limits      map[string]any
-	registered  string // the id of the registered application credential
-	logins      int
+	copies      []map[string]any
+	// over are verifications and drills, none of which is being carried out.
+	over       []map[string]any
+	stages     map[string]int
+	limits     map[string]any
+	registered string // the id of the registered application credential
+	logins     int
 	// expired makes the first token of a run useless; down answers 503.
 	expired, down bool
 	// bad makes operations end badly, live has them tell how far they are by themselves.

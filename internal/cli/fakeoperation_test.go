@@ -4,24 +4,29 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/karbor/karbor"
 )
 
-// operations serves the operations of checkpoints, by the checkpoints' ids.
+// operations serves the operations of checkpoints, restores and so on, by the ids of these.
 func (f *fake) operations(v1 func(string, func(http.ResponseWriter, *http.Request))) {
 	v1("POST /operations/{id}/action", func(w http.ResponseWriter, r *http.Request) {
 		var body struct{ Cancel struct{ Reason string } }
 		_ = json.NewDecoder(r.Body).Decode(&body)
-		cp := f.byID(r.PathValue("id"), f.checkpoints)
+		of := f.byID(r.PathValue("id"), slices.Concat(f.checkpoints, f.restores, f.copies, f.over))
 		switch {
-		case cp == nil:
+		case of == nil:
 			refuse(w, http.StatusNotFound, "itemNotFound", "there is no operation "+r.PathValue("id"))
-		case cp["status"] != "protecting":
+		case !slices.Contains([]any{"protecting", "in_progress", "copying"}, of["status"]):
 			refuse(w, http.StatusConflict, "conflictingRequest", "the operation is over")
 		default:
-			cp["status"] = "error"
-			cp["reasons"] = map[string]string{string(karbor.VolumeType) + "#" + volumeID: "cancelled by demo " + body.Cancel.Reason}
+			reason := map[string]string{string(karbor.VolumeType) + "#" + volumeID: "cancelled by demo " + body.Cancel.Reason}
+			if of["status"] == "in_progress" {
+				of["status"], of["resources_reason"] = "fail", reason
+			} else {
+				of["status"], of["reasons"] = "error", reason
+			}
 			reply(w, map[string]any{"operation": map[string]any{"id": r.PathValue("id"), "state": "stopping", "cancelled": "cancelled by demo"}})
 		}
 	})

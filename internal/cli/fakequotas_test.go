@@ -41,12 +41,13 @@ func (f *fake) quotas(v1 func(pattern string, handle func(w http.ResponseWriter,
 	v1("GET /verifications", func(w http.ResponseWriter, r *http.Request) { f.page(w, r, "verifications", verifications) })
 	v1("GET /verifications/{id}", func(w http.ResponseWriter, r *http.Request) { f.one(w, r, "verification", verifications) })
 	v1("POST /verifications", f.notOffered("verify"))
-	copies := []map[string]any{{
+	f.over = append(f.over, verifications...)
+	f.copies = []map[string]any{{
 		"id": newID(400), "project_id": projectID, "provider_id": bankID, "plan_id": newID(1), "parameters": map[string]any{},
 		"status": "copying", "checkpoint_id": []any{map[string]any{"checkpoint_protect_id": newID(100), "checkpoint_copy_id": newID(101)}},
 	}}
-	v1("GET /providers/{provider}/copies", func(w http.ResponseWriter, r *http.Request) { f.page(w, r, "copies", copies) })
-	v1("GET /providers/{provider}/copies/{id}", func(w http.ResponseWriter, r *http.Request) { f.one(w, r, "copy", copies) })
+	v1("GET /providers/{provider}/copies", func(w http.ResponseWriter, r *http.Request) { f.page(w, r, "copies", f.copies) })
+	v1("GET /providers/{provider}/copies/{id}", func(w http.ResponseWriter, r *http.Request) { f.one(w, r, "copy", f.copies) })
 	v1("POST /providers/{provider}/checkpoints/action", f.notOffered("copy"))
 }
 

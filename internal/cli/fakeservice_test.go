@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -149,6 +150,10 @@ func (f *fake) createRestore(w http.ResponseWriter, r *http.Request) {
 	var body struct{ Restore map[string]any }
 	_ = json.NewDecoder(r.Body).Decode(&body)
 	restore := body.Restore
+	if auth, _ := restore["restore_auth"].(map[string]any); auth["region_name"] != nil && auth["region_name"] != "RegionOne" {
+		refuse(w, http.StatusBadRequest, "badRequest", fmt.Sprintf("the cloud has no services in a region %q, but in %q", auth["region_name"], "RegionOne"))
+		return
+	}
 	delete(restore, "restore_auth")
 	if restore["dry_run"] == true {
 		findings := []any{}
@@ -161,6 +166,9 @@ func (f *fake) createRestore(w http.ResponseWriter, r *http.Request) {
 	}
 	restore["id"], restore["status"], restore["project_id"] = newID(200+len(f.restores)), "in_progress", projectID
 	restore["resources_status"], restore["resources_reason"] = map[string]any{}, map[string]any{}
+	if restore["in_place"] == true {
+		restore["safety_checkpoint_id"] = newID(109)
+	}
 	f.restores = append(f.restores, restore)
 	reply(w, map[string]any{"restore": restore})
 }

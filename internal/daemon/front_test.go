@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -26,8 +28,8 @@ func (nobody) Validate(context.Context, karbor.Secret) (*karbor.Identity, error)
 	return &karbor.Identity{UserID: "u", ProjectID: "p", Roles: []string{"member"}}, nil
 }
 
-// frontOf serves a route that logs something, and gives its address.
-func frontOf(t *testing.T, log io.Writer, edit func(*config.Config)) (*front, string) {
+// makeFront makes the server of a route that logs something.
+func makeFront(t *testing.T, log io.Writer, edit func(*config.Config)) *front {
 	t.Helper()
 	o := Options{Config: config.Default(), Now: time.Now, Logger: slog.New(requestLog{slog.NewJSONHandler(log, nil)})}
 	if edit != nil {
@@ -43,6 +45,13 @@ func frontOf(t *testing.T, log io.Writer, edit func(*config.Config)) (*front, st
 	if err != nil {
 		t.Fatal(err)
 	}
+	return f
+}
+
+// frontOf serves such a route, and gives its address.
+func frontOf(t *testing.T, log io.Writer, edit func(*config.Config)) string {
+	t.Helper()
+	f := makeFront(t, log, edit)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -57,12 +66,12 @@ func frontOf(t *testing.T, log io.Writer, edit func(*config.Config)) (*front, st
 			t.Error(err)
 		}
 	})
-	return f, "http://" + l.Addr().String()
+	return "http://" + l.Addr().String()
 }
 
 func TestLinesOfARequestCarryItsID(t *testing.T) {
 	var log bytes.Buffer
-	_, address := frontOf(t, &log, nil)
+	address := frontOf(t, &log, nil)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/v1/p/x", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
@@ -84,31 +93,30 @@ func TestLinesOfARequestCarryItsID(t *testing.T) {
 }
 
 func TestTheHealthCheckSaysThatTheProcessStops(t *testing.T) {
-	f, address := frontOf(t, io.Discard, func(c *config.Config) { c.API.ShutdownDelay = 300 * time.Millisecond })
-	get := func() int {
-		resp, err := client.Get(address + health.Path)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		f := makeFront(t, io.Discard, func(c *config.Config) { c.API.ShutdownDelay = 30 * time.Second })
+		get := func() int {
+			w := httptest.NewRecorder()
+			f.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, health.Path, nil))
+			return w.Code
 		}
-		defer resp.Body.Close()
-		return resp.StatusCode
-	}
-	if got := get(); got != http.StatusOK {
-		t.Errorf("before: %d", got)
-	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- f.stop(context.Background()) }()
-	until(t, "the process says that it stops", func() bool { return f.health.Report(t.Context()).Status == health.Stopping })
-	if got := get(); got != http.StatusServiceUnavailable {
-		t.Errorf("while it stops: %d", got)
-	}
-	if err := receive(t, "the end of the stop", stopped); err != nil {
-		t.Error(err)
-	}
+		if got := get(); got != http.StatusOK {
+			t.Errorf("before: %d", got)
+		}
+		begun, stopped := time.Now(), make(chan error, 1)
+		go func() { stopped <- f.stop(context.Background()) }()
+		time.Sleep(29 * time.Second)
+		if got := get(); got != http.StatusServiceUnavailable || len(stopped) > 0 {
+			t.Errorf("while it stops: %d", got)
+		}
+		if err := <-stopped; err != nil || time.Since(begun) != 30*time.Second {
+			t.Errorf("it stops after %v: %v", time.Since(begun), err)
+		}
+	})
 }
 
 func TestASlowBodyIsToldSo(t *testing.T) {
-	_, address := frontOf(t, io.Discard, func(c *config.Config) { c.API.Timeouts.Read = 200 * time.Millisecond })
+	address := frontOf(t, io.Discard, func(c *config.Config) { c.API.Timeouts.Read = 200 * time.Millisecond })
 	c, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -138,17 +146,6 @@ func receive[T any](t *testing.T, what string, c <-chan T) (v T) {
 		t.Fatalf("%s: nothing came in %v", what, patience)
 	}
 	return v
-}
-
-// until waits for what must become true.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !done(); {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not in %v", what, patience)
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // client gives up when a test has waited long enough.

@@ -37,6 +37,7 @@ var (
 	objectService       = service{name: "object storage", types: []string{"object-store"}, kind: "object-store"}
 	backupService       = service{name: "backup", types: []string{"backup"}, kind: "backup", base: "v2/"}
 	keyService          = service{name: "key manager", types: []string{"key-manager"}, kind: "key-manager", base: "v1/"}
+	dnsService          = service{name: "DNS", types: []string{"dns"}, kind: "dns", base: "v2/"}
 )
 
 // Compute gives a client of Nova, at microversion 2.79, or at the newest that the
@@ -50,6 +51,12 @@ func Compute(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, e
 	return client(ctx, c, computeService)
 }
 
+// ComputeFrom gives a client of Nova at a microversion; karbor.NotImplemented if the cloud
+// offers none as new.
+func ComputeFrom(ctx context.Context, c karbor.Cloud, microversion string) (*gophercloud.ServiceClient, error) {
+	return from(ctx, c, computeService, microversion)
+}
+
 // BlockStorage gives a client of Cinder, at microversion 3.64, or at the newest
 // that the cloud offers below it.
 func BlockStorage(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
@@ -59,13 +66,7 @@ func BlockStorage(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClie
 // BlockStorageFrom gives a client of Cinder at a microversion; karbor.NotImplemented if the
 // cloud offers none as new.
 func BlockStorageFrom(ctx context.Context, c karbor.Cloud, microversion string) (*gophercloud.ServiceClient, error) {
-	wanted := blockStorageService
-	wanted.wanted = microversion
-	out, err := client(ctx, c, wanted)
-	if err == nil && parseMicroversion(out.Microversion).less(parseMicroversion(microversion)) {
-		return nil, karbor.Errorf(karbor.NotImplemented, "the cloud's %s service is older than microversion %s", wanted.name, microversion)
-	}
-	return out, err
+	return from(ctx, c, blockStorageService, microversion)
 }
 
 // Image gives a client of Glance.
@@ -102,6 +103,21 @@ func Backup(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, er
 // KeyManager gives a client of Barbican.
 func KeyManager(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
 	return client(ctx, c, keyService)
+}
+
+// DNS gives a client of Designate.
+func DNS(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
+	return client(ctx, c, dnsService)
+}
+
+// from gives a client of a service at a microversion, and none at an older one.
+func from(ctx context.Context, c karbor.Cloud, svc service, microversion string) (*gophercloud.ServiceClient, error) {
+	svc.wanted = microversion
+	out, err := client(ctx, c, svc)
+	if err == nil && parseMicroversion(out.Microversion).less(parseMicroversion(microversion)) {
+		return nil, karbor.Errorf(karbor.NotImplemented, "the cloud's %s service is older than microversion %s", svc.name, microversion)
+	}
+	return out, err
 }
 
 func client(ctx context.Context, c karbor.Cloud, svc service) (*gophercloud.ServiceClient, error) {

@@ -32,6 +32,18 @@ func TestMicroversionIsTheWantedOrTheNearestOffered(t *testing.T) {
 	}
 }
 
+func TestMicroversionThatIsNotOfferedIsAnError(t *testing.T) {
+	f := newFakeCloud(t)
+	a := f.authority()
+	c := a.Session(f.identity(a))
+	for version, offered := range map[string]bool{"2.90": true, "2.93": true, "2.94": false} {
+		client, err := ComputeFrom(t.Context(), c, version)
+		if offered && (err != nil || client.Microversion != version) || !offered && karbor.KindOf(err) != karbor.NotImplemented {
+			t.Errorf("asking for %s gave %v, %v", version, client, err)
+		}
+	}
+}
+
 func TestVersionsAreAskedOnceAndMayBeMissing(t *testing.T) {
 	f := newFakeCloud(t)
 	a := f.authority()

@@ -47,6 +47,48 @@ func pending(t *testing.T, s *scratch) int {
 
 func nothing(context.Context) (string, error) { return "", nil }
 
+// forgetful is a scratch record that keeps nothing.
+type forgetful struct{ scratch }
+
+func (*forgetful) Save(context.Context, any) error {
+	return karbor.Transientf("the database is away")
+}
+
+// A process that dies while the cloud is asked leaves nothing else of what it asked for.
+func TestWhoAsksTheCloudHasNotedItInTheRecordBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept, asked := &scratch{}, 0
+		for _, want := range []error{errors.New("the connection broke"), nil} {
+			_, err := openstack.Make(t.Context(), making(kept), "snapshot", nothing, func(context.Context) (string, error) {
+				asked++
+				// As the next process reads it: the settling time begins anew each time that the cloud is asked.
+				left, err := making(kept).Intents.Unsettled(t.Context(), "snapshot")
+				if err != nil || left != 30*time.Second {
+					t.Errorf("asked for the %d. time: the cloud may take %v still, %v", asked, left, err)
+				}
+				return "s", want
+			})
+			if !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+		}
+		if asked != 2 {
+			t.Errorf("the cloud was asked %d times", asked)
+		}
+	})
+}
+
+func TestTheCloudIsNotAskedForWhatCanNotBeNoted(t *testing.T) {
+	call := &protection.Call{Intents: protection.NewIntents(&forgetful{}, time.Now, 30*time.Second)}
+	_, err := openstack.Make(t.Context(), call, "snapshot", nothing, func(context.Context) (string, error) {
+		t.Error("it was asked")
+		return "s", nil
+	})
+	if !karbor.IsTransient(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCreateOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -25,6 +28,50 @@ func answers(t *testing.T, list ...http.HandlerFunc) (*httptest.Server, *atomic.
 	t.Cleanup(s.Close)
 	return s, &n
 }
+
+// piped gives a client whose every connection leads to a server in the same bubble of time, so that
+// nothing takes any time but what sleeps.
+func piped(t *testing.T, handler http.HandlerFunc) *http.Client {
+	t.Helper()
+	l := &pipes{far: make(chan net.Conn), closed: make(chan struct{})}
+	s := &http.Server{Handler: handler}
+	var served sync.WaitGroup
+	served.Go(func() { _ = s.Serve(l) })
+	t.Cleanup(func() {
+		_ = s.Close()
+		served.Wait()
+	})
+	return &http.Client{Transport: &http.Transport{DialContext: l.dial}}
+}
+
+// pipes is a listener in memory.
+type pipes struct {
+	far    chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case p.far <- far:
+		return near, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.far:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func status(code int, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -128,24 +175,30 @@ func TestCallWithoutAnswerTimesOut(t *testing.T) {
 }
 
 func TestAnswerThatStopsHalfwayTimesOut(t *testing.T) {
-	release := make(chan struct{})
-	s, _ := answers(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("half"))
-		w.(http.Flusher).Flush()
-		<-release
-	})
-	defer close(release)
-	for name, ctx := range map[string]context.Context{"call": t.Context(), "transfer": Transfer(t.Context())} {
-		tr := testTransport(t, Options{Timeout: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond})
-		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
-		resp, err := tr.RoundTrip(req)
-		if err != nil {
-			t.Fatal(name, err)
-		}
-		if _, err = io.ReadAll(resp.Body); !isTimeout(err) {
-			t.Errorf("%s: got %v", name, err)
-		}
-		_ = resp.Body.Close()
+	for name, of := range map[string]func(context.Context) context.Context{
+		"call": func(ctx context.Context) context.Context { return ctx }, "transfer": Transfer,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				defer close(release)
+				way := piped(t, func(w http.ResponseWriter, _ *http.Request) {
+					_, _ = w.Write([]byte("half"))
+					w.(http.Flusher).Flush()
+					<-release
+				})
+				tr := testTransport(t, Options{HTTP: way, Timeout: time.Minute, IdleTimeout: time.Minute})
+				req, _ := http.NewRequestWithContext(of(t.Context()), http.MethodGet, "http://cloud.example", nil)
+				resp, err := tr.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err = io.ReadAll(resp.Body); !isTimeout(err) {
+					t.Errorf("got %v", err)
+				}
+				_ = resp.Body.Close()
+			})
+		})
 	}
 }
 
@@ -168,36 +221,40 @@ func TestTransferMayTakeLongerThanACall(t *testing.T) {
 }
 
 func TestSlowSourceIsNotTheCloudsFault(t *testing.T) {
-	s, _ := answers(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
-	tr := testTransport(t, Options{IdleTimeout: 200 * time.Millisecond})
-	slow := readerFunc(func(p []byte) (int, error) {
-		time.Sleep(300 * time.Millisecond)
-		return copy(p, "x"), io.EOF
+	synctest.Test(t, func(t *testing.T) {
+		way := piped(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+		tr := testTransport(t, Options{HTTP: way, IdleTimeout: time.Minute})
+		slow := readerFunc(func(p []byte) (int, error) {
+			time.Sleep(time.Hour)
+			return copy(p, "x"), io.EOF
+		})
+		req, _ := http.NewRequestWithContext(Transfer(t.Context()), http.MethodPut, "http://cloud.example", io.NopCloser(slow))
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
 	})
-	req, _ := http.NewRequestWithContext(Transfer(t.Context()), http.MethodPut, s.URL, io.NopCloser(slow))
-	resp, err := tr.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
 }
 
 func TestSlowReaderIsNotTheCloudsFault(t *testing.T) {
-	s, _ := answers(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("bytes"))
-		w.(http.Flusher).Flush()
+	synctest.Test(t, func(t *testing.T) {
+		way := piped(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte("bytes"))
+			w.(http.Flusher).Flush()
+		})
+		tr := testTransport(t, Options{HTTP: way, IdleTimeout: time.Minute})
+		req, _ := http.NewRequestWithContext(Transfer(t.Context()), http.MethodGet, "http://cloud.example", nil)
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		time.Sleep(time.Hour)
+		if got, err := io.ReadAll(resp.Body); err != nil || string(got) != "bytes" {
+			t.Errorf("got %q, %v", got, err)
+		}
 	})
-	tr := testTransport(t, Options{IdleTimeout: 200 * time.Millisecond})
-	req, _ := http.NewRequestWithContext(Transfer(t.Context()), http.MethodGet, s.URL, nil)
-	resp, err := tr.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	time.Sleep(300 * time.Millisecond)
-	if got, err := io.ReadAll(resp.Body); err != nil || string(got) != "bytes" {
-		t.Errorf("got %q, %v", got, err)
-	}
 }
 
 type readerFunc func([]byte) (int, error)

@@ -23,8 +23,27 @@ func (o *overtime) Unwrap() error { return karbor.Errorf(karbor.Unavailable, "%s
 // would wait as long again, each time. An end of ctx that comes first stays what it is: a
 // deadline of the service's own, after which it tries again.
 func Within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, limit, &overtime{limit})
+	late := &overtime{limit}
+	ctx, release := context.WithTimeoutCause(ctx, limit, late)
+	ctx, end := context.WithCancelCause(ctx)
+	ctx = context.WithValue(ctx, limitKey{}, &Limit{end: func() { end(late) }})
+	return ctx, func() { end(context.Canceled); release() }
 }
+
+type limitKey struct{}
+
+// Limit is a time that Within has set.
+type Limit struct{ end func() }
+
+// LimitOf gives the innermost limit that holds for ctx, or nil.
+func LimitOf(ctx context.Context) *Limit {
+	l, _ := ctx.Value(limitKey{}).(*Limit)
+	return l
+}
+
+// End has the limit's time be over now. A cloud of tests says so that gets no further: a wait ends when
+// it has seen that, however slow the machine is.
+func (l *Limit) End() { l.end() }
 
 // Within limits waits to the time-out.
 func (w Waits) Within(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -116,3 +116,23 @@ func TestARequestThatTheLimitEndsIsNotTriedAgain(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestALimitCanBeEndedBeforeItsTime(t *testing.T) {
+	outer, over := openstack.Within(t.Context(), time.Hour)
+	defer over()
+	inner, over := openstack.Within(outer, time.Minute)
+	defer over()
+	looks := 0
+	err := openstack.Poll(inner, "the backup", time.Millisecond, func(ctx context.Context) (bool, error) {
+		if looks++; looks == 3 {
+			openstack.LimitOf(ctx).End()
+		}
+		return false, openstack.Still("in state %q", "creating")
+	})
+	if told := karbor.Sentence(err); karbor.IsTransient(err) || looks != 3 || !strings.Contains(told, "more than 1m0s") || !strings.Contains(told, "creating") {
+		t.Errorf("after %d looks the tenant reads %q", looks, told)
+	}
+	if outer.Err() != nil || openstack.LimitOf(t.Context()) != nil {
+		t.Errorf("the limit around it: %v", outer.Err())
+	}
+}

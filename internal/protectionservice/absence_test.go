@@ -46,7 +46,7 @@ func TestProjectIsProtectedWithoutWhatThePlanLetsBeAbsent(t *testing.T) {
 	if cp.Status != karbor.CheckpointAvailable || len(cp.Graph.Nodes()) != 2 {
 		t.Fatalf("the checkpoint is %s with %d resources: %v", cp.Status, len(cp.Graph.Nodes()), cp.Reasons)
 	}
-	resources, err := s.service.CheckpointProgress(t.Context(), s.caller(), providerID, cp.ID)
+	resources, err := s.service.CheckpointProgress(t.Context(), cp)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,12 +24,13 @@ func (s *site) joining() {
 	s.stop()
 	s.joined = true
 	s.start()
+	s.usable()
 }
 
 // waiting gives what an operation on a checkpoint waits for.
 func (s *site) waiting(id string) string {
 	s.t.Helper()
-	rows, err := s.service.CheckpointProgress(s.t.Context(), s.caller(), providerID, id)
+	rows, err := s.service.CheckpointProgress(s.t.Context(), s.checkpointOf(id))
 	if err != nil || len(rows) != 1 {
 		s.t.Fatalf("%d rows, %v", len(rows), err)
 	}

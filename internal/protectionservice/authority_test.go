@@ -22,6 +22,8 @@ type authority struct {
 	// roles are those of the last delegation.
 	roles        []string
 	refuse, deaf error
+	// as is the session of the operations; nil for one of nobody.
+	as karbor.Cloud
 	// meanwhile, if any, runs while a delegation is made.
 	meanwhile func()
 }
@@ -46,10 +48,18 @@ func (a *authority) TrustsUntil(context.Context, string, string, time.Time) ([]o
 	return nil, nil
 }
 func (a *authority) Resume(context.Context, openstack.Delegation) (karbor.Cloud, error) {
-	return cloud{}, nil
+	return a.session(), nil
+}
+func (a *authority) session() karbor.Cloud {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.as != nil {
+		return a.as
+	}
+	return cloud{}
 }
 func (a *authority) Probe(context.Context, openstack.Delegation) error          { return nil }
-func (a *authority) Prefer(openstack.Delegation, *karbor.Identity) karbor.Cloud { return cloud{} }
+func (a *authority) Prefer(openstack.Delegation, *karbor.Identity) karbor.Cloud { return a.session() }
 func (a *authority) Revoke(context.Context, openstack.Delegation) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

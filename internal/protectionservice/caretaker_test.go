@@ -19,6 +19,7 @@ func TestDeletedCheckpointHasItsDomainCollected(t *testing.T) {
 	}
 	s.repository = "repository: {keys: [{file: " + key + "}]}\nupkeep: {after: 1s}"
 	s.start()
+	s.usable()
 	id := s.protect(s.plan(volume("v1")))
 	s.until(id)
 	collected := func() bool {

@@ -60,6 +60,7 @@ func TestCheckpointWhoseKeyIsMissingIsListedUntilTheKeyIsThere(t *testing.T) {
 	s.forgetDatabase()
 	open := s.seal("/description")
 	s.start()
+	s.usable()
 	for _, id := range ids {
 		cp, err := s.store.Checkpoint(t.Context(), projectID, providerID, id)
 		if err != nil || cp.Status != karbor.CheckpointError || cp.Plan.ID != plan || !strings.Contains(cp.Reasons[""], "domain "+projectID) {

@@ -315,6 +315,7 @@ func TestOperationThatTheEngineHasLostIsHandedOverAgain(t *testing.T) {
 	// A second operation is accepted and handed over; then the engine's journal is
 	// another's, which knows nothing of it.
 	s.start()
+	s.usable()
 	entered, leave := make(chan struct{}, 2), make(chan struct{})
 	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{
 		Main: func(ctx context.Context, _ *protection.Call) error {

@@ -53,7 +53,7 @@ func TestReasonOfAFailureShowsWhileTheHookIsTriedAgain(t *testing.T) {
 	id := s.protect(s.plan(volume("v1")))
 	<-failed
 	reason := func() string {
-		progress, err := s.service.CheckpointProgress(t.Context(), s.caller(), providerID, id)
+		progress, err := s.service.CheckpointProgress(t.Context(), s.checkpointOf(id))
 		if err != nil || len(progress) != 1 {
 			t.Fatalf("progress %v, %v", progress, err)
 		}

@@ -35,6 +35,7 @@ func TestACheckpointWhoseOperationWentWithItsDatabaseIsEnded(t *testing.T) {
 	s.stop()
 	bringBack := s.backUp()
 	s.start()
+	s.usable()
 	id := s.protect(plan)
 	<-begun
 	bringBack() // the copy knows nothing of the checkpoint, and its catalogue is filled

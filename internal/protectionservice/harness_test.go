@@ -39,53 +39,6 @@ const (
 	otherCloud = "https://other.example/v3"
 )
 
-// script is a protection plug-in whose hooks a test writes.
-type script struct {
-	mu    sync.Mutex
-	hooks map[karbor.OperationType]map[karbor.ResourceType]protection.Hooks
-	calls []string
-	// bound says of a type why it can't be copied.
-	bound map[karbor.ResourceType]string
-}
-
-func (s *script) Bound(t karbor.ResourceType) string { return s.bound[t] }
-
-func (s *script) Types() []karbor.ResourceType { return karbor.ResourceTypes() }
-func (s *script) Schemas(karbor.ResourceType) protection.Schemas {
-	schema := []byte(`{"type":"object","properties":{"backup_name":{"type":"string"},"absent_services":{"enum":["fail","report"]}},"additionalProperties":false}`)
-	verify := []byte(`{"type":"object","properties":{"deep":{"type":"boolean"}},"additionalProperties":false}`)
-	restore := []byte(`{"type":"object","properties":{"backup_name":{"type":"string"},"restore_networks":{"type":"object"},
-		"restore_power":{"enum":["running","stopped"]}},"additionalProperties":false}`)
-	return protection.Schemas{Options: schema, Restore: restore, Verify: verify}
-}
-func (s *script) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.Hooks {
-	return s.hooks[op][t]
-}
-
-// set gives a type its hooks in an operation.
-func (s *script) set(op karbor.OperationType, t karbor.ResourceType, h protection.Hooks) {
-	if s.hooks[op] == nil {
-		s.hooks[op] = map[karbor.ResourceType]protection.Hooks{}
-	}
-	s.hooks[op][t] = h
-}
-
-// note gives a hook that only notes that it ran.
-func (s *script) note(name string) protection.Hook {
-	return func(_ context.Context, c *protection.Call) error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.calls = append(s.calls, name+" "+string(c.Node.Key()))
-		return nil
-	}
-}
-
-func (s *script) noted() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]string(nil), s.calls...)
-}
-
 // finder is a protectable plug-in over a fixed tree.
 type finder struct {
 	t        karbor.ResourceType
@@ -173,7 +126,9 @@ type site struct {
 	engine      workflow.Engine
 	stop        func()
 	ahead       time.Duration // of the service's clock
-	settle      time.Duration
+	// still, if any, is when the service's clock stands still.
+	still  atomic.Pointer[time.Time]
+	settle time.Duration
 	// deadline is how old an operation may become.
 	deadline time.Duration
 	bounded
@@ -305,11 +260,15 @@ func (s *site) open() *store.Store {
 	return db
 }
 
-// restart ends the process, which breaks off what runs, and starts it again.
+// restart ends the process, which breaks off what runs, and starts it again. It waits until the bank can
+// be used, if it is one that can.
 func (s *site) restart() {
 	s.t.Helper()
 	s.stop()
 	s.start()
+	if !s.none && !s.deaf.Load() && !s.full.Load() && s.reads.Load() == 0 {
+		s.usable()
+	}
 }
 
 func (s *site) caller() protectionservice.Caller {

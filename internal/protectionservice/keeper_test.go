@@ -87,6 +87,7 @@ func TestDamagedCheckpointDoesNotKeepTheOthersOutOfTheCatalogue(t *testing.T) {
 		}
 	}
 	s.start()
+	s.usable()
 	for i, id := range ids {
 		_, err := s.store.Checkpoint(t.Context(), projectID, providerID, id)
 		if gone := karbor.KindOf(err) == karbor.NotFound && err != nil; gone != (i == 1) {

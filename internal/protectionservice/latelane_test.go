@@ -54,13 +54,16 @@ func TestALateLaneOfACopyEndsNothingThatAnotherMakes(t *testing.T) {
 	}
 }
 
-// hasty ends the process, and starts it with a time in which copies have to get further.
+// hasty ends the process, and starts it with a time in which copies have to get further. The clock by
+// which they do stands still until the bank hangs: a busy machine takes its time before.
 func (s *site) hasty(phases deadline.Limits) {
 	s.t.Helper()
 	s.stop()
 	s.phases = phases
 	s.start()
 	s.usable()
+	now := s.now()
+	s.still.Store(&now)
 }
 
 func TestACopyThatGetsNoFurtherIsEndedAndSoAreThoseBehindIt(t *testing.T) {
@@ -75,6 +78,7 @@ func TestACopyThatGetsNoFurtherIsEndedAndSoAreThoseBehindIt(t *testing.T) {
 			return false
 		}
 		hung.Add(1)
+		s.still.Store(nil)
 		return true
 	}
 	s.far.mu.Unlock()
@@ -98,11 +102,12 @@ func TestACopyThatNeverReturnsHasItsOperationEndedAsItLiesUnlessItDoes(t *testin
 	gate := make(chan struct{})
 	s.far.set(func(key string) error {
 		if strings.HasSuffix(key, "/manifest") {
+			s.still.Store(nil)
 			<-gate
 		}
 		return nil
 	}, false)
-	s.hasty(deadline.Limits{Main: brief, Grace: brief})
+	s.hasty(deadline.Limits{Main: brief, Grace: answered})
 	c := s.copy(plan)
 	s.askedToFail()
 	close(gate)

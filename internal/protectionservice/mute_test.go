@@ -36,7 +36,7 @@ func TestWithoutAnAnswerOfTheEngineTheRowsAreTold(t *testing.T) {
 	if o.State != protectionservice.OperationRunning || len(o.Progress) != 1 || o.Progress[0].Phase != "main" {
 		t.Errorf("it is %+v", o)
 	}
-	if p, err := s.service.CheckpointProgress(t.Context(), s.caller(), providerID, id); err != nil || len(p) != 1 {
+	if p, err := s.service.CheckpointProgress(t.Context(), s.checkpointOf(id)); err != nil || len(p) != 1 {
 		t.Errorf("the checkpoint's progress is %+v, %v", p, err)
 	}
 	if err := s.cancel(id, "enough"); err != nil {

@@ -136,14 +136,7 @@ func (s *Service) cancelled(ctx context.Context, id string) (string, error) {
 
 // CheckpointProgress tells how far the newest operation that writes a checkpoint
 // is, resource by resource. A checkpoint that none is known of (it was found in the
-// bank) has none.
-func (s *Service) CheckpointProgress(ctx context.Context, c Caller, providerID, id string) ([]karbor.ResourceProgress, error) {
-	p, err := s.providers.ByID(providerID)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.store.Checkpoint(ctx, c.Identity.ProjectID, p.ID, id); err != nil {
-		return nil, err
-	}
-	return s.progress.Newest(ctx, c.Identity.ProjectID, store.Target{CheckpointID: id})
+// bank) has none. The checkpoint is one that its caller has read, and may show.
+func (s *Service) CheckpointProgress(ctx context.Context, cp karbor.Checkpoint) ([]karbor.ResourceProgress, error) {
+	return s.progress.Newest(ctx, cp.ProjectID, store.Target{CheckpointID: cp.ID})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/protectionservice/preflight"
+	"github.com/karbor/karbor/protectable/protectabletest/cloudtest"
 	"github.com/karbor/karbor/protection"
 )
 
@@ -87,5 +88,46 @@ func TestALookAheadThatFindsNoAnswerSaysSo(t *testing.T) {
 	})
 	if _, err := s.look(karbor.RestoreChoices{}); !karbor.IsTransient(err) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestALookAheadCountsWhatAllResourcesNeedTogether has each of three volumes need as much of two quotas as is there.
+func TestALookAheadCountsWhatAllResourcesNeedTogether(t *testing.T) {
+	s, there := newShop(t), cloudtest.Start(t)
+	tenant := there.Tenant("alpha", "member")
+	need := func(what protection.Need) protection.Hooks {
+		return protection.Hooks{Main: s.restoreOne, Preflight: func(_ context.Context, c *protection.Call) (*protection.Forecast, error) {
+			f := protection.NewForecast(c)
+			f.Need(what, 20)
+			f.NeedOnce(protection.NeedRouters, "r")
+			return f, nil
+		}}
+	}
+	look := func() []string {
+		t.Helper()
+		caller := s.caller()
+		caller.Cloud = tenant
+		found, err := s.service.Preflight(t.Context(), caller, protectionservice.RestoreRequest{ProviderID: providerID, CheckpointID: s.checkpoint})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, f := range found.Findings {
+			out = append(out, strings.Join([]string{string(f.Severity), f.Resource, f.Message, f.Remedy}, "|"))
+		}
+		return out
+	}
+	const remedy = "Remove what you no longer need, have the quota raised, or restore fewer resources."
+	for what, kept := range map[protection.Need]string{protection.NeedShares: "shares", protection.NeedShareGigabytes: "share_gigabytes", protection.NeedVolumes: "volumes"} {
+		s.script.set(karbor.RestoreOperation, karbor.VolumeType, need(what))
+		there.Quotas().Set(tenant.ProjectID(), kept, 60)
+		if got := look(); len(got) > 0 {
+			t.Errorf("with enough of %s: %q", what, got)
+		}
+		there.Quotas().Set(tenant.ProjectID(), kept, 59)
+		want := []string{"error||the quota " + what.String() + " does not suffice: the restore needs 60, and 59 of 59 are left|" + remedy}
+		if diff := cmp.Diff(want, look()); diff != "" {
+			t.Errorf("with too little of %s (-want +got):\n%s", what, diff)
+		}
 	}
 }

@@ -55,6 +55,7 @@ func hanging(t *testing.T, ahead time.Duration) (s *site, checkpoint string, thi
 	s.stop()
 	s.ahead = ahead
 	s.start()
+	s.usable()
 	checkpoint = s.protect(s.plan(volume("v1")))
 	<-begun
 	return s, checkpoint, thing, gate

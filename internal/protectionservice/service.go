@@ -92,6 +92,7 @@ type Service struct {
 	providers   provider.List
 	delegations *delegation.Registry
 	custody     *custody.Keeper
+	adminReads  karbor.Cloud
 	// What the steps of operations are done with.
 	operations *running.Operations
 	attempts   *attempt.Runner
@@ -112,7 +113,7 @@ type Service struct {
 
 // New makes the service. It needs an engine (SetEngine) before Run.
 func New(o Options) *Service {
-	s := &Service{store: o.Store, providers: o.Providers, delegations: o.Delegations, custody: o.Custody, now: o.Now, log: o.Logger}
+	s := &Service{store: o.Store, providers: o.Providers, delegations: o.Delegations, custody: o.Custody, adminReads: o.AdminReads, now: o.Now, log: o.Logger}
 	s.work(o)
 	s.desk = admission.New(admission.Options{
 		Store: o.Store, Delegations: o.Delegations, Steps: s.steps, Remember: s.operations.Remember, Enter: s.dispatcher.Enter, Wake: s.dispatcher.Wake,

@@ -52,7 +52,7 @@ func TestCheckpointOfNothingToDoBecomesAvailableWithoutADelegation(t *testing.T)
 	if l.Status != "available" || l.EndedAt.IsZero() {
 		t.Errorf("log is %+v", l)
 	}
-	rows, err := s.service.CheckpointProgress(t.Context(), s.caller(), providerID, id)
+	rows, err := s.service.CheckpointProgress(t.Context(), s.checkpointOf(id))
 	if err != nil || len(rows) != 2 || rows[0].State != karbor.ResourceAvailable {
 		t.Errorf("progress is %+v, %v", rows, err)
 	}

@@ -37,6 +37,9 @@ func (s *Service) Actions() map[string]workflow.Action {
 		flow.Safety: s.on(func(ctx context.Context, w running.Work, _ *workflow.Task) error {
 			return restore.AwaitSafety(ctx, w, s.store)
 		}),
+		flow.Count: s.on(func(ctx context.Context, w running.Work, task *workflow.Task) error {
+			return protect.Count(ctx, w, task, protect.Counting{Store: s.store, Session: s.delegations.Session, Admin: s.adminReads, Logger: s.log})
+		}),
 		flow.Pause:    pause,
 		flow.End:      s.end,
 		flow.Fail:     s.fail,
@@ -79,6 +82,8 @@ func (s *Service) steps(op store.Operation) (workflow.Steps, error) {
 		return flow.Copies(op.ProjectID, copies.TargetNames(p)), nil
 	case op.Type == karbor.DrillOperation:
 		return drills.Flow(op, does), nil
+	case op.Type == karbor.Protect:
+		return flow.Protect(op.ProjectID, op.Graph, does), nil
 	case op.Choices.InPlace:
 		return flow.InPlace(op.ProjectID, op.Graph, does), nil
 	default:

@@ -249,7 +249,7 @@ func TestAVerificationSurvivesTheEndOfItsProcess(t *testing.T) {
 // verifyOne begins a verification, and waits until its first hook has begun.
 func (s *site) verifyOne(checkpoint string, begun chan struct{}) string {
 	s.t.Helper()
-	hooks := s.script.hooks[karbor.Verify][karbor.VolumeType]
+	hooks := s.script.Hooks(karbor.Verify, karbor.VolumeType)
 	hang := hooks.Main
 	hooks.Main = func(ctx context.Context, c *protection.Call) error {
 		if c.Node.ID != "a" {

@@ -22,7 +22,7 @@ func TestWhatAHookWaitsForIsShownUntilItGoesOn(t *testing.T) {
 	}})
 	id := s.protect(s.plan(volume("v1")))
 	reason := func() string {
-		rows, err := s.service.CheckpointProgress(t.Context(), s.caller(), providerID, id)
+		rows, err := s.service.CheckpointProgress(t.Context(), s.checkpointOf(id))
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("%d rows, %v", len(rows), err)
 		}

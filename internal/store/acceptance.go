@@ -65,7 +65,7 @@ type Acceptance struct {
 // another is overwriting, and karbor.OverLimit if a quota does not suffice for a new
 // checkpoint. more are accepted after it, in the same transaction.
 func (s *Store) Accept(ctx context.Context, a Acceptance, more ...Acceptance) error {
-	return s.db.Write(ctx, "accepting the operation "+a.Operation.ID, func(t *rows.Tx) error {
+	return s.db.WriteOf(ctx, a.Operation.ProjectID, "accepting the operation "+a.Operation.ID, func(t *rows.Tx) error {
 		for _, one := range append([]Acceptance{a}, more...) {
 			if err := accept(ctx, t, one); err != nil {
 				return err

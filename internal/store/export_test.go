@@ -37,6 +37,16 @@ func (t TestTx) Exec(ctx context.Context, query string, args ...any) error {
 	return t.t.Exec(ctx, query, args...)
 }
 
+// Require runs a SELECT that must find a row.
+func (t TestTx) Require(ctx context.Context, missing error, query string, args ...any) error {
+	return t.t.Require(ctx, missing, query, args...)
+}
+
+// InTransactionOf is InTransaction for one that changes what a project uses.
+func (s *Store) InTransactionOf(ctx context.Context, projectID string, f func(t TestTx) error) error {
+	return s.db.WriteOf(ctx, projectID, "testing", func(t *rows.Tx) error { return f(TestTx{t}) })
+}
+
 // InTransaction runs a function of a test in a transaction.
 func (s *Store) InTransaction(ctx context.Context, f func(t TestTx) error) error {
 	return s.db.Write(ctx, "testing", func(t *rows.Tx) error { return f(TestTx{t}) })

@@ -17,6 +17,9 @@ import (
 
 // Outcome is how an operation ended. Empty states change nothing.
 type Outcome struct {
+	// ProjectID is the operation's, if it is known: ends in one project wait for each other
+	// before they begin, as they change the same rows.
+	ProjectID        string
 	CheckpointStatus karbor.CheckpointStatus
 	RestoreStatus    karbor.RestoreStatus
 	// VerificationStatus is that of the verification, which has the id of its operation.
@@ -54,7 +57,7 @@ type Outcome struct {
 // verification, and in its log, and erases its delegation and what its hooks remembered,
 // unless something is Left. A repeat is harmless: the first outcome stays.
 func (s *Store) EndOperation(ctx context.Context, id string, outcome Outcome) error {
-	return s.db.Write(ctx, "ending the operation "+id, func(t *rows.Tx) error {
+	return s.db.WriteOf(ctx, outcome.ProjectID, "ending the operation "+id, func(t *rows.Tx) error {
 		o, err := rows.One(ctx, t, scanEnding, `SELECT project_id, provider_id, checkpoint_id, restore_id, log_id, ended_at
 			FROM operations WHERE id = ?`+rows.ForUpdate, id)
 		if err != nil {
@@ -155,18 +158,17 @@ func scanEnding(row *sql.Rows) (ending, error) {
 // endCounted keeps the outcome of the checkpoint, and settles what was set aside for
 // it: it counts by its real size if it is there, and not at all once it is deleted.
 func endCounted(ctx context.Context, t *rows.Tx, id string, o *ending, outcome *Outcome) error {
-	end := func() error {
-		return checkpoints.End(ctx, t, o.checkpoint(), checkpoints.Ended{
-			Status: outcome.CheckpointStatus, Size: outcome.Size, Reasons: outcome.Reasons, Figures: outcome.Figures,
-		})
-	}
-	if o.checkpointID == "" || o.restoreID != "" {
-		return end()
-	}
-	return ledger.Recount(ctx, t, o.projectID, o.providerID, o.checkpointID, func() error {
-		if err := ledger.Release(ctx, t, id); err != nil {
+	if o.checkpointID != "" && o.restoreID == "" {
+		becomes := ledger.Becoming{Gone: outcome.CheckpointStatus == karbor.CheckpointDeleted}
+		if outcome.CheckpointStatus != "" {
+			becomes.Size = outcome.Size
+		}
+		maker := ledger.Maker{OperationID: id, ProjectID: o.projectID}
+		if err := ledger.Settle(ctx, t, maker, o.providerID, o.checkpointID, becomes); err != nil {
 			return err
 		}
-		return end()
+	}
+	return checkpoints.End(ctx, t, o.checkpoint(), checkpoints.Ended{
+		Status: outcome.CheckpointStatus, Size: outcome.Size, Reasons: outcome.Reasons, Figures: outcome.Figures,
 	})
 }

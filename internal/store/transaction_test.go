@@ -9,6 +9,7 @@ import (
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/store"
+	"github.com/karbor/karbor/internal/store/rows"
 )
 
 const (
@@ -29,6 +30,8 @@ var transactionTests = []struct {
 	{"a number that a function keeps in the program is the kept one's", testFunctionRunsAnew},
 	{"of many rows of one key one is kept", testUniqueWinner},
 	{"a transaction that goes on after a fault is not kept", testGoesOnAfterFault},
+	{"a transaction without the row that it requires is not kept", testRequiredRow},
+	{"those of one project are run once", testInTurn},
 }
 
 func TestTransactionsOnSQLite(t *testing.T) {
@@ -183,5 +186,56 @@ func testGoesOnAfterFault(t *testing.T, s *store.Store) {
 	}
 	if n := number(t, s, readRow, "u"); n != 0 {
 		t.Errorf("%d of it were kept", n)
+	}
+}
+
+func testRequiredRow(t *testing.T, s *store.Store) {
+	newRow(t, s, "u")
+	missing := errors.New("it is not there")
+	for _, test := range []struct {
+		user string
+		want error
+		n    int64
+	}{{"other", missing, 0}, {"u", nil, 1}} {
+		err := s.InTransaction(t.Context(), func(tx store.TestTx) error {
+			if err := tx.Exec(t.Context(), addToRow, "u"); err != nil {
+				return err
+			}
+			return tx.Require(t.Context(), missing, readRow+rows.ForUpdate, test.user)
+		})
+		if !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {
+			t.Errorf("with the row of %s required the error is %v", test.user, err)
+		}
+		if n := number(t, s, readRow, "u"); n != test.n {
+			t.Errorf("with the row of %s required %d was kept, want %d", test.user, n, test.n)
+		}
+	}
+}
+
+func testInTurn(t *testing.T, s *store.Store) {
+	newRow(t, s, "u")
+	const workers, each = 8, 5
+	var runs atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for range each {
+				err := s.InTransactionOf(t.Context(), "p", func(tx store.TestTx) error {
+					runs.Add(1)
+					n, err := tx.Int(t.Context(), readRow, "u")
+					if err != nil {
+						return err
+					}
+					return tx.Exec(t.Context(), setRow, n+1, "u")
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := number(t, s, readRow, "u"); n != workers*each || runs.Load() != n {
+		t.Errorf("%d were kept of %d, which were run %d times", n, workers*each, runs.Load())
 	}
 }

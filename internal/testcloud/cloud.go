@@ -1,6 +1,7 @@
 package testcloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,10 @@ type Options struct {
 	TokenTTL time.Duration
 	// Region is the region's name; empty is RegionOne.
 	Region string
+	// Home is the cloud that this one is a further region of, nil for none: it has that one's Keystone with its users
+	// and projects, and services of its own, which stand in Home's catalog as those of Region. It must be
+	// closed before Home. TokenTTL and DataProtectURL are Home's.
+	Home *Cloud
 	// DataProtectURL is the catalog's data-protect endpoint, and may hold
 	// %(project_id)s. Empty: the catalog has none.
 	DataProtectURL string
@@ -43,6 +48,7 @@ type Cloud struct {
 	services map[string]http.Handler // by the path's first part
 	projects fabric.Projects
 	region   string
+	home     string // the base of the cloud that this is a region of; empty for none
 	server   *http.Server
 	serving  sync.WaitGroup
 
@@ -64,6 +70,9 @@ func Start(ctx context.Context, o Options) (*Cloud, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Home != nil && o.Home.region == o.Region {
+		return nil, fmt.Errorf("starting the test cloud: its home has a region %s already", o.Region)
 	}
 	if o.Dir == "" || o.Now == nil {
 		return nil, errors.New("starting the test cloud: Dir and Now are required")
@@ -125,7 +134,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // URL is Keystone's: http://host:port/v3.
-func (c *Cloud) URL() string { return c.fab.Base() + "/v3" }
+func (c *Cloud) URL() string { return cmp.Or(c.home, c.fab.Base()) + "/v3" }
 
 // Faults are the rules about what shall go wrong.
 func (c *Cloud) Faults() *fabric.Faults { return c.fab.Faults }

@@ -19,11 +19,7 @@ import (
 
 // build makes the services and seeds what is new.
 func (c *Cloud) build(ctx context.Context, o Options) error {
-	c.keystone = keystone.New(c.fab, keystone.Options{
-		TokenTTL: o.TokenTTL, Region: o.Region, DataProtectURL: o.DataProtectURL,
-	})
-	var err error
-	if c.projects, err = c.keystone.Seed(); err != nil {
+	if err := c.identify(o); err != nil {
 		return err
 	}
 	keys := barbican.New(c.fab)
@@ -43,6 +39,22 @@ func (c *Cloud) build(ctx context.Context, o Options) error {
 		"testcloud":   fabric.NewControl(c.fab),
 	}
 	return c.seed(ctx)
+}
+
+// identify gives the cloud its Keystone, which is its home's if it has one.
+func (c *Cloud) identify(o Options) error {
+	if home := o.Home; home != nil {
+		c.keystone, c.projects, c.home = home.keystone, home.projects, home.fab.Base()
+		c.fab.UseAuthenticator(home.keystone)
+		c.keystone.AddRegion(o.Region, c.fab.Base())
+		return nil
+	}
+	c.keystone = keystone.New(c.fab, keystone.Options{
+		TokenTTL: o.TokenTTL, Region: o.Region, DataProtectURL: o.DataProtectURL,
+	})
+	var err error
+	c.projects, err = c.keystone.Seed()
+	return err
 }
 
 // seed fills the services that are new in this state folder. A start that was

@@ -19,22 +19,21 @@ func caseOf(t *testing.T, tenant *protectiontest.Tenant, options string) protect
 
 func TestStateInWhichTheCloudGetsNoFurtherIsToldAndNothingIsLeft(t *testing.T) {
 	for name, c := range map[string]struct {
-		what         karbor.OperationType
-		wait, path   string
-		status, word string
-		kind         karbor.Kind
+		what               karbor.OperationType
+		path, status, word string
+		kind               karbor.Kind
 	}{
-		"a backup in error":              {karbor.Protect, "1m", "/backups/", "FAILED", "backup", karbor.Conflict},
-		"a backup that stays":            {karbor.Protect, "150ms", "/backups/", "BUILDING", "backup", karbor.Unavailable},
-		"a restored instance in error":   {karbor.RestoreOperation, "1m", "/instances/", "ERROR", "database instance", karbor.Conflict},
-		"a restored instance that stays": {karbor.RestoreOperation, "150ms", "/instances/", "BUILD", "database instance", karbor.Unavailable},
+		"a backup in error":              {karbor.Protect, "/backups/", "FAILED", "backup", karbor.Conflict},
+		"a backup that stays":            {karbor.Protect, "/backups/", "BUILDING", "backup", karbor.Unavailable},
+		"a restored instance in error":   {karbor.RestoreOperation, "/instances/", "ERROR", "database instance", karbor.Conflict},
+		"a restored instance that stays": {karbor.RestoreOperation, "/instances/", "BUILD", "database instance", karbor.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			way := &protectiontest.Pretending{}
-			one := caseOf(t, protectiontest.NewTenant(t), "{poll_interval: 10ms, timeout: "+c.wait+"}")
+			one := caseOf(t, protectiontest.NewTenant(t), quick)
 			one.Transport = way
 			err := protectiontest.Spoilt(t, one, c.what, func() {
-				way.Say(c.path+"[0-9a-f-]{36}$", func(members map[string]any) { members["status"] = c.status })
+				way.Told(c.kind)(c.path+"[0-9a-f-]{36}$", func(members map[string]any) { members["status"] = c.status })
 			}, func() { way.Stop() })
 			protectiontest.ExpectRefusal(t, err, c.kind, c.word, fmt.Sprintf("%q", c.status))
 		})

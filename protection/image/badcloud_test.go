@@ -116,23 +116,18 @@ func TestCloudThatListsImagesTwiceGivesOneOfEach(t *testing.T) {
 // or of the one that is restored.
 func TestStateInWhichTheCloudGetsNoFurtherIsToldAndNothingIsLeft(t *testing.T) {
 	for _, what := range []karbor.OperationType{karbor.Protect, karbor.RestoreOperation} {
-		for status, c := range map[string]struct {
-			wait string
-			kind karbor.Kind
-		}{
-			"killed": {"1m", karbor.Conflict}, "deactivated": {"1m", karbor.Conflict},
-			"queued": {"150ms", karbor.Unavailable}, "saving": {"150ms", karbor.Unavailable},
+		for status, kind := range map[string]karbor.Kind{
+			"killed": karbor.Conflict, "deactivated": karbor.Conflict, "queued": karbor.Unavailable, "saving": karbor.Unavailable,
 		} {
 			t.Run(fmt.Sprintf("%s, %s", what, status), func(t *testing.T) {
 				tenant, way := protectiontest.NewTenant(t), &protectiontest.Pretending{}
 				one := imageCase(t, tenant, protectiontest.Source{})
-				one.Plugin = open(t, "{poll_interval: 20ms, timeout: "+c.wait+"}")
 				one.Transport = way
 				one.Make = func(t *testing.T) protectiontest.Source { return makeCipher(t, tenant, "").source(t) }
 				err := protectiontest.Spoilt(t, one, what, func() {
-					way.Say("/images/[0-9a-f-]{36}$", func(members map[string]any) { members["status"] = status })
+					way.Told(kind)("/images/[0-9a-f-]{36}$", func(members map[string]any) { members["status"] = status })
 				}, func() { way.Stop() })
-				protectiontest.ExpectRefusal(t, err, c.kind, "image", fmt.Sprintf("%q", status))
+				protectiontest.ExpectRefusal(t, err, kind, "image", fmt.Sprintf("%q", status))
 			})
 		}
 	}

@@ -4,7 +4,6 @@ package image_test
 
 import (
 	"net/http"
-	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,13 +11,6 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/protectiontest"
-)
-
-// otherVariable names a tenant of another project of the same cloud, as KARBOR_TEST_CLOUD
-// names the first.
-const (
-	cloudVariable = "KARBOR_TEST_CLOUD"
-	otherVariable = "KARBOR_TEST_CLOUD_OTHER"
 )
 
 // elsewhere restores what one bank holds for a tenant, and gives the image.
@@ -43,13 +35,8 @@ func elsewhere(t *testing.T, single *protectiontest.Single, p protection.Plugin,
 // TestOpenStackImageGoesIntoAnotherProjectAndIntoTheSimulatedCloudAndBack shares nothing but
 // the bank, while the original is still there.
 func TestOpenStackImageGoesIntoAnotherProjectAndIntoTheSimulatedCloudAndBack(t *testing.T) {
-	if os.Getenv(otherVariable) == "" {
-		t.Fatal(otherVariable + " names no tenant")
-	}
-	first := protectiontest.RealTenant(t)
-	t.Setenv(cloudVariable, os.Getenv(otherVariable))
-	other := protectiontest.RealTenant(t)
-	t.Setenv(cloudVariable, "")
+	first, other := protectiontest.RealTenant(t), protectiontest.OtherTenant(t)
+	t.Setenv("KARBOR_TEST_CLOUD", "")
 	simulated := protectiontest.NewTenant(t)
 
 	p := open(t, "{poll_interval: 200ms, timeout: 2m}")

@@ -20,6 +20,10 @@ type document struct {
 	Routers        []router  `json:"routers"`
 	SecurityGroups []group   `json:"security_groups"`
 	Ports          []port    `json:"ports"`
+	// Outside are the ids of the subnets and security groups that the parts refer to and
+	// that were never to be in the document: another project's, say. It is nil in older
+	// documents, of which nobody knows that.
+	Outside []string `json:"outside"`
 }
 
 // common are the members that all but rules have.

@@ -26,6 +26,7 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 			return err
 		}
 		s.tidy()
+		s.noteOutside()
 		kept = protectRecord{document: s.doc, LeftOut: s.leftOut}
 		// What is written must not change between two runs.
 		if err := call.Scratch.Save(ctx, kept); err != nil {

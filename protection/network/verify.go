@@ -2,37 +2,28 @@ package network
 
 import (
 	"context"
+	"slices"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/protection"
 )
 
 // sound looks whether what the parts of a topology refer to is in it, as far as protect
-// takes it in.
+// takes it in. Of an older document nobody knows which security groups are another
+// project's: there it does not look at them.
 func sound(_ context.Context, call *protection.Call, d *document) error {
-	known := make(map[string]bool, len(d.Networks))
-	for i := range d.Networks {
-		known[d.Networks[i].ID] = true
-	}
-	if d.Networks == nil || !d.Project && !known[call.Node.ID] {
+	known := slices.ContainsFunc(d.Networks, func(n network) bool { return n.ID == call.Node.ID })
+	if d.Networks == nil || !d.Project && !known {
 		return karbor.Errorf(karbor.Internal, "its document tells nothing of the network itself")
 	}
-	for i := range d.Subnets {
-		if !known[d.Subnets[i].NetworkID] {
-			return karbor.Errorf(karbor.Internal, "its subnet %s is of a network that is not in its document", d.Subnets[i].ID)
+	for _, r := range d.dangling() {
+		if r.kind != networkKind && slices.Contains(d.Outside, r.id) || r.kind == groupKind && d.Outside == nil {
+			continue
 		}
-	}
-	for i := range d.Routers {
-		for _, p := range d.Routers[i].Interfaces {
-			if !known[p.NetworkID] {
-				return karbor.Errorf(karbor.Internal, "its router %s is on a network that is not in its document", d.Routers[i].ID)
-			}
+		if r.on != "" {
+			return karbor.Errorf(karbor.Internal, "its %s has an address in the %s, which its document does not have on network %s", r.from, r.to, r.on)
 		}
-	}
-	for i := range d.Ports {
-		if !known[d.Ports[i].NetworkID] {
-			return karbor.Errorf(karbor.Internal, "its port %s is on a network that is not in its document", d.Ports[i].ID)
-		}
+		return karbor.Errorf(karbor.Internal, "its %s refers to the %s, which is not in its document", r.from, r.to)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func TestPersistentVolumeOfTheNameThatSomebodyElseHasTakenIsToldAndLeft(t *testi
 		if n.Type == karbor.VolumeType {
 			taken = "karbor-" + call.Owner + "-" + n.ID
 			s.Put("persistentvolumes/"+taken, object{"kind": "PersistentVolume", "apiVersion": "v1", "metadata": object{"name": taken, "labels": object{"of": "another"}},
-				"spec": object{"capacity": object{"storage": "1Gi"}, "accessModes": []any{"ReadWriteOnce"}}})
+				"spec": object{"capacity": object{"storage": "1Gi"}, "accessModes": []any{"ReadWriteOnce"}, "hostPath": object{"path": "/srv/another"}}})
 		}
 	}
 	before := s.Inventory()

@@ -202,7 +202,7 @@ func TestRestoreThatCanNotBeIsToldAndLeavesNothing(t *testing.T) {
 			p := open(t, test.options, local)
 			source := s.source(t, nil)
 			single := protectiontest.NewSingle(p, source)
-			if err := protect(t, single, p, single.Begin(s.tenant.Cloud, nil, nil)); err != nil {
+			if err := protect(t, single, open(t, quick, local), single.Begin(s.tenant.Cloud, nil, nil)); err != nil {
 				t.Fatal(err)
 			}
 			s.clear()

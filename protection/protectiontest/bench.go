@@ -76,6 +76,20 @@ func (b *bench) call(op *operation, kept *bank, source Source, parameters map[st
 	}
 }
 
+// reborn gives the call of the process that goes on where another has died: of what that knew there is
+// what it has recorded.
+func (b *bench) reborn(t *testing.T, call *protection.Call) *protection.Call {
+	t.Helper()
+	own, ok := call.NewResources.(records)
+	if !ok {
+		t.Fatal("the call has no records")
+	}
+	next := *call
+	next.Intents = protection.NewIntents(own, time.Now, settle)
+	next.Scratch = next.Intents.Scratch()
+	return &next
+}
+
 // settle is the settling time: the test cloud does late what it does late at once, in a moment of a machine that
 // has much else to do.
 const settle = 400 * time.Millisecond

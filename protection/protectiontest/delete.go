@@ -58,7 +58,7 @@ func (b *bench) deleted(t *testing.T, source Source, l life) bool {
 	if !died && err != nil {
 		t.Fatalf("deleting: %v", err)
 	}
-	b.whole(t, hooks, call)
+	b.whole(t, hooks, b.reborn(t, call))
 	b.faults.deliver()
 	b.expect(t, "after deleting", before)
 	return died

@@ -49,6 +49,7 @@ func (b *bench) overwriteKilled(t *testing.T, m mode, spoilt func(t *testing.T, 
 		if died == (err == nil) {
 			t.Fatalf("killed at call %d: %v, and the error is %v", n, died, err)
 		}
+		call = b.reborn(t, call)
 		what := fmt.Sprintf("after the kill at call %d", n)
 		if spoilt == nil {
 			b.whole(t, hooks, call)

@@ -34,3 +34,23 @@ func (b *bench) preflight(t *testing.T, source Source, kept *bank) (fails bool) 
 		return f.Severity == protection.SeverityError
 	})
 }
+
+// foresee looks ahead at a protect, where there is nothing in the bank yet. It must change nothing.
+func (b *bench) foresee(t *testing.T, source Source) {
+	t.Helper()
+	look := b.Plugin.Hooks(karbor.Protect, b.Type).Preflight
+	if look == nil {
+		return
+	}
+	op, there := newOperation(), b.Inventory(t)
+	b.faults.arm(-1, before, nil)
+	call := b.call(op, newBank(), source, source.Options)
+	call.Documents, call.Data = nil, nil
+	if _, err := look(t.Context(), call); err != nil {
+		t.Fatalf("looking ahead at the protect: %v", err)
+	}
+	b.expect(t, "after looking ahead at the protect", there)
+	if op.scratch != nil || op.id != "" || len(op.parts) > 0 {
+		t.Error("looking ahead at the protect has recorded something")
+	}
+}

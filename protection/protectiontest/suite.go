@@ -112,6 +112,7 @@ func (b *bench) protected(t *testing.T, l life) (Source, *bank) {
 	t.Helper()
 	source, kept := b.Make(t), b.newBank(t)
 	before := b.Inventory(t)
+	b.foresee(t, source)
 	call := b.protecting(kept, source)
 	if err := b.run(t.Context(), l, b.Plugin.Hooks(karbor.Protect, b.Type), call); err != nil {
 		t.Fatalf("protecting: %v", err)
@@ -244,6 +245,7 @@ func (b *bench) kill(t *testing.T, what karbor.OperationType, hooks protection.H
 	if died && what == karbor.RestoreOperation && l.mode != later { // what comes later is looked for in its time
 		b.expectMarked(t, empty)
 	}
+	call = b.reborn(t, call)
 	if !undo {
 		b.whole(t, hooks, call)
 		if what == karbor.RestoreOperation {

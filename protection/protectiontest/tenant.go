@@ -28,12 +28,17 @@ import (
 // between them. The project should be empty.
 const cloudVariable = "KARBOR_TEST_CLOUD"
 
+// otherVariable names a tenant of another project of the same cloud likewise.
+const otherVariable = "KARBOR_TEST_CLOUD_OTHER"
+
 // Tenant is a user in a project of a cloud, who makes and looks at resources.
 type Tenant struct {
 	authURL, user, password, project string
 	// Cloud is a session of his own.
 	Cloud karbor.Cloud
-	admin [3]string
+	// VolumeType is that of the volumes that tests make for him; "" is the cloud's default.
+	VolumeType string
+	admin      [3]string
 	// faults are the test cloud's rules; nil in a real cloud.
 	faults *fabric.Faults
 }
@@ -98,6 +103,19 @@ func RealTenant(t *testing.T) *Tenant {
 	return NewTenant(t)
 }
 
+// OtherTenant gives a tenant of another project of the same cloud, which the environment must
+// name, too.
+func OtherTenant(t *testing.T) *Tenant {
+	t.Helper()
+	given := strings.Split(os.Getenv(otherVariable), ",")
+	if len(given) != 4 {
+		t.Fatal(otherVariable + " names no tenant")
+	}
+	n := &Tenant{authURL: given[0], user: given[1], password: given[2], project: given[3]}
+	n.Cloud = n.Session(t, http.DefaultClient)
+	return n
+}
+
 // Afterwards cleans up after the test, in a cloud that outlives it.
 func (n *Tenant) Afterwards(t *testing.T, clean func()) {
 	t.Helper()
@@ -147,6 +165,9 @@ func connect(t *testing.T, cloud karbor.Cloud, service string) *gophercloud.Serv
 	t.Helper()
 	open := map[string]func(context.Context, karbor.Cloud) (*gophercloud.ServiceClient, error){
 		"compute": openstack.Compute, "volume": openstack.BlockStorage, "image": openstack.Image, "network": openstack.Network,
+		"rewriting": func(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
+			return openstack.BlockStorageFrom(ctx, c, "3.68")
+		},
 		"share": openstack.SharedFileSystems, "key": openstack.KeyManager, "database": openstack.Database,
 	}[service]
 	// Cleaning up happens when the test's own context has ended.
@@ -157,8 +178,8 @@ func connect(t *testing.T, cloud karbor.Cloud, service string) *gophercloud.Serv
 	return client
 }
 
-// Do sends a request to a service ("compute", "volume", "image", "network", "share", "key", "database") and
-// gives the answer. A refusal ends the test.
+// Do sends a request to a service ("compute", "volume", "image", "network", "share", "key", "database", and
+// "rewriting" for volumes of a cloud that can overwrite them) and gives the answer. A refusal ends the test.
 func (n *Tenant) Do(t *testing.T, service, method, path string, body any) map[string]any {
 	t.Helper()
 	answer, err := n.try(t, service, method, path, body)

@@ -263,22 +263,21 @@ func TestExternalNetworkOfANameThatSeveralHaveIsNotGuessed(t *testing.T) {
 func TestStateInWhichTheCloudGetsNoFurtherIsToldAndNothingIsLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		path, member string
-		status       string
-		wait, word   string
+		status, word string
 		kind         karbor.Kind
 	}{
-		"a server in error":                     {"/servers/[0-9a-f-]{36}$", "status", "ERROR", "1m", "server", karbor.Conflict},
-		"a server that is never built":          {"/servers/[0-9a-f-]{36}$", "status", "BUILD", "300ms", "server", karbor.Unavailable},
-		"a server that somebody deletes softly": {"/servers/[0-9a-f-]{36}$", "status", "SOFT_DELETED", "1m", "server", karbor.Conflict},
-		"a volume that can't be attached":       {"/volumes/[0-9a-f-]{36}$", "status", "error_attaching", "1m", "volume", karbor.Conflict},
-		"a volume that is never attached":       {"/volumes/[0-9a-f-]{36}$", "status", "attaching", "300ms", "volume", karbor.Unavailable},
+		"a server in error":                     {"/servers/[0-9a-f-]{36}$", "status", "ERROR", "server", karbor.Conflict},
+		"a server that is never built":          {"/servers/[0-9a-f-]{36}$", "status", "BUILD", "server", karbor.Unavailable},
+		"a server that somebody deletes softly": {"/servers/[0-9a-f-]{36}$", "status", "SOFT_DELETED", "server", karbor.Conflict},
+		"a volume that can't be attached":       {"/volumes/[0-9a-f-]{36}$", "status", "error_attaching", "volume", karbor.Conflict},
+		"a volume that is never attached":       {"/volumes/[0-9a-f-]{36}$", "status", "attaching", "volume", karbor.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, way := newSite(t), &protectiontest.Pretending{}
 			one := s.of(t, s.source(t, false))
-			one.Plugin, one.Transport = openWith(t, c.wait), way
+			one.Transport = way
 			err := protectiontest.Spoilt(t, one, karbor.RestoreOperation, func() {
-				way.Say(c.path, func(members map[string]any) { members[c.member] = c.status })
+				way.Told(c.kind)(c.path, func(members map[string]any) { members[c.member] = c.status })
 			}, func() { way.Stop() })
 			protectiontest.ExpectRefusal(t, err, c.kind, c.word, `"`+c.status+`"`)
 		})

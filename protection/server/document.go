@@ -8,8 +8,9 @@ const documentKey = "metadata"
 type document struct {
 	Name string `json:"name"`
 	// Status is the state that the server was in; "" in older documents.
-	Status           string            `json:"status,omitempty"`
-	Description      string            `json:"description"`
+	Status      string `json:"status,omitempty"`
+	Description string `json:"description"`
+	// Hostname is "" if nobody could read it.
 	Hostname         string            `json:"hostname,omitempty"`
 	AvailabilityZone string            `json:"availability_zone"`
 	Flavor           flavor            `json:"flavor"`

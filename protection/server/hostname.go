@@ -1,29 +1,99 @@
 package server
 
 import (
+	"context"
 	"fmt"
+	"regexp"
 	"strings"
+
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/openstack"
 )
 
-// hostNotKept tells that the guest has another host name: Nova makes it of the server's name, and lets nobody
-// choose it before microversion 2.90. The original's may have been chosen, or be that of an earlier name.
-func (b *builder) hostNotKept() {
-	was := b.doc.Hostname
-	madeUp := plainHost(b.doc.Name) == "" && strings.HasPrefix(was, "server-")
-	if plainHost(was) == "" || plainHost(was) == plainHost(b.doc.Name) || madeUp {
-		return
+const (
+	// hostVersion is Nova's microversion that shows a server's host name to its tenant,
+	// and lets him choose it. Before it only an administrator sees it, and nobody chooses.
+	hostVersion = "2.90"
+	// domainVersion lets the host name have its domain, and be anything that Nova itself has ever made.
+	domainVersion = "2.94"
+)
+
+// shortHost and longHost are the names that can be chosen in hostVersion and in domainVersion.
+var (
+	shortHost = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9-]{0,61}[a-zA-Z0-9]$`)
+	longHost  = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,255}$`)
+)
+
+// since gives Nova at a microversion; if the cloud does not offer it, as it is else.
+func (c clients) since(ctx context.Context, cloud karbor.Cloud, microversion string) (compute api, offered bool, err error) {
+	client, err := openstack.ComputeFrom(ctx, cloud, microversion)
+	if karbor.KindOf(err) == karbor.NotImplemented {
+		return c.compute, false, nil
 	}
-	b.call.NotKept(fmt.Sprintf("The server's host name %q: the cloud makes one of the server's name. Change it in the guest.", was))
+	return api{client}, err == nil, err
+}
+
+// host gives the host name to ask for, and Nova at the microversion that takes it. It is "" where
+// the cloud makes one of the server's name: the original's is not known, or follows from its name,
+// which the restored server has not; or the cloud does not take it.
+func (b *builder) host(ctx context.Context) (name string, compute api, err error) {
+	was, version := b.doc.Hostname, hostVersion
+	if !shortHost.MatchString(was) {
+		version = domainVersion
+	}
+	if !longHost.MatchString(was) || b.followsNewName() || b.madeUp() {
+		return "", b.compute, nil
+	}
+	compute, offered, err := b.since(ctx, b.call.Cloud, version)
+	if err != nil || !offered {
+		return "", b.compute, err
+	}
+	return was, compute, nil
+}
+
+// follows reports whether the original's host name is what Nova makes of its name. It may have
+// been chosen instead, or be that of an earlier name.
+func (b *builder) follows() bool {
+	return b.madeUp() || plainHost(b.doc.Hostname) == plainHost(b.doc.Name)
+}
+
+// followsNewName reports whether the host name follows from the server's name to that of the restored one.
+func (b *builder) followsNewName() bool {
+	return b.follows() && b.call.RestoredName(b.doc.Name) != b.doc.Name
+}
+
+// madeUp reports whether Nova made the host name up of the server's id, as nothing of its name can be in one.
+func (b *builder) madeUp() bool {
+	return plainHost(b.doc.Name) == "" && strings.HasPrefix(strings.ToLower(b.doc.Hostname), "server-")
+}
+
+// hostNotKept tells that the guest has another host name than the original had. now is the name that the
+// restored server has, or will have; "" if that can't be told: then the cloud makes one of the server's name.
+func (b *builder) hostNotKept(now string) {
+	was := b.doc.Hostname
+	switch {
+	case was == "":
+		b.call.NotKept("The server's host name may be another: it could not be read when the server was protected.")
+	case b.followsNewName() || b.madeUp() || now == "" && b.follows() || strings.EqualFold(now, was):
+	case now == "":
+		b.call.NotKept(fmt.Sprintf("The server's host name %q: the cloud makes one of the server's name. Change it in the guest.", was))
+	default:
+		b.call.NotKept(fmt.Sprintf("The server's host name %q: the cloud made it %q. Change it in the guest.", was, now))
+	}
 }
 
 // plainHost gives of a name what Nova keeps of it in a host name in each release: they differ in dots, and in
 // what stands for characters that a host name can't have. It is "" for a name of which nothing is left:
 // then Nova makes one up of the server's id.
 func plainHost(name string) string {
-	const longest = 63
+	const longest, latin = 63, 0xff
 	var out strings.Builder
-	for _, c := range strings.ToLower(name[:min(len(name), longest)]) {
-		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
+	taken := 0
+	for _, c := range strings.ToLower(name) {
+		if c > latin || taken == longest {
+			continue
+		}
+		if taken++; c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
 			out.WriteRune(c)
 		}
 	}

@@ -35,7 +35,7 @@ func (r *room) preflight(ctx context.Context, call *protection.Call) (*protectio
 		{"Choose the server's disk among the resources.", b.foreseeDisk},
 		{"Choose the volume among the resources, or detach it from where it is.", b.foreseeVolumes},
 		{"Have floating addresses left alone (floating_ips: none), or map the external network (networks).", func(ctx context.Context) error { return b.foreseeFloatingIPs(ctx, f) }},
-		{"", func(context.Context) error { b.reportNotKept(); return nil }},
+		{"", func(ctx context.Context) error { b.reportNotKept(); return b.foreseeHost(ctx) }},
 	} {
 		if err := f.Look(ctx, part.remedy, part.look); err != nil {
 			return nil, err
@@ -87,6 +87,15 @@ func (b *builder) foreseeKeypair(ctx context.Context, f *protection.Forecast) er
 		f.Warn(fmt.Sprintf("The server will have your keypair %q, which is not the one that the original had under this name.", name))
 	}
 	return openstack.Explain(err, "reading keypair %q", name)
+}
+
+// foreseeHost looks whether the cloud takes the original's host name.
+func (b *builder) foreseeHost(ctx context.Context) error {
+	name, _, err := b.host(ctx)
+	if err == nil {
+		b.hostNotKept(name)
+	}
+	return err
 }
 
 // foreseePorts looks at the networks, addresses and security groups of the interfaces.

@@ -79,6 +79,9 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 	if !kept.UserDataKnown {
 		call.NotKept("The server's user data: only an administrator may read it, and the operator does not allow that.")
 	}
+	if kept.Hostname == "" {
+		call.NotKept("The server's host name: the cloud shows it to administrators only, and the operator does not allow that.")
+	}
 	for _, disk := range kept.Flavor.localDisks() {
 		call.NotKept(fmt.Sprintf("The server's %s is not protected: only its disk and its volumes are.", disk))
 	}
@@ -98,8 +101,12 @@ type survey struct {
 
 func (s *survey) read(ctx context.Context) error {
 	id := s.call.Node.ID
+	compute, _, err := s.since(ctx, s.call.Cloud, hostVersion)
+	if err != nil {
+		return err
+	}
 	var text json.RawMessage
-	if err := s.compute.get(ctx, "servers/"+id, nil, "server", &text); err != nil {
+	if err := compute.get(ctx, "servers/"+id, nil, "server", &text); err != nil {
 		return openstack.Explain(err, "reading server %s", id)
 	}
 	var i instance
@@ -126,6 +133,7 @@ func (s *survey) read(ctx context.Context) error {
 func (s *survey) describe(i *instance) {
 	d := s.doc
 	d.Name, d.Status, d.AvailabilityZone, d.Image = i.Name, i.Status, i.AvailabilityZone, i.imageID()
+	d.Hostname = i.Hostname
 	d.Metadata, d.Tags = protection.Untagged(i.Metadata), untagged(i.Tags)
 	d.ConfigDrive = i.ConfigDrive == "True" || i.ConfigDrive == "true"
 	d.DiskConfig, d.Locked, d.AccessIPv4, d.AccessIPv6 = i.DiskConfig, i.Locked, i.AccessIPv4, i.AccessIPv6
@@ -139,7 +147,7 @@ func (s *survey) describe(i *instance) {
 
 // attributes notes what only an administrator may read.
 func (s *survey) attributes(i *instance) {
-	s.doc.UserDataKnown, s.doc.Hostname, s.rootDevice = true, i.Hostname, i.RootDevice
+	s.doc.UserDataKnown, s.doc.Hostname, s.rootDevice = true, cmp.Or(i.Hostname, s.doc.Hostname), i.RootDevice
 	if i.UserData != nil {
 		s.doc.UserData = *i.UserData
 	}

@@ -27,6 +27,8 @@ type builder struct {
 	call   *protection.Call
 	doc    document
 	record restoreRecord
+	// hostname is the host name of the server that was made; "" if the cloud does not show it.
+	hostname string
 	// portIDs maps the original ports to the new ones, groupIDs the original security
 	// groups to those that this restore made.
 	portIDs, groupIDs map[string]string
@@ -54,6 +56,7 @@ func (r *room) restore(ctx context.Context, call *protection.Call) error {
 		}
 	}
 	b.reportNotKept()
+	b.hostNotKept(b.hostname)
 	return call.NewResources.Set(ctx, b.record.Server)
 }
 
@@ -65,7 +68,6 @@ func (b *builder) reportNotKept() {
 	if b.doc.Locked {
 		b.call.NotKept("The server is not locked: the original was.")
 	}
-	b.hostNotKept()
 	if b.doc.BootVolumeGuessed {
 		b.call.NotKept("The server boots from its first volume: nobody could tell which one the original booted from.")
 	}
@@ -105,13 +107,20 @@ func (b *builder) create(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	host, compute, err := b.host(ctx)
+	if err != nil {
+		return "", err
+	}
+	if host != "" {
+		body["hostname"] = host
+	}
 	request := map[string]any{"server": body}
 	if len(hints) > 0 {
 		request["os:scheduler_hints"] = hints
 	}
 	return openstack.MakeRestored(ctx, b.call, protection.Holding{Kind: protection.HeldServer}, "server", b.find, func(ctx context.Context) (string, error) {
 		var made struct{ ID string }
-		err := b.compute.post(ctx, "servers", request, "server", &made)
+		err := compute.post(ctx, "servers", request, "server", &made)
 		return made.ID, nameTaken(openstack.Explain(err, "creating the server that takes the place of server %s", b.call.Node.ID))
 	})
 }
@@ -265,11 +274,16 @@ func (b *builder) awaitActive(ctx context.Context) error {
 	defer cancel()
 	id := b.record.Server
 	what := fmt.Sprintf("server %s, made for server %s", id, b.call.Node.ID)
+	compute, _, err := b.since(ctx, b.call.Cloud, hostVersion)
+	if err != nil {
+		return err
+	}
 	return openstack.Poll(ctx, what, b.room.options.PollInterval, func(ctx context.Context) (bool, error) {
 		var i instance
-		if err := b.compute.get(ctx, "servers/"+id, nil, "server", &i); err != nil {
+		if err := compute.get(ctx, "servers/"+id, nil, "server", &i); err != nil {
 			return false, openstack.Explain(err, "reading %s", what)
 		}
+		b.hostname = i.Hostname
 		switch i.Status {
 		case "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED":
 			return true, nil

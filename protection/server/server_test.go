@@ -18,13 +18,7 @@ import (
 
 func open(t *testing.T) protection.Plugin {
 	t.Helper()
-	return openWith(t, "1m")
-}
-
-// openWith opens the plug-in, whose single waits have a limit.
-func openWith(t *testing.T, wait string) protection.Plugin {
-	t.Helper()
-	file, err := parser.ParseBytes([]byte("{poll_interval: 20ms, timeout: "+wait+"}"), 0)
+	file, err := parser.ParseBytes([]byte("{poll_interval: 20ms, timeout: 1m}"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,22 +13,21 @@ import (
 
 func TestStateInWhichTheCloudGetsNoFurtherIsToldAndNothingIsLeft(t *testing.T) {
 	for name, c := range map[string]struct {
-		what         karbor.OperationType
-		wait, path   string
-		status, word string
-		kind         karbor.Kind
+		what               karbor.OperationType
+		path, status, word string
+		kind               karbor.Kind
 	}{
-		"a snapshot in error":         {karbor.Protect, "1m", "/snapshots/", "error", "snapshot", karbor.Conflict},
-		"a snapshot that stays":       {karbor.Protect, "150ms", "/snapshots/", "creating", "snapshot", karbor.Unavailable},
-		"a restored share in error":   {karbor.RestoreOperation, "1m", "/shares/", "error", "share", karbor.Conflict},
-		"a restored share that stays": {karbor.RestoreOperation, "150ms", "/shares/", "creating_from_snapshot", "share", karbor.Unavailable},
+		"a snapshot in error":         {karbor.Protect, "/snapshots/", "error", "snapshot", karbor.Conflict},
+		"a snapshot that stays":       {karbor.Protect, "/snapshots/", "creating", "snapshot", karbor.Unavailable},
+		"a restored share in error":   {karbor.RestoreOperation, "/shares/", "error", "share", karbor.Conflict},
+		"a restored share that stays": {karbor.RestoreOperation, "/shares/", "creating_from_snapshot", "share", karbor.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			way := &protectiontest.Pretending{}
-			one := caseOf(t, protectiontest.NewTenant(t), "{poll_interval: 10ms, timeout: "+c.wait+"}")
+			one := caseOf(t, protectiontest.NewTenant(t), quick)
 			one.Transport = way
 			err := protectiontest.Spoilt(t, one, c.what, func() {
-				way.Say(c.path, func(members map[string]any) {
+				way.Told(c.kind)(c.path, func(members map[string]any) {
 					restored := strings.Contains(fmt.Sprint(members["metadata"]), protection.RestoringTag)
 					if restored || c.what == karbor.Protect {
 						members["status"] = c.status

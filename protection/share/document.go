@@ -62,22 +62,38 @@ func connect(ctx context.Context, call *protection.Call) (*gophercloud.ServiceCl
 	return client, nil
 }
 
-// inspect describes the call's share, if it can be protected and restored.
-func inspect(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (*document, error) {
+// original gives the call's share.
+func original(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (*shares.Share, error) {
 	s, err := shares.Get(ctx, client, call.Node.ID).Extract()
 	if err == nil && s.ProjectID != call.Cloud.ProjectID() {
 		return nil, karbor.Errorf(karbor.NotFound, "there is no share %s", call.Node.ID)
 	}
+	return s, openstack.Explain(err, "reading share %s", call.Node.ID)
+}
+
+// unfit tells why a share can't be protected and restored, and will not be fit for it by itself.
+func unfit(s *shares.Share) error {
 	switch {
-	case err != nil:
-		return nil, openstack.Explain(err, "reading share %s", call.Node.ID)
 	case !s.SnapshotSupport:
-		return nil, karbor.Errorf(karbor.Invalid, "share %s can't be protected: its share type %q has no snapshots", s.ID, s.ShareTypeName)
+		return karbor.Errorf(karbor.Invalid, "share %s can't be protected: its share type %q has no snapshots", s.ID, s.ShareTypeName)
 	case !s.CreateShareFromSnapshotSupport:
-		return nil, karbor.Errorf(karbor.Invalid, "share %s can't be protected: its share type %q makes no new shares of snapshots, so that it could not be restored", s.ID, s.ShareTypeName)
+		return karbor.Errorf(karbor.Invalid, "share %s can't be protected: its share type %q makes no new shares of snapshots, so that it could not be restored", s.ID, s.ShareTypeName)
 	case s.Status == "deleting" || s.Status == "inactive" || strings.Contains(s.Status, "error"):
-		return nil, karbor.Errorf(karbor.Conflict, "share %s is in state %q and can't be protected", s.ID, s.Status)
-	case s.Status != "available":
+		return karbor.Errorf(karbor.Conflict, "share %s is in state %q and can't be protected", s.ID, s.Status)
+	}
+	return nil
+}
+
+// inspect describes the call's share, if it can be protected and restored.
+func inspect(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (*document, error) {
+	s, err := original(ctx, client, call)
+	if err != nil {
+		return nil, err
+	}
+	if err := unfit(s); err != nil {
+		return nil, err
+	}
+	if s.Status != "available" {
 		return nil, karbor.Transientf("share %s is in state %q and can't be snapshotted now", s.ID, s.Status)
 	}
 	d := &document{

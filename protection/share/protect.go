@@ -40,7 +40,7 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 		}
 	}
 	if record.Snapshot == "" {
-		if record.Snapshot, err = ensureSnapshot(ctx, client, call); err != nil {
+		if record.Snapshot, err = ensureSnapshot(ctx, client, call, record.Source); err != nil {
 			return err
 		}
 		if err := call.Scratch.Save(ctx, record); err != nil {
@@ -55,12 +55,12 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 func mark(call *protection.Call) string { return "[" + call.Name() + "]" }
 
 // ensureSnapshot gives the call's snapshot, and asks for it if there is none.
-func ensureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (string, error) {
+func ensureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, source *document) (string, error) {
 	find := func(ctx context.Context) (string, error) {
 		ids, err := findSnapshots(ctx, client, call)
 		return first(ids), err
 	}
-	return openstack.Make(ctx, call, "snapshot", find, func(ctx context.Context) (string, error) {
+	id, err := openstack.Make(ctx, call, "snapshot", find, func(ctx context.Context) (string, error) {
 		s, err := snapshots.Create(ctx, client, snapshots.CreateOpts{
 			ShareID: call.Node.ID, Name: protection.First(call.Text("snapshot_name"), call.Name()),
 			Description: strings.TrimSpace(call.Text("description") + " " + mark(call)),
@@ -70,6 +70,8 @@ func ensureSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call
 		}
 		return s.ID, nil
 	})
+	return id, lacking(ctx, call, err, "the snapshot",
+		needs(source.ShareTypeName, protection.NeedShareSnapshots, protection.NeedShareSnapshotGigabytes, source.Size))
 }
 
 // first gives the first id, or "".

@@ -103,7 +103,7 @@ func ensureShare(ctx context.Context, client *gophercloud.ServiceClient, call *p
 		ids, err := findShares(ctx, client, call)
 		return first(ids), err
 	}
-	return openstack.Make(ctx, call, "share", find, func(ctx context.Context) (string, error) {
+	id, err := openstack.Make(ctx, call, "share", find, func(ctx context.Context) (string, error) {
 		if err := sound(ctx, call, &doc); err != nil {
 			return "", err
 		}
@@ -113,6 +113,7 @@ func ensureShare(ctx context.Context, client *gophercloud.ServiceClient, call *p
 		}
 		return s.ID, nil
 	})
+	return id, lacking(ctx, call, err, "the share", needs(doc.ShareTypeName, protection.NeedShares, protection.NeedShareGigabytes, doc.Size))
 }
 
 // findShares gives the ids of the shares that the call's hooks made.

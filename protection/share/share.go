@@ -54,7 +54,7 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 	case t != karbor.ShareType:
 		return protection.Hooks{}
 	case op == karbor.Protect:
-		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect}
+		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect, Preflight: r.preflightProtect}
 	case op == karbor.RestoreOperation:
 		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Preflight: r.preflight}
 	case op == karbor.Delete:

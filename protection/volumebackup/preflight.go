@@ -7,6 +7,9 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
+// foresee is the Preflight hook of protect.
+var foresee = blockstorage.Foresee(blockstorage.Use{Backups: 1}, blockstorage.Use{Snapshots: 1})
+
 // preflight is the Preflight hook of restore.
 func (r *room) preflight(ctx context.Context, call *protection.Call) (*protection.Forecast, error) {
 	client, err := connect(ctx, call)

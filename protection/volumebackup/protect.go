@@ -72,7 +72,15 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 	}
 	if record.Snapshot == "" {
 		options := snapshots.CreateOpts{Name: call.Name(), Metadata: call.TemporaryTags()}
-		if record.Snapshot, err = blockstorage.EnsureSnapshot(ctx, client, call, options); err != nil {
+		record.Snapshot, err = r.waits.WithinQuota(ctx, call,
+			func(ctx context.Context) (int, error) {
+				names, err := blockstorage.PassingSnapshots(ctx, client, call)
+				return len(names), err
+			},
+			func(ctx context.Context) (string, error) {
+				return blockstorage.EnsureSnapshot(ctx, client, call, options)
+			})
+		if err != nil {
 			return err
 		}
 		held := protection.Holding{Kind: protection.HeldSnapshot, ID: record.Snapshot, GiB: int64(record.Source.Size)}

@@ -324,12 +324,12 @@ func TestFailedRestoreIsToldAndTheVolumeGoes(t *testing.T) {
 }
 
 func TestBackupThatStaysInCreationEndsTheWait(t *testing.T) {
-	tenant, p := protectiontest.NewTenant(t), open(t, "{poll_interval: 10ms, timeout: 200ms}")
+	tenant, way, p := protectiontest.NewTenant(t), &protectiontest.Pretending{}, open(t, "{poll_interval: 10ms, timeout: 7m}")
 	c := begin(t, tenant, p, disk(t, tenant))
+	c.tenant = tenant.Through(t, &http.Client{Transport: way})
 	tenant.Fault(t, fabric.Fault{Service: "cinder", Transition: "backup.create", Delay: fabric.Duration(time.Hour)})
-	if err := c.protect(t, nil); err == nil || karbor.IsTransient(err) || !strings.Contains(karbor.Sentence(err), "waiting for backup") || !strings.Contains(karbor.Sentence(err), `"creating"`) {
-		t.Errorf("got %v", err)
-	}
+	way.Stay("/backups/", func(map[string]any) {})
+	protectiontest.ExpectOvertime(t, c.protect(t, nil), "7m0s", "backup", `"creating"`)
 }
 
 func TestExhaustedQuotaIsToldAsSuch(t *testing.T) {

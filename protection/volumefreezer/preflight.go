@@ -7,6 +7,9 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
+// foresee is the Preflight hook of protect. What a scheduler makes for a while, Freezer does not tell.
+var foresee = blockstorage.Foresee(blockstorage.Use{Backups: 1}, blockstorage.Use{})
+
 // preflight is the Preflight hook of restore. A restore needs Cinder's backup and a scheduler of Freezer's, and
 // no record of the backup there.
 func (r *room) preflight(ctx context.Context, call *protection.Call) (*protection.Forecast, error) {

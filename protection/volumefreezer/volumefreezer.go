@@ -93,7 +93,7 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 	case t != karbor.VolumeType:
 		return protection.Hooks{}
 	case op == karbor.Protect:
-		return protection.Hooks{Main: r.protect, Undo: r.undoProtect}
+		return protection.Hooks{Main: r.protect, Undo: r.undoProtect, Preflight: foresee}
 	case op == karbor.RestoreOperation:
 		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Preflight: r.preflight, Drill: protection.DrilledAlone}
 	case op == karbor.Delete:

@@ -248,25 +248,28 @@ func TestRecordThatWasDeletedInFreezerIsFoundByVerifying(t *testing.T) {
 }
 
 func TestWhatGoesWrongIsToldAndNothingIsLeft(t *testing.T) {
-	const wait = "{poll_interval: 10ms, timeout: 300ms}"
 	for name, test := range map[string]struct {
 		options string
 		fault   fabric.Fault
 		want    string
 	}{
 		"the agent fails":      {quick, fabric.Fault{Service: "freezer", Transition: "job.run", Fail: true}, `ended with the result "fail": the log of the scheduler ` + sim.Scheduler},
-		"no scheduler answers": {wait, fabric.Fault{Service: "freezer", Transition: "job.start", Delay: fabric.Duration(time.Hour)}, "has not ended within 300ms: is the scheduler " + sim.Scheduler + " running?"},
+		"no scheduler answers": {quick, fabric.Fault{Service: "freezer", Transition: "job.start", Delay: fabric.Duration(time.Hour)}, "has not ended within 2m0s: is the scheduler " + sim.Scheduler + " running?"},
 		"Cinder fails":         {quick, fabric.Fault{Service: "cinder", Transition: "backup.create", Fail: true}, `went into state "error" in the cloud`},
 		"Cinder has no room":   {quick, fabric.Fault{Service: "cinder", Method: http.MethodPost, Path: "/backups$", Status: http.StatusRequestEntityTooLarge}, `ended with the result "fail"`},
 		"Freezer refuses":      {quick, fabric.Fault{Service: "freezer", Method: http.MethodPost, Path: "/jobs$", Status: http.StatusForbidden, Message: "Policy doesn't allow it"}, "asking Freezer to backup volume"},
 		"an unknown scheduler": {"{poll_interval: 10ms, timeout: 1m, scheduler_client_id: none}", fabric.Fault{Service: "none"}, "Client not found with ID none"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, p := newSite(t), open(t, test.options)
-			c := begin(s, p, s.disk(t))
+			s, way, p := newSite(t), &protectiontest.Pretending{}, open(t, test.options)
+			c := begin(site{s.Through(t, &http.Client{Transport: way})}, p, s.disk(t))
 			before := s.inventory(t)
 			s.Fault(t, test.fault)
+			if test.fault.Transition == "job.start" {
+				way.Stay("/jobs/", func(map[string]any) {})
+			}
 			call, err := c.protect(t, nil)
+			way.Stop()
 			if err == nil || karbor.IsTransient(err) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v; want %s", err, test.want)
 			}
@@ -281,13 +284,15 @@ func TestWhatGoesWrongIsToldAndNothingIsLeft(t *testing.T) {
 }
 
 func TestJobIsToldToEndAgainIfFreezerDidNotHear(t *testing.T) {
-	s := newSite(t)
-	c := begin(s, open(t, "{poll_interval: 10ms, timeout: 300ms}"), s.disk(t))
+	s, way := newSite(t), &protectiontest.Pretending{}
+	c := begin(site{s.Through(t, &http.Client{Transport: way})}, open(t, quick), s.disk(t))
 	s.Fault(t, fabric.Fault{Service: "freezer", Transition: "job.start", Delay: fabric.Duration(time.Hour)})
+	way.Stay("/jobs/", func(map[string]any) {})
 	call, err := c.protect(t, nil)
 	if err == nil {
 		t.Fatal("there is a backup that no scheduler has made")
 	}
+	way.Stop()
 	s.Fault(t, fabric.Fault{Service: "freezer", Method: http.MethodPost, Path: "/event$", Status: http.StatusServiceUnavailable, Times: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a job that was not told goes on for longer
 	defer cancel()
@@ -297,12 +302,12 @@ func TestJobIsToldToEndAgainIfFreezerDidNotHear(t *testing.T) {
 }
 
 func TestBackupThatStaysInCreationEndsTheWait(t *testing.T) {
-	s := newSite(t)
-	c := begin(s, open(t, "{poll_interval: 10ms, timeout: 300ms}"), s.disk(t))
+	s, way := newSite(t), &protectiontest.Pretending{}
+	c := begin(site{s.Through(t, &http.Client{Transport: way})}, open(t, "{poll_interval: 10ms, timeout: 7m}"), s.disk(t))
 	s.Fault(t, fabric.Fault{Service: "cinder", Transition: "backup.create", Delay: fabric.Duration(time.Hour)})
-	if _, err := c.protect(t, nil); err == nil || karbor.IsTransient(err) || !strings.Contains(karbor.Sentence(err), "waiting for backup") || !strings.Contains(karbor.Sentence(err), `"creating"`) {
-		t.Errorf("got %v", err)
-	}
+	way.Stay("/backups/", func(map[string]any) {})
+	_, err := c.protect(t, nil)
+	protectiontest.ExpectOvertime(t, err, "7m0s", "backup", `"creating"`)
 }
 
 func TestFailedRestoreIsToldAndTheVolumeGoes(t *testing.T) {

@@ -14,13 +14,13 @@ import (
 	"github.com/karbor/karbor/protection/protectiontest"
 )
 
-// small is a case of volumes of few bytes, with the way to the cloud on which they are; wait limits each wait.
-func small(t *testing.T, wait string) (protectiontest.Case, *protectiontest.Pretending, *protectiontest.Tenant) {
+// small is a case of volumes of few bytes, with the way to the cloud on which they are.
+func small(t *testing.T) (protectiontest.Case, *protectiontest.Pretending, *protectiontest.Tenant) {
 	t.Helper()
 	tenant, way := protectiontest.NewTenant(t), &protectiontest.Pretending{Base: newMiniature()}
 	maker := tenant.Through(t, &http.Client{Transport: way})
 	return protectiontest.Case{
-		Plugin: openWith(t, "{poll_interval: 2ms, timeout: "+wait+"}"), Type: karbor.VolumeType, Session: tenant.Session, Transport: way,
+		Plugin: open(t), Type: karbor.VolumeType, Session: tenant.Session, Transport: way,
 		Inventory: maker.Inventory, Installation: "here",
 		Make: func(t *testing.T) protectiontest.Source { return source(t, maker) },
 	}, way, maker
@@ -36,40 +36,34 @@ func of(temporary bool, member string, value any) func(members map[string]any) {
 	}
 }
 
-const (
-	lasts = "1m"
-	short = "150ms"
-)
-
 func TestStateInWhichTheCloudGetsNoFurtherIsToldAndNothingIsLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		what   karbor.OperationType
-		wait   string
 		path   string
 		change func(members map[string]any)
 		kind   karbor.Kind
 		words  []string
 	}{
-		"a snapshot in error":                 {karbor.Protect, lasts, "/snapshots/", of(true, "status", "error"), karbor.Conflict, []string{"snapshot", `"error"`}},
-		"a snapshot that stays in creation":   {karbor.Protect, short, "/snapshots/", of(true, "status", "creating"), karbor.Unavailable, []string{"snapshot", `"creating"`}},
-		"a temporary volume in error":         {karbor.Protect, lasts, "/volumes/", of(true, "status", "error"), karbor.Conflict, []string{"volume", `"error"`}},
-		"a temporary volume that stays":       {karbor.Protect, short, "/volumes/", of(true, "status", "creating"), karbor.Unavailable, []string{"volume", `"creating"`}},
-		"an upload that fails":                {karbor.Protect, lasts, "/images/[^/]+$", of(true, "status", "killed"), karbor.Conflict, []string{"image", `"killed"`}},
-		"an upload that is deactivated":       {karbor.Protect, lasts, "/images/[^/]+$", of(true, "status", "deactivated"), karbor.Conflict, []string{"image", `"deactivated"`}},
-		"an upload that does not begin":       {karbor.Protect, short, "/images/[^/]+$", of(true, "status", "queued"), karbor.Unavailable, []string{"image", `"queued"`}},
-		"an upload that does not end":         {karbor.Protect, short, "/images/[^/]+$", of(true, "status", "saving"), karbor.Unavailable, []string{"image", `"saving"`}},
-		"a restored volume in error":          {karbor.RestoreOperation, lasts, "/volumes/", of(false, "status", "error"), karbor.Conflict, []string{"volume", `"error"`}},
-		"a restored volume that stays":        {karbor.RestoreOperation, short, "/volumes/", of(false, "status", "downloading"), karbor.Unavailable, []string{"volume", `"downloading"`}},
-		"an image of a restore that fails":    {karbor.RestoreOperation, lasts, "/images/[^/]+$", of(true, "status", "killed"), karbor.Conflict, []string{"image", `"killed"`}},
-		"an image of a restore that stays":    {karbor.RestoreOperation, short, "/images/[^/]+$", of(true, "status", "saving"), karbor.Unavailable, []string{"image", `"saving"`}},
-		"a temporary image that is deleted":   {karbor.RestoreOperation, lasts, "/images/[^/]+$", of(true, "status", "pending_delete"), karbor.NotFound, []string{"image", "was deleted"}},
-		"a state that nobody has heard of":    {karbor.Protect, lasts, "/snapshots/", of(true, "status", "odd"), karbor.Conflict, []string{"snapshot", `"odd"`}},
-		"a volume that comes to be in use":    {karbor.RestoreOperation, lasts, "/volumes/", of(false, "status", "in-use"), karbor.Conflict, []string{"volume", `"in-use"`}},
-		"a restored volume in error deleting": {karbor.RestoreOperation, lasts, "/volumes/", of(false, "status", "error_deleting"), karbor.Conflict, []string{"volume", `"error_deleting"`}},
+		"a snapshot in error":                 {karbor.Protect, "/snapshots/", of(true, "status", "error"), karbor.Conflict, []string{"snapshot", `"error"`}},
+		"a snapshot that stays in creation":   {karbor.Protect, "/snapshots/", of(true, "status", "creating"), karbor.Unavailable, []string{"snapshot", `"creating"`}},
+		"a temporary volume in error":         {karbor.Protect, "/volumes/", of(true, "status", "error"), karbor.Conflict, []string{"volume", `"error"`}},
+		"a temporary volume that stays":       {karbor.Protect, "/volumes/", of(true, "status", "creating"), karbor.Unavailable, []string{"volume", `"creating"`}},
+		"an upload that fails":                {karbor.Protect, "/images/[^/]+$", of(true, "status", "killed"), karbor.Conflict, []string{"image", `"killed"`}},
+		"an upload that is deactivated":       {karbor.Protect, "/images/[^/]+$", of(true, "status", "deactivated"), karbor.Conflict, []string{"image", `"deactivated"`}},
+		"an upload that does not begin":       {karbor.Protect, "/images/[^/]+$", of(true, "status", "queued"), karbor.Unavailable, []string{"image", `"queued"`}},
+		"an upload that does not end":         {karbor.Protect, "/images/[^/]+$", of(true, "status", "saving"), karbor.Unavailable, []string{"image", `"saving"`}},
+		"a restored volume in error":          {karbor.RestoreOperation, "/volumes/", of(false, "status", "error"), karbor.Conflict, []string{"volume", `"error"`}},
+		"a restored volume that stays":        {karbor.RestoreOperation, "/volumes/", of(false, "status", "downloading"), karbor.Unavailable, []string{"volume", `"downloading"`}},
+		"an image of a restore that fails":    {karbor.RestoreOperation, "/images/[^/]+$", of(true, "status", "killed"), karbor.Conflict, []string{"image", `"killed"`}},
+		"an image of a restore that stays":    {karbor.RestoreOperation, "/images/[^/]+$", of(true, "status", "saving"), karbor.Unavailable, []string{"image", `"saving"`}},
+		"a temporary image that is deleted":   {karbor.RestoreOperation, "/images/[^/]+$", of(true, "status", "pending_delete"), karbor.NotFound, []string{"image", "was deleted"}},
+		"a state that nobody has heard of":    {karbor.Protect, "/snapshots/", of(true, "status", "odd"), karbor.Conflict, []string{"snapshot", `"odd"`}},
+		"a volume that comes to be in use":    {karbor.RestoreOperation, "/volumes/", of(false, "status", "in-use"), karbor.Conflict, []string{"volume", `"in-use"`}},
+		"a restored volume in error deleting": {karbor.RestoreOperation, "/volumes/", of(false, "status", "error_deleting"), karbor.Conflict, []string{"volume", `"error_deleting"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			one, way, _ := small(t, c.wait)
-			err := protectiontest.Spoilt(t, one, c.what, func() { way.Say(c.path, c.change) }, func() {
+			one, way, _ := small(t)
+			err := protectiontest.Spoilt(t, one, c.what, func() { way.Told(c.kind)(c.path, c.change) }, func() {
 				if way.Stop() == 0 {
 					t.Error("nothing was looked at")
 				}
@@ -86,7 +80,7 @@ func TestStateInWhichTheCloudGetsNoFurtherIsToldAndNothingIsLeft(t *testing.T) {
 func TestImageWithOtherBytesThanTheProtectedIsNeverMadeAVolumeOf(t *testing.T) {
 	for member, value := range map[string]any{"os_hash_value": strings.Repeat("0", 128), "size": 1.0} {
 		t.Run(member, func(t *testing.T) {
-			one, way, _ := small(t, lasts)
+			one, way, _ := small(t)
 			err := protectiontest.Spoilt(t, one, karbor.RestoreOperation, func() { way.Say("/images/[^/]+$", of(true, member, value)) }, func() { way.Stop() })
 			if !karbor.IsTransient(err) || !strings.Contains(karbor.Sentence(err), "does not have the size and digest") {
 				t.Errorf("got %v", err)
@@ -96,7 +90,7 @@ func TestImageWithOtherBytesThanTheProtectedIsNeverMadeAVolumeOf(t *testing.T) {
 }
 
 func TestCloudThatListsThingsTwiceGivesOneOfEach(t *testing.T) {
-	one, _, _ := small(t, lasts)
+	one, _, _ := small(t)
 	one.Transport = protectiontest.Doubling{Base: one.Transport}
 	protectiontest.RoundTrip(t, one)
 }
@@ -106,7 +100,7 @@ func TestCloudThatListsThingsTwiceGivesOneOfEach(t *testing.T) {
 func TestWhatTheCloudDoesNotDeleteFailsNoCheckpointWhoseBytesAreKept(t *testing.T) {
 	for name, path := range map[string]string{"the temporary volume": "/volumes/", "the snapshot": "/snapshots/"} {
 		t.Run(name, func(t *testing.T) {
-			one, way, maker := small(t, lasts)
+			one, way, maker := small(t)
 			s := one.Make(t)
 			single := protectiontest.NewSingle(one.Plugin, s)
 			call := single.Begin(maker.Session(t, &http.Client{Transport: way}), nil, nil)
@@ -131,7 +125,7 @@ func TestWhatTheCloudDoesNotDeleteFailsNoCheckpointWhoseBytesAreKept(t *testing.
 
 // TestATemporaryVolumeThatIsSlowToGoFailsNoCheckpointWhoseBytesAreKept has it stay in deleting.
 func TestATemporaryVolumeThatIsSlowToGoFailsNoCheckpointWhoseBytesAreKept(t *testing.T) {
-	one, way, maker := small(t, "150ms")
+	one, way, maker := small(t)
 	s := one.Make(t)
 	single := protectiontest.NewSingle(one.Plugin, s)
 	call := single.Begin(maker.Session(t, &http.Client{Transport: way}), nil, nil)
@@ -139,7 +133,7 @@ func TestATemporaryVolumeThatIsSlowToGoFailsNoCheckpointWhoseBytesAreKept(t *tes
 	if err := single.Run(t, hooks.PrepareFinish, call); err != nil {
 		t.Fatal(err)
 	}
-	call.Data = &committed{Repository: call.Data, then: func() { way.Say("/volumes/", of(true, "status", "deleting")) }}
+	call.Data = &committed{Repository: call.Data, then: func() { way.Stay("/volumes/", of(true, "status", "deleting")) }}
 	if err := single.Run(t, hooks.Main, call); err != nil {
 		t.Errorf("the bytes are kept, and the checkpoint fails: %v", err)
 	}
@@ -147,7 +141,7 @@ func TestATemporaryVolumeThatIsSlowToGoFailsNoCheckpointWhoseBytesAreKept(t *tes
 
 // TestAnErrorThatPassesBehindTheCommitIsNotTakenForOneThatLasts has the volume stay, and the list of snapshots fail.
 func TestAnErrorThatPassesBehindTheCommitIsNotTakenForOneThatLasts(t *testing.T) {
-	one, way, maker := small(t, lasts)
+	one, way, maker := small(t)
 	s := one.Make(t)
 	single := protectiontest.NewSingle(one.Plugin, s)
 	call := single.Begin(maker.Session(t, &http.Client{Transport: way}), nil, nil)

@@ -41,7 +41,9 @@ func makeEncrypted(t *testing.T, tenant *protectiontest.Tenant) string {
 // encrypted makes an encrypted volume, and says how it is compared.
 func encrypted(t *testing.T, tenant *protectiontest.Tenant) protectiontest.Source {
 	t.Helper()
-	return encryptedAs(t, tenant, makeEncrypted(t, tenant), bytesOf)
+	return encryptedAs(t, tenant, makeEncrypted(t, tenant), func(t *testing.T, tenant *protectiontest.Tenant, volume string) string {
+		return tenant.Sum(t, volume)
+	})
 }
 
 // encryptedAs says how an encrypted volume is compared, where look gives its bytes.

@@ -9,43 +9,19 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/gophercloud/gophercloud/v2"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/internal/testcloud/fabric"
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/protectiontest"
 )
-
-// overwrittenBy puts other bytes into a volume.
-func overwrittenBy(t *testing.T, tenant *protectiontest.Tenant, volume, text string) {
-	t.Helper()
-	image := tenant.Make(t, "image", "images", "", map[string]any{"name": "other", "disk_format": "raw", "container_format": "bare"})
-	path := fmt.Sprintf("images/%v", image["id"])
-	tenant.Do(t, "image", http.MethodPut, path+"/file", []byte(strings.Repeat(text, 1000)))
-	client, err := openstack.BlockStorageFrom(t.Context(), tenant.Cloud, "3.68")
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := client.Post(t.Context(), client.ServiceURL("volumes", volume, "action"),
-		map[string]any{"os-reimage": map[string]any{"image_id": image["id"]}}, nil, &gophercloud.RequestOpts{OkCodes: []int{200, 202}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := response.Body.Close(); err != nil {
-		t.Fatal(err)
-	}
-	tenant.Await(t, "volume", "volumes/"+volume, "volume", "available")
-	tenant.Remove(t, "image", path, "")
-}
 
 // inPlace makes a volume that can be spoilt, and gives how that is checked.
 func inPlace(t *testing.T, tenant *protectiontest.Tenant) (protectiontest.Source, func(t *testing.T, source protectiontest.Source)) {
 	t.Helper()
 	s := source(t, tenant)
 	id := s.Graph.Node(s.Key).ID
-	spoil := func(t *testing.T) { overwrittenBy(t, tenant, id, "what nobody wants ") }
+	spoil := func(t *testing.T) { tenant.Overwrite(t, id, "what nobody wants ") }
 	check := s.Check
 	s.Destroy = spoil
 	s.Check = func(t *testing.T, restored protectiontest.Restored) {
@@ -60,12 +36,12 @@ func inPlace(t *testing.T, tenant *protectiontest.Tenant) (protectiontest.Source
 		id := s.Graph.Node(s.Key).ID
 		if sum == "" { // the first look
 			before := makeVolume(t, tenant)
-			overwrittenBy(t, tenant, before, "what nobody wants ")
-			sum = bytesOf(t, tenant, before)
+			tenant.Overwrite(t, before, "what nobody wants ")
+			sum = tenant.Sum(t, before)
 			was = pick(tenant.Show(t, "volume", "volumes/"+before, "volume"))
 			tenant.Remove(t, "volume", "volumes/"+before, "volume")
 		}
-		if got := bytesOf(t, tenant, id); got != sum {
+		if got := tenant.Sum(t, id); got != sum {
 			t.Error("the volume has not the bytes that it had before")
 		}
 		now := pick(tenant.Show(t, "volume", "volumes/"+id, "volume"))
@@ -119,7 +95,7 @@ func server(t *testing.T, tenant *protectiontest.Tenant, volume string) string {
 func TestAttachedVolumeIsOverwrittenUnderItsServer(t *testing.T) {
 	tenant := protectiontest.NewTenant(t, protectiontest.SmallVolumes)
 	volume := makeVolume(t, tenant)
-	sum := bytesOf(t, tenant, volume)
+	sum := tenant.Sum(t, volume)
 	g := &karbor.Graph{}
 	node := g.Add(karbor.Resource{Type: karbor.VolumeType, ID: volume, Name: "disk"}, "")
 	single := protectiontest.NewSingle(open(t), protectiontest.Source{Graph: g, Key: node.Key()})
@@ -136,8 +112,8 @@ func TestAttachedVolumeIsOverwrittenUnderItsServer(t *testing.T) {
 	if err := run(karbor.Protect); err != nil {
 		t.Fatal(err)
 	}
-	overwrittenBy(t, tenant, volume, "what nobody wants ")
-	spoilt := bytesOf(t, tenant, volume)
+	tenant.Overwrite(t, volume, "what nobody wants ")
+	spoilt := tenant.Sum(t, volume)
 	id := server(t, tenant, volume)
 	before := tenant.Inventory(t)
 	attached := func(t *testing.T) {

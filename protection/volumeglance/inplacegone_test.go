@@ -29,15 +29,15 @@ func newHung(t *testing.T) *hung {
 	t.Helper()
 	h := &hung{tenant: protectiontest.NewTenant(t, protectiontest.SmallVolumes), way: &protectiontest.Meanwhile{}}
 	h.volume = makeVolume(t, h.tenant)
-	h.kept = bytesOf(t, h.tenant, h.volume)
+	h.kept = h.tenant.Sum(t, h.volume)
 	g := &karbor.Graph{}
 	node := g.Add(karbor.Resource{Type: karbor.VolumeType, ID: h.volume, Name: "disk"}, "")
 	p := openWith(t, "{poll_interval: 2ms, timeout: 20s}")
 	h.single = protectiontest.NewSingle(p, protectiontest.Source{Graph: g, Key: node.Key()})
 	h.hooks, h.call = p.Hooks(karbor.Protect, karbor.VolumeType), h.single.Begin(h.tenant.Cloud, nil, nil)
 	h.must(t, h.hooks.PrepareFinish, h.hooks.Main)
-	overwrittenBy(t, h.tenant, h.volume, "what nobody wants ")
-	h.spoilt = bytesOf(t, h.tenant, h.volume)
+	h.tenant.Overwrite(t, h.volume, "what nobody wants ")
+	h.spoilt = h.tenant.Sum(t, h.volume)
 	h.server = server(t, h.tenant, h.volume)
 	h.hooks, h.call = p.Hooks(protection.InPlace, karbor.VolumeType), h.single.Begin(h.tenant.Session(t, &http.Client{Transport: h.way}), nil, nil)
 	return h
@@ -73,7 +73,7 @@ func (h *hung) act(t *testing.T, action string) {
 // expect looks at the volume, off all servers, and at what the tenant was told of the server.
 func (h *hung) expect(t *testing.T, bytes string) {
 	t.Helper()
-	if v := h.tenant.Show(t, "volume", "volumes/"+h.volume, "volume"); v["status"] != "available" || bytesOf(t, h.tenant, h.volume) != bytes {
+	if v := h.tenant.Show(t, "volume", "volumes/"+h.volume, "volume"); v["status"] != "available" || h.tenant.Sum(t, h.volume) != bytes {
 		t.Errorf("the volume is %v, and may have other bytes than it should", v["status"])
 	}
 	if told := h.single.Result().NotKept; !slices.ContainsFunc(told, func(s string) bool { return strings.Contains(s, h.server) && strings.Contains(s, "not there any more") }) {

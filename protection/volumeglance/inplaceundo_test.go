@@ -55,10 +55,10 @@ func overwrittenAs(t *testing.T, readOnly bool) *spoilt {
 	s.metadata()["readonly"] = strconv.FormatBool(readOnly)
 	run(karbor.Protect)
 	s.metadata()["readonly"] = "false"
-	overwrittenBy(t, s.tenant, s.volume, "what nobody wants ")
-	s.before = bytesOf(t, s.tenant, s.volume)
+	s.tenant.Overwrite(t, s.volume, "what nobody wants ")
+	s.before = s.tenant.Sum(t, s.volume)
 	run(protection.InPlace)
-	if bytesOf(t, s.tenant, s.volume) == s.before {
+	if s.tenant.Sum(t, s.volume) == s.before {
 		t.Fatal("the volume was not overwritten")
 	}
 	return s
@@ -104,7 +104,7 @@ func (s *spoilt) undo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytesOf(t, s.tenant, s.volume) != s.before {
+	if s.tenant.Sum(t, s.volume) != s.before {
 		t.Error("the volume has not the bytes that it had before")
 	}
 	if n := len(s.small.snapshots); n != 0 {
@@ -141,8 +141,8 @@ func TestSweepAfterTheEndChangesNoVolumeAndLeavesItsSnapshot(t *testing.T) {
 		t.Fatalf("there are %d volumes", n)
 	}
 	// What its tenant has written since.
-	overwrittenBy(t, s.tenant, s.volume, "written since ")
-	since := bytesOf(t, s.tenant, s.volume)
+	s.tenant.Overwrite(t, s.volume, "written since ")
+	since := s.tenant.Sum(t, s.volume)
 	s.small.asked = map[string]int{}
 	if err := s.single.Run(t, s.hooks.Sweep, s.call); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestSweepAfterTheEndChangesNoVolumeAndLeavesItsSnapshot(t *testing.T) {
 	if len(s.small.asked) > 0 {
 		t.Errorf("the volume was asked for %v", s.small.asked)
 	}
-	if bytesOf(t, s.tenant, s.volume) != since {
+	if s.tenant.Sum(t, s.volume) != since {
 		t.Error("the volume has not the bytes that were written since")
 	}
 	if v, n := len(s.small.volumes), len(s.small.snapshots); v != 1 || n != 1 {
@@ -173,7 +173,7 @@ func TestABelatedImageIsNotTakenForTheSnapshots(t *testing.T) {
 	if err := intents.Begin(t.Context(), "temporary image"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // half of what a wait may take
 	defer cancel()
 	if err := s.hooks.Undo(ctx, s.call); !karbor.IsTransient(err) || ctx.Err() != nil {
 		t.Fatalf("while the cloud may still make the image, Undo gives %v", err)
@@ -186,16 +186,15 @@ func TestABelatedImageIsNotTakenForTheSnapshots(t *testing.T) {
 // TestUndoThatFindsTheCloudStillWritingIsTriedAgain has the cloud write to the volume for longer than one run waits.
 func TestUndoThatFindsTheCloudStillWritingIsTriedAgain(t *testing.T) {
 	s := overwritten(t)
-	hooks := openWith(t, "{poll_interval: 2ms, timeout: 150ms}").Hooks(protection.InPlace, karbor.VolumeType)
 	way := &protectiontest.Pretending{Base: s.small}
 	s.call.Cloud = s.tenant.Session(t, &http.Client{Transport: way})
-	way.Say("/volumes/[^/]+$", func(m map[string]any) { m["status"] = "downloading" })
-	err := protection.Undo(t.Context(), hooks.Undo, s.call)
+	way.Stay("/volumes/[^/]+$", func(m map[string]any) { m["status"] = "downloading" })
+	err := protection.Undo(t.Context(), s.hooks.Undo, s.call)
 	if !karbor.IsTransient(err) {
 		t.Errorf("nobody comes again for what the volume held: %v", err)
 	}
 	way.Stop()
-	if err := protection.Undo(t.Context(), hooks.Undo, s.call); err != nil || bytesOf(t, s.tenant, s.volume) != s.before {
+	if err := protection.Undo(t.Context(), s.hooks.Undo, s.call); err != nil || s.tenant.Sum(t, s.volume) != s.before {
 		t.Errorf("the next run has not brought it back: %v", err)
 	}
 }

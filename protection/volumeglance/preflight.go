@@ -5,8 +5,12 @@ import (
 	"fmt"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/blockstorage"
 	"github.com/karbor/karbor/protection"
 )
+
+// foresee is the Preflight hook of protect.
+var foresee = blockstorage.Foresee(blockstorage.Use{}, blockstorage.Use{Volumes: 1, Snapshots: 1})
 
 // preflight is the Preflight hook of restore.
 func (r *room) preflight(ctx context.Context, call *protection.Call) (*protection.Forecast, error) {
@@ -65,16 +69,20 @@ func (r *room) preflightInPlace(ctx context.Context, call *protection.Call) (*pr
 		return nil, err
 	}
 	f := protection.NewForecast(call)
-	// The safety checkpoint's temporary volume and snapshot, and later the snapshot.
-	f.Need(protection.NeedVolumes, 1)
-	f.Need(protection.NeedGigabytes, 2*int64(doc.Size))
+	size, kind := doc.Size, ""
 	err = f.Look(ctx, "Restore to a new volume, or do what the message says.", func(ctx context.Context) error {
 		place, err := overwritable(ctx, c, call, doc)
+		if err == nil {
+			size, kind = place.Size, place.Was.VolumeType
+		}
 		if err == nil && place.Attachment != nil && place.Attachment.Running {
 			f.Warn(fmt.Sprintf("The server %s is stopped for it, and started again. What it writes between the safety checkpoint and that stop "+
 				"is in no checkpoint: stop it yourself before, if that matters.", place.Attachment.Server))
 		}
 		return err
 	})
+	// All snapshots are there at one time. Before, the safety checkpoint has a volume beside each.
+	blockstorage.Use{Snapshots: 1}.Of(size, kind, f.Need)
+	blockstorage.Use{Volumes: 1}.Of(size, kind, f.NeedForAWhile)
 	return f, err
 }

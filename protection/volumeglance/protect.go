@@ -35,7 +35,7 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 	if err := call.Scratch.Load(ctx, &record); err != nil {
 		return err
 	}
-	if record.Source == nil || record.Snapshot == "" {
+	if record.Source == nil || record.Snapshot == "" && !record.Late {
 		return fmt.Errorf("protecting volume %s: no snapshot was recorded", call.Node.ID)
 	}
 	summary, err := call.Data.Stat(ctx, dataName)
@@ -70,9 +70,7 @@ func (r *room) protect(ctx context.Context, call *protection.Call) error {
 // stage makes the temporary volume and its image, and records each.
 func (r *room) stage(ctx context.Context, c clients, call *protection.Call, record *protectRecord) (err error) {
 	if record.Volume == "" {
-		record.Volume, err = r.withinQuota(ctx, call,
-			func(ctx context.Context) (int, error) { return passingVolumes(ctx, c.volume, call) },
-			func(ctx context.Context) (string, error) { return ensureVolume(ctx, c.volume, call, *record) })
+		record.Volume, err = r.temporaryVolume(ctx, c, call, record)
 		if err != nil {
 			return err
 		}

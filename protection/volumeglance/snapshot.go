@@ -8,6 +8,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/blockstorage"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/protection"
 )
@@ -15,11 +16,13 @@ import (
 // protectRecord is the scratch record of a protect operation.
 type protectRecord struct {
 	// Source describes the volume as it was when it was snapshotted.
-	Source   *document    `json:"source,omitempty"`
-	Snapshot string       `json:"snapshot,omitempty"`
-	Volume   string       `json:"volume,omitempty"`
-	Image    string       `json:"image,omitempty"`
-	Digest   *imageRecord `json:"digest,omitempty"`
+	Source   *document `json:"source,omitempty"`
+	Snapshot string    `json:"snapshot,omitempty"`
+	// Late says that the snapshot was given back, and is taken anew when there is room.
+	Late   bool         `json:"late,omitempty"`
+	Volume string       `json:"volume,omitempty"`
+	Image  string       `json:"image,omitempty"`
+	Digest *imageRecord `json:"digest,omitempty"`
 }
 
 // snapshot is the PrepareFinish hook of protect: all the volumes of a server are
@@ -46,8 +49,11 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 		}
 	}
 	if record.Snapshot == "" {
-		record.Snapshot, err = r.withinQuota(ctx, call,
-			func(ctx context.Context) (int, error) { return passingSnapshots(ctx, client, call) },
+		record.Snapshot, err = blockstorage.Waits{Waits: r.waits()}.WithinQuota(ctx, call,
+			func(ctx context.Context) (int, error) {
+				names, err := blockstorage.PassingSnapshots(ctx, client, call)
+				return len(names), err
+			},
 			func(ctx context.Context) (string, error) {
 				return ensureSnapshot(ctx, client, call, call.TemporaryTags())
 			})

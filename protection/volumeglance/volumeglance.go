@@ -72,7 +72,7 @@ func (r *room) Hooks(op karbor.OperationType, t karbor.ResourceType) protection.
 	case t != karbor.VolumeType:
 		return protection.Hooks{}
 	case op == karbor.Protect:
-		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect, Sweep: r.undoProtect}
+		return protection.Hooks{PrepareFinish: r.snapshot, Main: r.protect, Undo: r.undoProtect, Sweep: r.undoProtect, Preflight: foresee}
 	case op == karbor.RestoreOperation:
 		return protection.Hooks{Main: r.restore, Undo: r.undoRestore, Preflight: r.preflight, Drill: drilled}
 	case op == protection.InPlace:

@@ -34,20 +34,6 @@ func openWith(t *testing.T, options string) protection.Plugin {
 	return p
 }
 
-// bytesOf reads the first bytes of a volume, by way of an image.
-func bytesOf(t *testing.T, tenant *protectiontest.Tenant, volume string) string {
-	t.Helper()
-	answer := tenant.Do(t, "volume", http.MethodPost, "volumes/"+volume+"/action",
-		map[string]any{"os-volume_upload_image": map[string]any{"image_name": "look", "disk_format": "raw", "container_format": "bare", "force": true}})
-	upload, _ := answer["os-volume_upload_image"].(map[string]any)
-	path := fmt.Sprintf("images/%v", upload["image_id"])
-	tenant.Await(t, "image", path, "", "active")
-	shown := tenant.Show(t, "image", path, "")
-	tenant.Remove(t, "image", path, "")
-	tenant.Await(t, "volume", "volumes/"+volume, "volume", "available")
-	return fmt.Sprint(shown["os_hash_value"])
-}
-
 // makeVolume makes a bootable volume whose first bytes are an image's.
 func makeVolume(t *testing.T, tenant *protectiontest.Tenant) string {
 	t.Helper()
@@ -56,10 +42,10 @@ func makeVolume(t *testing.T, tenant *protectiontest.Tenant) string {
 	})
 	path := fmt.Sprintf("images/%v", image["id"])
 	tenant.Do(t, "image", http.MethodPut, path+"/file", []byte(strings.Repeat("the volume's bytes ", 10_000)))
-	volume := tenant.Make(t, "volume", "volumes", "volume", map[string]any{
+	volume := tenant.Make(t, "volume", "volumes", "volume", tenant.Typed(map[string]any{
 		"name": "disk", "description": "of the shop", "size": 1, "imageRef": image["id"],
 		"metadata": map[string]any{"tier": "gold", "karbor_resource_id": "earlier"},
-	})
+	}))
 	id, _ := volume["id"].(string)
 	tenant.Await(t, "volume", "volumes/"+id, "volume", "available")
 	tenant.Remove(t, "image", path, "")
@@ -86,7 +72,7 @@ func pick(from map[string]any) map[string]any {
 func source(t *testing.T, tenant *protectiontest.Tenant) protectiontest.Source {
 	t.Helper()
 	id := makeVolume(t, tenant)
-	sum := bytesOf(t, tenant, id)
+	sum := tenant.Sum(t, id)
 	original := tenant.Show(t, "volume", "volumes/"+id, "volume")
 	g := &karbor.Graph{}
 	node := g.Add(karbor.Resource{Type: karbor.VolumeType, ID: id, Name: "disk"}, "")
@@ -101,7 +87,7 @@ func source(t *testing.T, tenant *protectiontest.Tenant) protectiontest.Source {
 			if now["name"] != "disk" || now["status"] != "available" {
 				t.Errorf("name %v, status %v; want disk, available", now["name"], now["status"])
 			}
-			if got := bytesOf(t, tenant, restored.ID); got != sum {
+			if got := tenant.Sum(t, restored.ID); got != sum {
 				t.Error("the restored volume has other bytes")
 			}
 		},

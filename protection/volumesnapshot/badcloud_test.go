@@ -11,22 +11,21 @@ import (
 func TestStateInWhichTheCloudGetsNoFurtherIsToldAndNothingIsLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		what         karbor.OperationType
-		wait         string
 		path, thing  string
 		status, word string
 		kind         karbor.Kind
 	}{
-		"a snapshot in error":          {karbor.Protect, "1m", "/snapshots/", "nightly", "error", "snapshot", karbor.Conflict},
-		"a snapshot that stays":        {karbor.Protect, "150ms", "/snapshots/", "nightly", "creating", "snapshot", karbor.Unavailable},
-		"a restored volume in error":   {karbor.RestoreOperation, "1m", "/volumes/", "disk", "error", "volume", karbor.Conflict},
-		"a restored volume that stays": {karbor.RestoreOperation, "150ms", "/volumes/", "disk", "creating", "volume", karbor.Unavailable},
+		"a snapshot in error":          {karbor.Protect, "/snapshots/", "nightly", "error", "snapshot", karbor.Conflict},
+		"a snapshot that stays":        {karbor.Protect, "/snapshots/", "nightly", "creating", "snapshot", karbor.Unavailable},
+		"a restored volume in error":   {karbor.RestoreOperation, "/volumes/", "disk", "error", "volume", karbor.Conflict},
+		"a restored volume that stays": {karbor.RestoreOperation, "/volumes/", "disk", "creating", "volume", karbor.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			way := &protectiontest.Pretending{}
-			one := caseOf(t, protectiontest.NewTenant(t), "{poll_interval: 10ms, timeout: "+c.wait+"}")
+			one := caseOf(t, protectiontest.NewTenant(t), quick)
 			one.Transport = way
 			err := protectiontest.Spoilt(t, one, c.what, func() {
-				way.Say(c.path, func(members map[string]any) {
+				way.Told(c.kind)(c.path, func(members map[string]any) {
 					if fmt.Sprint(members["name"]) == c.thing {
 						members["status"] = c.status
 					}

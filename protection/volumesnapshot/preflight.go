@@ -8,6 +8,9 @@ import (
 	"github.com/karbor/karbor/protection"
 )
 
+// foresee is the Preflight hook of protect.
+var foresee = blockstorage.Foresee(blockstorage.Use{Snapshots: 1}, blockstorage.Use{})
+
 // preflight is the Preflight hook of restore. Type and availability zone are those of the snapshot.
 func (r *room) preflight(ctx context.Context, call *protection.Call) (*protection.Forecast, error) {
 	client, err := openstack.BlockStorage(ctx, call.Cloud)

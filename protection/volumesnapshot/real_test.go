@@ -9,5 +9,13 @@ import (
 )
 
 func TestOpenStackVolumeComesBackOfItsSnapshot(t *testing.T) {
-	protectiontest.Life(t, caseOf(t, protectiontest.RealTenant(t), "{poll_interval: 1s, timeout: 10m}"))
+	protectiontest.EachVolumeType(t, func(t *testing.T, tenant *protectiontest.Tenant) {
+		c := caseOf(t, tenant, "{poll_interval: 1s, timeout: 10m}")
+		c.Make = func(t *testing.T) protectiontest.Source {
+			d := disk(t, tenant).Summed()
+			d.Shared = tenant.VolumeType != "" // NFS, in the OpenStack of test/openstack
+			return d.Source
+		}
+		protectiontest.Life(t, c)
+	})
 }

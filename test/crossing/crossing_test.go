@@ -11,36 +11,31 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/openstack"
+	"github.com/karbor/karbor/internal/testcloud"
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 )
 
-// restored makes sure that the shop is in the account, once, with all its bytes.
-func (a *account) restored(t *testing.T, volumes int, names ...string) {
+// servers makes sure that the account has the servers with these names, and so many volumes.
+func (a *account) servers(t *testing.T, volumes int, names ...string) {
 	t.Helper()
-	servers, _ := a.do(openstack.Compute, "GET", "servers/detail", nil)["servers"].([]any)
+	servers, _ := a.do(openstack.Compute, "GET", "servers", nil)["servers"].([]any)
 	var found []string
 	for _, s := range servers {
-		server := s.(map[string]any)
-		found = append(found, server["name"].(string))
-		if server["status"] != "ACTIVE" {
-			t.Errorf("server %v is %v", server["name"], server["status"])
-		}
+		found = append(found, s.(map[string]any)["name"].(string))
 	}
 	if got, want := strings.Join(found, " "), strings.Join(names, " "); got != want {
 		t.Errorf("there are the servers %s; want %s", got, want)
 	}
-	there, _ := a.do(openstack.BlockStorage, "GET", "volumes/detail", nil)["volumes"].([]any)
+	there, _ := a.do(openstack.BlockStorage, "GET", "volumes", nil)["volumes"].([]any)
 	if len(there) != volumes {
 		t.Errorf("there are %d volumes; want %d", len(there), volumes)
 	}
-	images, _ := a.do(openstack.Image, "GET", "images?visibility=private", nil)["images"].([]any)
-	for _, i := range images {
-		id := i.(map[string]any)["id"].(string)
-		if got := a.do(openstack.Image, "GET", "images/"+id+"/file", nil)["text"]; !strings.HasPrefix(got.(string), bytesOfDisk) {
-			t.Errorf("image %v has other bytes", i.(map[string]any)["name"])
-		}
-	}
 }
+
+// small has volumes of few bytes for each GiB, which take a moment.
+func small(o *testcloud.Options) { o.VolumeGiB = miniature }
+
+const miniature = 4 << 20
 
 // keeps reports whether a file below a folder holds a text.
 func keeps(t *testing.T, folder, text string) bool {
@@ -61,7 +56,7 @@ func keeps(t *testing.T, folder, text string) bool {
 }
 
 func TestAServerIsRestoredIntoAnotherCloud(t *testing.T) {
-	here, there := testcloudtest.Start(t), testcloudtest.Start(t)
+	here, there := testcloudtest.Start(t, small), testcloudtest.Start(t, small)
 	k := serve(t, here, func(c *config.Config) { c.Operations.RestoreTargets = []string{there.URL()} })
 	home, abroad := login(t, here, "demo"), login(t, there, "demo")
 	shop := home.shop(true)
@@ -76,13 +71,14 @@ func TestAServerIsRestoredIntoAnotherCloud(t *testing.T) {
 	if dry.member(t, "preflight", "ready") != true {
 		t.Errorf("the look ahead finds %s", dry.text)
 	}
-	abroad.restored(t, 0)
+	abroad.servers(t, 0)
 
 	id := k.restore(home, checkpoint, target(byPassword, nil)).id(t, "restore")
 	if last := k.ends(home, "/restores/"+id, "restore", "success", "fail"); last.member(t, "restore", "status") != "success" {
 		t.Fatal("the restore failed: ", last.text)
 	}
-	abroad.restored(t, 1, "shop")
+	abroad.servers(t, 1, "shop")
+	abroad.whole(t, "", held(miniature))
 
 	credential := abroad.do(identity(there.URL()), "POST", "users/"+abroad.id+"/application_credentials",
 		map[string]any{"application_credential": map[string]any{"name": "karbor", "secret": "the-secret-of-the-credential"}})
@@ -96,7 +92,7 @@ func TestAServerIsRestoredIntoAnotherCloud(t *testing.T) {
 	if found, _ := abroad.do(openstack.Network, "GET", "networks?name=again-shop-net", nil)["networks"].([]any); len(found) != 1 {
 		t.Errorf("there are %d networks of the chosen one", len(found))
 	}
-	abroad.restored(t, 1, "shop")
+	abroad.servers(t, 1, "shop")
 
 	for _, secret := range []string{abroad.password, "the-secret-of-the-credential"} {
 		if keeps(t, k.state, secret) {
@@ -109,7 +105,8 @@ func TestAServerIsRestoredIntoAnotherProject(t *testing.T) {
 	cloud := testcloudtest.Start(t)
 	k := serve(t, cloud, func(c *config.Config) { c.Operations.RestoreTargets = []string{cloud.URL()} })
 	mine, other := login(t, cloud, "demo"), login(t, cloud, "other")
-	checkpoint := k.protect(mine, karbor.ServerType, mine.shop(false).server)
+	shop := mine.shop(false)
+	checkpoint := k.protect(mine, karbor.ServerType, shop.server)
 	id := k.restore(mine, checkpoint, map[string]any{
 		"restore_target": cloud.URL(), "mapping": map[string]any{"name_prefix": "their-", "addresses": "renew"},
 		"restore_auth": map[string]any{"type": "password", "username": other.name, "password": other.password, "project_name": other.project},
@@ -121,7 +118,16 @@ func TestAServerIsRestoredIntoAnotherProject(t *testing.T) {
 	if mapped, _ := last.member(t, "restore", "mapped").(map[string]any); len(mapped) == 0 {
 		t.Errorf("what was mapped is not told: %s", last.text)
 	}
-	other.restored(t, 0, "their-shop")
+	other.servers(t, 0, "their-shop")
+	other.whole(t, "their-", held(0))
+}
+
+func TestAProjectComesBackWholeAndOnlyThat(t *testing.T) {
+	comesBackWhole(t, testcloudtest.Start(t, small), miniature)
+}
+
+func TestAProjectIsOutOfReachForAnother(t *testing.T) {
+	outOfReach(t, testcloudtest.Start(t, small))
 }
 
 // TestALookAheadTellsWhatIsMissing takes away what a restore needs.

@@ -34,12 +34,14 @@ import (
 	foundnetwork "github.com/karbor/karbor/protectable/network"
 	foundproject "github.com/karbor/karbor/protectable/project"
 	foundserver "github.com/karbor/karbor/protectable/server"
+	foundshare "github.com/karbor/karbor/protectable/share"
 	foundvolume "github.com/karbor/karbor/protectable/volume"
 	"github.com/karbor/karbor/protection"
 	"github.com/karbor/karbor/protection/image"
 	"github.com/karbor/karbor/protection/network"
 	"github.com/karbor/karbor/protection/project"
 	"github.com/karbor/karbor/protection/server"
+	guardedshare "github.com/karbor/karbor/protection/share"
 	"github.com/karbor/karbor/protection/volumeglance"
 )
 
@@ -194,9 +196,10 @@ func (a *account) upload(name, bytes string) string {
 
 // karbord is the whole service in this process, beside its cloud.
 type karbord struct {
-	t       *testing.T
-	state   string
-	handler http.Handler
+	t *testing.T
+	// State and bank are the folders of the service's own state, and of its banks.
+	state, bank string
+	handler     http.Handler
 }
 
 // serve starts the service of a cloud with a bank of its own; edit may change its
@@ -214,13 +217,16 @@ func share(t *testing.T, cloud place, folder string, edit func(*config.Config)) 
 	c.State, c.Providers = filepath.Join(dir, "state"), filepath.Join(dir, "providers.d")
 	c.Listen = "127.0.0.1:0"
 	c.Keystone.AuthURL, c.Keystone.PasswordFile = cloud.URL(), "unused"
-	edit(&c)
+	if edit != nil {
+		edit(&c)
+	}
 	if err := os.MkdirAll(c.Providers, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	const quick = "- {plugin: %s, options: {poll_interval: " + pace + "}}\n"
-	text := fmt.Sprintf("id: %s\nname: bank\nbank: {plugin: karbor-file-bank, options: {path: %s}}\nplugins:\n- {plugin: %s}\n"+quick+quick+quick+quick,
-		providerID, filepath.Join(folder, "bank"), project.Name, server.Name, volumeglance.Name, image.Name, network.Name)
+	const folders = "bank: {plugin: karbor-file-bank, options: {path: %[1]s/bank}}\ncopies: [{name: offsite, bank: {plugin: karbor-file-bank, options: {path: %[1]s/offsite}}}]\n"
+	text := fmt.Sprintf("id: %s\nname: bank\n", providerID) + fmt.Sprintf(folders, folder) + fmt.Sprintf("plugins:\n- {plugin: %s}\n"+quick+quick+quick+quick+quick,
+		project.Name, server.Name, volumeglance.Name, image.Name, network.Name, guardedshare.Name)
 	if err := os.WriteFile(filepath.Join(c.Providers, "bank.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -229,9 +235,9 @@ func share(t *testing.T, cloud place, folder string, edit func(*config.Config)) 
 	d, err := daemon.Open(t.Context(), daemon.Options{
 		Config: c, Password: karbor.Secret(user.Password), Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Sets: provider.Sets{Banks: plugin.Set[bank.Bank]{filebank.Plugin}, Protections: plugin.Set[protection.Plugin]{
-			server.Plugin, volumeglance.Plugin, image.Plugin, network.Plugin, project.Plugin}},
+			server.Plugin, volumeglance.Plugin, image.Plugin, network.Plugin, project.Plugin, guardedshare.Plugin}},
 		Protectables: plugin.Set[protectable.Plugin]{
-			foundimage.Plugin, foundnetwork.Plugin, foundproject.Plugin, foundserver.Plugin, foundvolume.Plugin},
+			foundimage.Plugin, foundnetwork.Plugin, foundproject.Plugin, foundserver.Plugin, foundshare.Plugin, foundvolume.Plugin},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +258,7 @@ func share(t *testing.T, cloud place, folder string, edit func(*config.Config)) 
 		ended <- nil
 		t.Fatal("the service did not start:", err)
 	}
-	return &karbord{t, c.State, d.Handler()}
+	return &karbord{t, c.State, folder, d.Handler()}
 }
 
 // token logs the user in.
@@ -333,24 +339,41 @@ func (k *karbord) ends(a *account, path, object string, states ...string) answer
 // checkpoints is the path of the provider's checkpoints.
 const checkpoints = "/providers/" + providerID + "/checkpoints/"
 
+// plan asks for a plan of a resource.
+func (k *karbord) plan(a *account, kind karbor.ResourceType, id string) answer {
+	k.t.Helper()
+	return k.call(a, "POST", "/plans", map[string]any{"plan": map[string]any{
+		"name": "mine", "provider_id": providerID, "parameters": map[string]any{},
+		"resources": []any{map[string]any{"id": id, "type": kind, "name": "mine"}},
+	}})
+}
+
+// checkpoint asks for one of a plan.
+func (k *karbord) checkpoint(a *account, plan string) answer {
+	k.t.Helper()
+	return k.call(a, "POST", strings.TrimSuffix(checkpoints, "/"), map[string]any{"checkpoint": map[string]any{"plan_id": plan}})
+}
+
 // protect makes a checkpoint of a resource, and gives its id.
 func (k *karbord) protect(a *account, kind karbor.ResourceType, id string) string {
 	k.t.Helper()
-	plan := k.call(a, "POST", "/plans", map[string]any{"plan": map[string]any{
-		"name": "shop", "provider_id": providerID, "parameters": map[string]any{},
-		"resources": []any{map[string]any{"id": id, "type": kind, "name": "shop"}},
-	}}).id(k.t, "plan")
-	made := k.call(a, "POST", strings.TrimSuffix(checkpoints, "/"), map[string]any{"checkpoint": map[string]any{"plan_id": plan}}).id(k.t, "checkpoint")
+	made := k.checkpoint(a, k.plan(a, kind, id).id(k.t, "plan")).id(k.t, "checkpoint")
 	if last := k.ends(a, checkpoints+made, "checkpoint", "available", "error"); last.member(k.t, "checkpoint", "status") != "available" {
 		k.t.Fatal("the checkpoint failed: ", last.text)
 	}
 	return made
 }
 
+// with gives a request with more members.
+func with(body, more map[string]any) map[string]any {
+	out := maps.Clone(body)
+	maps.Copy(out, more)
+	return out
+}
+
 // restore restores a checkpoint, with more members in the request.
 func (k *karbord) restore(a *account, checkpoint string, more map[string]any) answer {
 	k.t.Helper()
 	body := map[string]any{"provider_id": providerID, "checkpoint_id": checkpoint, "parameters": map[string]any{}}
-	maps.Copy(body, more)
-	return k.call(a, "POST", "/restores", map[string]any{"restore": body})
+	return k.call(a, "POST", "/restores", map[string]any{"restore": with(body, more)})
 }

@@ -35,6 +35,7 @@ import (
 	"github.com/karbor/karbor/protection/network"
 	"github.com/karbor/karbor/protection/project"
 	"github.com/karbor/karbor/protection/server"
+	"github.com/karbor/karbor/protection/volumebackup"
 	"github.com/karbor/karbor/protection/volumeglance"
 	"github.com/karbor/karbor/protection/volumesnapshot"
 )
@@ -76,7 +77,7 @@ func newSiteOf(t testing.TB, cloud func(*testcloud.Options), plugins string) *si
 		Sets: provider.Sets{
 			Banks: plugin.Set[bank.Bank]{filebank.Plugin},
 			Protections: plugin.Set[protection.Plugin]{
-				project.Plugin, server.Plugin, image.Plugin, network.Plugin, volumeglance.Plugin, volumesnapshot.Plugin,
+				project.Plugin, server.Plugin, image.Plugin, network.Plugin, volumebackup.Plugin, volumeglance.Plugin, volumesnapshot.Plugin,
 			},
 		},
 		Protectables: plugin.Set[protectable.Plugin]{findproject.Plugin, findserver.Plugin, findimage.Plugin, findnetwork.Plugin, findvolume.Plugin},

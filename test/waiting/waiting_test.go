@@ -3,12 +3,9 @@ package waiting
 import (
 	"flag"
 	"maps"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/client"
@@ -39,52 +36,6 @@ func (s *site) protect(t testing.TB, plan client.Plan, during func()) client.Che
 	}
 	t.Fatal("the checkpoint does not come to an end")
 	return client.Checkpoint{}
-}
-
-// TestTheLedgerBeforeDuringAndAfter moves a GiB.
-func TestTheLedgerBeforeDuringAndAfter(t *testing.T) {
-	s := newSite(t, 100*time.Millisecond, volumeglance.Name)
-	plan := s.plan(t, 1)
-	usage := func() client.TemporaryUsage {
-		t.Helper()
-		u, err := s.karbor.TemporaryResources.Usage(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return u
-	}
-	if now := usage(); !none(now) {
-		t.Errorf("before, there is %+v", now)
-	}
-	var most client.TemporaryUsage
-	checkpoint := s.protect(t, plan, func() {
-		now := usage()
-		for _, one := range []struct{ most, now *client.TemporarySum }{
-			{&most.Snapshots, &now.Snapshots}, {&most.Volumes, &now.Volumes}, {&most.Images, &now.Images},
-		} {
-			one.most.Number, one.most.Gigabytes = max(one.most.Number, one.now.Number), max(one.most.Gigabytes, one.now.Gigabytes)
-		}
-	})
-	one := client.TemporarySum{Number: 1, Gigabytes: 1}
-	if diff := cmp.Diff(client.TemporaryUsage{Snapshots: one, Volumes: one, Images: one}, most); diff != "" {
-		t.Errorf("while it was protected, there was at most (-want +got):\n%s", diff)
-	}
-	if now := usage(); !none(now) {
-		t.Errorf("after, there is %+v", now)
-	}
-	var types []string
-	for r, err := range s.karbor.TemporaryResources.List(t.Context(), client.ListOptions{Filters: map[string]string{"checkpoint_id": checkpoint.ID}}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		types = append(types, r.Type)
-		if r.Status != "released" || r.HeldSince == "" || r.ReleasedAt == "" || r.Resource != plan.Resources[0].Key() {
-			t.Errorf("the ledger has %+v", r)
-		}
-	}
-	if slices.Sort(types); !slices.Equal(types, []string{"image", "snapshot", "volume"}) {
-		t.Errorf("the ledger has entries of %v", types)
-	}
 }
 
 var (
@@ -132,15 +83,4 @@ func cpu(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// none reports whether operations hold nothing.
-func none(u client.TemporaryUsage) bool {
-	for _, sum := range []*client.TemporarySum{&u.Snapshots, &u.Volumes, &u.Images,
-		u.Servers, u.Networks, u.Subnets, u.Ports, u.Routers, u.SecurityGroups, u.FloatingIPs} {
-		if sum != nil && *sum != (client.TemporarySum{}) {
-			return false
-		}
-	}
-	return true
 }

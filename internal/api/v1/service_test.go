@@ -254,8 +254,8 @@ func (s *service) ResetCheckpoint(ctx context.Context, c protectionservice.Calle
 	return s.store.SetCheckpointStatus(ctx, cmp.Or(c.Project, c.Identity.ProjectID), providerID, id, to)
 }
 
-func (s *service) CheckpointProgress(_ context.Context, c protectionservice.Caller, _, _ string) ([]karbor.ResourceProgress, error) {
-	return s.progress, s.called(c)
+func (s *service) CheckpointProgress(context.Context, karbor.Checkpoint) ([]karbor.ResourceProgress, error) {
+	return s.progress, nil
 }
 
 func (s *service) Restore(ctx context.Context, c protectionservice.Caller, r protectionservice.RestoreRequest) (karbor.Restore, error) {

@@ -11,7 +11,7 @@ import (
 // targetFlags say where a restore goes.
 type targetFlags struct {
 	url, username, password, userDomain, project, projectDomain string
-	credential, secret                                          string
+	credential, secret, region                                  string
 }
 
 func (t *targetFlags) add(f *pflag.FlagSet) {
@@ -27,6 +27,7 @@ func (t *targetFlags) add(f *pflag.FlagSet) {
 		{&t.projectDomain, "restore-project-domain-name", "", "domain of the project there"},
 		{&t.credential, "restore-application-credential-id", "", "application credential there, in the place of user and project"},
 		{&t.secret, "restore-application-credential-secret", "", "its secret; KARBOR_RESTORE_APPLICATION_CREDENTIAL_SECRET keeps it out of the process list"},
+		{&t.region, "restore-region-name", "", "region there; without it, the first of its catalog"},
 	} {
 		f.StringVar(flag.into, flag.name, "", flag.usage)
 		if flag.old != "" {
@@ -49,7 +50,9 @@ func (t *targetFlags) auth(env func(string) string) (*client.RestoreAuth, error)
 	case t.credential != "" && t.secret == "":
 		return nil, exit.Usagef("--restore-application-credential-id needs --restore-application-credential-secret or KARBOR_RESTORE_APPLICATION_CREDENTIAL_SECRET")
 	case t.credential != "":
-		return &client.RestoreAuth{CredentialID: t.credential, CredentialSecret: karbor.Secret(t.secret)}, nil
+		return &client.RestoreAuth{CredentialID: t.credential, CredentialSecret: karbor.Secret(t.secret), Region: t.region}, nil
+	case t.username == "" && t.region != "":
+		return nil, exit.Usagef("--restore-region-name needs --restore-username or --restore-application-credential-id")
 	case t.username == "":
 		return nil, nil
 	}
@@ -62,5 +65,5 @@ func (t *targetFlags) auth(env func(string) string) (*client.RestoreAuth, error)
 			others[k] = v
 		}
 	}
-	return &client.RestoreAuth{Username: t.username, Password: karbor.Secret(t.password), Others: others}, nil
+	return &client.RestoreAuth{Username: t.username, Password: karbor.Secret(t.password), Region: t.region, Others: others}, nil
 }

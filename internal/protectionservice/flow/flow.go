@@ -75,7 +75,15 @@ const joinAbove = 8
 func Steps(project string, g *karbor.Graph, hooks func(karbor.ResourceType) protection.Hooks, stages ...karbor.RestoreStage) workflow.Steps {
 	b := newBuilder(g, hooks)
 	b.stages = stages
+	return b.plain(project)
+}
+
+// plain writes the steps of an operation that has no others than Steps tells of, but Count.
+func (b *builder) plain(project string) workflow.Steps {
 	b.steps = workflow.Steps{{ID: Begin, Action: Begin, Timeout: timeoutSteps, Quick: true}}
+	if b.first == Count {
+		b.steps = append(b.steps, workflow.Step{ID: Count, Action: Count, After: []string{Begin}, Timeout: timeoutSteps})
+	}
 	end := workflow.Step{ID: End, Action: End, After: b.normal(), Timeout: timeoutSteps, Retry: endless(), Quick: true}
 	if len(b.steps) == 1 {
 		// Nothing lies between begin and end, which so are one step.

@@ -5,7 +5,6 @@ package preflight
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
@@ -36,7 +35,7 @@ type Restore struct {
 
 // Look gives what is found: the errors first, then the warnings, then what was asked for.
 func Look(ctx context.Context, r Restore) ([]Finding, error) {
-	l := &lookAhead{Restore: r, needs: map[protection.Need]int64{}, shared: map[protection.Need]map[string]bool{}}
+	l := &lookAhead{Restore: r}
 	if err := l.all(ctx); err != nil {
 		return nil, err
 	}
@@ -55,8 +54,7 @@ type lookAhead struct {
 
 	mu       sync.Mutex
 	findings []Finding
-	needs    map[protection.Need]int64
-	shared   map[protection.Need]map[string]bool
+	used     tally
 }
 
 // all looks at each resource.
@@ -122,40 +120,23 @@ func (l *lookAhead) note(n *karbor.Node, f *protection.Forecast) {
 	for _, finding := range f.Findings {
 		l.findings = append(l.findings, Finding{outcome.Key(n), finding})
 	}
-	for need, amount := range f.Needs {
-		l.needs[need] += amount
-	}
-	for need, originals := range f.Shared {
-		for _, id := range originals {
-			if l.shared[need] == nil {
-				l.shared[need] = map[string]bool{}
-			}
-			if !l.shared[need][id] {
-				l.shared[need][id] = true
-				l.needs[need]++
-			}
-		}
-	}
+	l.used.add(f)
 }
 
 // quotas compares what the restore needs with what the project may still use.
 func (l *lookAhead) quotas(ctx context.Context) error {
-	if len(l.needs) == 0 {
+	needs := l.used.most()
+	if len(needs) == 0 {
 		return nil
 	}
-	rooms, err := openstack.Headrooms(ctx, l.Cloud)
+	lacking, err := openstack.Shortages(ctx, l.Cloud, "the restore", needs)
 	if err != nil {
 		return fmt.Errorf("looking ahead at the quotas: %w", err)
 	}
-	for _, need := range slices.Sorted(maps.Keys(l.needs)) {
-		room, known := rooms[need]
-		if !known || room.Limit < 0 || l.needs[need] <= room.Left() {
-			continue
-		}
+	for _, sentence := range lacking {
 		l.findings = append(l.findings, Finding{"", protection.Finding{
-			Severity: protection.SeverityError,
-			Message:  fmt.Sprintf("the quota %q does not suffice: the restore needs %d, and %d of %d are left", need, l.needs[need], room.Left(), room.Limit),
-			Remedy:   "Remove what you no longer need, have the quota raised, or restore fewer resources.",
+			Severity: protection.SeverityError, Message: sentence,
+			Remedy: "Remove what you no longer need, have the quota raised, or restore fewer resources.",
 		}})
 	}
 	return nil

@@ -132,6 +132,7 @@ func (o *Operations) Place(op store.Operation) (*provider.Provider, error) {
 // End ends an operation in the store, and has what it was authorized with given
 // back.
 func (o *Operations) End(ctx context.Context, op store.Operation, end store.Outcome) error {
+	end.ProjectID = op.ProjectID
 	end.Revoke = o.delegations.Revocable(ctx, op)
 	if err := o.store.EndOperation(ctx, op.ID, end); err != nil {
 		return fmt.Errorf("recording the end of operation %s: %w", op.ID, err)

@@ -109,7 +109,7 @@ func (s *Store) CountCheckpoints(ctx context.Context, projectID string) (int, er
 // One that an operation is writing is left alone: the operation knows better.
 func (s *Store) PutCheckpoint(ctx context.Context, c karbor.Checkpoint) error {
 	rows.FillIn(s.db.Now, &c.CreatedAt, &c.UpdatedAt)
-	return s.db.Write(ctx, "cataloguing the checkpoint "+c.ID, func(t *rows.Tx) error {
+	return s.db.WriteOf(ctx, c.ProjectID, "cataloguing the checkpoint "+c.ID, func(t *rows.Tx) error {
 		running, err := runningOn(ctx, t, c.ProviderID, c.ID)
 		if err != nil || running.writer != "" {
 			return err

@@ -24,6 +24,7 @@ type DB struct {
 	dialect  dialect
 	writes   *writers
 	reads    *statements
+	turns    turns
 	// schema is the pool that migrations run on.
 	schema *sql.DB
 }
@@ -190,4 +191,19 @@ func (db *DB) read(ctx context.Context, send func() (*sql.Rows, error)) (*sql.Ro
 // the database f must return.
 func (db *DB) Transaction(ctx context.Context, f func(t *Tx) error) error {
 	return db.writes.do(ctx, f)
+}
+
+// TransactionInTurn is Transaction for one that changes a row which others of the same name
+// change, too. A server would let them all begin, and undo all but one. So those of this
+// process begin one after another; those of other processes are still undone and run again.
+func (db *DB) TransactionInTurn(ctx context.Context, name string, f func(t *Tx) error) error {
+	if !db.Server() {
+		return db.Transaction(ctx, f) // one at a time in any case
+	}
+	done, err := db.turns.take(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return db.Transaction(ctx, f)
 }

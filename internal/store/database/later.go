@@ -1,8 +1,10 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
+	"errors"
 )
 
 // pipeliner is a dialect whose connections take several statements at once, where each
@@ -18,7 +20,12 @@ type queued struct {
 	text    string
 	args    []any
 	explain func(error) error
+	// found says that it is a SELECT which must find a row.
+	found bool
 }
+
+// errNoRow is the failure of a SELECT that must find a row.
+var errNoRow = errors.New("a row that must be there is not")
 
 // mostQueued bounds the statements that wait.
 const mostQueued = 64
@@ -32,14 +39,53 @@ func (t *Tx) Later(ctx context.Context, explain func(error) error, query string,
 		_, err := t.Exec(ctx, query, args...)
 		return explained(explain, err)
 	}
+	if err := t.ready(ctx); err != nil {
+		return err
+	}
+	return t.wait(ctx, queued{explain: explain}, query, args)
+}
+
+// Require is Later for a SELECT of which nothing matters but that it finds a row: if it finds
+// none, the transaction fails with missing.
+func (t *Tx) Require(ctx context.Context, missing error, query string, args ...any) error {
+	explain := func(err error) error {
+		if errors.Is(err, errNoRow) {
+			return missing
+		}
+		return err
+	}
+	if _, ok := t.dialect.(pipeliner); ok {
+		if err := t.ready(ctx); err != nil {
+			return err
+		}
+		return t.wait(ctx, queued{explain: explain, found: true}, query, args)
+	}
+	rows, err := t.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if rows.Next() {
+		return rows.Err()
+	}
+	return t.fail(cmp.Or(rows.Err(), missing))
+}
+
+// ready reports what speaks against another statement.
+func (t *Tx) ready(ctx context.Context) error {
 	if t.failed != nil {
 		return t.failed
 	}
 	if err := ctx.Err(); err != nil {
 		return t.fail(err)
 	}
+	return nil
+}
+
+// wait has a statement wait to be sent.
+func (t *Tx) wait(ctx context.Context, q queued, query string, args []any) error {
 	observed(ctx, query)
-	q := queued{text: t.words(query), args: make([]any, len(args)), explain: explain}
+	q.text, q.args = t.words(query), make([]any, len(args))
 	for i, arg := range args {
 		// What a document looks like now counts, not later.
 		value, err := valueOf(arg)

@@ -92,8 +92,12 @@ func (postgresDialect) pipeline(ctx context.Context, conn any, list []queued) (i
 	}
 	results := c.Conn().SendBatch(ctx, batch)
 	for i := range list {
-		if _, err := results.Exec(); err != nil {
-			_ = results.Close() // it fails with the same error
+		tag, err := results.Exec()
+		if err == nil && list[i].found && tag.RowsAffected() == 0 {
+			err = errNoRow
+		}
+		if err != nil {
+			_ = results.Close() // it fails with the same error, or ends the others
 			return i, err
 		}
 	}

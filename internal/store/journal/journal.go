@@ -32,11 +32,7 @@ func Fence(ctx context.Context, t *rows.Tx, token int64) error {
 	if token == local.Unfenced {
 		return nil
 	}
-	now, err := rows.One(ctx, t, rows.Int, "SELECT token FROM journal_lease WHERE id = 1"+rows.ForUpdate)
-	if err == nil && now != token {
-		return local.ErrFenced
-	}
-	return err
+	return t.Require(ctx, local.ErrFenced, "SELECT token FROM journal_lease WHERE id = 1 AND token = ?"+rows.ForUpdate, token)
 }
 
 // Create implements local.Journal.

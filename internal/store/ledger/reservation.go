@@ -21,11 +21,7 @@ type Maker struct{ OperationID, ProjectID string }
 // Reserve sets aside, for a checkpoint that an operation makes, what the project may
 // still have, over the configured limits; beyond a limit it is karbor.OverLimit.
 func Reserve(ctx context.Context, t *rows.Tx, m Maker, checkpointID string, gigabytes int64, configured Limits) error {
-	l, err := limits(ctx, t, m.ProjectID, configured)
-	if err != nil {
-		return err
-	}
-	u, err := lockCheckpointUsages(ctx, t, m.ProjectID)
+	u, l, err := lockLimitedUsages(ctx, t, m.ProjectID, configured)
 	if err != nil {
 		return err
 	}
@@ -92,21 +88,6 @@ func insertReservation(ctx context.Context, t *rows.Tx, u *usageRow, m Maker, ch
 		checkpoint_id, created_at, updated_at, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
 		rows.RandomInteger(), karbor.NewID(), u.id, m.ProjectID, string(u.resource), more, rows.Micros(now.Add(reservationPeriod)),
 		m.OperationID, checkpointID, rows.Micros(now), rows.Micros(now))
-}
-
-// Release gives back what an operation has set aside. The usages must be locked.
-func Release(ctx context.Context, t *rows.Tx, operationID string) error {
-	found, err := rows.All(ctx, t, scanReservation, `SELECT project_id, resource, delta FROM reservations
-		WHERE operation_id = ? AND deleted = 0`, operationID)
-	if err != nil || len(found) == 0 {
-		return err
-	}
-	for _, r := range found {
-		if err := Change(ctx, t, r.project, r.resource, Usage{Reserved: -r.delta}); err != nil {
-			return err
-		}
-	}
-	return deleteReservations(ctx, t, operationID)
 }
 
 // deleteReservations removes those of an operation: nobody asks for them any more.

@@ -115,6 +115,49 @@ func lockCheckpointUsages(ctx context.Context, t *rows.Tx, projectID string) (ch
 	return u, err
 }
 
+// lockLimitedUsages is lockCheckpointUsages, and gives the limits of the project over the
+// configured ones.
+func lockLimitedUsages(ctx context.Context, t *rows.Tx, projectID string, configured Limits) (checkpointUsages, Limits, error) {
+	found, err := rows.All(ctx, t, scanLimitedUsage, `SELECT id, project_id, resource, in_use, reserved, COALESCE(
+		(SELECT q.hard_limit FROM quotas q WHERE q.project_id = u.project_id AND q.resource = u.resource AND q.deleted = 0),
+		(SELECT c.hard_limit FROM quota_classes c WHERE c.class_name = ? AND c.resource = u.resource AND c.deleted = 0))
+		FROM quota_usages u WHERE project_id = ? AND resource IN (?, ?) ORDER BY resource`+rows.ForUpdate,
+		DefaultQuotaClass, projectID, string(QuotaCheckpoints), string(QuotaGigabytes))
+	if err != nil {
+		return checkpointUsages{}, nil, err
+	}
+	if len(found) == 2 {
+		l := Limits{}
+		for _, r := range []QuotaResource{QuotaCheckpoints, QuotaGigabytes} {
+			l[r] = configured.Of(r)
+		}
+		for _, f := range found {
+			if f.limit.Valid {
+				l[f.resource] = f.limit.Int64
+			}
+		}
+		return checkpointUsages{checkpoints: found[0].usageRow, gigabytes: found[1].usageRow}, l, nil
+	}
+	l, err := limits(ctx, t, projectID, configured)
+	if err != nil {
+		return checkpointUsages{}, nil, err
+	}
+	u, err := lockCheckpointUsages(ctx, t, projectID)
+	return u, l, err
+}
+
+// limitedUsage is a usage with the limit that the tables have for it, if any.
+type limitedUsage struct {
+	usageRow
+	limit sql.NullInt64
+}
+
+func scanLimitedUsage(row *sql.Rows) (limitedUsage, error) {
+	var u limitedUsage
+	err := row.Scan(&u.id, &u.project, (*string)(&u.resource), &u.InUse, &u.Reserved, &u.limit)
+	return u, err
+}
+
 // checkpointUsages are the rows of what checkpoints use.
 type checkpointUsages struct{ checkpoints, gigabytes usageRow }
 

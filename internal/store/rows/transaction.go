@@ -37,6 +37,12 @@ func (t *Tx) Later(ctx context.Context, query string, args ...any) error {
 	return t.tx.Later(ctx, nil, query, args...)
 }
 
+// Require is Later for a SELECT that must find a row: if it finds none, the transaction fails
+// with missing.
+func (t *Tx) Require(ctx context.Context, missing error, query string, args ...any) error {
+	return t.tx.Require(ctx, missing, query, args...)
+}
+
 // Add is Later for an INSERT of what must be new: where it is there already, the error is
 // karbor.Conflict.
 func (t *Tx) Add(ctx context.Context, what, id, query string, args ...any) error {
@@ -70,12 +76,30 @@ func (d *DB) Transaction(ctx context.Context, f func(t *Tx) error) error {
 // Write is Transaction with an error that says what was being done, and that has
 // its kind.
 func (d *DB) Write(ctx context.Context, doing string, f func(t *Tx) error) error {
-	return Failed(doing, d.Transaction(ctx, func(t *Tx) error {
+	return Failed(doing, d.Transaction(ctx, d.whole(ctx, f)))
+}
+
+// WriteOf is Write for a transaction that changes what a project uses. Those of one project
+// come one after another in this process: they change the same rows, and a server would undo
+// all but one of those that run at the same time. It is a help and no promise, as other
+// processes write, too. projectID "" is Write.
+func (d *DB) WriteOf(ctx context.Context, projectID, doing string, f func(t *Tx) error) error {
+	if projectID == "" {
+		return d.Write(ctx, doing, f)
+	}
+	return Failed(doing, d.db.TransactionInTurn(ctx, projectID, func(tx *database.Tx) error {
+		return d.whole(ctx, f)(&Tx{tx, d.now})
+	}))
+}
+
+// whole adds to f what each transaction does last.
+func (d *DB) whole(ctx context.Context, f func(t *Tx) error) func(t *Tx) error {
+	return func(t *Tx) error {
 		if err := f(t); err != nil {
 			return err
 		}
 		return d.last(ctx, t)
-	}))
+	}
 }
 
 // ForUpdate keeps others, behind a SELECT, from changing its rows until the transaction

@@ -301,3 +301,27 @@ func (w *quotaWorld) scanMisses(t *rapid.T) {
 	m.checkpoint.Status = karbor.CheckpointDeleted
 	ok(t, w.s.PutCheckpoint(background, m.checkpoint))
 }
+
+// testLimitsOfCheckpoints: a project's own limit goes over that of the default class, and that
+// over the configured one, before and after there is a row of what the project uses.
+func testLimitsOfCheckpoints(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	accept := func(configured int64) error {
+		a := Acceptance(karbor.Protect, NewCheckpoint("project"))
+		a.Limits = store.Limits{store.QuotaCheckpoints: configured}
+		return s.Accept(ctx, a)
+	}
+	wantKind(t, accept(0), karbor.OverLimit)
+	must(t, accept(1))
+	wantKind(t, accept(1), karbor.OverLimit)
+	must(t, s.SetClassLimits(ctx, store.DefaultQuotaClass, store.Limits{store.QuotaCheckpoints: 2}))
+	must(t, accept(1))
+	wantKind(t, accept(9), karbor.OverLimit)
+	must(t, s.SetLimits(ctx, "project", store.Limits{store.QuotaCheckpoints: 3}))
+	must(t, accept(1))
+	wantKind(t, accept(9), karbor.OverLimit)
+	must(t, s.DeleteLimits(ctx, "project"))
+	must(t, s.SetClassLimits(ctx, store.DefaultQuotaClass, store.Limits{store.QuotaCheckpoints: store.Unlimited}))
+	must(t, accept(1))
+	wantUsages(t, s, "project", "plans 0+0 checkpoints 0+4 gigabytes 0+0")
+}

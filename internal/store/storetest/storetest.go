@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"a refused acceptance leaves nothing behind", testAcceptAllOrNothing},
 		{"the checkpoint quota holds", testCheckpointQuota},
 		{"limits of a project go over the default class's, and those over the configured ones", testLimits},
+		{"so do those of checkpoints, as one is accepted", testLimitsOfCheckpoints},
 		{"checkpoints made at once never exceed a quota", testQuotaRace},
 		{"a checkpoint counts until its delete has ended", testQuotaOfDelete},
 		{"gigabytes are set aside, and then settled", testGigabytes},

@@ -18,9 +18,6 @@ func (c *Cinder) gibs(bytes int64) int {
 	return int((bytes + gib - 1) / gib)
 }
 
-// zone is the only availability zone.
-const zone = "nova"
-
 // Cinder is the block storage service.
 type Cinder struct {
 	*fabric.Service

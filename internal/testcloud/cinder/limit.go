@@ -3,6 +3,7 @@ package cinder
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/karbor/karbor/internal/testcloud/fabric"
@@ -11,16 +12,54 @@ import (
 // quotaNames are the resources with a limit.
 var quotaNames = []string{"volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "per_volume_gigabytes", "groups"}
 
+// typedQuotas are those that each volume type has of its own, too, without a limit unless one is set.
+var typedQuotas = []string{"volumes", "snapshots", "gigabytes"}
+
+// ofType is the name of a quota of a volume type.
+func ofType(resource, kind string) string { return resource + "_" + kind }
+
+// names gives the names of all quotas that there are.
+func (c *Cinder) names() []string {
+	names := slices.Clone(quotaNames)
+	for _, kind := range c.types.List(nil) {
+		for _, resource := range typedQuotas {
+			names = append(names, ofType(resource, kind.Name))
+		}
+	}
+	return names
+}
+
+// fits reports whether the quotas of a project, and those of a volume type, have room for one thing more of a
+// size. The caller holds the lock of what changes.
+func (c *Cinder) fits(project, kind, resource string, gigabytes int) error {
+	used := c.usage(project)
+	for _, want := range []struct {
+		resource string
+		n        int
+	}{{resource, 1}, {"gigabytes", gigabytes}} {
+		for _, name := range []string{want.resource, ofType(want.resource, kind)} {
+			if e := c.fab.Quotas.Check(project, name, used[name], want.n); e != nil {
+				return e.Cinder()
+			}
+		}
+	}
+	return nil
+}
+
 // usage counts what a project uses of each resource.
 func (c *Cinder) usage(project string) map[string]int {
 	used := map[string]int{}
+	count := func(kind, resource string, n int) {
+		used[resource] += n
+		used[ofType(resource, kind)] += n
+	}
 	for _, v := range c.volumes.List(func(v volume) bool { return v.Project == project }) {
-		used["volumes"]++
-		used["gigabytes"] += max(v.SizeGiB, v.GrowTo)
+		count(v.Type, "volumes", 1)
+		count(v.Type, "gigabytes", max(v.SizeGiB, v.GrowTo))
 	}
 	for _, s := range c.snapshots.List(func(s snapshot) bool { return s.Project == project }) {
-		used["snapshots"]++
-		used["gigabytes"] += s.SizeGiB
+		count(s.Type, "snapshots", 1)
+		count(s.Type, "gigabytes", s.SizeGiB)
 	}
 	for _, b := range c.backups.List(func(b backup) bool { return b.Project == project }) {
 		used["backups"]++
@@ -40,8 +79,11 @@ func (c *Cinder) limitRoutes() {
 			"maxTotalBackupGigabytes": limit("backup_gigabytes"), "totalBackupGigabytesUsed": used["backup_gigabytes"]}}})
 	})
 	c.handle("GET", "/os-availability-zone", func(r *fabric.Request) error {
-		return r.JSON(http.StatusOK, map[string]any{"availabilityZoneInfo": []any{
-			map[string]any{"zoneName": zone, "zoneState": map[string]bool{"available": true}}}})
+		list := []any{}
+		for _, zone := range []string{fabric.FirstZone, fabric.SecondZone} {
+			list = append(list, map[string]any{"zoneName": zone, "zoneState": map[string]bool{"available": true}})
+		}
+		return r.JSON(http.StatusOK, map[string]any{"availabilityZoneInfo": list})
 	})
 	c.handle("GET", "/os-services", func(r *fabric.Request) error {
 		if err := mayAdmin(r, "volume_extension:services:index"); err != nil {
@@ -73,7 +115,7 @@ func (c *Cinder) quotaRoutes() {
 	})
 	c.handle("GET", "/os-quota-sets/{target}/defaults", func(r *fabric.Request) error {
 		set := map[string]any{"id": r.PathValue("target")}
-		for _, name := range quotaNames {
+		for _, name := range c.names() {
 			set[name] = c.fab.Quotas.Default(name)
 		}
 		return r.JSON(http.StatusOK, map[string]any{"quota_set": set})
@@ -88,7 +130,7 @@ func (c *Cinder) quotaRoutes() {
 		if err := mayAdmin(r, "volume_extension:quotas:update"); err != nil {
 			return err
 		}
-		for _, name := range quotaNames {
+		for _, name := range c.names() {
 			value, ok := body.Set[name]
 			if !ok {
 				continue
@@ -107,7 +149,7 @@ func (c *Cinder) quotaRoutes() {
 		if err := mayAdmin(r, "volume_extension:quotas:delete"); err != nil {
 			return err
 		}
-		for _, name := range quotaNames {
+		for _, name := range c.names() {
 			c.fab.Quotas.Set(r.PathValue("target"), name, c.fab.Quotas.Default(name))
 		}
 		return r.Empty(http.StatusOK)
@@ -117,7 +159,7 @@ func (c *Cinder) quotaRoutes() {
 func (c *Cinder) quotaSet(project string, usage bool) map[string]any {
 	set := map[string]any{"id": project}
 	used := c.usage(project)
-	for _, name := range quotaNames {
+	for _, name := range c.names() {
 		limit := c.fab.Quotas.Limit(project, name)
 		set[name] = limit
 		if usage {

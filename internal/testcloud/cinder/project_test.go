@@ -121,3 +121,21 @@ func TestMetadataIsAddedReplacedAndRemoved(t *testing.T) {
 		}
 	}
 }
+
+func TestQuotasBoundAVolumeType(t *testing.T) {
+	b := start(t)
+	demo := b.Projects().Demo
+	b.Quotas().Set(demo, "snapshots_standard", 0)
+	b.Quotas().Set(demo, "gigabytes_multiattach", 1)
+	v := b.volume(t, volumes.CreateOpts{Size: 2})
+	b.refused(t, "POST", "/snapshots", `{"snapshot":{"volume_id":"`+v.ID+`"}}`, 413, "snapshots_standard")
+	b.refused(t, "POST", "/volumes", `{"volume":{"size":2,"volume_type":"multiattach"}}`, 413, "gigabytes_multiattach")
+	a := b.do(t, "GET", "/os-quota-sets/"+demo+"?usage=true", "")
+	for _, want := range []string{
+		`"gigabytes_standard":{"in_use":2,"limit":-1,"reserved":0}`, `"snapshots_standard":{"in_use":0,"limit":0,"reserved":0}`, `"volumes_luks":{"in_use":0,"limit":-1,"reserved":0}`,
+	} {
+		if !strings.Contains(string(a.Body), want) {
+			t.Errorf("%s lacks %s", a.Body, want)
+		}
+	}
+}

@@ -147,12 +147,8 @@ func (c *Cinder) insertSnapshot(who fabric.Identity, s snapshot, force bool) (sn
 	s.ID, s.Project, s.User, s.SizeGiB, s.Type, s.Status = fabric.NewID(), v.Project, who.UserID, v.SizeGiB, v.Type, creating
 	s.Bootable, s.ImageMetadata, s.KeyID, s.CreatedAt = v.Bootable, v.ImageMetadata, v.KeyID, c.fab.Clock.Now()
 	err = c.fab.Atomic(func() error {
-		used := c.usage(v.Project)
-		if e := c.fab.Quotas.Check(v.Project, "snapshots", used["snapshots"], 1); e != nil {
-			return e.Cinder()
-		}
-		if e := c.fab.Quotas.Check(v.Project, "gigabytes", used["gigabytes"], s.SizeGiB); e != nil {
-			return e.Cinder()
+		if err := c.fits(v.Project, v.Type, "snapshots", s.SizeGiB); err != nil {
+			return err
 		}
 		// The volume may have begun to go while this was checked.
 		if now, ok := c.volumes.Get(v.ID); !ok || now.Status == deleting {

@@ -68,10 +68,10 @@ func (c *Cinder) createVolume(r *fabric.Request) error {
 	if ask.ImageRef == "" {
 		ask.ImageRef = ask.ImageID
 	}
-	v := volume{Name: string(ask.Name), Description: string(ask.Description), SizeGiB: gibs, Type: string(ask.Type),
+	v := volume{Name: string(ask.Name), Description: string(ask.Description), SizeGiB: gibs, Type: string(ask.Type), Zone: string(ask.Zone),
 		SnapshotID: string(ask.SnapshotID), SourceVolume: string(ask.SourceVolume), ImageID: string(ask.ImageRef),
 		Metadata: ask.Metadata, Multiattach: ask.Multiattach}
-	if ask.Zone != "" && ask.Zone != zone {
+	if ask.Zone != "" && ask.Zone != fabric.FirstZone && ask.Zone != fabric.SecondZone {
 		return fabric.BadRequest("Availability zone '%s' is invalid.", ask.Zone)
 	}
 	if ask.BackupID != "" && r.Version.AtLeast(3, 47) {
@@ -113,14 +113,8 @@ func (c *Cinder) keep(who fabric.Identity, v *volume, status string) error {
 		return err
 	}
 	err := c.fab.Atomic(func() error {
-		used := c.usage(who.ProjectID)
-		for _, want := range []struct {
-			resource string
-			n        int
-		}{{"volumes", 1}, {"gigabytes", v.SizeGiB}} {
-			if e := c.fab.Quotas.Check(who.ProjectID, want.resource, used[want.resource], want.n); e != nil {
-				return e.Cinder()
-			}
+		if err := c.fits(who.ProjectID, v.Type, "volumes", v.SizeGiB); err != nil {
+			return err
 		}
 		if most := c.fab.Quotas.Limit(who.ProjectID, "per_volume_gigabytes"); most >= 0 && v.SizeGiB > most {
 			return fabric.Errorf(http.StatusRequestEntityTooLarge, "VolumeSizeExceedsLimit: Requested volume size %d is larger than maximum allowed limit %d.", v.SizeGiB, most)
@@ -153,6 +147,11 @@ func (c *Cinder) derive(who fabric.Identity, v *volume) error {
 		if err := v.atLeast("snapshot", s.SizeGiB); err != nil {
 			return err
 		}
+		if from, there := c.volumes.Get(s.VolumeID); there {
+			if err := v.inZoneOf("snapshot", from); err != nil {
+				return err
+			}
+		}
 		v.Bootable, v.ImageMetadata = s.Bootable, maps.Clone(s.ImageMetadata)
 		v.Type, v.keyFrom = firstText(v.Type, s.Type), s.KeyID
 	case v.SourceVolume != "":
@@ -164,6 +163,9 @@ func (c *Cinder) derive(who fabric.Identity, v *volume) error {
 			return fabric.BadRequest("Invalid volume: Originating volume status must be one of 'available, in-use' values")
 		}
 		if err := v.atLeast("source volume", from.SizeGiB); err != nil {
+			return err
+		}
+		if err := v.inZoneOf("source volume", from); err != nil {
 			return err
 		}
 		v.Bootable, v.ImageMetadata = from.Bootable, maps.Clone(from.ImageMetadata)
@@ -182,6 +184,16 @@ func (v *volume) atLeast(source string, gibs int) error {
 		noun := strings.TrimPrefix(source, "source ")
 		return fabric.BadRequest("Invalid input received: Volume size '%d'GB cannot be smaller than the %s size %dGB. They must be >= original %s size.", v.SizeGiB, source, gibs, noun)
 	}
+	return nil
+}
+
+// inZoneOf takes over the zone of what a volume is made of: Cinder refuses another one (its cloned_volume_same_az).
+func (v *volume) inZoneOf(source string, from volume) error {
+	there := firstText(from.Zone, fabric.FirstZone)
+	if firstText(v.Zone, there) != there {
+		return fabric.BadRequest("Invalid input received: Volume must be in the same availability zone as the %s", source)
+	}
+	v.Zone = there
 	return nil
 }
 

@@ -39,6 +39,7 @@ type volume struct {
 	SizeGiB       int               `json:"size"`
 	Status        string            `json:"status"`
 	Type          string            `json:"type"`
+	Zone          string            `json:"zone"` // as asked for, or its source's; empty: the first one
 	SnapshotID    string            `json:"snapshot_id"`
 	SourceVolume  string            `json:"source_volume"`
 	ImageID       string            `json:"image_id"` // the image it was made from
@@ -122,7 +123,7 @@ func (c *Cinder) showVolume(r *fabric.Request, v volume) map[string]any {
 	}
 	body := map[string]any{
 		"id": v.ID, "name": textOrNull(v.Name), "description": textOrNull(v.Description), "status": v.Status, "size": v.SizeGiB,
-		"availability_zone": zone, "created_at": fabric.Micros(v.CreatedAt), "updated_at": optional(v.UpdatedAt),
+		"availability_zone": firstText(v.Zone, fabric.FirstZone), "created_at": fabric.Micros(v.CreatedAt), "updated_at": optional(v.UpdatedAt),
 		"volume_type": v.Type, "snapshot_id": textOrNull(v.SnapshotID), "source_volid": textOrNull(v.SourceVolume),
 		"metadata": metadata, "links": links(r, "volumes/"+v.ID), "user_id": v.User,
 		"bootable": strconv.FormatBool(v.Bootable), "encrypted": v.KeyID != "", "replication_status": nil,

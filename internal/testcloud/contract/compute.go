@@ -125,6 +125,7 @@ func testImageServer(t *testing.T, c *cloud) {
 	path := "/servers/" + id
 	testServerView(t, c, id, image, key)
 	testServerMetadata(t, c, path)
+	testHostName(t, c, path)
 	testServerNetwork(t, c, path, network)
 	testAttachment(t, c, id)
 	testServerPower(t, c, path)

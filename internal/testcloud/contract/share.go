@@ -25,6 +25,7 @@ func testShare(t *testing.T, c *cloud) {
 	t.Run("life", func(t *testing.T) { testShareLife(t, c) })
 	t.Run("snapshot", func(t *testing.T) { testShareSnapshot(t, c) })
 	t.Run("refused", func(t *testing.T) { testShareRefused(t, c) })
+	t.Run("quotas", func(t *testing.T) { testShareQuotas(t, c) })
 }
 
 // share makes a share of 1 GiB that can be made anew of snapshots, and removes it at
@@ -135,4 +136,24 @@ func testShareRefused(t *testing.T, c *cloud) {
 	}
 	s.post(t, "sharev2", "/snapshots", object{"snapshot": object{"share_id": missing}}).refused(t, http.StatusNotFound, "itemNotFound")
 	c.member.manila("2.999").get(t, "sharev2", "/shares").want(t, http.StatusNotAcceptable)
+}
+
+func testShareQuotas(t *testing.T, c *cloud) {
+	s, set := c.member.manila("2.63"), "/quota-sets/"+c.member.projectID
+	s.get(t, "sharev2", "/limits").want(t, http.StatusOK).has(t, []any{"limits", "absolute"},
+		"maxTotalShares", "totalSharesUsed", "maxTotalShareGigabytes", "totalShareGigabytesUsed",
+		"maxTotalShareSnapshots", "totalShareSnapshotsUsed", "maxTotalSnapshotGigabytes", "totalSnapshotGigabytesUsed",
+		"maxTotalShareNetworks", "totalShareNetworksUsed", "maxTotalShareReplicas", "totalReplicaGigabytesUsed", "maxTotalShareGroups")
+	kind := s.get(t, "sharev2", "/types").want(t, http.StatusOK).list("share_types")[0]["name"].(string)
+	s.get(t, "sharev2", set).want(t, http.StatusOK).has(t, []any{"quota_set"}, "id", "shares", "gigabytes", "share_networks", "per_share_gigabytes")
+	for _, path := range []string{set + "/detail", set + "/detail?share_type=" + kind} {
+		a := s.get(t, "sharev2", path).want(t, http.StatusOK)
+		a.equals(t, c.member.projectID, "quota_set", "id")
+		for _, quota := range []any{"shares", "gigabytes", "snapshots", "snapshot_gigabytes", "per_share_gigabytes"} {
+			a.has(t, []any{"quota_set", quota}, "limit", "in_use", "reserved")
+		}
+	}
+	s.get(t, "sharev2", set+"/detail?share_type="+c.name("no-type")).refused(t, http.StatusNotFound, "itemNotFound")
+	c.other.manila("2.63").get(t, "sharev2", set+"/detail").refused(t, http.StatusForbidden, "forbidden")
+	s.put(t, "sharev2", set, object{"quota_set": object{"shares": 1}}).refused(t, http.StatusForbidden, "forbidden")
 }

@@ -20,6 +20,7 @@ var defaultQuotas = map[string]int{
 	"backup_gigabytes": 10000, "per_volume_gigabytes": -1, "groups": 10,
 	// Manila
 	"shares": 50, "share_gigabytes": 1000, "share_snapshots": 50, "share_snapshot_gigabytes": 1000, "share_networks": 10,
+	"share_groups": 50, "share_group_snapshots": 50, "share_replicas": 100, "share_replica_gigabytes": 1000, "per_share_gigabytes": -1,
 	// Trove; volumes in GiB
 	"database_instances": 50, "database_volumes": 1000, "database_backups": 50,
 	// Nova
@@ -37,14 +38,17 @@ func NewQuotas(s *Store) *Quotas {
 
 // Limit gives a project's limit of a resource; -1 is none.
 func (q *Quotas) Limit(project, resource string) int {
+	if n, ok := q.Own(project, resource); ok {
+		return n
+	}
+	return q.Default(resource)
+}
+
+// Own gives the limit that was set for a project, if one was.
+func (q *Quotas) Own(project, resource string) (int, bool) {
 	own, _ := q.limits.Get(project)
-	if n, ok := own[resource]; ok {
-		return n
-	}
-	if n, ok := q.defaults[resource]; ok {
-		return n
-	}
-	return -1
+	n, ok := own[resource]
+	return n, ok
 }
 
 // Default gives the limit that a project has when none was set.
@@ -64,6 +68,14 @@ func (q *Quotas) Set(project, resource string, limit int) {
 	if !found {
 		q.limits.Put(project, map[string]int{resource: limit})
 	}
+}
+
+// Unset gives a project the default limit of a resource again.
+func (q *Quotas) Unset(project, resource string) {
+	_, _, _ = q.limits.Update(project, func(own *map[string]int) error {
+		delete(*own, resource)
+		return nil
+	})
 }
 
 // Reset gives a project the defaults again.

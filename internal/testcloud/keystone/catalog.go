@@ -2,6 +2,7 @@ package keystone
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/karbor/karbor/internal/testcloud/fabric"
@@ -10,7 +11,10 @@ import (
 // endpoint is one service of the catalog. path may hold %(project_id)s.
 type endpoint struct{ kind, name, path string }
 
-// endpoints are the services of the catalog, at the cloud's own URL.
+// dataProtect is the type of Karbor's own service, which is not the cloud's.
+const dataProtect = "data-protect"
+
+// endpoints are the services of the catalog, by their paths below a region's URL.
 var endpoints = []endpoint{
 	{"identity", "keystone", "/v3"},
 	{"volumev3", "cinderv3", "/volume/v3/%(project_id)s"},
@@ -33,7 +37,7 @@ func (k *Keystone) catalogRoutes() {
 	})
 	k.listing("services", "service", func() []any {
 		list := []any{}
-		for _, e := range k.all(k.fab.Base()) {
+		for _, e := range k.all() {
 			id := k.stableID("service/" + e.kind)
 			list = append(list, map[string]any{"id": id, "type": e.kind, "name": e.name, "enabled": true,
 				"description": nil, "links": k.self("services", id)})
@@ -42,47 +46,59 @@ func (k *Keystone) catalogRoutes() {
 	})
 	k.listing("endpoints", "endpoint", func() []any {
 		list := []any{}
-		for _, e := range k.all(k.fab.Base()) {
-			for _, face := range []string{"public", "internal", "admin"} {
-				id := k.stableID("endpoint/" + e.kind + "/" + face)
-				list = append(list, map[string]any{"id": id, "interface": face, "service_id": k.stableID("service/" + e.kind),
-					"url": e.path, "region": k.opts.Region, "region_id": k.opts.Region, "enabled": true, "links": k.self("endpoints", id)})
+		for _, e := range k.all() {
+			for _, there := range k.locations(e, k.fab.Base()) {
+				for _, face := range []string{"public", "internal", "admin"} {
+					id := k.endpointID(there, face)
+					list = append(list, map[string]any{"id": id, "interface": face, "service_id": k.stableID("service/" + e.kind),
+						"url": there.path, "region": there.region, "region_id": there.region, "enabled": true, "links": k.self("endpoints", id)})
+				}
 			}
 		}
 		return list
 	})
 	k.listing("regions", "region", func() []any {
-		return []any{map[string]any{"id": k.opts.Region, "description": "", "parent_region_id": nil,
-			"links": k.self("regions", k.opts.Region)}}
+		list := []any{}
+		for _, there := range k.locations(endpoint{}, "") {
+			list = append(list, map[string]any{"id": there.region, "description": "", "parent_region_id": nil,
+				"links": k.self("regions", there.region)})
+		}
+		return list
 	})
 }
 
-// all gives the endpoints with full URLs; base is the cloud's as the client
-// reaches it.
-func (k *Keystone) all(base string) []endpoint {
-	list := make([]endpoint, 0, len(endpoints)+1)
-	for _, e := range endpoints {
-		e.path = base + e.path
-		list = append(list, e)
-	}
+// all gives the services of the catalog, with data-protect, whose path is its URL.
+func (k *Keystone) all() []endpoint {
+	list := slices.Clone(endpoints)
 	if k.opts.DataProtectURL != "" {
-		list = append(list, endpoint{"data-protect", "karbor", k.opts.DataProtectURL})
+		list = append(list, endpoint{dataProtect, "karbor", k.opts.DataProtectURL})
 	}
 	return list
+}
+
+// endpointID is the id of a service's endpoint in a region.
+func (k *Keystone) endpointID(e located, face string) string {
+	name := "endpoint/" + e.kind + "/" + face
+	if e.region != k.opts.Region {
+		name += "/" + e.region
+	}
+	return k.stableID(name)
 }
 
 // catalog gives the services that a token for the project can reach.
 func (k *Keystone) catalog(projectID, base string) []any {
 	catalog := []any{}
-	for _, e := range k.all(base) {
+	for _, e := range k.all() {
 		if projectID == "" && strings.Contains(e.path, projectPattern) {
 			continue
 		}
-		url := strings.ReplaceAll(e.path, projectPattern, projectID)
 		faces := []any{}
-		for _, face := range []string{"public", "internal", "admin"} {
-			faces = append(faces, map[string]any{"id": k.stableID("endpoint/" + e.kind + "/" + face), "interface": face,
-				"region": k.opts.Region, "region_id": k.opts.Region, "url": url})
+		for _, there := range k.locations(e, base) {
+			url := strings.ReplaceAll(there.path, projectPattern, projectID)
+			for _, face := range []string{"public", "internal", "admin"} {
+				faces = append(faces, map[string]any{"id": k.endpointID(there, face), "interface": face,
+					"region": there.region, "region_id": there.region, "url": url})
+			}
 		}
 		catalog = append(catalog, map[string]any{"id": k.stableID("service/" + e.kind), "type": e.kind, "name": e.name, "endpoints": faces})
 	}

@@ -37,6 +37,7 @@ type Keystone struct {
 	ends        *fabric.Collection[time.Time]
 	credentials *fabric.Collection[credential]
 	ids         *fabric.Collection[string]
+	further     regions
 }
 
 // New makes the service and makes it the authenticator of the fabric.

@@ -127,7 +127,7 @@ func (m *Manila) networkRoutes() {
 		}
 		n := shareNetwork{ID: fabric.NewID(), Name: body.Network.Name, Description: body.Network.Description, Project: r.ProjectID,
 			NetworkID: body.Network.NetworkID, SubnetID: body.Network.SubnetID, CreatedAt: fabric.Micros(m.fab.Clock.Now())}
-		if err := m.within(r.ProjectID, []want{{"share_networks", 1}}, func() { m.networks.Put(n.ID, n) }); err != nil {
+		if err := m.within(r.ProjectID, "", []want{{"share_networks", 1}}, func() { m.networks.Put(n.ID, n) }); err != nil {
 			return err
 		}
 		return r.JSON(http.StatusAccepted, n.show())

@@ -60,6 +60,8 @@ func New(f *fabric.Fabric) *Manila {
 	m.snapshotRoutes()
 	m.accessRoutes()
 	m.limitRoutes()
+	m.quotaRoutes()
+	m.zoneRoutes()
 	m.resume()
 	return m
 }
@@ -96,6 +98,12 @@ func mayWrite(r *fabric.Request, policy string) error {
 // absent is Manila's answer to what is not there.
 func absent() error { return fabric.NotFound("The resource could not be found.") }
 
+func (m *Manila) zoneRoutes() {
+	m.handle("GET", "/availability-zones", func(r *fabric.Request) error {
+		return r.JSON(http.StatusOK, map[string]any{"availability_zones": []any{map[string]any{"id": "8e2a1d0e-0a5c-4c5e-9d5a-6f4e5a0b7c01", "name": zone}}})
+	})
+}
+
 // links are a resource's links; path is such as "shares/<id>".
 func links(r *fabric.Request, path string) []any {
 	return []any{
@@ -129,84 +137,6 @@ func (m *Manila) resume() {
 			m.melt(s)
 		}
 	}
-}
-
-// over is Manila's answer to what passes a quota.
-func over(e *fabric.Exceeded) error {
-	message := map[string]string{
-		"shares":                   "ShareLimitExceeded: Maximum number of shares allowed exceeded.",
-		"share_gigabytes":          "ShareSizeExceedsAvailableQuota: Requested share exceeds allowed project/user or share type gigabytes quota.",
-		"share_snapshots":          "SnapshotLimitExceeded: Maximum number of snapshots allowed exceeded.",
-		"share_snapshot_gigabytes": "SnapshotSizeExceedsAvailableQuota: Requested snapshot exceeds allowed project/user or share type gigabytes quota.",
-		"share_networks":           "ShareNetworksLimitExceeded: Maximum number of share-networks allowed exceeded.",
-	}[e.Resource]
-	return &fabric.Error{Status: http.StatusRequestEntityTooLarge, Message: message, Header: http.Header{"Retry-After": {"0"}}}
-}
-
-// want is how much more of a resource is asked for.
-type want struct {
-	resource string
-	n        int
-}
-
-// within keeps what put inserts if the project's quotas allow it.
-func (m *Manila) within(project string, wants []want, put func()) error {
-	return m.fab.Atomic(func() error {
-		used := m.usage(project)
-		for _, w := range wants {
-			if e := m.fab.Quotas.Check(project, w.resource, used[w.resource], w.n); e != nil {
-				return over(e)
-			}
-		}
-		put()
-		return nil
-	})
-}
-
-// usage counts what a project uses of each resource.
-func (m *Manila) usage(project string) map[string]int {
-	used := map[string]int{}
-	for _, s := range m.shares.List(func(s share) bool { return s.Project == project }) {
-		used["shares"]++
-		used["share_gigabytes"] += s.SizeGiB
-	}
-	for _, s := range m.snapshots.List(func(s snapshot) bool { return s.Project == project }) {
-		used["share_snapshots"]++
-		used["share_snapshot_gigabytes"] += s.SizeGiB
-	}
-	used["share_networks"] = len(m.networks.List(func(n shareNetwork) bool { return n.Project == project }))
-	return used
-}
-
-// quotaNames are the limits' names in the API, and where they are kept.
-var quotaNames = map[string]string{
-	"shares": "shares", "gigabytes": "share_gigabytes", "snapshots": "share_snapshots",
-	"snapshot_gigabytes": "share_snapshot_gigabytes", "share_networks": "share_networks",
-}
-
-func (m *Manila) limitRoutes() {
-	m.handle("GET", "/limits", func(r *fabric.Request) error {
-		used, limit := m.usage(r.ProjectID), func(name string) int { return m.fab.Quotas.Limit(r.ProjectID, name) }
-		return r.JSON(http.StatusOK, map[string]any{"limits": map[string]any{"rate": []any{}, "absolute": map[string]any{
-			"maxTotalShares": limit("shares"), "totalSharesUsed": used["shares"],
-			"maxTotalShareGigabytes": limit("share_gigabytes"), "totalShareGigabytesUsed": used["share_gigabytes"],
-			"maxTotalShareSnapshots": limit("share_snapshots"), "totalShareSnapshotsUsed": used["share_snapshots"],
-			"maxTotalSnapshotGigabytes": limit("share_snapshot_gigabytes"), "totalSnapshotGigabytesUsed": used["share_snapshot_gigabytes"],
-			"maxTotalShareNetworks": limit("share_networks"), "totalShareNetworksUsed": used["share_networks"]}}})
-	})
-	m.handle("GET", "/quota-sets/{target}", func(r *fabric.Request) error {
-		if !r.Sees(r.PathValue("target")) {
-			return fabric.Forbidden("Policy doesn't allow quota_set:show to be performed.")
-		}
-		set := map[string]any{"id": r.PathValue("target")}
-		for shown, kept := range quotaNames {
-			set[shown] = m.fab.Quotas.Limit(r.PathValue("target"), kept)
-		}
-		return r.JSON(http.StatusOK, map[string]any{"quota_set": set})
-	})
-	m.handle("GET", "/availability-zones", func(r *fabric.Request) error {
-		return r.JSON(http.StatusOK, map[string]any{"availability_zones": []any{map[string]any{"id": "8e2a1d0e-0a5c-4c5e-9d5a-6f4e5a0b7c01", "name": zone}}})
-	})
 }
 
 // truth reads a boolean in any of OpenStack's spellings.

@@ -2,6 +2,7 @@ package manila_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"testing"
@@ -64,6 +65,54 @@ func TestQuotasEndCreates(t *testing.T) {
 	status, _ := demo.do(http.MethodPost, "/snapshots", map[string]any{"snapshot": map[string]any{"share_id": made["id"]}})
 	if status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a snapshot gives %d", status)
+	}
+}
+
+// TestQuotasOfAShareTypeEndCreates has an administrator set quotas of one type, in place of the project's.
+func TestQuotasOfAShareTypeEndCreates(t *testing.T) {
+	c := testcloudtest.Start(t)
+	demo, admin := login(t, c, "demo"), login(t, c, "admin")
+	u, _ := c.User("demo")
+	path := "/quota-sets/" + u.ProjectID
+	set := func(want int, query string, quotas map[string]any) {
+		t.Helper()
+		if status, _ := admin.do(http.MethodPut, path+query, map[string]any{"quota_set": quotas}); status != want {
+			t.Errorf("setting %v%s gives %d; want %d", quotas, query, status, want)
+		}
+	}
+	set(http.StatusOK, "", map[string]any{"per_share_gigabytes": 3})
+	set(http.StatusOK, "?share_type=frozen", map[string]any{"shares": 1, "snapshot_gigabytes": "1"})
+	set(http.StatusBadRequest, "?share_type=frozen", map[string]any{"shares": 51})
+	set(http.StatusBadRequest, "?share_type=frozen", map[string]any{"share_networks": 1})
+	set(http.StatusBadRequest, "", map[string]any{"doors": 1})
+	set(http.StatusBadRequest, "", map[string]any{"shares": "many"})
+	set(http.StatusBadRequest, "", map[string]any{"shares": -2})
+	if status, _ := demo.share(map[string]any{"size": 4}); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a share of 4 GiB gives %d", status)
+	}
+	_, made := demo.share(map[string]any{"share_type": "frozen", "size": 2})
+	demo.await("/shares/"+made["id"].(string), "available")
+	for _, ask := range []struct {
+		kind string
+		want int
+	}{{"frozen", http.StatusRequestEntityTooLarge}, {"default", http.StatusOK}} {
+		if status, _ := demo.share(map[string]any{"share_type": ask.kind}); status != ask.want {
+			t.Errorf("another share of the type %s gives %d; want %d", ask.kind, status, ask.want)
+		}
+	}
+	status, _ := demo.do(http.MethodPost, "/snapshots", map[string]any{"snapshot": map[string]any{"share_id": made["id"]}})
+	if status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a snapshot of 2 GiB gives %d", status)
+	}
+	set(http.StatusBadRequest, "", map[string]any{"shares": 1})
+	if status, _ := admin.do(http.MethodDelete, path+"?share_type=frozen", nil); status != http.StatusAccepted {
+		t.Errorf("the defaults give %d", status)
+	}
+	if _, shown := demo.do(http.MethodGet, path+"/detail?share_type=frozen", nil); fmt.Sprint(shown["shares"]) != "map[in_use:1 limit:50 reserved:0]" {
+		t.Errorf("shown is %v", shown)
+	}
+	if status, _ := demo.do(http.MethodPut, path, map[string]any{"quota_set": map[string]any{"shares": 9}}); status != http.StatusForbidden {
+		t.Errorf("a tenant who sets quotas gets %d", status)
 	}
 }
 

@@ -197,7 +197,10 @@ func (m *Manila) createShare(r *fabric.Request) error {
 	if !slices.Contains([]string{"NFS", "CIFS"}, s.Proto) {
 		return fabric.BadRequest("Invalid input received: Invalid share protocol provided: %s. It is either disabled or unsupported.", s.Proto)
 	}
-	err := m.within(r.ProjectID, []want{{"shares", 1}, {"share_gigabytes", s.SizeGiB}}, func() { m.shares.Put(s.ID, s) })
+	if most := m.fab.Quotas.Limit(r.ProjectID, "per_share_gigabytes"); most >= 0 && s.SizeGiB > most {
+		return over(&fabric.Exceeded{Resource: "per_share_gigabytes", Limit: most, Want: s.SizeGiB})
+	}
+	err := m.within(r.ProjectID, s.TypeID, []want{{"shares", 1}, {"share_gigabytes", s.SizeGiB}}, func() { m.shares.Put(s.ID, s) })
 	if err != nil {
 		return err
 	}

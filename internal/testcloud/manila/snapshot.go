@@ -129,7 +129,7 @@ func (m *Manila) createSnapshot(r *fabric.Request) error {
 		s.Metadata = body.Snapshot.Metadata
 	}
 	wants := []want{{"share_snapshots", 1}, {"share_snapshot_gigabytes", s.SizeGiB}}
-	if err := m.within(r.ProjectID, wants, func() { m.snapshots.Put(s.ID, s) }); err != nil {
+	if err := m.within(r.ProjectID, from.TypeID, wants, func() { m.snapshots.Put(s.ID, s) }); err != nil {
 		return err
 	}
 	m.freeze(s)

@@ -56,7 +56,7 @@ func (n *Nova) action(r *fabric.Request) error {
 	case "os-resetState":
 		return n.resetState(r, s, value)
 	case "os-getConsoleOutput":
-		return r.JSON(http.StatusOK, object{"output": fmt.Sprintf("%s login: boot %d\n", hostname(s.Name), s.Boots)})
+		return r.JSON(http.StatusOK, object{"output": fmt.Sprintf("%s login: boot %d\n", s.Hostname, s.Boots)})
 	case "reboot":
 		var how struct {
 			Type string `json:"type"`

@@ -123,7 +123,7 @@ func (n *Nova) completeAttach(s Server, d Device) {
 		}
 		var err error
 		if !fail {
-			err = n.volumes.AttachVolume(d.AttachmentID, host, d.Name)
+			err = n.volumes.AttachVolume(d.AttachmentID, s.place().host, d.Name)
 		}
 		if fail || err != nil {
 			n.complain(s.ID, errors.Join(err, n.volumes.DetachVolume(d.AttachmentID)))

@@ -88,7 +88,7 @@ func (n *Nova) build(ctx context.Context, id string) error {
 		return err
 	}
 	for _, want := range s.Wants[len(s.Ports):] {
-		port, made, err := n.networks.Connect(s.owner(), id, zone, s.GroupIDs, want)
+		port, made, err := n.networks.Connect(s.owner(), id, s.place().zone, s.GroupIDs, want)
 		if err != nil {
 			return fmt.Errorf("connecting it: %w", err)
 		}
@@ -156,7 +156,7 @@ func (n *Nova) buildDevice(ctx context.Context, id string, at int) error {
 		d.AttachmentID = attachment
 		n.change(id, func(s *Server) { s.Devices[at].AttachmentID = attachment })
 	}
-	if err := n.volumes.AttachVolume(d.AttachmentID, host, d.Name); err != nil {
+	if err := n.volumes.AttachVolume(d.AttachmentID, s.place().host, d.Name); err != nil {
 		return fmt.Errorf("attaching volume %s: %w", d.VolumeID, err)
 	}
 	n.change(id, func(s *Server) { s.Devices[at].Attached = true })

@@ -29,6 +29,7 @@ type createRequest struct {
 	DiskConfig  string            `json:"OS-DCF:diskConfig"`
 	Tags        []string          `json:"tags"`
 	Description *string           `json:"description"`
+	Hostname    *string           `json:"hostname"`
 	MinCount    any               `json:"min_count"`
 	MaxCount    any               `json:"max_count"`
 }
@@ -68,6 +69,12 @@ func (n *Nova) create(r *fabric.Request) error {
 		}
 	}
 	count := max(1, number(want.MinCount), number(want.MaxCount))
+	if want.Hostname != nil {
+		if err := checkHost(r, *want.Hostname, count); err != nil {
+			return err
+		}
+		s.Hostname = *want.Hostname
+	}
 	servers, err := n.admit(s, count, max(1, number(want.MinCount)))
 	if err != nil {
 		return err
@@ -124,7 +131,7 @@ func (n *Nova) plan(r *fabric.Request, want *createRequest) (Server, error) {
 	if s.Tags == nil {
 		s.Tags = []string{}
 	}
-	if want.Zone != "" && want.Zone != zone && want.Zone != zone+":"+host {
+	if _, there := placed(want.Zone); !there {
 		return s, fabric.BadRequest("The requested availability zone is not available")
 	}
 	flavor, ok := n.flavors.Get(fmt.Sprint(want.FlavorRef))
@@ -213,6 +220,9 @@ func (n *Nova) admit(s Server, count, least int) ([]Server, error) {
 			one.Devices = slices.Clone(s.Devices)
 			if count > 1 {
 				one.Name = fmt.Sprintf("%s-%d", s.Name, i+1)
+			}
+			if one.Hostname == "" {
+				one.Hostname = hostOf(one.Name, one.ID)
 			}
 			n.servers.Put(one.ID, one)
 			servers = append(servers, one)

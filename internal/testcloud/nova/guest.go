@@ -70,7 +70,7 @@ func guestBytes(s Server) []byte {
 	block := make([]byte, guestBlock)
 	seed := sha256.Sum256(fmt.Appendf(nil, "%s %d", s.ID, s.Boots))
 	_, _ = rand.NewChaCha8(seed).Read(block)
-	copy(block, fmt.Sprintf("guest journal\nhostname=%s\nserver=%s\nboot=%d\n", hostname(s.Name), s.ID, s.Boots))
+	copy(block, fmt.Sprintf("guest journal\nhostname=%s\nserver=%s\nboot=%d\n", s.Hostname, s.ID, s.Boots))
 	return block
 }
 

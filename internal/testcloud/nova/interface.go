@@ -106,7 +106,7 @@ func (n *Nova) plug(r *fabric.Request) error {
 	if err := n.networks.Check(r.Identity, want); err != nil {
 		return err
 	}
-	port, made, err := n.networks.Connect(r.Identity, s.ID, zone, s.GroupIDs, want)
+	port, made, err := n.networks.Connect(r.Identity, s.ID, s.place().zone, s.GroupIDs, want)
 	if err != nil {
 		return err
 	}

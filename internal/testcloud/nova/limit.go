@@ -34,18 +34,22 @@ func (n *Nova) limitRoutes() {
 	})
 	n.Handle("PUT "+path, n.setQuota)
 	n.Handle("GET "+root+"/os-availability-zone", func(r *fabric.Request) error {
-		return r.JSON(http.StatusOK, object{"availabilityZoneInfo": []object{
-			{"zoneName": zone, "zoneState": object{"available": true}, "hosts": nil},
-		}})
+		list := []object{}
+		for _, p := range places() {
+			list = append(list, object{"zoneName": p.zone, "zoneState": object{"available": true}, "hosts": nil})
+		}
+		return r.JSON(http.StatusOK, object{"availabilityZoneInfo": list})
 	})
 	n.Handle("GET "+root+"/os-availability-zone/detail", func(r *fabric.Request) error {
 		if !r.Admin() {
 			return denied("os-availability-zone:detail")
 		}
 		alive := object{"available": true, "active": true, "updated_at": fabric.Micros(n.fab.Clock.Now())}
-		return r.JSON(http.StatusOK, object{"availabilityZoneInfo": []object{
-			{"zoneName": zone, "zoneState": object{"available": true}, "hosts": object{host: object{"nova-compute": alive}}},
-		}})
+		list := []object{}
+		for _, p := range places() {
+			list = append(list, object{"zoneName": p.zone, "zoneState": object{"available": true}, "hosts": object{p.host: object{"nova-compute": alive}}})
+		}
+		return r.JSON(http.StatusOK, object{"availabilityZoneInfo": list})
 	})
 	n.Handle("GET "+root+"/os-services", n.services)
 	n.Handle("GET "+root+"/extensions", func(r *fabric.Request) error {
@@ -116,13 +120,14 @@ func (n *Nova) services(r *fabric.Request) error {
 		return denied("os-services:list")
 	}
 	list := []object{}
-	for i, name := range []string{"nova-conductor", "nova-scheduler", "nova-compute"} {
-		where, in := "controller", "internal"
-		if name == "nova-compute" {
-			where, in = host, zone
-		}
-		list = append(list, object{"id": i + 1, "binary": name, "host": where, "zone": in, "status": "enabled", "state": "up",
+	add := func(name string, p place) {
+		list = append(list, object{"id": len(list) + 1, "binary": name, "host": p.host, "zone": p.zone, "status": "enabled", "state": "up",
 			"updated_at": fabric.Micros(n.fab.Clock.Now()), "disabled_reason": nil})
+	}
+	add("nova-conductor", place{"internal", "controller"})
+	add("nova-scheduler", place{"internal", "controller"})
+	for _, p := range places() {
+		add("nova-compute", p)
 	}
 	return r.JSON(http.StatusOK, object{"services": list})
 }

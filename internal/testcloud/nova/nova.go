@@ -1,7 +1,9 @@
 // Package nova is the compute service of the simulated cloud, as the compute
-// API 2.1 with microversions up to 2.93 has it: servers with real bytes in
+// API 2.1 with microversions up to 2.94 has it: servers with real bytes in
 // their root disks, attachments, actions, metadata, tags, key pairs, flavors,
-// server groups and quotas. Its answers follow those seen of OpenStack Zed.
+// server groups and quotas. Its answers follow those seen of OpenStack Zed, whose
+// last microversion is 2.93; 2.94, which only lets a host name have its domain,
+// follows the API reference.
 //
 // No guest runs, but each boot writes one block into the server's root disk,
 // as a guest's journal would: so the disk of a server that has booted is never
@@ -19,12 +21,6 @@ import (
 
 // root is where the service is mounted.
 const root = "/compute/v2.1"
-
-// zone is the one availability zone, host the one hypervisor.
-const (
-	zone = "nova"
-	host = "compute-1"
-)
 
 // object is a JSON object.
 type object = map[string]any
@@ -53,7 +49,7 @@ func New(f *fabric.Fabric, images fabric.Images, volumes fabric.Volumes, network
 	n := &Nova{
 		Service: fabric.NewService(f, "nova", fabric.ComputeStyle, &fabric.Microversions{
 			Type: "compute", Old: "X-OpenStack-Nova-API-Version",
-			Min: fabric.Version{Major: 2, Minor: 1}, Max: fabric.Version{Major: 2, Minor: 93},
+			Min: fabric.Version{Major: 2, Minor: 1}, Max: fabric.Version{Major: 2, Minor: 94},
 		}),
 		fab: f, images: images, volumes: volumes, networks: networks,
 		servers:  fabric.NewCollection[Server](f.Store, "nova-servers"),
@@ -96,7 +92,7 @@ func (n *Nova) Seed(context.Context, fabric.Projects) error {
 
 func versionEntry(r *fabric.Request) object {
 	return object{
-		"id": "v2.1", "status": "CURRENT", "version": "2.93", "min_version": "2.1", "updated": "2013-07-23T11:33:21Z",
+		"id": "v2.1", "status": "CURRENT", "version": "2.94", "min_version": "2.1", "updated": "2013-07-23T11:33:21Z",
 		"links": []object{{"rel": "self", "href": r.Base() + root + "/"}},
 	}
 }

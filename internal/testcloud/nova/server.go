@@ -48,6 +48,7 @@ type Server struct {
 	AccessIPv6           string
 	DiskConfig           string // AUTO or MANUAL; empty: MANUAL
 	Description          *string
+	Hostname             string // what the guest is told that it is called
 	Zone                 string // as asked for
 	GroupIDs             []string
 	GroupID              string // the server group
@@ -160,7 +161,7 @@ func (s *Server) hostID() string {
 	if s.State == building {
 		return ""
 	}
-	sum := sha256.Sum224([]byte(s.ProjectID + host))
+	sum := sha256.Sum224([]byte(s.ProjectID + s.place().host))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -255,10 +256,16 @@ func (n *Nova) rename(r *fabric.Request) error {
 		Server struct {
 			Name        *string `json:"name"`
 			Description *string `json:"description"`
+			Hostname    *string `json:"hostname"`
 		} `json:"server"`
 	}
 	if err := r.Decode(&body); err != nil {
 		return err
+	}
+	if host := body.Server.Hostname; host != nil {
+		if err := checkHost(r, *host, 1); err != nil {
+			return err
+		}
 	}
 	s, _ = n.change(s.ID, func(s *Server) {
 		if body.Server.Name != nil {
@@ -266,6 +273,9 @@ func (n *Nova) rename(r *fabric.Request) error {
 		}
 		if body.Server.Description != nil {
 			s.Description = body.Server.Description
+		}
+		if body.Server.Hostname != nil {
+			s.Hostname = *body.Server.Hostname
 		}
 	})
 	return r.JSON(http.StatusOK, object{"server": n.view(r, s)})

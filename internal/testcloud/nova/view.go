@@ -39,7 +39,7 @@ func (n *Nova) view(r *fabric.Request, s Server) object {
 		o["OS-EXT-STS:task_state"] = strings.TrimSuffix(s.Task, "_hard")
 	}
 	if s.State != building && s.State != failed {
-		o["OS-EXT-AZ:availability_zone"] = zone
+		o["OS-EXT-AZ:availability_zone"] = s.place().zone
 	}
 	if !s.LaunchedAt.IsZero() {
 		o["OS-SRV-USG:launched_at"] = fabric.Micros(s.LaunchedAt)
@@ -87,7 +87,7 @@ func (n *Nova) viewLater(r *fabric.Request, s Server, o object) {
 	}{
 		{9, "locked", s.Locked}, {19, "description", s.Description}, {26, "tags", s.Tags},
 		{63, "trusted_image_certificates", nil}, {71, "server_groups", n.groupsOf(s)},
-		{73, "locked_reason", nil}, {90, "OS-EXT-SRV-ATTR:hostname", hostname(s.Name)},
+		{73, "locked_reason", nil}, {90, "OS-EXT-SRV-ATTR:hostname", s.Hostname},
 	} {
 		if r.Version.AtLeast(2, later.minor) {
 			o[later.name] = later.value
@@ -96,7 +96,7 @@ func (n *Nova) viewLater(r *fabric.Request, s Server, o object) {
 	if !r.Admin() {
 		return
 	}
-	placed := any(host)
+	placed := any(s.place().host)
 	if s.State == building {
 		placed = nil
 	}
@@ -106,7 +106,7 @@ func (n *Nova) viewLater(r *fabric.Request, s Server, o object) {
 		return
 	}
 	o["OS-EXT-SRV-ATTR:reservation_id"], o["OS-EXT-SRV-ATTR:launch_index"] = "r-"+s.ID[:8], 0
-	o["OS-EXT-SRV-ATTR:hostname"], o["OS-EXT-SRV-ATTR:root_device_name"] = hostname(s.Name), "/dev/vda"
+	o["OS-EXT-SRV-ATTR:hostname"], o["OS-EXT-SRV-ATTR:root_device_name"] = s.Hostname, "/dev/vda"
 	o["OS-EXT-SRV-ATTR:kernel_id"], o["OS-EXT-SRV-ATTR:ramdisk_id"] = "", ""
 	o["OS-EXT-SRV-ATTR:user_data"] = nil
 	if s.UserData != "" {
@@ -115,13 +115,6 @@ func (n *Nova) viewLater(r *fabric.Request, s Server, o object) {
 	if r.Version.AtLeast(2, 16) {
 		o["host_status"] = "UP"
 	}
-}
-
-var notHost = regexp.MustCompile(`[^a-z0-9.-]+`)
-
-// hostname is the name that the guest gets.
-func hostname(name string) string {
-	return strings.Trim(notHost.ReplaceAllString(strings.ToLower(strings.ReplaceAll(name, " ", "-")), ""), "-.")
 }
 
 func volumesOf(r *fabric.Request, s Server) []object {

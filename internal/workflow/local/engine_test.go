@@ -75,13 +75,23 @@ func awaitEnd(t *testing.T, e *local.Engine, id string) workflow.Description {
 
 func TestNoMoreOperationsAreLoadedThanAllowed(t *testing.T) {
 	s := openStore(t)
-	var now, most atomic.Int32
+	var (
+		mu        sync.Mutex
+		now, most int
+	)
 	gate := make(chan struct{})
 	began := make(chan struct{}, 100)
 	p := start(t, s, local.Options{Owner: "first", Loaded: 4, Options: workflow.Options{Default: 100,
 		Actions: map[string]workflow.Action{"work": func(ctx context.Context, _ *workflow.Task) error {
-			most.Store(max(most.Load(), now.Add(1)))
-			defer now.Add(-1)
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			defer func() {
+				mu.Lock()
+				defer mu.Unlock()
+				now--
+			}()
 			began <- struct{}{}
 			select {
 			case <-gate:
@@ -104,8 +114,10 @@ func TestNoMoreOperationsAreLoadedThanAllowed(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
-	if most.Load() != 2 {
-		t.Errorf("%d operations of one share ran at once", most.Load())
+	mu.Lock()
+	defer mu.Unlock()
+	if most != 2 {
+		t.Errorf("%d operations of one share ran at once", most)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -103,12 +104,28 @@ func (c Cluster) inspect(ctx context.Context, connection client.Client, log *slo
 		return fmt.Errorf("the Temporal cluster at %s has the release %s; Karbor needs %d.%d or newer", c.Address, info.GetServerVersion(), oldest[0], oldest[1])
 	}
 	attrs := []any{"address", c.Address, "namespace", c.Namespace, "release", info.GetServerVersion(), "store", info.GetPersistenceStore()}
-	if strings.Contains(info.GetPersistenceStore(), "sqlite") {
+	switch store := info.GetPersistenceStore(); {
+	case strings.Contains(store, "sqlite"):
 		log.WarnContext(ctx, "the Temporal cluster is a development server: what it holds is lost when it ends", attrs...)
-	} else {
+	case !strings.HasPrefix(store, "postgres") && !strings.HasPrefix(store, "mysql8"):
+		log.WarnContext(ctx, "connected to the Temporal cluster, whose store is none that Karbor is meant for: PostgreSQL or MySQL 8", attrs...)
+	default:
 		log.InfoContext(ctx, "connected to the Temporal cluster", attrs...)
 	}
+	if !c.TLS && !c.near() {
+		log.WarnContext(ctx, "what goes to the Temporal cluster and comes from it is not encrypted: set engine.temporal.tls", "address", c.Address)
+	}
 	return nil
+}
+
+// near reports whether the cluster is on this machine, as far as its address tells.
+func (c Cluster) near() bool {
+	host, _, err := net.SplitHostPort(c.Address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // touch connects to the address, with TLS if that is wanted, and lets go again.

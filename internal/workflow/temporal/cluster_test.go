@@ -172,6 +172,7 @@ func TestClusterIsLookedAtBeforeItIsUsed(t *testing.T) {
 		"that tells nothing":    {func(f *frontend, _ *Cluster) { f.silent = true }, "does not say what it is", ""},
 		"of a strange release":  {func(f *frontend, _ *Cluster) { f.release = "main-abc" }, "connected to", ""},
 		"for development":       {func(f *frontend, _ *Cluster) { f.store = "sqlite" }, "a development server", ""},
+		"on another store":      {func(f *frontend, _ *Cluster) { f.store = "cassandra" }, "PostgreSQL or MySQL 8", ""},
 		"that is too old":       {func(f *frontend, _ *Cluster) { f.release = "1.9.4" }, "", "has the release 1.9.4; Karbor needs 1.29 or newer"},
 		"without the namespace": {func(_ *frontend, c *Cluster) { c.Namespace = "other" }, "", `has no namespace "other": make it`},
 		"that denies access":    {func(f *frontend, _ *Cluster) { f.denies = true }, "", `does not let this process use the namespace "karbor"`},
@@ -232,5 +233,16 @@ func TestClusterIsReachedWithCertificatesOfBothSides(t *testing.T) {
 				t.Error("the error tells the key")
 			}
 		})
+	}
+}
+
+func TestAClusterElsewhereIsWarnedOfWithoutEncryption(t *testing.T) {
+	for address, near := range map[string]bool{
+		"127.0.0.1:7233": true, "[::1]:7233": true, "localhost:7233": true,
+		"temporal.example:7233": false, "192.0.2.1:7233": false, "[2001:db8::1]:7233": false, "no port": false,
+	} {
+		if got := (Cluster{Address: address}).near(); got != near {
+			t.Errorf("%s is on this machine: %t", address, got)
+		}
 	}
 }

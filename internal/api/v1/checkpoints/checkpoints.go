@@ -31,7 +31,7 @@ type Service interface {
 	Protect(ctx context.Context, c protectionservice.Caller, r protectionservice.ProtectRequest) (karbor.Checkpoint, error)
 	DeleteCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id string) error
 	ResetCheckpoint(ctx context.Context, c protectionservice.Caller, providerID, id string, to karbor.CheckpointStatus) error
-	CheckpointProgress(ctx context.Context, c protectionservice.Caller, providerID, id string) ([]karbor.ResourceProgress, error)
+	CheckpointProgress(ctx context.Context, cp karbor.Checkpoint) ([]karbor.ResourceProgress, error)
 }
 
 // Deps are what the room needs.
@@ -237,12 +237,7 @@ func (d Deps) show(ctx context.Context, r *api.Request) (any, error) {
 	if err != nil || r.Version < api.ProgressVersion {
 		return answer{v}, err
 	}
-	caller := d.caller(r)
-	// An administrator sees another project's as its own people do.
-	own := *caller.Identity
-	own.ProjectID = c.ProjectID
-	caller.Identity = &own
-	resources, err := d.Service.CheckpointProgress(ctx, caller, provider, id)
+	resources, err := d.Service.CheckpointProgress(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package volumeglance
+package blockstorage_test
 
 import (
 	"context"
@@ -7,14 +7,16 @@ import (
 	"time"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/blockstorage"
+	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/protection"
 )
 
 // TestRoomThatOthersGiveBackLateIsWaitedForByTheNextRun has others hold the quota for longer than one run waits.
 func TestRoomThatOthersGiveBackLateIsWaitedForByTheNextRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &room{options: Options{PollInterval: 15 * time.Second, Timeout: time.Hour}}
-		_, err := r.withinQuota(t.Context(), &protection.Call{Waiting: func(string) {}},
+		waits := blockstorage.Waits{Waits: openstack.Waits{Longest: 15 * time.Second, Timeout: time.Hour}}
+		_, err := waits.WithinQuota(t.Context(), &protection.Call{Waiting: func(string) {}},
 			func(context.Context) (int, error) { return 1, nil },
 			func(context.Context) (string, error) {
 				return "", karbor.Errorf(karbor.OverLimit, "the project may have 10 volumes")

@@ -1,4 +1,4 @@
-package volumeglance
+package blockstorage
 
 import (
 	"context"
@@ -19,16 +19,16 @@ import (
 // is begun again.
 const longestForRoom = 50 * time.Minute
 
-// withinQuota makes something temporary. Where the project's quota has no room for it, it waits
+// WithinQuota makes something temporary. Where the project's quota has no room for it, it waits
 // as long as others of its kind are there that go by themselves: those of the other
 // volumes that are being protected. passing counts them.
-func (r *room) withinQuota(ctx context.Context, call *protection.Call, passing func(ctx context.Context) (int, error),
+func (w Waits) WithinQuota(ctx context.Context, call *protection.Call, passing func(ctx context.Context) (int, error),
 	create func(ctx context.Context) (string, error),
 ) (id string, err error) {
 	ctx, cancel := openstack.Within(ctx, longestForRoom)
 	defer cancel()
 	told := false
-	err = openstack.Poll(ctx, "room in the quota of the project", r.options.PollInterval, func(ctx context.Context) (bool, error) {
+	err = openstack.Poll(ctx, "room in the quota of the project", w.Longest, func(ctx context.Context) (bool, error) {
 		var failure error
 		if id, failure = create(ctx); failure == nil || karbor.KindOf(failure) != karbor.OverLimit {
 			return failure == nil, failure
@@ -64,20 +64,20 @@ func temporary(call *protection.Call, name string, metadata map[string]string) b
 		strings.HasPrefix(name, protection.OwnerMark("")) && !call.Tagged(metadata)
 }
 
-// passingSnapshots counts the temporary snapshots of others.
-func passingSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (n int, err error) {
+// PassingSnapshots gives the names of the temporary snapshots of others.
+func PassingSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (names []string, err error) {
 	all, err := openstack.AllPages(ctx, snapshots.List(client, snapshots.ListOpts{}), snapshots.ExtractSnapshots)
 	for _, s := range all {
 		if temporary(call, s.Name, s.Metadata) {
-			n++
+			names = append(names, s.Name)
 		}
 	}
-	return n, openstack.Explain(err, "listing the snapshots of the project")
+	return names, openstack.Explain(err, "listing the snapshots of the project")
 }
 
-// passingVolumes counts the temporary volumes of others. A snapshot alone is no sign that
+// PassingVolumes counts the temporary volumes of others. A snapshot alone is no sign that
 // room is coming: its volume may wait, too.
-func passingVolumes(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (n int, err error) {
+func PassingVolumes(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (n int, err error) {
 	all, err := openstack.AllPages(ctx, volumes.List(client, volumes.ListOpts{}), volumes.ExtractVolumes)
 	for _, v := range all {
 		if temporary(call, v.Name, v.Metadata) {
