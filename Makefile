@@ -112,7 +112,7 @@ test-kubernetes: ## pods against a real kube-apiserver and its controllers (buil
 CLOUD ?= simulated
 CRASH_TAGS := $(filter temporal openstack,$(ENGINE) $(CLOUD))
 
-test-crash: ## the service is killed KILLS times, at the boundaries of its work and at random moments (3 s each; ENGINE=temporal: 15 s; CLOUD=openstack, that of openstack-up: a minute, so KILLS=25); SEED chooses
+test-crash: ## the service is killed KILLS times, at the boundaries of its work, when it changes the cloud, and at random moments (3 s each; ENGINE=temporal: 15 s; CLOUD=openstack, that of openstack-up: a minute, so KILLS=25); SEED chooses
 ifeq ($(ENGINE),temporal)
 	cd test/temporal && CGO_ENABLED=0 go build -o $(CURDIR)/$(BIN)/temporal-server .
 endif

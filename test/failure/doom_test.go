@@ -2,13 +2,15 @@ package failure
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 
 	"github.com/karbor/karbor"
@@ -18,10 +20,12 @@ import (
 )
 
 // doom is what a process of the service dies of, by its own hand: the boundaries of its
-// work are counted from when it gets the signal arm, and at the At-th it gets SIGKILL.
+// work are counted from when it gets the signal arm, and at the At-th of a kind it gets SIGKILL.
 // Boundaries are the begin and the end of each hook, and of each change of a bank.
 type doom struct {
 	At int
+	// Kind is that of the boundary (see kindOf); "" counts all.
+	Kind string
 	// Planted is a bug that the process has besides: see plant.
 	Planted string
 }
@@ -35,28 +39,39 @@ const (
 
 // boundaries counts them.
 type boundaries struct {
-	at     int64
-	armed  atomic.Bool
-	passed atomic.Int64
+	doom doom
+
+	mu    sync.Mutex
+	armed bool
+	// total is how many there were, passed how many of each kind.
+	total  int
+	passed map[string]int
 }
 
 // newBoundaries counts in this process, once it is told to.
-func newBoundaries(at int) *boundaries {
-	b := &boundaries{at: int64(at)}
+func newBoundaries(d doom) *boundaries {
+	b := &boundaries{doom: d}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, arm, count)
 	go func() {
 		for s := range signals {
-			if s == count {
-				fmt.Println(passedWord, b.passed.Load())
-				continue
-			}
-			b.passed.Store(0)
-			b.armed.Store(true)
-			fmt.Println(armedWord)
+			b.told(s)
 		}
 	}()
 	return b
+}
+
+// told answers a signal.
+func (b *boundaries) told(s os.Signal) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s == count {
+		text, _ := json.Marshal(b.passed) // texts and numbers
+		fmt.Println(passedWord, string(text))
+		return
+	}
+	b.armed, b.total, b.passed = true, 0, map[string]int{}
+	fmt.Println(armedWord)
 }
 
 // What a process tells its test: a line that begins with one of these words.
@@ -66,25 +81,51 @@ const (
 	diesWord   = "dies"
 )
 
-// pass is called at each boundary.
-func (b *boundaries) pass(format string, args ...any) {
-	if !b.armed.Load() || b.passed.Add(1) != b.at {
+// pass is called at each boundary, and told what is before or behind it, and the key or resource.
+func (b *boundaries) pass(what, of string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.armed {
 		return
 	}
-	fmt.Println(diesWord, fmt.Sprintf(format, args...))
+	kind := what + " " + kindOf(of)
+	b.total++
+	b.passed[kind]++
+	n := b.total
+	if b.doom.Kind != "" {
+		n = b.passed[kind]
+	}
+	if n != b.doom.At || b.doom.Kind != "" && b.doom.Kind != kind {
+		return
+	}
+	fmt.Println(diesWord, what, of)
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // nobody survives it
 	select {}
 }
 
+// word is a part of a key that names no single thing.
+var word = regexp.MustCompile(`^(v1|[a-z][a-z-]{3,}|OS::[A-Za-z:]+)$`)
+
+// kindOf gives a key of a bank without what names single things: one of each of the others.
+func kindOf(key string) string {
+	parts := strings.Split(key, "/")
+	for i, p := range parts {
+		switch {
+		case strings.Contains(p, "@") && slices.Contains(parts, "leases"):
+			parts[i] = "CLAIM"
+		case !word.MatchString(p):
+			parts[i] = "*"
+		}
+	}
+	return strings.Join(slices.Compact(parts), "/")
+}
+
 // doomed gives the plug-ins that pass boundaries, with the planted bug if there is one.
 func doomed(sets provider.Sets, d doom) provider.Sets {
-	b := newBoundaries(d.At)
+	b := newBoundaries(d)
 	for i, p := range sets.Banks {
 		sets.Banks[i] = p.Through(func(inner bank.Bank) bank.Bank {
-			if d.Planted == earlyPublish {
-				inner = eager{inner}
-			}
-			return mortalBank{inner, b}
+			return mortalBank{plantBank(d.Planted, inner), b}
 		})
 	}
 	for i, p := range sets.Protections {
@@ -102,23 +143,23 @@ type mortalBank struct {
 }
 
 func (m mortalBank) Put(ctx context.Context, key string, body io.Reader, size int64) error {
-	m.pass("before putting %s", key)
+	m.pass("before putting", key)
 	err := m.Bank.Put(ctx, key, body, size)
-	m.pass("after putting %s", key)
+	m.pass("after putting", key)
 	return err
 }
 
 func (m mortalBank) Create(ctx context.Context, key string, body io.Reader, size int64) error {
-	m.pass("before creating %s", key)
+	m.pass("before creating", key)
 	err := m.Bank.Create(ctx, key, body, size)
-	m.pass("after creating %s", key)
+	m.pass("after creating", key)
 	return err
 }
 
 func (m mortalBank) Delete(ctx context.Context, key string) error {
-	m.pass("before deleting %s", key)
+	m.pass("before deleting", key)
 	err := m.Bank.Delete(ctx, key)
-	m.pass("after deleting %s", key)
+	m.pass("after deleting", key)
 	return err
 }
 
@@ -142,66 +183,13 @@ func (m mortalPlugin) Hooks(op karbor.OperationType, t karbor.ResourceType) prot
 		if inner == nil {
 			continue
 		}
-		what := fmt.Sprintf("%s of %s of %s", one.name, op, t)
+		what := fmt.Sprintf("%s in %s of", one.name, op)
 		*one.hook = func(ctx context.Context, call *protection.Call) error {
-			m.pass("before %s", what)
+			m.pass("before "+what, string(t))
 			err := plant(m.planted, one.name, inner)(ctx, call)
-			m.pass("after %s", what)
+			m.pass("after "+what, string(t))
 			return err
 		}
 	}
 	return h
-}
-
-// The planted bugs. The tests that kill processes must find each of them.
-const (
-	// deadJanitor removes nothing, and says that it has.
-	deadJanitor = "dead janitor"
-	// duplicating hooks do not find again what an earlier run of them made.
-	duplicating = "a hook that duplicates instead of adopting"
-	// earlyPublish makes a checkpoint available before its data is there.
-	earlyPublish = "early publish"
-	// lostOutbox forgets what was accepted when the process ends.
-	lostOutbox = "lost outbox"
-)
-
-// plant gives a hook with a bug.
-func plant(bug, name string, inner protection.Hook) protection.Hook {
-	switch {
-	case bug == deadJanitor && name == "undo":
-		return func(context.Context, *protection.Call) error { return nil }
-	case bug == duplicating:
-		return func(ctx context.Context, call *protection.Call) error {
-			blind := *call
-			// Another tag each time, and a record that is always empty.
-			blind.Owner, blind.Scratch, blind.Intents = karbor.NewID(), forgetful{}, nil
-			return inner(ctx, &blind)
-		}
-	}
-	return inner
-}
-
-// forgetful is a scratch record that keeps nothing.
-type forgetful struct{}
-
-func (forgetful) Load(context.Context, any) error { return nil }
-func (forgetful) Save(context.Context, any) error { return nil }
-
-// eager makes each checkpoint available together with its first state.
-type eager struct{ bank.Bank }
-
-func (e eager) Create(ctx context.Context, key string, body io.Reader, size int64) error {
-	parts := strings.Split(key, "/")
-	if !slices.Contains(parts, "states") || parts[len(parts)-1] != "00000001" {
-		return e.Bank.Create(ctx, key, body, size)
-	}
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return err
-	}
-	if err := e.Bank.Create(ctx, key, strings.NewReader(string(text)), size); err != nil {
-		return err
-	}
-	second := strings.Replace(strings.Replace(string(text), `"protecting"`, `"available"`, 1), `"sequence":1`, `"sequence":2`, 1)
-	return e.Bank.Create(ctx, strings.TrimSuffix(key, "1")+"2", strings.NewReader(second), int64(len(second)))
 }

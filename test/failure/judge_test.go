@@ -2,7 +2,8 @@ package failure
 
 import (
 	"context"
-	"net/http"
+	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,9 +22,23 @@ func (k *killing) judge(outcome map[string]any, before []string) {
 		k.problem("it ended as %v, not as %s", outcome, k.work.want)
 	}
 	k.judgeLog()
-	if k.work.after != nil {
+	if k.work.after != nil && outcome["status"] == k.work.want {
 		k.work.after(k, outcome)
 	}
+	k.unchanged(before)
+	k.judgeUsage()
+	switch {
+	case k.work.name == "protect" && outcome["status"] == "available":
+		k.sound(k.checkpoint)
+	case k.work.name == "copy" && outcome["status"] == "finished":
+		k.judgeCopy(outcome)
+	}
+	k.sound(k.whole)
+}
+
+// unchanged compares the cloud with how it was.
+func (k *killing) unchanged(before []string) {
+	k.t.Helper()
 	var now []string
 	if !k.until(k.patience, func() bool {
 		now = k.inventory()
@@ -31,13 +46,6 @@ func (k *killing) judge(outcome map[string]any, before []string) {
 	}) {
 		k.problem("the cloud has changed (-before +now):\n%s", cmp.Diff(before, now))
 		k.tidy(before, now)
-	}
-	k.judgeUsage()
-	switch {
-	case k.work.name == "protect" && outcome["status"] == "available":
-		k.judgeData()
-	case k.work.name == "copy" && outcome["status"] == "finished":
-		k.judgeCopy(outcome)
 	}
 }
 
@@ -48,8 +56,26 @@ func (k *killing) judgeCopy(outcome map[string]any) {
 		k.problem("there is not one copy: %v", outcome)
 		return
 	}
-	k.checkpoint, _ = made[0].(map[string]any)["checkpoint_copy_id"].(string)
-	k.judgeData()
+	id, _ := made[0].(map[string]any)["checkpoint_copy_id"].(string)
+	k.sound(id)
+}
+
+// judgeAll looks at all that the episodes have left: each checkpoint is whole, and the first one is
+// restored to the byte.
+func (k *killing) judgeAll() {
+	k.t.Helper()
+	k.launched(nil)
+	list, _ := k.u.ask("GET", checkpoints(bankProvider), "").body["checkpoints"].([]any)
+	for _, item := range list {
+		cp, _ := item.(map[string]any)
+		if id, _ := cp["id"].(string); cp["status"] == "available" && id != k.whole {
+			k.sound(id)
+		}
+	}
+	before := k.idle()
+	k.restoredWhole(k.whole, k.standing)
+	k.unchanged(before)
+	k.kill()
 }
 
 func (k *killing) judgeLog() {
@@ -80,37 +106,46 @@ func (k *killing) judgeLogs(a answer) {
 
 // judgeUsage compares what is counted with what there is.
 func (k *killing) judgeUsage() {
-	var checkpointsInUse, reserved float64
-	listed := 0
+	var counted map[string]any
+	var want map[string]float64
 	ok := k.until(5*time.Second, func() bool {
-		a := k.u.ask("GET", "/quotas/"+k.u.user.ProjectID+"/detail", "")
-		quota, _ := a.body["quota"].(map[string]any)
-		counted, _ := quota["checkpoints"].(map[string]any)
-		checkpointsInUse, _ = counted["in_use"].(float64)
-		reserved, _ = counted["reserved"].(float64)
+		a := k.u.ask("GET", "/quotas/"+k.u.user.ProjectID+"/detail", "", "OpenStack-API-Version", newest)
+		counted, _ = a.body["quota"].(map[string]any)
 		list, _ := k.u.ask("GET", checkpoints(bankProvider), "").body["checkpoints"].([]any)
-		listed = len(list)
-		return int(checkpointsInUse) == listed && reserved == 0
+		want = map[string]float64{"checkpoints": float64(len(list)), "gigabytes": 0}
+		for _, item := range list {
+			size, _ := item.(map[string]any)["size"].(float64)
+			want["gigabytes"] += math.Ceil(size / (1 << 30))
+		}
+		for name, n := range want {
+			if of, _ := counted[name].(map[string]any); of["in_use"] != n || of["reserved"] != 0.0 {
+				return false
+			}
+		}
+		return true
 	})
 	if !ok {
-		k.problem("%v checkpoints are counted and %v reserved, and there are %d", checkpointsInUse, reserved, listed)
+		k.problem("counted are %v, and there are %v", counted, want)
 	}
 }
 
-// judgeData has each byte of the checkpoint verified.
-func (k *killing) judgeData() {
-	k.key += "-verify" // it was that of the checkpoint's request
-	id, err := k.verify(k.checkpoint)
+// sound has each byte of a checkpoint verified.
+func (k *killing) sound(checkpoint string) {
+	k.t.Helper()
+	defer func(key string) { k.key = key }(k.key)
+	k.judged++
+	k.key = fmt.Sprintf("judge-%d", k.judged)
+	id, err := k.verify(checkpoint)
 	if err != nil {
-		k.problem("it can't be verified: %v", err)
+		k.problem("checkpoint %s can't be verified: %v", checkpoint, err)
 		return
 	}
 	var found map[string]any
 	if !k.until(k.patience, func() bool {
 		found = k.look("/verifications/"+id, "verification")
 		return found != nil
-	}) || found["status"] != "success" {
-		k.problem("the verification says %v", found)
+	}) || found["status"] != "success" || found["stand_in"] != nil {
+		k.problem("the verification of checkpoint %s says %v", checkpoint, found)
 	}
 }
 
@@ -169,19 +204,6 @@ func (k *killing) stayed(early map[string][]string) {
 		if !there || !slices.Equal(keys, later) {
 			k.problem("checkpoint %s was available before it was whole: it had %d objects, and has %d (available: %t)", id, len(keys), len(later), there)
 		}
-	}
-}
-
-// discard deletes a resource of the tenant's, by its key in a result.
-func (u *tenant) discard(key string) {
-	u.t.Helper()
-	kind, id, _ := strings.Cut(key, "#")
-	path := map[string]string{
-		"OS::Glance::Image": "/image/v2/images/", "OS::Cinder::Volume": "/volume/v3/" + u.user.ProjectID + "/volumes/",
-	}[kind]
-	a := u.cloud.Do(u.t, u.token, "DELETE", path+id, nil)
-	if a.Status != http.StatusNoContent && a.Status != http.StatusAccepted {
-		u.t.Errorf("the restored %s can't be deleted: %d %s", key, a.Status, a.Body)
 	}
 }
 

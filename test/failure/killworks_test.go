@@ -15,8 +15,8 @@ const newest = drillVersion
 var moreWorks = []work{
 	{name: "cancelled restore", want: "fail", log: "restore", logged: "error", ask: (*killing).askCancelled,
 		fault: &fabric.Fault{Service: "glance", Method: "PUT", Path: ofBytes, Answer: fabric.AnswerHang}},
-	{name: "copy", want: "finished", log: "copy", logged: "success", ask: (*killing).askCopy},
-	{name: "drill", want: "finished", log: "drill", logged: "success", ask: (*killing).askDrill, after: (*killing).judgeDrill, server: true},
+	{name: "copy", want: "finished", log: "copy", logged: "success", ask: (*killing).askCopy, warm: (*killing).warmCopy, fresh: true, kept: true, first: bulkData},
+	{name: "drill", want: "finished", log: "drill", logged: "success", ask: (*killing).askDrill, after: (*killing).judgeDrill, probes: true},
 }
 
 // hangTime is how long it may take until a restore hangs.
@@ -31,7 +31,9 @@ func (k *killing) askCancelled() (string, string, error) {
 	id := path[len("/restores/"):]
 	// It is to have made something; after a kill it may hang no more.
 	k.until(hangTime, func() bool {
-		return slices.ContainsFunc(k.cloud.Faults().List(), func(f fabric.Fault) bool { return f.Acted > 0 })
+		return slices.ContainsFunc(k.cloud.Faults().List(), func(f fabric.Fault) bool {
+			return f.Answer == k.work.fault.Answer && f.Path == k.work.fault.Path && f.Acted > 0
+		})
 	})
 	a, err := k.u.send("POST", "/v1/"+k.u.user.ProjectID+"/operations/"+id+"/action", `{"cancel": {"reason": "enough"}}`, "OpenStack-API-Version", newest)
 	if err == nil && a.status/100 != 2 && a.status != 409 {
@@ -45,6 +47,23 @@ func (k *killing) askCopy() (string, string, error) {
 	path := "/providers/" + bankProvider + "/copies"
 	id, err := k.postTo(checkpoints(bankProvider)+"/action", fmt.Sprintf(`{"copy": {"plan_id": %q, "provider_id": %q, "checkpoint_ids": [%q]}}`, k.plan, bankProvider, k.checkpoint), "copy", path, "copies")
 	return path + "/" + id, "copy", err
+}
+
+// warmCopy copies the whole checkpoint: the other bank gets its repository, and all that is no episode's own.
+func (k *killing) warmCopy() {
+	k.t.Helper()
+	k.checkpoint, k.key = k.whole, "warm"
+	path, envelope, err := k.askCopy()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	var found map[string]any
+	if !k.until(k.patience, func() bool {
+		found = k.look(path, envelope)
+		return found != nil
+	}) || found["status"] != k.work.want {
+		k.t.Fatalf("the first copy is %v", found)
+	}
 }
 
 // askDrill asks for a drill with each probe that this cloud can answer.

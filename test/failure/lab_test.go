@@ -23,6 +23,7 @@ const (
 	cloudTimeout = 30 * time.Second
 	pace         = "poll_interval: 500ms, timeout: 10m"
 	together     = "1"
+	settle       = 0
 	watcher      = "demo" // others are at work in other projects
 	everywhere   = ""
 )
@@ -153,9 +154,12 @@ func (s *site) limit(string, string, int) {
 	s.t.Fatal("the quotas of a real cloud are not a test's to set")
 }
 
+// pliable says that this cloud does not go wrong on request, and takes its time.
+const pliable = false
+
 // volumes says that whole volumes go through where the work makes something of them in the
 // cloud.
-func (w work) volumes(int) bool { return w.name == "protect" || w.name == "restore" }
+func (w work) volumes() bool { return w.name == "protect" || w.name == "restore" }
 
-// possible leaves out what wants a cloud that goes wrong, and servers that run.
-func (w work) possible() bool { return w.fault == nil && !w.server }
+// possible leaves out what wants a cloud that goes wrong, and servers that answer.
+func (w work) possible() bool { return w.fault == nil && !w.probes }

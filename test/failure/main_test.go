@@ -53,6 +53,8 @@ type orders struct {
 	// External, if given, is the network that drills make addresses in. Whoever connects to one
 	// is let in: in the simulated cloud nobody else is there who could.
 	External string
+	// Settle is how long what the cloud gave no answer for is looked for; 0 for the default.
+	Settle time.Duration
 	// Sweeping has the janitor, and who buries what nobody works on, look all the time.
 	Sweeping bool
 }
@@ -95,6 +97,9 @@ func serve(text string) error {
 	c.Keystone.AuthURL, c.Keystone.Timeout = o.AuthURL, o.Timeout
 	c.Operations.AdminReads, c.Engine = true, o.Engine
 	c.Drills.KeyFile = o.EvidenceKey
+	if o.Settle > 0 {
+		c.Operations.Settle = o.Settle
+	}
 	if o.Sweeping {
 		c.Upkeep.Interval, c.Janitor = time.Second, config.Janitor{Interval: 200 * time.Millisecond, Age: time.Millisecond, Remove: true}
 	}

@@ -41,25 +41,35 @@ func TestPlantedBugsAreFoundByKilling(t *testing.T) {
 		// Whoever hands it over anew takes what the bank says for its end.
 		{earlyPublish, "protect", "was available before it was whole|is missing in the bank", false},
 		{lostOutbox, "protect", "has no end", false},
+		{greedyDelete, "delete", "the verification of checkpoint .* says", true},
 	} {
 		t.Run(c.bug, func(t *testing.T) {
 			for _, w := range works {
 				if w.name != c.work {
 					continue
 				}
-				k := newKilling(t, w, c.bug, false)
+				k := newKilling(t, w, c.bug)
 				k.patience = 5*time.Second + takeOver
-				passed := k.episode(0, 0)
+				places, _ := k.episode(death{})
 				if !c.never && len(k.problems) > 0 {
 					t.Fatalf("it shows without a kill: %q", k.problems)
 				}
-				for at := 1; at <= passed && len(k.problems) == 0; at++ {
-					k.episode(at, 0)
+				died := 0
+				for _, p := range places {
+					if len(k.problems) > 0 {
+						break
+					}
+					if p.service != "" {
+						continue // the boundaries of its own do
+					}
+					if _, there := k.episode(death{place: &p}); there {
+						died++
+					}
 				}
 				if len(k.problems) == 0 || !regexp.MustCompile(c.words).MatchString(strings.Join(k.problems, "\n")) {
-					t.Errorf("%d kills did not find it: %q", k.kills, k.problems)
+					t.Errorf("%d kills did not find it: %q", died, k.problems)
 				}
-				t.Logf("found after %d kills", k.kills)
+				t.Logf("found after %d kills", died)
 			}
 		})
 	}

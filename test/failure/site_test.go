@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -75,6 +74,10 @@ type site struct {
 	doom *doom
 	// external is the network that the next process makes drills' addresses in; "" for none.
 	external string
+	// gib is how many bytes each GiB of a volume has, if the cloud can be told; 0 for as many as it likes.
+	gib int64
+	// settle is how long the service looks for what the cloud gave no answer for; 0 for its default.
+	settle time.Duration
 	// sweeping has the next process look for orphans all the time, however young.
 	sweeping bool
 
@@ -88,9 +91,9 @@ type process struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	err   error
-	// armed is told when the process counts boundaries, passed how many it has passed.
+	// armed is told when the process counts boundaries, passed how many of each kind it has passed.
 	armed  chan struct{}
-	passed chan int
+	passed chan map[string]int
 	// dies says at which boundary it ended itself; "" if it did not. It is to be read
 	// after the end.
 	dies string
@@ -162,7 +165,7 @@ func (s *site) launch() (p *process, ready chan string) {
 	user, _ := s.cloud.User("karbor")
 	text, err := json.Marshal(orders{
 		State: filepath.Join(s.dir, "state"), Providers: filepath.Join(s.dir, "providers.d"), AuthURL: s.cloud.URL(),
-		Password: user.Password, Timeout: cloudTimeout, Engine: s.engine, EvidenceKey: filepath.Join(s.dir, "evidence.key"), Disks: s.disks, Doom: s.doom, Sweeping: s.sweeping, External: s.external,
+		Password: user.Password, Timeout: cloudTimeout, Engine: s.engine, EvidenceKey: filepath.Join(s.dir, "evidence.key"), Disks: s.disks, Doom: s.doom, Sweeping: s.sweeping, External: s.external, Settle: s.settle,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -184,7 +187,7 @@ func (s *site) launch() (p *process, ready chan string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p, ready = &process{cmd: cmd, ended: make(chan struct{}), armed: make(chan struct{}, 1), passed: make(chan int, 1)}, make(chan string, 1)
+	p, ready = &process{cmd: cmd, ended: make(chan struct{}), armed: make(chan struct{}, 1), passed: make(chan map[string]int, 1)}, make(chan string, 1)
 	go func() {
 		defer close(p.ended)
 		lines := bufio.NewScanner(out)
@@ -196,8 +199,9 @@ func (s *site) launch() (p *process, ready chan string) {
 			case armedWord:
 				p.armed <- struct{}{}
 			case passedWord:
-				n, _ := strconv.Atoi(rest)
-				p.passed <- n
+				var kinds map[string]int
+				_ = json.Unmarshal([]byte(rest), &kinds) // none is told by the test
+				p.passed <- kinds
 			case diesWord:
 				p.dies = rest
 			}
