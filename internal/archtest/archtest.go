@@ -42,6 +42,10 @@ var suites = []string{
 // shared holds what stands beside a contract and serves all of its plug-ins.
 var shared = []string{"bank/wrap", "bank/remote"}
 
+// examples holds plug-ins for their authors to read: each keeps the rules of the wings, and no program
+// links it.
+const examples = "examples"
+
 // outside holds what is no part of the product: the simulated cloud, the test
 // programs, and this package.
 var outside = []string{"internal/testcloud", "internal/archtest", "test"}
@@ -64,6 +68,9 @@ func wing(path string) string {
 	return ""
 }
 
+// isExample reports whether a package is an example.
+func isExample(path string) bool { return within(path, examples) && path != examples }
+
 // place gives a package's floor and its place on the floor; ok is false for one
 // that has no place in the house.
 func place(path string) (floor, spot int, ok bool) {
@@ -83,7 +90,7 @@ func place(path string) (floor, spot int, ok bool) {
 func Check(packages []Package) []string {
 	var faults []string
 	for _, p := range packages {
-		if _, _, ok := place(p.Path); !ok && !withinAny(p.Path, outside) {
+		if _, _, ok := place(p.Path); !ok && !isExample(p.Path) && !withinAny(p.Path, outside) {
 			faults = append(faults, fmt.Sprintf("%s has no place in the house: give it one in internal/archtest", p.Path))
 			continue
 		}
@@ -111,6 +118,8 @@ func forbidden(from, to string) string {
 		return "the product does not import tests"
 	case within(to, "internal/store") && to != "internal/store" && to != "internal/store/database" && !within(from, "internal/store"):
 		return "who uses the store knows internal/store, not its rooms"
+	case isExample(to):
+		return "an example is for reading: nothing links it"
 	case wing(to) != "":
 		if within(from, "cmd/karbord") || within(from, to) {
 			return ""
@@ -118,7 +127,7 @@ func forbidden(from, to string) string {
 		return "only cmd/karbord knows the plug-ins"
 	}
 	toFloor, toSpot, _ := place(to)
-	if wing(from) != "" {
+	if wing(from) != "" || isExample(from) {
 		if toFloor > sideFloor {
 			return "a plug-in imports floors 0 to 3 only"
 		}

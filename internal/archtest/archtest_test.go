@@ -50,6 +50,11 @@ func TestRulesCatchWhatTheyForbid(t *testing.T) {
 		{"bank/file", "bank/banktest", false},
 		{"bank/file", "bank/wrap", true},
 		{"bank/wrap", "bank/file", false},
+		{"examples/zone", "internal/openstack", true},
+		{"examples/zone", "internal/store", false},
+		{"examples/zone", "protection/share", false},
+		{"examples/zone", "examples/other", false},
+		{"cmd/karbord", "examples/zone", false},
 	}
 	for _, c := range cases {
 		if why := forbidden(c.from, c.to); (why == "") != c.ok {
@@ -99,13 +104,18 @@ func TestEachPluginRoomHasItsConformanceSuite(t *testing.T) {
 	for line := range strings.Lines(out) {
 		fields := strings.Fields(line)
 		path := strings.TrimPrefix(fields[0], Module+"/")
-		contract := wing(path)
-		if contract == "" || strings.Count(path, "/") > 1 {
+		contracts := []string{wing(path)}
+		if isExample(path) {
+			contracts = []string{"protectable", "protection"}
+		}
+		if contracts[0] == "" || strings.Count(path, "/") > 1 {
 			continue
 		}
-		suite := Module + "/" + contract + "/" + contract + "test"
-		if !slices.Contains(fields[1:], suite) {
-			t.Errorf("the tests of %s do not run %s", path, suite)
+		for _, contract := range contracts {
+			suite := Module + "/" + contract + "/" + contract + "test"
+			if !slices.Contains(fields[1:], suite) {
+				t.Errorf("the tests of %s do not run %s", path, suite)
+			}
 		}
 	}
 }

@@ -24,7 +24,7 @@ var everyPage = regexp.MustCompile(`\bopenstack\.AllPages\(|\bfunc AllPages\[`)
 // TestNoListOfACloudIsReadForEver: the pager's own AllPages follows a cloud's links without end, and keeps all that it gets.
 func TestNoListOfACloudIsReadForEver(t *testing.T) {
 	bounded := 0
-	lines(t, []string{"protection", "protectable", "internal"}, func(path, line string) {
+	lines(t, []string{"protection", "protectable", "internal", "examples"}, func(path, line string) {
 		switch {
 		case everyPage.MatchString(line):
 			bounded++
@@ -40,7 +40,7 @@ func TestNoListOfACloudIsReadForEver(t *testing.T) {
 // TestAPluginsWaitsEndForGood: a bare deadline would have the service begin a wait again that has taken all its time.
 func TestAPluginsWaitsEndForGood(t *testing.T) {
 	limited := 0
-	lines(t, []string{"protection", "internal/blockstorage", "internal/openstack/removal.go"}, func(path, line string) {
+	lines(t, []string{"protection", "internal/blockstorage", "internal/openstack/removal.go", "examples"}, func(path, line string) {
 		switch {
 		case strings.Contains(line, "Within(ctx"):
 			limited++

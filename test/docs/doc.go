@@ -22,4 +22,11 @@
 // The tenants' folder /tmp/karbor-dev is that of the test's own karbord. Blocks of the
 // kind yaml in the operators' pages are checked by karbord: as a provider file, a
 // policy file or the configuration.
+//
+// A block of the pages for plug-in authors quotes a file of the tree, which the line before it names:
+//
+//	<!-- from examples/dnszone/protect.go -->
+//
+// Its lines are in the file one below the other, whatever their indentation; a line "…" stands for lines
+// that are left out.
 package docs

@@ -13,6 +13,7 @@ type block struct {
 	line   int
 	kind   string
 	reason string // why it is not run
+	from   string // the file that it quotes
 	lines  []string
 }
 
@@ -30,13 +31,16 @@ func pageOf(t *testing.T, path string) []block {
 	return blocks
 }
 
-var notRun = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
+var (
+	notRun = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
+	quoted = regexp.MustCompile(`^<!-- from (\S+) -->$`)
+)
 
 func parse(text string) ([]block, error) {
 	const fence = "```"
 	var all []block
 	var open *block
-	indent, end, reason := "", "", ""
+	indent, end, reason, from := "", "", "", ""
 	for i, line := range strings.Split(text, "\n") {
 		trimmed := strings.TrimSpace(line)
 		switch {
@@ -46,15 +50,17 @@ func parse(text string) ([]block, error) {
 		case open != nil:
 			open.lines = append(open.lines, strings.TrimPrefix(line, indent))
 		case strings.HasPrefix(trimmed, fence):
-			open = &block{line: i + 1, kind: strings.TrimPrefix(trimmed, fence), reason: reason}
+			open = &block{line: i + 1, kind: strings.TrimPrefix(trimmed, fence), reason: reason, from: from}
 			indent, _, _ = strings.Cut(line, fence)
-			end, reason = fence, ""
+			end, reason, from = fence, "", ""
 		case trimmed == "<!-- run first:":
 			open, end, indent = &block{line: i + 1, kind: "first"}, "-->", ""
 		case notRun.MatchString(trimmed):
 			reason = notRun.FindStringSubmatch(trimmed)[1]
-		case trimmed != "" && reason != "":
-			return nil, fmt.Errorf("line %d: there is no block below the mark \"not run\"", i)
+		case quoted.MatchString(trimmed):
+			from = quoted.FindStringSubmatch(trimmed)[1]
+		case trimmed != "" && reason+from != "":
+			return nil, fmt.Errorf("line %d: there is no block below the mark", i)
 		}
 	}
 	if open != nil {
@@ -139,7 +145,10 @@ func TestPagesAreTakenApart(t *testing.T) {
 	if err != nil || len(steps) != 1 || steps[0].command != "a \\\n  b" || steps[0].output[0] != "c…" {
 		t.Errorf("%+v, error %v", steps, err)
 	}
-	for _, bad := range []string{"```console\n", "<!-- not run: x -->\ntext\n"} {
+	if blocks, err := parse("<!-- from a/b.go -->\n```go\nx\n```\n"); err != nil || len(blocks) != 1 || blocks[0].from != "a/b.go" {
+		t.Errorf("%+v, error %v", blocks, err)
+	}
+	for _, bad := range []string{"```console\n", "<!-- not run: x -->\ntext\n", "<!-- from a/b.go -->\ntext\n"} {
 		if blocks, err := parse(bad); err == nil {
 			t.Errorf("%q gives %+v", bad, blocks)
 		}
