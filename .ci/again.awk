@@ -1,8 +1,10 @@
 # Prints the package and the name of each test that failed, from what `go test -v` of many packages
-# wrote. A package that failed without a test that did has no name, so that nothing can be run.
+# wrote. The name is [none] for a package whose tests did not come to their end, as where the
+# process was killed, or that failed without a test that did: there is nothing to run once more.
 /^--- FAIL: / { names[++count] = $3; next }
+/^FAIL$/ { ended = 1; next }
 /^FAIL\t/ {
-  if (count == 0) names[++count] = "[none]"
+  if (!ended || count == 0) names[++count] = "[none]"
   for (i = 1; i <= count; i++) print $2, names[i]
 }
-/^(ok  |FAIL)\t/ { count = 0 }
+/^(ok  |FAIL)\t/ { count = 0; ended = 0 }

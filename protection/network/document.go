@@ -23,7 +23,7 @@ type document struct {
 	// Outside are the ids of the subnets and security groups that the parts refer to and
 	// that were never to be in the document: another project's, say. It is nil in older
 	// documents, of which nobody knows that.
-	Outside []string `json:"outside"`
+	Outside []string `json:"outside,omitzero"`
 }
 
 // common are the members that all but rules have.

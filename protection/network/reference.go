@@ -91,8 +91,8 @@ func (s *survey) noteOutside() {
 		}
 		s.doc.Outside = append(s.doc.Outside, r.id)
 		if r.kind == subnetKind {
-			s.leftOut = append(s.leftOut, fmt.Sprintf("The %s, in which the %s has an address: it was not there yet when the subnets were read, "+
-				"or a restore has not finished it.", r.to, r.from))
+			s.leftOut = append(s.leftOut, fmt.Sprintf("The %s, in which the %s has an address: it is another project's, was not there yet "+
+				"when the subnets were read, or a restore has not finished it.", r.to, r.from))
 		}
 	}
 	slices.Sort(s.doc.Outside)

@@ -9,15 +9,15 @@ import (
 )
 
 // sound looks whether what the parts of a topology refer to is in it, as far as protect
-// takes it in. Of an older document nobody knows which security groups are another
-// project's: there it does not look at them.
+// takes it in. Of an older document nobody knows what is another project's, or was not there
+// yet: in it no security group need be there, and of the subnets of a network one.
 func sound(_ context.Context, call *protection.Call, d *document) error {
 	known := slices.ContainsFunc(d.Networks, func(n network) bool { return n.ID == call.Node.ID })
 	if d.Networks == nil || !d.Project && !known {
 		return karbor.Errorf(karbor.Internal, "its document tells nothing of the network itself")
 	}
 	for _, r := range d.dangling() {
-		if r.kind != networkKind && slices.Contains(d.Outside, r.id) || r.kind == groupKind && d.Outside == nil {
+		if r.kind != networkKind && slices.Contains(d.Outside, r.id) || d.Outside == nil && d.perhapsOutside(r) {
 			continue
 		}
 		if r.on != "" {
@@ -26,4 +26,19 @@ func sound(_ context.Context, call *protection.Call, d *document) error {
 		return karbor.Errorf(karbor.Internal, "its %s refers to the %s, which is not in its document", r.from, r.to)
 	}
 	return nil
+}
+
+// perhapsOutside reports whether what a part of an older document refers to may never have been in it.
+func (d *document) perhapsOutside(r reference) bool {
+	if r.kind != subnetKind {
+		return r.kind == groupKind
+	}
+	others := false
+	for i := range d.Subnets {
+		if d.Subnets[i].ID == r.id {
+			return false
+		}
+		others = others || d.Subnets[i].NetworkID == r.on
+	}
+	return others
 }

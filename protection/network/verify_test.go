@@ -178,3 +178,22 @@ func TestSubnetThatIsNotTakenInIsToldAndDoesNotSpoilTheTopology(t *testing.T) {
 		t.Errorf("verifying it: %v", err)
 	}
 }
+
+// TestOfAnOlderTopologyNobodyKnowsWhatWasOutside has a port's address be in a subnet that an earlier release did not
+// take in, and one that has lost all of its subnets.
+func TestOfAnOlderTopologyNobodyKnowsWhatWasOutside(t *testing.T) {
+	tenant := protectiontest.NewTenant(t)
+	w := build(t, tenant)
+	g := &karbor.Graph{}
+	s := protectiontest.Source{Graph: g, Key: g.Add(karbor.Resource{Type: karbor.NetworkType, ID: w.network, Name: "shop"}, "").Key()}
+	doc, _ := documentOf(t, tenant, s)
+	delete(doc, "outside")
+	refer("fixed_ips", "subnet_id")(part(t, doc, "ports", anyPart), "11111111-2222-3333-4444-555555555555")
+	if err := verified(t, s, doc); err != nil {
+		t.Errorf("with an address in a subnet that may be another project's: %v", err)
+	}
+	lose("subnets")(t, doc)
+	if err := verified(t, s, doc); err == nil {
+		t.Error("a network without a subnet for its addresses is good")
+	}
+}

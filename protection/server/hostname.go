@@ -18,10 +18,20 @@ const (
 	domainVersion = "2.94"
 )
 
-// shortHost and longHost are the names that can be chosen in hostVersion and in domainVersion.
+// shortHost and longHost are the names that can be chosen in hostVersion and in domainVersion. Nova
+// would take more of the latter, but where Neutron has host names, too, it refuses ports what DNS
+// does not allow, and then the server ends in an error.
 var (
 	shortHost = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9-]{0,61}[a-zA-Z0-9]$`)
-	longHost  = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,255}$`)
+	longHost  = regexp.MustCompile(`^(?:` + label + `\.)*` + label + `$`)
+	lastDigit = regexp.MustCompile(`\.[0-9]+$`)
+	madeOfID  = regexp.MustCompile(`^(?i:server-[0-9a-f-]{36})$`)
+)
+
+// label is a part of a name between dots, and longestHost the length of the longest name.
+const (
+	label       = `[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?`
+	longestHost = 255
 )
 
 // since gives Nova at a microversion; if the cloud does not offer it, as it is else.
@@ -34,14 +44,16 @@ func (c clients) since(ctx context.Context, cloud karbor.Cloud, microversion str
 }
 
 // host gives the host name to ask for, and Nova at the microversion that takes it. It is "" where
-// the cloud makes one of the server's name: the original's is not known, or follows from its name,
-// which the restored server has not; or the cloud does not take it.
+// the cloud makes one of the server's name: the original's is not known, or the cloud does not take
+// it, or the restored server has another name or is one of a drill. Then the original may be there still,
+// and an operator can have host names be of one server only (osapi_compute_unique_server_name_scope).
 func (b *builder) host(ctx context.Context) (name string, compute api, err error) {
 	was, version := b.doc.Hostname, hostVersion
 	if !shortHost.MatchString(was) {
 		version = domainVersion
 	}
-	if !longHost.MatchString(was) || b.followsNewName() || b.madeUp() {
+	fits := len(was) <= longestHost && longHost.MatchString(was) && !lastDigit.MatchString(was)
+	if !fits || b.call.Drill || b.call.RestoredName(b.doc.Name) != b.doc.Name || b.madeUp() {
 		return "", b.compute, nil
 	}
 	compute, offered, err := b.since(ctx, b.call.Cloud, version)
@@ -64,7 +76,7 @@ func (b *builder) followsNewName() bool {
 
 // madeUp reports whether Nova made the host name up of the server's id, as nothing of its name can be in one.
 func (b *builder) madeUp() bool {
-	return plainHost(b.doc.Name) == "" && strings.HasPrefix(strings.ToLower(b.doc.Hostname), "server-")
+	return plainHost(b.doc.Name) == "" && madeOfID.MatchString(b.doc.Hostname)
 }
 
 // hostNotKept tells that the guest has another host name than the original had. now is the name that the
