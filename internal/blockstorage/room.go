@@ -19,6 +19,27 @@ import (
 // is begun again.
 const longestForRoom = 50 * time.Minute
 
+// looksAlone is how often a creation is refused without others there before it fails: the last of them may go
+// between the refusal and the look.
+const looksAlone = 2
+
+// SnapshotWithinQuota is WithinQuota for the snapshot that a volume's bytes are read from. It tells where the
+// snapshot was taken later than those of the other volumes.
+func (w Waits) SnapshotWithinQuota(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call,
+	create func(ctx context.Context) (string, error),
+) (id string, err error) {
+	waited := false
+	passing := func(ctx context.Context) (int, error) {
+		names, err := PassingSnapshots(ctx, client, call)
+		waited = waited || len(names) > 0
+		return len(names), err
+	}
+	if id, err = w.WithinQuota(ctx, call, passing, create); err == nil && waited {
+		call.NotKept("The moment of the others: the volume was snapshotted later, as the project's quota had no room for all snapshots at one time.")
+	}
+	return id, err
+}
+
 // WithinQuota makes something temporary. Where the project's quota has no room for it, it waits
 // as long as others of its kind are there that go by themselves: those of the other
 // volumes that are being protected. passing counts them.
@@ -27,7 +48,7 @@ func (w Waits) WithinQuota(ctx context.Context, call *protection.Call, passing f
 ) (id string, err error) {
 	ctx, cancel := openstack.Within(ctx, longestForRoom)
 	defer cancel()
-	told := false
+	told, alone := false, 0
 	err = openstack.Poll(ctx, "room in the quota of the project", w.Longest, func(ctx context.Context) (bool, error) {
 		var failure error
 		if id, failure = create(ctx); failure == nil || karbor.KindOf(failure) != karbor.OverLimit {
@@ -37,13 +58,15 @@ func (w Waits) WithinQuota(ctx context.Context, call *protection.Call, passing f
 		if err != nil {
 			return false, err
 		}
-		if others == 0 {
+		if others > 0 {
+			alone = 0
+		} else if alone++; alone == looksAlone {
 			return false, failure
 		}
-		if !told && call.Waiting != nil {
+		if !told && others > 0 && call.Waiting != nil {
 			call.Waiting("It waits for room in the project's quota, which other volumes that are being protected use for a while: " + karbor.Sentence(failure))
 		}
-		told = true
+		told = told || others > 0
 		return false, openstack.Still("refused: %s", karbor.Sentence(failure))
 	})
 	if told && call.Waiting != nil {

@@ -43,7 +43,7 @@ func volumeRoom(ctx context.Context, c karbor.Cloud, needs []protection.Need, ou
 		return explain(err, "reading the quotas of the %s service", blockStorageService.name)
 	}
 	for _, n := range needs {
-		if n.VolumeType == "" {
+		if n.VolumeType == "" || n.Snapshots {
 			continue
 		}
 		if room, told := roomOf(answer.Quotas[n.Quota+"_"+n.VolumeType]); told {

@@ -185,3 +185,39 @@ func TestAScheduledProtectWithoutRoomMakesNothing(t *testing.T) {
 		t.Errorf("the log says %q", l.ErrorInfo)
 	}
 }
+
+// TestWhatOthersHoldForAWhileIsNotCountedAgainstAVolumeType has others hold a snapshot of 100 GiB, where 5 GiB are left.
+func TestWhatOthersHoldForAWhileIsNotCountedAgainstAVolumeType(t *testing.T) {
+	for _, quota := range []string{"gigabytes", "gigabytes_standard"} {
+		t.Run(quota, func(t *testing.T) {
+			s := newCounted(t, func(f *protection.Forecast) {
+				for _, n := range []protection.Need{protection.NeedGigabytes, protection.NeedGigabytes.OfSnapshots()} {
+					f.Need(n, 10)
+					f.Need(n.OfVolumeType("standard"), 10)
+				}
+			})
+			s.cloud.Quotas().Set(s.project, quota, 5)
+			holds, release := make(chan struct{}), make(chan struct{})
+			s.script.set(karbor.Protect, karbor.ServerType, protection.Hooks{Main: func(ctx context.Context, c *protection.Call) error {
+				held := protection.Holding{Kind: protection.HeldSnapshot, ID: "s-1", GiB: 100}
+				if err := c.Hold(ctx, held); err != nil {
+					return err
+				}
+				close(holds)
+				select {
+				case <-release:
+					return c.Release(ctx, held.Kind, held.ID)
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}})
+			first := s.protect(s.plan(karbor.Resource{Type: karbor.ServerType, ID: "web", Name: "web"}))
+			<-holds
+			if cp := s.until(s.protect(s.plan(volume("a")))); cp.Status != karbor.CheckpointAvailable {
+				t.Errorf("it is %s: %v", cp.Status, cp.Reasons)
+			}
+			close(release)
+			s.until(first)
+		})
+	}
+}

@@ -72,14 +72,9 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 	}
 	if record.Snapshot == "" {
 		options := snapshots.CreateOpts{Name: call.Name(), Metadata: call.TemporaryTags()}
-		record.Snapshot, err = r.waits.WithinQuota(ctx, call,
-			func(ctx context.Context) (int, error) {
-				names, err := blockstorage.PassingSnapshots(ctx, client, call)
-				return len(names), err
-			},
-			func(ctx context.Context) (string, error) {
-				return blockstorage.EnsureSnapshot(ctx, client, call, options)
-			})
+		record.Snapshot, err = r.waits.SnapshotWithinQuota(ctx, client, call, func(ctx context.Context) (string, error) {
+			return blockstorage.EnsureSnapshot(ctx, client, call, options)
+		})
 		if err != nil {
 			return err
 		}
@@ -91,8 +86,12 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 			return err
 		}
 	}
-	_, err = r.waits.AwaitSnapshot(ctx, client, call, record.Snapshot)
-	return err
+	made, err := r.waits.AwaitSnapshot(ctx, client, call, record.Snapshot)
+	if err != nil || made.Size == record.Source.Size {
+		return err
+	}
+	record.Source.Size = made.Size // the volume was extended while its snapshot waited for room
+	return call.Scratch.Save(ctx, record)
 }
 
 // protect is the Main hook of protect: a backup of the snapshot, which then goes.

@@ -8,6 +8,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/blockstorage"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/protection"
 )
@@ -125,7 +126,8 @@ func (r *room) safeguard(ctx context.Context, call *protection.Call) error {
 			return err
 		}
 	}
-	return r.awaitSnapshot(ctx, c.volume, call, record.Place.Snapshot)
+	_, err = blockstorage.Waits{Waits: r.waits()}.AwaitSnapshot(ctx, c.volume, call, record.Place.Snapshot)
+	return err
 }
 
 // overwrite is the Main hook of a restore in place: bank, image, the original.

@@ -49,14 +49,9 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 		}
 	}
 	if record.Snapshot == "" {
-		record.Snapshot, err = blockstorage.Waits{Waits: r.waits()}.WithinQuota(ctx, call,
-			func(ctx context.Context) (int, error) {
-				names, err := blockstorage.PassingSnapshots(ctx, client, call)
-				return len(names), err
-			},
-			func(ctx context.Context) (string, error) {
-				return ensureSnapshot(ctx, client, call, call.TemporaryTags())
-			})
+		record.Snapshot, err = blockstorage.Waits{Waits: r.waits()}.SnapshotWithinQuota(ctx, client, call, func(ctx context.Context) (string, error) {
+			return ensureSnapshot(ctx, client, call, call.TemporaryTags())
+		})
 		if err != nil {
 			return err
 		}
@@ -67,7 +62,18 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 			return err
 		}
 	}
-	return r.awaitSnapshot(ctx, client, call, record.Snapshot)
+	return r.snapshotReady(ctx, client, call, &record)
+}
+
+// snapshotReady waits until the snapshot is there, and notes its size: the volume may have been extended while
+// its snapshot waited for room.
+func (r *room) snapshotReady(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, record *protectRecord) error {
+	made, err := blockstorage.Waits{Waits: r.waits()}.AwaitSnapshot(ctx, client, call, record.Snapshot)
+	if err != nil || made.Size == record.Source.Size {
+		return err
+	}
+	record.Source.Size = made.Size
+	return call.Scratch.Save(ctx, record)
 }
 
 // held is what is temporary and as large as the volume.
@@ -133,23 +139,4 @@ func findSnapshots(ctx context.Context, client *gophercloud.ServiceClient, call 
 		}
 	}
 	return ids, nil
-}
-
-func (r *room) awaitSnapshot(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, id string) error {
-	ctx, cancel := openstack.Within(ctx, r.options.Timeout)
-	defer cancel()
-	what := "snapshot " + id + " of volume " + call.Node.ID
-	return openstack.Poll(ctx, what, r.options.PollInterval, func(ctx context.Context) (bool, error) {
-		s, err := snapshots.Get(ctx, client, id).Extract()
-		switch {
-		case err != nil:
-			return false, openstack.Explain(err, "reading %s", what)
-		case s.Status == "available":
-			return true, nil
-		case s.Status == "creating":
-			return false, openstack.Still("in state %q", s.Status)
-		default:
-			return false, karbor.Errorf(karbor.Conflict, "%s went into state %q", what, s.Status)
-		}
-	})
 }

@@ -3,6 +3,7 @@ package volumeglance
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/blockstorage"
@@ -47,8 +48,11 @@ func (r *room) temporaryVolume(ctx context.Context, c clients, call *protection.
 		}
 		id, err := blockstorage.Waits{Waits: r.waits()}.WithinQuota(ctx, call, passing,
 			func(ctx context.Context) (string, error) { return ensureVolume(ctx, c.volume, call, *record) })
-		if karbor.KindOf(err) != karbor.OverLimit || karbor.IsTransient(err) || first || stuck < looksToGiveBack {
+		switch {
+		case karbor.KindOf(err) != karbor.OverLimit || karbor.IsTransient(err) || stuck < looksToGiveBack:
 			return id, err
+		case first: // what the others wait for may take longer than this: the next run goes on waiting
+			return "", &karbor.Error{Kind: karbor.OverLimit, Message: karbor.Sentence(err), Transient: true, Cause: err}
 		}
 		if err := r.giveBack(ctx, call, record); err != nil {
 			return "", err
@@ -81,7 +85,8 @@ func (r *room) removeSnapshots(ctx context.Context, c clients, call *protection.
 	return nil
 }
 
-// snapshotLate removes the snapshot, and takes it anew when nothing temporary of others is there any more.
+// snapshotLate removes the snapshot, and takes it anew when there is room for it and its temporary volume, or
+// nothing temporary of others is there any more.
 func (r *room) snapshotLate(ctx context.Context, c clients, call *protection.Call, record *protectRecord) error {
 	if err := r.removeSnapshots(ctx, c, call); err != nil {
 		return err
@@ -97,7 +102,7 @@ func (r *room) snapshotLate(ctx context.Context, c clients, call *protection.Cal
 	id, err := blockstorage.Waits{Waits: r.waits()}.WithinQuota(ctx, call, passing, func(ctx context.Context) (string, error) {
 		n, err := passing(ctx)
 		if err == nil && n > 0 {
-			err = karbor.Errorf(karbor.OverLimit, "the gigabytes suffice for one of the volumes at a time")
+			err = roomForBoth(ctx, call, record.Source)
 		}
 		if err != nil {
 			return "", err
@@ -115,5 +120,17 @@ func (r *room) snapshotLate(ctx context.Context, c clients, call *protection.Cal
 	if err := call.Scratch.Save(ctx, record); err != nil {
 		return err
 	}
-	return r.awaitSnapshot(ctx, c.volume, call, id)
+	return r.snapshotReady(ctx, c.volume, call, record)
+}
+
+// roomForBoth fails with karbor.OverLimit if there is no room for a snapshot and a temporary volume of the source.
+func roomForBoth(ctx context.Context, call *protection.Call, source *document) error {
+	needs := map[protection.Need]int64{}
+	use := blockstorage.Use{Volumes: 1, Snapshots: 1}
+	use.Of(source.Size, source.VolumeType, func(what protection.Need, amount int64) { needs[what] += amount })
+	lacking, err := openstack.Shortages(ctx, call.Cloud, "a snapshot and a volume of it", needs)
+	if err == nil && len(lacking) > 0 {
+		err = karbor.Errorf(karbor.OverLimit, "%s", strings.Join(lacking, "; "))
+	}
+	return err
 }

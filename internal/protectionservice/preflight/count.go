@@ -42,10 +42,7 @@ func Count(ctx context.Context, p Protect) (lacking []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(passing) == 0 {
-		return lacking, nil
-	}
-	less := maps.Clone(needs)
+	less := maps.Clone(needs) // which are compared once more in any case: what others held may have gone meanwhile
 	for need := range less {
 		less[need] -= passing[need.OfAllTypes()] // of which type they are is not known
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice/preflight"
@@ -27,10 +28,15 @@ type Counting struct {
 // countTries is how often a cloud is asked for its quotas that does not answer.
 const countTries = 3
 
+// countTime bounds one count. It is shorter than a step may take: no cloud that is slow to tell keeps anybody from protecting.
+const countTime = 3 * time.Minute
+
 // Count fails a protect, with karbor.OverLimit, whose resources have no room in the project's quotas in the cloud, before
 // any hook has made something. It stops nothing else: where the quotas can't be read, the hooks find out themselves.
 func Count(ctx context.Context, w running.Work, task *workflow.Task, c Counting) error {
-	lacking, err := c.lacking(ctx, w)
+	counting, cancel := context.WithTimeout(ctx, countTime)
+	defer cancel()
+	lacking, err := c.lacking(counting, w)
 	switch {
 	case err == nil && len(lacking) == 0:
 		return nil
