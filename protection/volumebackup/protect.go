@@ -87,7 +87,7 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 		}
 	}
 	made, err := r.waits.AwaitSnapshot(ctx, client, call, record.Snapshot)
-	if err != nil || made.Size == record.Source.Size {
+	if err != nil || made.Size <= record.Source.Size {
 		return err
 	}
 	record.Source.Size = made.Size // the volume was extended while its snapshot waited for room

@@ -69,7 +69,7 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 // its snapshot waited for room.
 func (r *room) snapshotReady(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, record *protectRecord) error {
 	made, err := blockstorage.Waits{Waits: r.waits()}.AwaitSnapshot(ctx, client, call, record.Snapshot)
-	if err != nil || made.Size == record.Source.Size {
+	if err != nil || made.Size <= record.Source.Size {
 		return err
 	}
 	record.Source.Size = made.Size
