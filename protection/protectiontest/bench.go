@@ -22,6 +22,8 @@ type bench struct {
 	service karbor.Cloud
 	// seen is the most of each kind that kills of a restore have left so far.
 	seen map[string]count
+	// mode is how a process dies: by it things are late.
+	mode mode
 }
 
 // count is how many things of a kind there are, and how many of them tell nothing of not being finished.
@@ -51,7 +53,7 @@ func (b *bench) newBank(t *testing.T) *bank {
 // call makes what a hook gets.
 func (b *bench) call(op *operation, kept *bank, source Source, parameters map[string]any) *protection.Call {
 	own := records{operation: op, faults: b.faults}
-	intents := protection.NewIntents(own, time.Now, settle)
+	intents := protection.NewIntents(own, time.Now, b.settling())
 	view := checkpoint{bank: kept, faults: b.faults}
 	if parameters == nil {
 		parameters = map[string]any{}
@@ -85,14 +87,25 @@ func (b *bench) reborn(t *testing.T, call *protection.Call) *protection.Call {
 		t.Fatal("the call has no records")
 	}
 	next := *call
-	next.Intents = protection.NewIntents(own, time.Now, settle)
+	next.Intents = protection.NewIntents(own, time.Now, b.settling())
 	next.Scratch = next.Intents.Scratch()
 	return &next
 }
 
-// settle is the settling time: the test cloud does late what it does late at once, in a moment of a machine that
-// has much else to do.
-const settle = 400 * time.Millisecond
+// settle is the settling time where nothing is late: it is waited for whole where a request never came.
+// settleLate is that where the test cloud does late what a dead process has asked for: as somebody looks for it
+// a second time, which on a machine that has much else to do may be a while.
+const (
+	settle     = 400 * time.Millisecond
+	settleLate = 1200 * time.Millisecond
+)
+
+func (b *bench) settling() time.Duration {
+	if b.mode == later {
+		return settleLate
+	}
+	return settle
+}
 
 // patience is how often a hook that fails transiently is tried again.
 const patience = 100

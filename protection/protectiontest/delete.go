@@ -20,6 +20,7 @@ func (b *bench) testDelete(t *testing.T) {
 	source := b.Make(t)
 	defer source.Destroy(t)
 	for m := range later + 1 {
+		b.mode = m
 		for n, died := 0, true; died; n++ {
 			died = false
 			ok := t.Run(fmt.Sprintf("call %d, %s", n, modeNames[m]), func(t *testing.T) {

@@ -35,6 +35,7 @@ func (b *bench) overwritten(t *testing.T, l life) {
 // overwriteKilled kills a restore in place at each of its calls, and goes on with it, or
 // undoes it if spoilt is given.
 func (b *bench) overwriteKilled(t *testing.T, m mode, spoilt func(t *testing.T, source Source)) {
+	b.mode = m
 	source, kept := b.protected(t, life{dies: -1})
 	there := b.Inventory(t)
 	hooks := b.Plugin.Hooks(protection.InPlace, b.Type)

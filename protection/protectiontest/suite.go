@@ -190,7 +190,7 @@ func (b *bench) testKills(t *testing.T, what karbor.OperationType, undo bool) {
 	source, kept, remove := b.ready(t, what)
 	defer remove()
 	for m := range later + 1 {
-		b.seen = map[string]count{}
+		b.seen, b.mode = map[string]count{}, m
 		for n := 0; ; n++ {
 			name := fmt.Sprintf("call %d, %s", n, modeNames[m])
 			died := false
