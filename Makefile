@@ -39,7 +39,7 @@ vet: ## the tests of the heavy suites compile, too
 WATCHED := -gcflags=modernc.org/...=-race=false
 
 race: ## all tests under the race detector; a test that skips fails the run
-	.ci/noskip -race $(WATCHED) -count=1 -timeout 25m $(PACKAGES)
+	.ci/noskip -race $(WATCHED) -count=1 -timeout 15m $(PACKAGES)
 
 test-databases: ## the store and the local engine on private PostgreSQL and MariaDB servers; says which package is missing
 	go test -count=1 -timeout 30m -tags databases ./internal/store/... ./internal/workflow/local ./cmd/karbord

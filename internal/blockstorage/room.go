@@ -28,16 +28,17 @@ const looksAlone = 2
 func (w Waits) SnapshotWithinQuota(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call,
 	create func(ctx context.Context) (string, error),
 ) (id string, err error) {
-	waited := false
+	told := false
 	passing := func(ctx context.Context) (int, error) {
 		names, err := PassingSnapshots(ctx, client, call)
-		waited = waited || len(names) > 0
+		if len(names) > 0 && !told {
+			// It is told now: the snapshot may be taken by another run, which need not wait any more.
+			call.NotKept("The moment of the others: the volume was snapshotted later, as the project's quota had no room for all snapshots at one time.")
+			told = true
+		}
 		return len(names), err
 	}
-	if id, err = w.WithinQuota(ctx, call, passing, create); err == nil && waited {
-		call.NotKept("The moment of the others: the volume was snapshotted later, as the project's quota had no room for all snapshots at one time.")
-	}
-	return id, err
+	return w.WithinQuota(ctx, call, passing, create)
 }
 
 // WithinQuota makes something temporary. Where the project's quota has no room for it, it waits

@@ -68,8 +68,8 @@ func TestOperationsBeyondALimitWaitAndSayWhy(t *testing.T) {
 			for i := range 5 {
 				ids = append(ids, s.protect(s.plan(volume(fmt.Sprintf("v%d", i)))))
 			}
-			<-begun
-			<-begun
+			arrives(t, begun)
+			arrives(t, begun)
 			for i, place := range []string{"it is the next of the project", "1 before it", "2 before it"} {
 				want := "waiting: the 2 operations " + tt.why + " are at work; " + place
 				if got := s.waiting(ids[2+i]); got != want {
@@ -89,7 +89,7 @@ func TestOperationsBeyondALimitWaitAndSayWhy(t *testing.T) {
 				t.Errorf("%d more have begun", n)
 			}
 			goOn <- struct{}{}
-			if got := <-begun; got != "v2" {
+			if got := arrives(t, begun); got != "v2" {
 				t.Errorf("behind the end of one begins %s, want the oldest", got)
 			}
 			close(goOn)

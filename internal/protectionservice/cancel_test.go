@@ -50,7 +50,7 @@ func TestACancelledProtectIsStoppedUndoneAndInError(t *testing.T) {
 		return nil
 	}})
 	id := s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	if o := s.operation(id); o.State != protectionservice.OperationRunning || o.Cancelled != "" {
 		t.Errorf("before, it is %+v", o)
 	}
@@ -103,7 +103,7 @@ func TestRestoresVerificationsAndDeletesAreCancelled(t *testing.T) {
 			}
 			want = karbor.LogStatus(karbor.CheckpointErrorDeleting)
 		}
-		<-begun
+		arrives(t, begun)
 		if err := s.cancel(id, ""); err != nil {
 			t.Fatalf("%s: %v", op, err)
 		}
@@ -125,7 +125,7 @@ func TestACancelIsHonouredAfterTheProcessHasDied(t *testing.T) {
 	main, begun := blocked()
 	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{Main: main})
 	id := s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	// What a process does that dies before it has told the engine.
 	r := store.Request{OperationID: s.operation(id).ID, Kind: store.CancelRequest, Reason: "cancelled by ada"}
 	s.stop()
@@ -175,7 +175,7 @@ func TestWhatIsInTransitionAtACancelIsRemovedLater(t *testing.T) {
 		return thing.remove
 	}})
 	id := s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	began := time.Now()
 	if err := s.cancel(id, ""); err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestATransferToASlowBankStopsWithinTenSecondsOfACancel(t *testing.T) {
 	if err := s.cancel(id, ""); err != nil {
 		t.Fatal(err)
 	}
-	<-stopped
+	arrives(t, stopped)
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("the transfer stopped after %v", took)
 	}

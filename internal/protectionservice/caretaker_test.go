@@ -63,7 +63,7 @@ func TestABankThatHangsHoldsUpTheCareOfNoOtherOfItsProvider(t *testing.T) {
 		}
 		s.until(one)
 		if one == copied {
-			<-hangs // the target's bank is being looked after, and does not come back
+			arrives(t, hangs) // the target's bank is being looked after, and does not come back
 		}
 	}
 	s.poll(func() bool {

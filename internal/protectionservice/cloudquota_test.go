@@ -36,6 +36,28 @@ func newCounted(t *testing.T, foresee func(*protection.Forecast)) *counted {
 	return &counted{s, there, tenant.ProjectID()}
 }
 
+// holds begins a protect of a server that holds a snapshot of so many GiB until release.
+func (s *counted) holds(gib int64) (checkpoint string, release func()) {
+	s.t.Helper()
+	holds, released := make(chan struct{}), make(chan struct{})
+	s.script.set(karbor.Protect, karbor.ServerType, protection.Hooks{Main: func(ctx context.Context, c *protection.Call) error {
+		held := protection.Holding{Kind: protection.HeldSnapshot, ID: "s-1", GiB: gib}
+		if err := c.Hold(ctx, held); err != nil {
+			return err
+		}
+		close(holds)
+		select {
+		case <-released:
+			return c.Release(ctx, held.Kind, held.ID)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}})
+	checkpoint = s.protect(s.plan(karbor.Resource{Type: karbor.ServerType, ID: "web", Name: "web"}))
+	<-holds
+	return checkpoint, func() { close(released) }
+}
+
 // TestAProtectWithoutRoomInTheCloudsQuotasMakesNothing has three volumes, each of 10 GiB.
 func TestAProtectWithoutRoomInTheCloudsQuotasMakesNothing(t *testing.T) {
 	stays := func(f *protection.Forecast) {
@@ -112,26 +134,11 @@ func TestQuotasThatCanNotBeReadKeepNoProtectFromItsBeginning(t *testing.T) {
 func TestWhatOthersHoldForAWhileIsNoLack(t *testing.T) {
 	s := newCounted(t, func(f *protection.Forecast) { f.NeedForAWhile(protection.NeedSnapshots, 1) })
 	s.cloud.Quotas().Set(s.project, "snapshots", 0) // as if the one that is held had used it up
-	holds, release := make(chan struct{}), make(chan struct{})
-	s.script.set(karbor.Protect, karbor.ServerType, protection.Hooks{Main: func(ctx context.Context, c *protection.Call) error {
-		held := protection.Holding{Kind: protection.HeldSnapshot, ID: "s-1", GiB: 1}
-		if err := c.Hold(ctx, held); err != nil {
-			return err
-		}
-		close(holds)
-		select {
-		case <-release:
-			return c.Release(ctx, held.Kind, held.ID)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}})
-	first := s.protect(s.plan(karbor.Resource{Type: karbor.ServerType, ID: "web", Name: "web"}))
-	<-holds
+	first, release := s.holds(1)
 	if cp := s.until(s.protect(s.plan(volume("a")))); cp.Status != karbor.CheckpointAvailable {
 		t.Errorf("while the other holds it the checkpoint is %s: %v", cp.Status, cp.Reasons)
 	}
-	close(release)
+	release()
 	if cp := s.until(first); cp.Status != karbor.CheckpointAvailable {
 		t.Fatalf("the other is %s: %v", cp.Status, cp.Reasons)
 	}
@@ -157,13 +164,13 @@ func TestTheCountIsTakenOnceBeforeAllHooks(t *testing.T) {
 	}
 	s.script.set(karbor.Protect, karbor.VolumeType, hooks)
 	id := s.protect(s.plan(volume("a")))
-	<-at
+	arrives(t, at)
 	s.cloud.Quotas().Set(s.project, "snapshots", 0)
 	if err := made(t.Context(), &protection.Call{Node: &karbor.Node{Resource: volume("after the start")}}); err != nil {
 		t.Fatal(err)
 	}
 	s.restart()
-	<-at
+	arrives(t, at)
 	if cp := s.until(id); cp.Status != karbor.CheckpointAvailable {
 		t.Errorf("the checkpoint is %s: %v", cp.Status, cp.Reasons)
 	}
@@ -197,26 +204,11 @@ func TestWhatOthersHoldForAWhileIsNotCountedAgainstAVolumeType(t *testing.T) {
 				}
 			})
 			s.cloud.Quotas().Set(s.project, quota, 5)
-			holds, release := make(chan struct{}), make(chan struct{})
-			s.script.set(karbor.Protect, karbor.ServerType, protection.Hooks{Main: func(ctx context.Context, c *protection.Call) error {
-				held := protection.Holding{Kind: protection.HeldSnapshot, ID: "s-1", GiB: 100}
-				if err := c.Hold(ctx, held); err != nil {
-					return err
-				}
-				close(holds)
-				select {
-				case <-release:
-					return c.Release(ctx, held.Kind, held.ID)
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}})
-			first := s.protect(s.plan(karbor.Resource{Type: karbor.ServerType, ID: "web", Name: "web"}))
-			<-holds
+			first, release := s.holds(100)
 			if cp := s.until(s.protect(s.plan(volume("a")))); cp.Status != karbor.CheckpointAvailable {
 				t.Errorf("it is %s: %v", cp.Status, cp.Reasons)
 			}
-			close(release)
+			release()
 			s.until(first)
 		})
 	}

@@ -147,7 +147,7 @@ func TestACopyGoesOnAfterItsProcessDied(t *testing.T) {
 		return karbor.Transientf("the process is gone")
 	}, false)
 	c := s.copy(plan)
-	<-reached
+	arrives(t, reached)
 	if got := s.checkpointOf(c.Checkpoints[0].CopyID); got.Status != karbor.CheckpointCopying {
 		t.Errorf("a copy at work is %s", got.Status)
 	}
@@ -162,7 +162,7 @@ func TestACopyGoesOnAfterItsProcessDied(t *testing.T) {
 	stopped := make(chan struct{})
 	go func() { s.stop(); close(stopped) }()
 	close(proceed)
-	<-stopped
+	arrives(t, stopped)
 	s.far.set(nil, false)
 	s.start()
 	done := s.untilCopied(c.ID)
@@ -231,7 +231,7 @@ func TestACancelledCopyEndsInError(t *testing.T) {
 		return nil
 	}, false)
 	c := s.copy(plan)
-	<-reached
+	arrives(t, reached)
 	if err := s.engine.Cancel(t.Context(), c.ID, "not wanted"); err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func TestACopyThatWasWholeWhenItWasCancelledIsAvailable(t *testing.T) {
 		})
 	}
 	c := s.copy(plan)
-	<-reached
+	arrives(t, reached)
 	if err := s.engine.Cancel(t.Context(), c.ID, "not wanted"); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func (s *site) cancelVerification(id string) {
 		return ctx.Err()
 	}})
 	v := s.verify(id, nil)
-	<-begun
+	arrives(s.t, begun)
 	if err := s.engine.Cancel(s.t.Context(), v.ID, "not wanted"); err != nil {
 		s.t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestACopyThatServesARestoreMidStreamIsInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-opened // the look before the hooks reads no data, so it has not found the damage
+	arrives(t, opened) // the look before the hooks reads no data, so it has not found the damage
 	if err := s.service.DeleteCheckpoint(t.Context(), s.caller(), providerID, made); karbor.KindOf(err) != karbor.Conflict {
 		t.Errorf("deleting the copy that is read: %v", err)
 	}

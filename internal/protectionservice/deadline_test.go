@@ -16,11 +16,11 @@ func TestAnOperationThatIsTooOldIsCancelled(t *testing.T) {
 	s.deadline = 24 * time.Hour
 	s.restart()
 	id := s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	s.stop()
 	s.ahead = 23 * time.Hour
 	s.start()
-	<-begun // not yet: it goes on
+	arrives(t, begun) // not yet: it goes on
 	s.stop()
 	s.ahead = 24*time.Hour + time.Minute
 	s.start()

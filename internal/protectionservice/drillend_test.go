@@ -107,7 +107,7 @@ func TestWhatADrillMakesIsMarkedAsItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ended(d.ID)
-	got := <-tags
+	got := arrives(t, tags)
 	delete(got, protection.ResourceTag)
 	if diff := cmp.Diff(map[string]string{
 		protection.CheckpointTag: d.ID, protection.TemporaryTag: "here", protection.ProviderTag: providerID, protection.DrillTag: "true",

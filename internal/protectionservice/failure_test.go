@@ -155,7 +155,7 @@ func TestRestoreInProgressShowsEachResourceAsItIs(t *testing.T) {
 		return r.ResourcesStatus, r.ResourcesReason
 	}
 	for range 2 {
-		<-reached
+		arrives(t, reached)
 	}
 	s.poll(func() bool {
 		status, reasons := live()
@@ -242,7 +242,7 @@ func TestOperationWhoseProviderIsGoneEnds(t *testing.T) {
 		Undo: s.script.note("undo"),
 	})
 	id := s.protect(s.plan(volume("v1")))
-	<-entered
+	arrives(t, entered)
 	s.none = true
 	s.restart()
 	cp := s.until(id)
@@ -301,7 +301,7 @@ func TestRequestIDGoesAlongWithItsOperation(t *testing.T) {
 	s.restart() // another process does not have the request
 	s.until(cp.ID)
 	for range 2 {
-		if got := <-entered; got != id {
+		if got := arrives(t, entered); got != id {
 			t.Errorf("the hook has the request id %q, want %q", got, id)
 		}
 	}
@@ -328,14 +328,14 @@ func TestOperationThatTheEngineHasLostIsHandedOverAgain(t *testing.T) {
 		},
 	})
 	id = s.protect(s.plan(volume("v2")))
-	<-entered
+	arrives(t, entered)
 	s.poll(func() bool {
 		waiting, err := s.store.Undispatched(t.Context(), 10)
 		return err == nil && len(waiting) == 0
 	})
 	s.lost = true
 	s.restart()
-	<-entered
+	arrives(t, entered)
 	close(leave)
 	if cp := s.until(id); cp.Status != karbor.CheckpointAvailable {
 		t.Errorf("checkpoint is %s: %v", cp.Status, cp.Reasons)
@@ -353,7 +353,7 @@ func TestOperationThatEndedInTheEngineOnlyIsEnded(t *testing.T) {
 		},
 	})
 	id := s.protect(s.plan(volume("v1")))
-	<-entered
+	arrives(t, entered)
 	op, err := s.store.OperationOf(t.Context(), projectID, store.Target{CheckpointID: id})
 	if err != nil {
 		t.Fatal(err)

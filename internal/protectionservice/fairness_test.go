@@ -70,7 +70,7 @@ func TestProjectWhoseCloudIsSlowHoldsUpNoOther(t *testing.T) {
 				return ctx.Err()
 			}))
 			id := s.protect(s.plan(many()...))
-			<-entered
+			arrives(t, entered)
 			s.becomesAvailable(otherProject, s.protectIn(otherProject, "mine"))
 			close(slow)
 			s.becomesAvailable(projectID, id)
@@ -99,7 +99,7 @@ func TestProjectThatMovesMuchHoldsUpNoOther(t *testing.T) {
 	}})
 	id := s.protect(s.plan(many()...))
 	for range 4 {
-		<-entered
+		arrives(t, entered)
 	}
 	s.becomesAvailable(otherProject, s.protectIn(otherProject, "mine"))
 	if n := len(entered); n > 0 {

@@ -82,8 +82,8 @@ func TestAHookThatAnotherProcessHasTakenOverWritesNothingInTheBank(t *testing.T)
 		return next.hook(ctx, c, "next")
 	}})
 	id := s.protect(s.plan(volume("v1")))
-	task := s.hookStep(<-operation)
-	<-old.read
+	task := s.hookStep(arrives(t, operation))
+	arrives(t, old.read)
 	ctx, cancel := context.WithCancel(t.Context())
 	var elsewhere sync.WaitGroup
 	defer elsewhere.Wait()
@@ -96,14 +96,14 @@ func TestAHookThatAnotherProcessHasTakenOverWritesNothingInTheBank(t *testing.T)
 		t.Fatalf("the other process does not get the hook: %v", err)
 	}
 	close(old.write)
-	if err := <-old.wrote; karbor.KindOf(err) != karbor.Conflict {
+	if err := arrives(t, old.wrote); karbor.KindOf(err) != karbor.Conflict {
 		t.Errorf("what the process writes that was taken for dead gives %v", err)
 	}
 	if there := s.metadata(id, volumeKey("v1")); there != "" {
 		t.Errorf("the bank has what the %s one wrote", there)
 	}
 	close(next.write)
-	if err := <-next.wrote; err != nil {
+	if err := arrives(t, next.wrote); err != nil {
 		t.Errorf("the other process can't write: %v", err)
 	}
 	if there := s.metadata(id, volumeKey("v1")); there != "next" {

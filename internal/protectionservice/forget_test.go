@@ -51,7 +51,7 @@ func TestReasonOfAFailureShowsWhileTheHookIsTriedAgain(t *testing.T) {
 		}
 	}})
 	id := s.protect(s.plan(volume("v1")))
-	<-failed
+	arrives(t, failed)
 	reason := func() string {
 		progress, err := s.service.CheckpointProgress(t.Context(), s.checkpointOf(id))
 		if err != nil || len(progress) != 1 {

@@ -37,7 +37,7 @@ func TestACheckpointWhoseOperationWentWithItsDatabaseIsEnded(t *testing.T) {
 	s.start()
 	s.usable()
 	id := s.protect(plan)
-	<-begun
+	arrives(t, begun)
 	bringBack() // the copy knows nothing of the checkpoint, and its catalogue is filled
 	s.start()
 	s.poll(func() bool {

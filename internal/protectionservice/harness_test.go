@@ -242,7 +242,9 @@ func (s *site) start() {
 	db := s.store
 	s.stop = sync.OnceFunc(func() {
 		cancel()
-		parts.Wait()
+		ended := make(chan struct{})
+		go func() { parts.Wait(); close(ended) }()
+		arrives(t, ended) // a hook of a test that failed may wait for what never comes
 		for _, p := range loaded {
 			_ = p.Close()
 		}
@@ -300,6 +302,21 @@ func (s *site) protect(plan string) string {
 
 // patience bounds what a test waits for; it never decides what is right.
 const patience = 30 * time.Second
+
+// arrives receives what a hook tells. A hook that never begins, as its operation has failed, fails the
+// test, and does not hold it.
+func arrives[T any](t testing.TB, told <-chan T) T {
+	t.Helper()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case v := <-told:
+		return v
+	case <-late.C:
+		t.Fatal("what is waited for does not come")
+		panic("unreachable")
+	}
+}
 
 // until waits until the checkpoint is in none of the states that pass by.
 func (s *site) until(id string) karbor.Checkpoint {

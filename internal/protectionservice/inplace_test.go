@@ -200,14 +200,14 @@ func TestACancelGivesNoShortLimitToBringBackWhatWasOverwritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-begun
+	arrives(t, begun)
 	if err := s.cancel(r.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if r := s.untilRestored(r.ID); r.ResourcesReason["OS::Cinder::Volume#v1"] != "cancelled by ada" || len(s.leftovers(cp.ID)) > 0 {
 		t.Errorf("the restore is %s: %v", r.Status, r.ResourcesReason)
 	}
-	if l := <-left; l < 10*time.Minute {
+	if l := arrives(t, left); l < 10*time.Minute {
 		t.Errorf("a try has %v", l)
 	}
 }
@@ -223,7 +223,7 @@ func TestNothingElseWorksOnWhatIsBeingOverwritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-begun
+	arrives(t, begun)
 	before := s.listed()
 	if _, err := s.service.Restore(t.Context(), s.caller(), inPlace(cp.ID)); karbor.KindOf(err) != karbor.Conflict || !strings.Contains(karbor.Sentence(err), r.ID) {
 		t.Errorf("a second restore in place is answered %v", err)
@@ -250,7 +250,7 @@ func TestNothingIsOverwrittenUnderAProtect(t *testing.T) {
 	main, begun := blocked()
 	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{Main: main})
 	id := s.protect(plan)
-	<-begun
+	arrives(t, begun)
 	before := s.listed()
 	if _, err := s.service.Restore(t.Context(), s.caller(), inPlace(cp.ID)); karbor.KindOf(err) != karbor.Conflict || !strings.Contains(karbor.Sentence(err), id) {
 		t.Errorf("it is answered %v", err)

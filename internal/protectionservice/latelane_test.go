@@ -30,7 +30,7 @@ func TestALateLaneOfACopyEndsNothingThatAnotherMakes(t *testing.T) {
 		return nil
 	}, false)
 	c := s.copy(plan)
-	<-entered // the engine's own attempt, which is dead from here on
+	arrives(t, entered) // the engine's own attempt, which is dead from here on
 	defer func() { gates[0] <- nil }()
 	attempt := func(number int) chan error {
 		over := make(chan error, 1)
@@ -44,11 +44,11 @@ func TestALateLaneOfACopyEndsNothingThatAnotherMakes(t *testing.T) {
 	}
 	late, last := attempt(2), attempt(3)
 	gates[1] <- karbor.Errorf(karbor.Conflict, "the session has ended")
-	if err := <-late; karbor.KindOf(err) != karbor.Conflict {
+	if err := arrives(t, late); karbor.KindOf(err) != karbor.Conflict {
 		t.Errorf("the late attempt ends with %v", err)
 	}
 	gates[2] <- nil
-	err := <-last
+	err := arrives(t, last)
 	if cp := s.checkpointOf(c.Checkpoints[0].CopyID); err != nil || cp.Status != karbor.CheckpointAvailable {
 		t.Errorf("the copy is %s (%v), %v", cp.Status, cp.Reasons, err)
 	}

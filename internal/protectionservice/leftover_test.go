@@ -126,7 +126,7 @@ func TestOperationThatLosesItsEngineLeavesALedger(t *testing.T) {
 	}
 	s.script.set(karbor.Protect, karbor.VolumeType, hooks)
 	id := s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	op, err := s.store.OperationOf(t.Context(), projectID, store.Target{CheckpointID: id})
 	if err != nil {
 		t.Fatal(err)

@@ -100,7 +100,7 @@ func TestWhatAnotherProcessTriesToRemoveIsLeftToIt(t *testing.T) {
 	remove()
 	s.ahead = 10 * time.Minute
 	s.start()
-	<-hangs
+	arrives(t, hangs)
 	s.poll(func() bool { l := s.leftovers(ids[1]); return len(l) == 1 && strings.Contains(l[0].Reason, "not yet") })
 	mu.Lock()
 	fails = false
@@ -135,7 +135,7 @@ func TestADeleteThatIsBrokenOffRemovesWhatIsLeftInItsNextRun(t *testing.T) {
 	if err := s.service.DeleteCheckpoint(t.Context(), s.caller(), providerID, id); err != nil {
 		t.Fatal(err)
 	}
-	<-hangs
+	arrives(t, hangs)
 	s.restart()
 	if cp := s.until(id); cp.Status != karbor.CheckpointDeleted || len(s.leftovers(id)) > 0 || tries.Load() != 2 {
 		t.Errorf("the checkpoint is %s, %d tries were made, and the ledger holds %v", cp.Status, tries.Load(), s.leftovers(id))

@@ -29,7 +29,7 @@ func TestWithoutAnAnswerOfTheEngineTheRowsAreTold(t *testing.T) {
 	main, begun := blocked()
 	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{Main: main})
 	id := s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	s.poll(func() bool { return len(s.operation(id).Progress) > 0 && s.operation(id).Progress[0].Phase == "main" })
 	s.mute.Store(true)
 	o := s.operation(id)

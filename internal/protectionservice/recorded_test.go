@@ -45,7 +45,7 @@ func (s *site) inBank(id string) karbor.CheckpointStatus {
 // nothing of the end is in the database.
 func (s *site) cut(id string, end karbor.CheckpointStatus) {
 	s.t.Helper()
-	<-s.atClaim
+	arrives(s.t, s.atClaim)
 	if is := s.inBank(id); is != end {
 		s.t.Fatalf("in the bank, it is %s", is)
 	}
@@ -194,7 +194,7 @@ func TestAFailureThatIsInTheBankKeepsItsReasonWhenTheOperationBeginsAnew(t *test
 			s.holds.Store(true)
 			id := s.protect(s.plan(volume("v1")))
 			if begun != nil {
-				<-begun
+				arrives(t, begun)
 				if err := s.cancel(id, ""); err != nil {
 					t.Fatal(err)
 				}
@@ -252,7 +252,7 @@ func TestABankThatDoesNotAnswerAtTheEndIsGivenUpAfterLong(t *testing.T) {
 	main, begun := blocked()
 	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{Main: main})
 	id := s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	s.deaf.Store(true)
 	// What was tried before, when the database did not answer, say, does not count.
 	for look := range flow.Patience {
@@ -283,7 +283,7 @@ func TestACopyThatIsWholeInItsBankIsNotMadeAgainWhenItsRequestBeginsAnew(t *test
 			}
 			s.far.mu.Unlock()
 			c := s.copy(plan)
-			<-at
+			arrives(t, at)
 			s.far.mu.Lock()
 			s.far.removing = nil
 			s.far.mu.Unlock()

@@ -57,7 +57,7 @@ func hanging(t *testing.T, ahead time.Duration) (s *site, checkpoint string, thi
 	s.start()
 	s.usable()
 	checkpoint = s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	return s, checkpoint, thing, gate
 }
 

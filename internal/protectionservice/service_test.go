@@ -167,7 +167,7 @@ func TestOperationGoesOnAfterARestart(t *testing.T) {
 		},
 	})
 	id := s.protect(s.plan(volume("v1")))
-	<-entered
+	arrives(t, entered)
 	s.restart()
 	cp := s.until(id)
 	if cp.Status != karbor.CheckpointAvailable || cp.Size != 10 {
@@ -266,7 +266,7 @@ func TestDeleteIsRefusedWhileARestoreReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-entered
+	arrives(t, entered)
 	err = s.service.DeleteCheckpoint(t.Context(), s.caller(), providerID, cp.ID)
 	if karbor.KindOf(err) != karbor.Conflict {
 		t.Errorf("delete gives %v, want a conflict", err)

@@ -37,8 +37,8 @@ func TestAPhaseThatGetsNoFurtherEndsItsOperationAndIsUndone(t *testing.T) {
 			h.Undo = func(context.Context, *protection.Call) error { undone <- struct{}{}; return nil }
 			s.script.set(karbor.Protect, karbor.VolumeType, h)
 			cp := s.until(s.protect(s.plan(volume("v1"))))
-			<-begun
-			<-undone
+			arrives(t, begun)
+			arrives(t, undone)
 			if want := "v1): it got no further in its phase " + phase + " for 50ms, and was ended"; cp.Status != karbor.CheckpointError ||
 				!strings.HasSuffix(cp.Reasons["OS::Cinder::Volume#v1"], want) {
 				t.Errorf("the checkpoint is %s: %v", cp.Status, cp.Reasons)
@@ -109,7 +109,7 @@ func TestAHookThatNeverReturnsHasItsOperationEndedAsItLies(t *testing.T) {
 		t.Errorf("the ledger has %v", s.leftovers(id))
 	}
 	close(never)
-	<-returned
+	arrives(t, returned)
 }
 
 // stuckOnce has volumes protected by a hook that says when it has begun, and returns when it
@@ -148,10 +148,10 @@ func TestAHookThatNeverReturnsAndDoesHasWhatItMadeUndone(t *testing.T) {
 	s.restart()
 	begun, undoing, hook, undo := stuckOnce(s)
 	id := s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	s.askedToFail()
 	hook()
-	<-undoing
+	arrives(t, undoing)
 	r, err := s.store.OperationRequest(t.Context(), s.operation(id).ID, store.FailRequest)
 	if err != nil || r.Answer != "the hook has returned" {
 		t.Errorf("the request is %+v, %v", r, err)
@@ -168,7 +168,7 @@ func TestAHookThatNeverReturnsThoughItIsCancelledHasItsOperationEndedAsItLies(t 
 	s.restart()
 	begun, _, _, _ := stuckOnce(s)
 	id := s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	if err := s.cancel(id, ""); err != nil {
 		t.Fatal(err)
 	}

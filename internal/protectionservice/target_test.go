@@ -33,7 +33,7 @@ func TestServiceUserIsForKarborsOwnCloud(t *testing.T) {
 			if r = s.untilRestored(r.ID); r.Status != karbor.RestoreSuccess {
 				t.Fatalf("restore is %s: %v", r.Status, r.ResourcesReason)
 			}
-			if got := <-given; got != (target == "") {
+			if got := arrives(t, given); got != (target == "") {
 				t.Errorf("the hook was given the service user: %t", got)
 			}
 		})

@@ -41,7 +41,7 @@ func TestAnOperationThatCannotBeReadIsEndedByTheOperator(t *testing.T) {
 	begun := make(chan struct{}, 10)
 	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{Main: awaitsEnd(begun), Undo: s.script.note("undo")})
 	id := s.protect(s.plan(volume("v1")))
-	<-begun
+	arrives(t, begun)
 	op := s.operation(id).ID
 	s.stop()
 	s.ahead = time.Hour // the grace is over at once
@@ -75,7 +75,7 @@ func TestARestoreThatCannotBeReadIsEndedByTheOperator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-begun
+	arrives(t, begun)
 	op := s.operation(r.ID).ID
 	s.stop()
 	s.ahead = time.Hour

@@ -212,7 +212,7 @@ func TestAVerificationWaitsForABankThatDoesNotAnswer(t *testing.T) {
 		return nil
 	}})
 	v := s.verify(cp, nil)
-	<-begun
+	arrives(t, begun)
 	live := v
 	s.poll(func() bool {
 		var err error
@@ -259,7 +259,7 @@ func (s *site) verifyOne(checkpoint string, begun chan struct{}) string {
 	}
 	s.script.set(karbor.Verify, karbor.VolumeType, hooks)
 	id := s.verify(checkpoint, nil).ID
-	<-begun
+	arrives(s.t, begun)
 	return id
 }
 
@@ -278,7 +278,7 @@ func TestACheckpointThatIsVerifiedCanBeRestoredAndNotDeleted(t *testing.T) {
 		}
 	}})
 	v := s.verify(cp, nil)
-	<-begun
+	arrives(t, begun)
 	err := s.service.DeleteCheckpoint(t.Context(), s.caller(), providerID, cp)
 	if karbor.KindOf(err) != karbor.Conflict || !strings.Contains(karbor.Sentence(err), "being verified") {
 		t.Errorf("deleting it gave %v", err)
@@ -316,7 +316,7 @@ func TestACancelledVerificationEndsInError(t *testing.T) {
 		return ctx.Err()
 	}})
 	v := s.verify(cp, nil)
-	<-begun
+	arrives(t, begun)
 	if err := s.engine.Cancel(t.Context(), v.ID, "cancelled by alice"); err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestWhatAHookWaitsForIsShownUntilItGoesOn(t *testing.T) {
 		}
 		return rows[0].Reason
 	}
-	<-waits
+	arrives(t, waits)
 	if got := reason(); got != "It waits for room." {
 		t.Errorf("it says %q", got)
 	}

@@ -352,3 +352,8 @@ func TestCloudThatIsTooOldIsRefusedAtOnce(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestVolumeThatIsExtendedBeforeItsSnapshotIsTakenHasTheSnapshotsSize has a run before have described the volume.
+func TestVolumeThatIsExtendedBeforeItsSnapshotIsTakenHasTheSnapshotsSize(t *testing.T) {
+	protectiontest.Extended(t, open(t, quick), protectiontest.NewTenant(t))
+}

@@ -8,7 +8,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/internal/blockstorage"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/protection"
 )
@@ -126,7 +125,7 @@ func (r *room) safeguard(ctx context.Context, call *protection.Call) error {
 			return err
 		}
 	}
-	_, err = blockstorage.Waits{Waits: r.waits()}.AwaitSnapshot(ctx, c.volume, call, record.Place.Snapshot)
+	_, err = r.waits().AwaitSnapshot(ctx, c.volume, call, record.Place.Snapshot)
 	return err
 }
 

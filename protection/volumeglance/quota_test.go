@@ -22,8 +22,9 @@ func TestTemporarySnapshotWaitsForRoomThatComes(t *testing.T) {
 	node := g.Add(karbor.Resource{Type: karbor.VolumeType, ID: id, Name: "data"}, "")
 	full := fabric.Fault{Service: "cinder", Method: http.MethodPost, Path: "/snapshots$", Status: http.StatusRequestEntityTooLarge,
 		Message: "SnapshotLimitExceeded: Maximum number of snapshots allowed (1) exceeded", Times: 2} // it is looked twice
+	var single *protectiontest.Single
 	take := func() (told []string, err error) {
-		single := protectiontest.NewSingle(open(t), protectiontest.Source{Graph: g, Key: node.Key()})
+		single = protectiontest.NewSingle(open(t), protectiontest.Source{Graph: g, Key: node.Key()})
 		call := single.Begin(tenant.Cloud, nil, nil)
 		call.Installation = "here"
 		call.Waiting = func(sentence string) { told = append(told, sentence) }
@@ -61,4 +62,12 @@ func TestTemporarySnapshotWaitsForRoomThatComes(t *testing.T) {
 	if len(told) != 2 || !strings.Contains(told[0], "quota") || !slices.Equal(told[1:], []string{""}) {
 		t.Errorf("told was %q", told)
 	}
+	if notKept := single.Result().NotKept; len(notKept) != 1 || !strings.Contains(notKept[0], "snapshotted later") {
+		t.Errorf("of the later moment is told %q", notKept)
+	}
+}
+
+// TestVolumeThatIsExtendedBeforeItsSnapshotIsTakenHasTheSnapshotsSize has a run before have described the volume.
+func TestVolumeThatIsExtendedBeforeItsSnapshotIsTakenHasTheSnapshotsSize(t *testing.T) {
+	protectiontest.Extended(t, open(t), protectiontest.NewTenant(t))
 }

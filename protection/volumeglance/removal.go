@@ -12,6 +12,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/blockstorage"
 	"github.com/karbor/karbor/internal/keymanager"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/protection"
@@ -85,9 +86,9 @@ func undeletable(err error) bool {
 	return (kind == karbor.Conflict || kind == karbor.Unavailable) && !karbor.IsTransient(err)
 }
 
-// waits bounds removals.
-func (r *room) waits() openstack.Waits {
-	return openstack.Waits{Longest: r.options.PollInterval, Timeout: r.options.Timeout}
+// waits bounds removals, and waits for snapshots and for room.
+func (r *room) waits() blockstorage.Waits {
+	return blockstorage.Waits{Waits: openstack.Waits{Longest: r.options.PollInterval, Timeout: r.options.Timeout}}
 }
 
 // with adds id to ids if it is not empty and not there.

@@ -8,7 +8,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 
 	"github.com/karbor/karbor"
-	"github.com/karbor/karbor/internal/blockstorage"
 	"github.com/karbor/karbor/internal/openstack"
 	"github.com/karbor/karbor/protection"
 )
@@ -49,7 +48,7 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 		}
 	}
 	if record.Snapshot == "" {
-		record.Snapshot, err = blockstorage.Waits{Waits: r.waits()}.SnapshotWithinQuota(ctx, client, call, func(ctx context.Context) (string, error) {
+		record.Snapshot, err = r.waits().SnapshotWithinQuota(ctx, client, call, func(ctx context.Context) (string, error) {
 			return ensureSnapshot(ctx, client, call, call.TemporaryTags())
 		})
 		if err != nil {
@@ -68,7 +67,7 @@ func (r *room) snapshot(ctx context.Context, call *protection.Call) error {
 // snapshotReady waits until the snapshot is there, and notes its size: the volume may have been extended while
 // its snapshot waited for room.
 func (r *room) snapshotReady(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call, record *protectRecord) error {
-	made, err := blockstorage.Waits{Waits: r.waits()}.AwaitSnapshot(ctx, client, call, record.Snapshot)
+	made, err := r.waits().AwaitSnapshot(ctx, client, call, record.Snapshot)
 	if err != nil || made.Size <= record.Source.Size {
 		return err
 	}

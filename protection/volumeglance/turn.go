@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gophercloud/gophercloud/v2"
+
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/blockstorage"
 	"github.com/karbor/karbor/internal/openstack"
@@ -20,7 +22,7 @@ const (
 )
 
 // temporaryVolume makes the temporary volume of the snapshot, when there is room. Of several volumes that hold snapshots
-// and find no room, all but the first by name give theirs back, and take it anew when the others are done.
+// and find no room, all but the first by name give theirs back, and take it anew as snapshotLate says.
 func (r *room) temporaryVolume(ctx context.Context, c clients, call *protection.Call, record *protectRecord) (string, error) {
 	for {
 		if record.Late {
@@ -46,7 +48,7 @@ func (r *room) temporaryVolume(ctx context.Context, c clients, call *protection.
 			}
 			return 0, nil
 		}
-		id, err := blockstorage.Waits{Waits: r.waits()}.WithinQuota(ctx, call, passing,
+		id, err := r.waits().WithinQuota(ctx, call, passing,
 			func(ctx context.Context) (string, error) { return ensureVolume(ctx, c.volume, call, *record) })
 		switch {
 		case karbor.KindOf(err) != karbor.OverLimit || karbor.IsTransient(err) || stuck < looksToGiveBack:
@@ -91,17 +93,10 @@ func (r *room) snapshotLate(ctx context.Context, c clients, call *protection.Cal
 	if err := r.removeSnapshots(ctx, c, call); err != nil {
 		return err
 	}
-	passing := func(ctx context.Context) (int, error) {
-		n, err := blockstorage.PassingVolumes(ctx, c.volume, call)
-		if err != nil {
-			return 0, err
-		}
-		names, err := blockstorage.PassingSnapshots(ctx, c.volume, call)
-		return n + len(names), err
-	}
-	id, err := blockstorage.Waits{Waits: r.waits()}.WithinQuota(ctx, call, passing, func(ctx context.Context) (string, error) {
-		n, err := passing(ctx)
-		if err == nil && n > 0 {
+	others := 0
+	passing := func(context.Context) (int, error) { return others, nil } // of the look that each try begins with
+	id, err := r.waits().WithinQuota(ctx, call, passing, func(ctx context.Context) (_ string, err error) {
+		if others, err = passingAll(ctx, c.volume, call); err == nil && others > 0 {
 			err = roomForBoth(ctx, call, record.Source)
 		}
 		if err != nil {
@@ -121,6 +116,16 @@ func (r *room) snapshotLate(ctx context.Context, c clients, call *protection.Cal
 		return err
 	}
 	return r.snapshotReady(ctx, c.volume, call, record)
+}
+
+// passingAll counts the temporary volumes and snapshots of others.
+func passingAll(ctx context.Context, client *gophercloud.ServiceClient, call *protection.Call) (int, error) {
+	n, err := blockstorage.PassingVolumes(ctx, client, call)
+	if err != nil {
+		return 0, err
+	}
+	names, err := blockstorage.PassingSnapshots(ctx, client, call)
+	return n + len(names), err
 }
 
 // roomForBoth fails with karbor.OverLimit if there is no room for a snapshot and a temporary volume of the source.

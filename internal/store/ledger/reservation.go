@@ -53,13 +53,12 @@ func ReserveAll(ctx context.Context, t *rows.Tx, m Maker, made []karbor.Checkpoi
 	if err != nil {
 		return err
 	}
-	const gibibyte = 1 << 30
 	for _, r := range []QuotaResource{QuotaCheckpoints, QuotaGigabytes} {
 		each := make([]int64, len(made))
 		var total int64
 		for i, one := range made {
 			if each[i] = 1; r == QuotaGigabytes {
-				each[i] = (one.Size + gibibyte - 1) / gibibyte
+				each[i] = wholeGibibytes(one.Size)
 			}
 			total += each[i]
 		}
