@@ -243,12 +243,15 @@ func (s *site) start() {
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		ended := make(chan struct{})
-		go func() { parts.Wait(); close(ended) }()
+		go func() {
+			defer close(ended)
+			parts.Wait()
+			for _, p := range loaded {
+				_ = p.Close()
+			}
+			_ = db.Close()
+		}()
 		arrives(t, ended) // a hook of a test that failed may wait for what never comes
-		for _, p := range loaded {
-			_ = p.Close()
-		}
-		_ = db.Close()
 	})
 }
 

@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/checkpoint"
@@ -30,10 +31,14 @@ func (k *Keeper) tidy(ctx context.Context, p *provider.Provider) {
 	})
 }
 
+// leastTurn is what a turn of upkeep gets at least, however short the time between two rounds is: one that
+// is always cut off gets nowhere.
+const leastTurn = time.Second
+
 // within does something for as long as the time between two rounds, and logs its failure: also that
 // it took longer.
 func (k *Keeper) within(ctx context.Context, p *provider.Provider, what string, do func(context.Context) error) {
-	limited, cancel := context.WithTimeout(ctx, k.upkeep.Interval)
+	limited, cancel := context.WithTimeout(ctx, max(k.upkeep.Interval, leastTurn))
 	defer cancel()
 	if err := do(limited); err != nil && ctx.Err() == nil {
 		k.log.ErrorContext(ctx, "tidying a bank up failed; it is tried again", "provider", p.Place(), "what", what, "error", err)
