@@ -56,8 +56,8 @@ HOURS ?= 24
 soak-schedules: ## two operation engines in fake time, killed at random, and six planted bugs; SEED=n HOURS=n
 	go test -count=1 -v -timeout 60m ./internal/operationengine -run Soak -seed $(SEED) -hours $(HOURS)
 
-bench-waiting: ## protect 50 volumes at once: waits over the cloud's own time, requests, cores, first to last snapshot (10 minutes; a quiet machine); VOLUMES=n for fewer
-	go test -run "^$$" -bench VolumesAtOnce -benchtime 1x -timeout 40m ./test/waiting -volumes $(or $(VOLUMES),50)
+bench-waiting: ## protect 50 volumes at once: waits over the cloud's own time, requests, what the cores do; a server's first to last snapshot (15 minutes, 10 GB of disk; a quiet machine); VOLUMES=n for fewer
+	go test -run "^$$" -bench "VolumesAtOnce|OneServersVolumes" -benchtime 1x -timeout 60m ./test/waiting -volumes $(or $(VOLUMES),50)
 
 bench-schedules: ## 10,000 scheduled operations on one tick, a start with 100,000 triggers, the next time of each kind of pattern (2 minutes)
 	go test -run "^$$" -bench "OneTick|ManyTriggers" -benchtime 1x -timeout 10m ./internal/operationengine
@@ -96,10 +96,10 @@ KILLS ?= 300
 ENGINE ?= local
 SEED ?= 1
 
-test-temporal: ## the engine of a fleet, and the service as several processes, on a real Temporal server (built once: 10 minutes) and PostgreSQL
+test-temporal: ## the engine of a fleet, and the service as several processes, on a real Temporal server (built once: 10 minutes), PostgreSQL, MariaDB and an S3 server
 	cd test/temporal && CGO_ENABLED=0 go build -o $(CURDIR)/$(BIN)/temporal-server .
 	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server .ci/noskip -count=1 -timeout 40m -tags temporal ./internal/workflow/temporal -rapid.checks=20
-	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server .ci/noskip -count=1 -timeout 20m -tags temporal ./test/scaleout
+	KARBOR_TEMPORAL_SERVER=$(CURDIR)/$(BIN)/temporal-server .ci/noskip -count=1 -timeout 20m -parallel 6 -tags temporal ./test/scaleout
 
 test-multihost: ## the service on several hosts (network namespaces; root), with links that go down: cut-off workers, dead hosts, a rolling restart under load
 	cd test/temporal && CGO_ENABLED=0 go build -o $(CURDIR)/$(BIN)/temporal-server .

@@ -64,6 +64,8 @@ var (
 	// NeedShareSnapshots and NeedShareSnapshotGigabytes are used by a protect.
 	NeedShareSnapshots         = Need{Quota: "snapshots", Service: "shared file systems"}
 	NeedShareSnapshotGigabytes = Need{Quota: "snapshot_gigabytes"}
+	// NeedShareSize bounds each share by itself, in GiB. It is for NeedSize.
+	NeedShareSize = Need{Quota: "per_share_gigabytes"}
 )
 
 // OfShareType gives the quota of this name that a project may have for the shares of one
@@ -121,6 +123,8 @@ type Forecast struct {
 	// Shared are originals in whose places something is made once in a restore, whichever
 	// of its resources needs it: a router, say.
 	Shared map[Need][]string
+	// Sizes are what the largest thing of the resource has of quotas that bound each thing by itself.
+	Sizes map[Need]int64
 
 	remedy string
 }
@@ -128,7 +132,7 @@ type Forecast struct {
 // NewForecast makes a forecast for a call: what the call's NotKept and Mapped are told
 // from now on are findings, too.
 func NewForecast(call *Call) *Forecast {
-	f := &Forecast{Needs: map[Need]int64{}, Passing: map[Need]int64{}, Shared: map[Need][]string{}}
+	f := &Forecast{Needs: map[Need]int64{}, Passing: map[Need]int64{}, Shared: map[Need][]string{}, Sizes: map[Need]int64{}}
 	call.NotKept = func(sentence string) { f.add(Finding{SeverityWarning, sentence, f.remedy}) }
 	call.Mapped = func(sentence string) { f.add(Finding{SeverityInfo, sentence, ""}) }
 	return f
@@ -166,6 +170,9 @@ func (f *Forecast) NeedForAWhile(what Need, amount int64) { f.Passing[what] += a
 func (f *Forecast) NeedOnce(what Need, original string) {
 	f.Shared[what] = append(f.Shared[what], original)
 }
+
+// NeedSize tells the size of one thing that a restore makes, where a quota bounds each by itself: a hook need not read it.
+func (f *Forecast) NeedSize(what Need, size int64) { f.Sizes[what] = max(f.Sizes[what], size) }
 
 func (f *Forecast) add(finding Finding) {
 	if !slices.Contains(f.Findings, finding) {

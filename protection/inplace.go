@@ -9,3 +9,11 @@ import "github.com/karbor/karbor"
 // Undo until all are. Preflight tells why the original at hand can't be overwritten. The new
 // id is the original's.
 const InPlace karbor.OperationType = "restore_in_place"
+
+// NotInPlace is a Plugin without hooks of InPlace for some types that can say more of it than that
+// it is not possible: why, and what there is instead.
+type NotInPlace interface {
+	// NotInPlace gives, for such a type, a sentence for the tenant; "" for one of which there is no
+	// more to say. It begins in lower case and ends without a full stop.
+	NotInPlace(t karbor.ResourceType) string
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
 	"github.com/karbor/karbor/bank/banktest"
+	"github.com/karbor/karbor/bank/banktest/versitygw"
 	"github.com/karbor/karbor/bank/s3"
 	"github.com/karbor/karbor/bank/wrap"
 )
@@ -41,7 +42,7 @@ func newBucket(t testing.TB, endpoint string, versions, lock bool) string {
 func admin(t testing.TB, endpoint string) *minio.Client {
 	t.Helper()
 	client, err := minio.New(endpoint[len("http://"):], &minio.Options{
-		Creds: credentials.NewStaticV4(serverID, serverSecret, ""), Region: "us-east-1", BucketLookup: minio.BucketLookupPath,
+		Creds: credentials.NewStaticV4(versitygw.AccessKeyID, versitygw.SecretAccessKey, ""), Region: versitygw.Region, BucketLookup: minio.BucketLookupPath,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +51,7 @@ func admin(t testing.TB, endpoint string) *minio.Client {
 }
 
 func TestS3OnVersitygwIsABank(t *testing.T) {
-	endpoint := startServer(t)
+	endpoint := versitygw.Start(t)
 	for name, kind := range map[string]struct{ versions, lock bool }{
 		"plain": {}, "versions": {versions: true}, "lock": {versions: true, lock: true},
 	} {
@@ -69,7 +70,7 @@ func TestS3OnVersitygwIsABank(t *testing.T) {
 }
 
 func TestObjectLockOnVersitygwKeepsWhatLasts(t *testing.T) {
-	endpoint := startServer(t)
+	endpoint := versitygw.Start(t)
 	bucket := newBucket(t, endpoint, true, true)
 	b := openBank(t, endpoint, bucket, func(o *s3.Options) {
 		o.ObjectLock = &s3.ObjectLock{Mode: "compliance", Period: time.Hour}
@@ -109,7 +110,7 @@ func TestObjectLockOnVersitygwKeepsWhatLasts(t *testing.T) {
 }
 
 func TestVersitygwKeepsLocksOfWhatIsHeld(t *testing.T) {
-	endpoint := startServer(t)
+	endpoint := versitygw.Start(t)
 	for _, mode := range []string{"governance", "compliance"} {
 		t.Run(mode, func(t *testing.T) {
 			banktest.Run(t, func(t *testing.T) bank.Bank {
@@ -127,7 +128,7 @@ func TestVersitygwKeepsLocksOfWhatIsHeld(t *testing.T) {
 }
 
 func TestWrongSecretIsRefusedByVersitygw(t *testing.T) {
-	endpoint := startServer(t)
+	endpoint := versitygw.Start(t)
 	o := options(t, endpoint, newBucket(t, endpoint, false, false))
 	if err := os.WriteFile(o.Credentials.SecretAccessKeyFile, []byte("wrong-secret"), 0o600); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
+
+	"github.com/karbor/karbor/bank/banktest/versitygw"
 )
 
 // The line between bank and store in the benchmark.
@@ -162,7 +164,7 @@ func rawRate(b *testing.B, size int) float64 {
 // line of 100 MB/s with 20 ms latency, and reports which part of its rate they used,
 // and which part of what the machine can bring over such a line at all.
 func BenchmarkPacksOverALimitedLine(b *testing.B) {
-	endpoint := startServer(b)
+	endpoint := versitygw.Start(b)
 	line := newShapedLine(b, endpoint[len("http://"):])
 	bank := openBank(b, "http://"+line, newBucket(b, endpoint, false, false), nil)
 	pack := make([]byte, packSize)

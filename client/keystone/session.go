@@ -29,14 +29,18 @@ type Session struct {
 	provider *gophercloud.ProviderClient
 }
 
-// Login gets the first token. A refusal is an Unauthorized error, an answer
-// that does not come a transient Unavailable one.
+// Login gets the first token. A refusal is an Unauthorized error, as is an answer of more than 16 MiB; an answer
+// that does not come is a transient Unavailable one.
 func Login(ctx context.Context, c Credentials, client *http.Client) (*Session, error) {
 	o, err := c.authOptions()
 	if err != nil {
 		return nil, err
 	}
 	s := &Session{credentials: c, options: o, http: *client}
+	if s.http.Transport == nil {
+		s.http.Transport = http.DefaultTransport
+	}
+	s.http.Transport = bounded{s.http.Transport}
 	if err := s.login(ctx); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,9 @@ type Limits struct {
 	// wait for their turn, and are 503 where there is more to do than can be done (see
 	// the package admission): the service stays quick for those that it takes.
 	Working int
+	// Time is how long a request may take, with all that it waits for; MaxTime by default.
+	// Then it is 503, so that one which waits for a server that hangs goes away.
+	Time time.Duration
 	// Rate is how many requests a project may make a second, for long; 0 sets no
 	// bound. Burst is how many it may make at once.
 	Rate  float64
@@ -40,6 +43,7 @@ type Limits struct {
 const (
 	MaxHeader   = 32 << 10
 	MaxInFlight = 256
+	MaxTime     = 5 * time.Minute
 )
 
 // DefaultWorking is two requests for each processor, as some wait for the disk.
@@ -57,6 +61,9 @@ func (l Limits) orDefaults() Limits {
 	}
 	if l.Working <= 0 {
 		l.Working = DefaultWorking()
+	}
+	if l.Time <= 0 {
+		l.Time = MaxTime
 	}
 	return l
 }

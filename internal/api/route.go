@@ -73,16 +73,21 @@ func bind(a *API, r Route) (*bound, error) {
 	return b, nil
 }
 
-// ServeHTTP implements http.Handler; the mux calls it, with the path's values.
+// ServeHTTP implements http.Handler; the mux calls it, with the path's values. The time for a request
+// is not that of the events which its answer may be.
 func (b *bound) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer, err := b.run(r)
+	ctx, cancel := context.WithTimeout(r.Context(), b.api.limits.Time)
+	defer cancel()
+	limited := r.WithContext(ctx)
+	answer, err := b.run(limited)
 	if events, ok := answer.(Events); ok && err == nil {
+		limited = r
 		err = b.api.stream(w, r, b.Rule, events)
 	} else if err == nil {
 		err = write(w, http.StatusOK, answer)
 	}
 	if err != nil {
-		b.api.fault(w, r, err)
+		b.api.fault(w, limited, err)
 	}
 }
 

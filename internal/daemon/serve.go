@@ -36,6 +36,8 @@ func openFront(o Options, options api.Options, checks []health.Check) (*front, e
 	options.Limits = api.Limits{
 		Body: c.Limits.BodyBytes, Header: c.Limits.HeaderBytes, InFlight: c.Limits.InFlight, Working: working(o.Config),
 		Rate: c.RateLimit.PerSecond, Burst: c.RateLimit.Burst,
+		// What comes later could not be sent any more: a tenth is left to say so.
+		Time: c.Timeouts.Write / 10 * 9,
 	}
 	options.Proxies, options.HealthSources = c.Proxies(), c.Sources()
 	options.NoAccessLog = !c.AccessLog

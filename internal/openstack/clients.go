@@ -114,7 +114,7 @@ func DNS(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error
 func from(ctx context.Context, c karbor.Cloud, svc service, microversion string) (*gophercloud.ServiceClient, error) {
 	svc.wanted = microversion
 	out, err := client(ctx, c, svc)
-	if err == nil && parseMicroversion(out.Microversion).less(parseMicroversion(microversion)) {
+	if err == nil && !offers(out, microversion) {
 		return nil, karbor.Errorf(karbor.NotImplemented, "the cloud's %s service is older than microversion %s", svc.name, microversion)
 	}
 	return out, err

@@ -93,12 +93,12 @@ func TestQuotasThatAreNotToldSuffice(t *testing.T) {
 		if got, err := openstack.Shortages(t.Context(), demo, "the restore", needs); err != nil || len(got) > 0 {
 			t.Errorf("an answer of %d gives %q, %v", status, got, err)
 		}
-		if most, err := openstack.LargestShare(t.Context(), demo); err != nil || most >= 0 {
+		if most, err := openstack.Largest(t.Context(), demo, protection.NeedShareSize); err != nil || most >= 0 {
 			t.Errorf("an answer of %d gives a largest share of %d GiB, %v", status, most, err)
 		}
 		c.Faults().Remove(id)
 	}
-	if most, err := openstack.LargestShare(t.Context(), demo); err != nil || most != 1 {
+	if most, err := openstack.Largest(t.Context(), demo, protection.NeedShareSize); err != nil || most != 1 {
 		t.Errorf("the largest share has %d GiB, %v", most, err)
 	}
 }

@@ -18,9 +18,22 @@ var shareNeeds = []protection.Need{
 	protection.NeedShares, protection.NeedShareGigabytes, protection.NeedShareSnapshots, protection.NeedShareSnapshotGigabytes,
 }
 
+// The microversions since which Manila has quotas for single share types, and one for the size of a share. It refuses to
+// be asked for the first in an older one.
+const (
+	ownQuotasOfTypes = "2.39"
+	quotaOfShareSize = "2.62"
+)
+
+// offers reports whether a client's service is asked in a microversion as new.
+func offers(client *gophercloud.ServiceClient, microversion string) bool {
+	return !parseMicroversion(client.Microversion).less(parseMicroversion(microversion))
+}
+
 // shareRoom reads the quotas of Manila: those of the project, and those that it has for the
 // types of the needs. A type without a quota of its own is told with the project's limit, and
 // its use is a part of the project's: so only a smaller limit says more than the project's.
+// A Manila that knows no quotas of types has only the project's.
 func shareRoom(ctx context.Context, c karbor.Cloud, needs []protection.Need, out map[protection.Need]headroom) error {
 	client, err := SharedFileSystems(ctx, c)
 	if err != nil {
@@ -34,6 +47,9 @@ func shareRoom(ctx context.Context, c karbor.Cloud, needs []protection.Need, out
 	l.into(out, protection.NeedShareGigabytes, "maxTotalShareGigabytes", "totalShareGigabytesUsed")
 	l.into(out, protection.NeedShareSnapshots, "maxTotalShareSnapshots", "totalShareSnapshotsUsed")
 	l.into(out, protection.NeedShareSnapshotGigabytes, "maxTotalSnapshotGigabytes", "totalSnapshotGigabytesUsed")
+	if !offers(client, ownQuotasOfTypes) {
+		return nil
+	}
 	types := map[string]shareQuotas{}
 	for _, n := range needs {
 		if n.ShareType == "" || !slices.Contains(shareNeeds, n.OfShareType("")) {
@@ -55,18 +71,28 @@ func shareRoom(ctx context.Context, c karbor.Cloud, needs []protection.Need, out
 	return nil
 }
 
-// LargestShare tells how many GiB a share of the session's project may have; below 0 where
-// there is no such limit, or Manila does not tell it: it is known since microversion 2.62.
-func LargestShare(ctx context.Context, c karbor.Cloud) (int64, error) {
+// Largest tells the most that a quota of the session's project allows a single thing to have, for one that bounds each thing
+// by itself; below 0 where there is no such limit, or the cloud does not tell it. It is one request each time. Manila has one
+// for its shares, in GiB, since microversion 2.62.
+func Largest(ctx context.Context, c karbor.Cloud, what protection.Need) (int64, error) {
+	if what != protection.NeedShareSize {
+		return -1, nil
+	}
 	client, err := SharedFileSystems(ctx, c)
+	if karbor.KindOf(err) == karbor.NotImplemented {
+		return -1, nil
+	}
 	if err != nil {
 		return 0, err
+	}
+	if !offers(client, quotaOfShareSize) {
+		return -1, nil
 	}
 	quotas, err := readShareQuotas(ctx, client, c.ProjectID(), "")
 	if err != nil {
 		return 0, err
 	}
-	if room, told := quotas.room("per_share_gigabytes"); told {
+	if room, told := quotas.room(what.Quota); told {
 		return room.limit, nil
 	}
 	return -1, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/karbor/karbor/internal/store"
 )
 
+//karbor:tries copy of any
 func TestACopyIsACheckpointOfItsOwnInTheTargetsBank(t *testing.T) {
 	for name, keys := range map[string]bool{"in the clear": false, "with keys": true} {
 		t.Run(name, func(t *testing.T) {
@@ -242,6 +243,7 @@ func TestACancelledCopyEndsInError(t *testing.T) {
 	}
 }
 
+//karbor:tries no-copy of any
 func TestAPlugInWhoseDataLiesElsewhereIsNotCopied(t *testing.T) {
 	s := copies(t, "", false)
 	s.script.bound = map[karbor.ResourceType]string{karbor.VolumeType: "its data is a snapshot in the block storage"}

@@ -115,6 +115,7 @@ func TestFailedRestoreInPlaceIsUndoneEverywhere(t *testing.T) {
 	}
 }
 
+//karbor:tries no-in-place of any
 func TestWhatCanNotBeOverwrittenIsRefusedAndForetold(t *testing.T) {
 	s := newSite(t)
 	overwriting(s, nil, s.script.note("overwritten"))
@@ -147,6 +148,25 @@ func TestWhatCanNotBeOverwrittenIsRefusedAndForetold(t *testing.T) {
 	}
 	if r, err := s.service.Restore(t.Context(), s.caller(), chosen); err != nil || s.untilRestored(r.ID).Status != karbor.RestoreSuccess {
 		t.Errorf("of the volume alone: %v", err)
+	}
+}
+
+//karbor:tries no-in-place of any
+func TestARefusalToOverwriteTellsWhatElseThereIs(t *testing.T) {
+	s := newSite(t)
+	s.script.instead = map[karbor.ResourceType]string{karbor.VolumeType: "give volume_id"}
+	for want, resource := range map[string]karbor.Resource{
+		"volume v1 (v-v1) can't be restored in place by this provider: give volume_id":                                    volume("v1"),
+		"server s1 (s-s1) can't be restored in place by this provider: leave in_place out, which makes new resources, or": server("s1"),
+	} {
+		cp := s.until(s.protect(s.plan(resource)))
+		if _, err := s.service.Restore(t.Context(), s.caller(), inPlace(cp.ID)); karbor.KindOf(err) != karbor.Invalid || !strings.Contains(karbor.Sentence(err), want) {
+			t.Errorf("the restore of the %s is answered %v; want %q", resource.Type.Word(), err, want)
+		}
+		ahead, err := s.service.Preflight(t.Context(), s.caller(), inPlace(cp.ID))
+		if err != nil || len(ahead.Findings) != 1 || !strings.Contains(ahead.Findings[0].Message, want) {
+			t.Errorf("foretold of the %s is %+v, %v; want %q", resource.Type.Word(), ahead.Findings, err, want)
+		}
 	}
 }
 

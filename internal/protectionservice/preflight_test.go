@@ -2,6 +2,7 @@ package protectionservice_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,6 +89,43 @@ func TestALookAheadThatFindsNoAnswerSaysSo(t *testing.T) {
 	})
 	if _, err := s.look(karbor.RestoreChoices{}); !karbor.IsTransient(err) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestALookAheadReadsOnceHowLargeAThingMayBe has three volumes that are restored as shares of 5, 6 and 7 GiB.
+func TestALookAheadReadsOnceHowLargeAThingMayBe(t *testing.T) {
+	s, there := newShop(t), cloudtest.Start(t)
+	caller := s.caller()
+	caller.Cloud = there.Tenant("alpha", "member")
+	sizes := map[string]int64{"v1": 5, "v2": 6, "v3": 7}
+	s.script.set(karbor.RestoreOperation, karbor.VolumeType, protection.Hooks{Main: s.restoreOne, Preflight: func(_ context.Context, c *protection.Call) (*protection.Forecast, error) {
+		f := protection.NewForecast(c)
+		f.NeedSize(protection.NeedShareSize, 1)
+		f.NeedSize(protection.NeedShareSize, sizes[c.Node.ID])
+		f.NeedSize(protection.NeedCores, 1000) // which bounds no single thing
+		return f, nil
+	}})
+	finding := func(key, has string) string {
+		return key + `|the quota "per_share_gigabytes" does not suffice: the volume has ` + has + " GiB, and 5 are allowed|Have the quota raised, or restore without this volume."
+	}
+	for most, want := range map[int][]string{5: {finding(volume2, "6"), finding(volume3, "7")}, 7: nil, -1: nil} {
+		there.Quotas().Set(caller.Cloud.ProjectID(), "per_share_gigabytes", most)
+		there.Requests().Reset()
+		found, err := s.service.Preflight(t.Context(), caller, protectionservice.RestoreRequest{ProviderID: providerID, CheckpointID: s.checkpoint})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range found.Findings {
+			got = append(got, strings.Join([]string{f.Resource, f.Message, f.Remedy}, "|"))
+		}
+		slices.Sort(got) // they are in the order of the graph
+		if diff := cmp.Diff(want, got); diff != "" || found.Ready() != (want == nil) {
+			t.Errorf("of %d GiB at most: ready %t (-want +got):\n%s", most, found.Ready(), diff)
+		}
+		if asked := there.Requests().Counts()["manila GET /share/v2/quota-sets/{target}/detail"]; asked != 1 {
+			t.Errorf("of %d GiB at most, Manila was asked %d times", most, asked)
+		}
 	}
 }
 

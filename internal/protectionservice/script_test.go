@@ -15,9 +15,12 @@ type script struct {
 	calls []string
 	// bound says of a type why it can't be copied.
 	bound map[karbor.ResourceType]string
+	// instead says of a type what there is in place of a restore in place.
+	instead map[karbor.ResourceType]string
 }
 
-func (s *script) Bound(t karbor.ResourceType) string { return s.bound[t] }
+func (s *script) Bound(t karbor.ResourceType) string      { return s.bound[t] }
+func (s *script) NotInPlace(t karbor.ResourceType) string { return s.instead[t] }
 
 func (s *script) Types() []karbor.ResourceType { return karbor.ResourceTypes() }
 func (s *script) Schemas(karbor.ResourceType) protection.Schemas {

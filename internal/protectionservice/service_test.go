@@ -212,6 +212,7 @@ func TestRestoreTellsTheNewIDsAndWhatWasNotKept(t *testing.T) {
 	}
 }
 
+//karbor:tries delete of any
 func TestDeleteClearsTheBank(t *testing.T) {
 	s := newSite(t)
 	s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{

@@ -143,6 +143,15 @@ func (p *Provider) Bound(t karbor.ResourceType) string {
 	return ""
 }
 
+// NotInPlace gives, for a type that can't be restored in place, the sentence that says why and what
+// to do instead; "" where its plug-in has none.
+func (p *Provider) NotInPlace(t karbor.ResourceType) string {
+	if plugin, ok := p.plugins[t].(protection.NotInPlace); ok {
+		return plugin.NotInPlace(t)
+	}
+	return ""
+}
+
 // Place names the provider and, for a target, the bank, for logs and sentences.
 func (p *Provider) Place() string {
 	if p.Target == "" {

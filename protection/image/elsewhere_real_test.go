@@ -34,6 +34,8 @@ func elsewhere(t *testing.T, single *protectiontest.Single, p protection.Plugin,
 
 // TestOpenStackImageGoesIntoAnotherProjectAndIntoTheSimulatedCloudAndBack shares nothing but
 // the bank, while the original is still there.
+//
+//karbor:tries other-project,other-cloud of image
 func TestOpenStackImageGoesIntoAnotherProjectAndIntoTheSimulatedCloudAndBack(t *testing.T) {
 	first, other := protectiontest.RealTenant(t), protectiontest.OtherTenant(t)
 	t.Setenv("KARBOR_TEST_CLOUD", "")

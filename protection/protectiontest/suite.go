@@ -268,7 +268,7 @@ func (b *bench) kill(t *testing.T, what karbor.OperationType, hooks protection.H
 func Idle(t *testing.T, p protection.Plugin, r karbor.ResourceType) {
 	t.Helper()
 	testSchemas(t, Case{Plugin: p, Type: r})
-	for _, op := range []karbor.OperationType{karbor.Protect, karbor.RestoreOperation, karbor.Delete} {
+	for _, op := range []karbor.OperationType{karbor.Protect, karbor.RestoreOperation, karbor.Verify, karbor.Delete} {
 		h := p.Hooks(op, r)
 		if h.PrepareBegin != nil || h.PrepareFinish != nil || h.Main != nil || h.Complete != nil || h.Undo != nil {
 			t.Errorf("%s of a %s has hooks", op, r)

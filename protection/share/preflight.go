@@ -28,7 +28,6 @@ func (r *room) preflight(ctx context.Context, call *protection.Call) (*protectio
 		look   func(context.Context) error
 	}{
 		{"Verify the checkpoint, and restore another one.", func(ctx context.Context) error { return sound(ctx, call, &doc) }},
-		{"Have the quota raised, or restore without this share.", func(ctx context.Context) error { return fits(ctx, call, doc) }},
 		{"Restore without this share.", func(ctx context.Context) error { return foresee(ctx, client, call, doc, f) }},
 	} {
 		if err := f.Look(ctx, part.remedy, part.look); err != nil {
@@ -36,15 +35,6 @@ func (r *room) preflight(ctx context.Context, call *protection.Call) (*protectio
 		}
 	}
 	return f, nil
-}
-
-// fits looks whether the project may have a share of the original's size.
-func fits(ctx context.Context, call *protection.Call, doc document) error {
-	most, err := openstack.LargestShare(ctx, call.Cloud)
-	if err == nil && most >= 0 && int64(doc.Size) > most {
-		err = karbor.Errorf(karbor.OverLimit, "the quota \"per_share_gigabytes\" does not suffice: the share has %d GiB, and %d are allowed", doc.Size, most)
-	}
-	return err
 }
 
 // foresee tells what the new share will use of the project's quotas. Manila gives it the type that the original has
@@ -60,6 +50,7 @@ func foresee(ctx context.Context, client *gophercloud.ServiceClient, call *prote
 	for need, amount := range needs(kind, protection.NeedShares, protection.NeedShareGigabytes, doc.Size) {
 		f.Need(need, amount)
 	}
+	f.NeedSize(protection.NeedShareSize, int64(doc.Size))
 	return nil
 }
 

@@ -92,34 +92,19 @@ func TestLookAheadAtProtectTellsThatAShareCannotBeProtected(t *testing.T) {
 	}
 }
 
-func TestLookAheadTellsThatAShareIsTooLargeForTheProject(t *testing.T) {
+// TestLookAheadLeavesTheQuotasToTheOneThatCounts has a Manila that can't tell quotas: they are asked for once for all
+// shares, and not by the look ahead at each.
+func TestLookAheadLeavesTheQuotasToTheOneThatCounts(t *testing.T) {
 	tenant := protectiontest.NewTenant(t)
 	s, p, _ := protectedFiles(t, tenant)
-	for most, want := range map[int][]string{
-		1:  {`the quota "per_share_gigabytes" does not suffice: the share has 2 GiB, and 1 are allowed`},
-		2:  nil,
-		-1: nil,
-	} {
-		limit(t, tenant, "", map[string]any{"per_share_gigabytes": most})
-		f := s.LookAhead(t, s.Begin(tenant.Cloud, nil, nil))
-		if diff := cmp.Diff(want, protectiontest.Errors(f)); diff != "" {
-			t.Errorf("of %d GiB at most (-want +got):\n%s", most, diff)
-		}
-	}
 	limit(t, tenant, "", map[string]any{"per_share_gigabytes": 1})
+	tenant.Fault(t, fabric.Fault{Service: "manila", Path: "/quota-sets/|/limits$", Status: http.StatusBadRequest, Message: "Not so."})
+	f := s.LookAhead(t, s.Begin(tenant.Cloud, nil, nil))
+	if diff := cmp.Diff(map[protection.Need]int64{protection.NeedShareSize: 2}, f.Sizes); diff != "" || len(f.Findings) > 0 {
+		t.Errorf("it finds %v; sizes (-want +got):\n%s", f.Findings, diff)
+	}
 	err := s.Run(t, p.Hooks(karbor.RestoreOperation, karbor.ShareType).Main, s.Begin(tenant.Cloud, nil, nil))
 	protectiontest.ExpectRefusal(t, err, karbor.OverLimit, "larger than maximum allowed limit")
-}
-
-func TestLookAheadWithoutAnAnswerAboutQuotasFindsNothing(t *testing.T) {
-	for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
-		tenant := protectiontest.NewTenant(t)
-		s, _, _ := protectedFiles(t, tenant)
-		tenant.Fault(t, fabric.Fault{Service: "manila", Path: "/quota-sets/", Status: status})
-		if f := s.LookAhead(t, s.Begin(tenant.Cloud, nil, nil)); len(f.Findings) > 0 {
-			t.Errorf("an answer of %d gives %v", status, f.Findings)
-		}
-	}
 }
 
 // TestRefusalForAQuotaSaysWhichAndHowMuchIsLeft has quotas that are used up, of all shares and of their type.

@@ -29,7 +29,10 @@ var Plugin = plugin.Define(Name, "Protects Cinder volumes: Cinder makes a backup
 		return &room{waits: blockstorage.Waits{Waits: openstack.Waits{Longest: o.PollInterval, Timeout: o.Timeout}}, schemas: s}, err
 	})
 
-var _ protection.Bound = (*room)(nil)
+var (
+	_ protection.Bound      = (*room)(nil)
+	_ protection.NotInPlace = (*room)(nil)
+)
 
 type room struct {
 	waits   blockstorage.Waits
@@ -48,6 +51,12 @@ func (r *room) Schemas(karbor.ResourceType) protection.Schemas { return r.schema
 // Bound implements protection.Bound.
 func (*room) Bound(karbor.ResourceType) string {
 	return "its bytes are in a backup of Cinder, where the cloud keeps them: protect the volume with karbor-volume-glance-plugin to have its bytes in the bank"
+}
+
+// NotInPlace implements protection.NotInPlace.
+func (*room) NotInPlace(karbor.ResourceType) string {
+	return "if Cinder fails to restore a backup into a volume, it leaves that half written, in a state out of which only an administrator gets it; " +
+		"leave in_place out, and it is restored to a new volume, or protect it once more, detach it, and give its own id as the parameter volume_id of the restore"
 }
 
 // Hooks implements protection.Plugin.

@@ -3,6 +3,7 @@ package volumeglance
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
@@ -41,7 +42,7 @@ type placeRecord struct {
 }
 
 // overwritable describes what is to be overwritten, if it can be.
-func overwritable(ctx context.Context, c clients, call *protection.Call, doc document) (*placeRecord, error) {
+func (r *room) overwritable(ctx context.Context, c clients, call *protection.Call, doc document) (*placeRecord, error) {
 	if _, err := openstack.BlockStorageFrom(ctx, call.Cloud, reimages); err != nil {
 		return nil, fmt.Errorf("overwriting volume %s: %w", call.Node.ID, err)
 	}
@@ -61,6 +62,9 @@ func overwritable(ctx context.Context, c clients, call *protection.Call, doc doc
 	switch {
 	case v.Encrypted || doc.Encrypted:
 		return nil, karbor.Errorf(karbor.Conflict, "volume %s is encrypted, and Cinder would keep its key for bytes of another one: restore it to a new one", v.ID)
+	case slices.Contains(r.options.TypesNotInPlace, v.VolumeType):
+		return nil, karbor.Errorf(karbor.Conflict, "volume %s has the type %q, and where volumes of that lie, what overwrites one overwrites its snapshots, too, "+
+			"so that nothing would bring back what it holds: restore it to a new one", v.ID, v.VolumeType)
 	case int64(v.Size) < (summary.Size+gib-1)/gib:
 		return nil, karbor.Errorf(karbor.Conflict, "volume %s has %d GiB, and there are %d bytes to restore: extend it first", v.ID, v.Size, summary.Size)
 	case v.Status == "in-use":
@@ -93,7 +97,7 @@ func (r *room) halt(ctx context.Context, call *protection.Call) error {
 		return err
 	}
 	if record.Place == nil {
-		if record.Place, err = overwritable(ctx, c, call, doc); err != nil {
+		if record.Place, err = r.overwritable(ctx, c, call, doc); err != nil {
 			return err
 		}
 		if err := call.Scratch.Save(ctx, record); err != nil {

@@ -71,7 +71,7 @@ func (r *room) preflightInPlace(ctx context.Context, call *protection.Call) (*pr
 	f := protection.NewForecast(call)
 	size, kind := doc.Size, ""
 	err = f.Look(ctx, "Restore to a new volume, or do what the message says.", func(ctx context.Context) error {
-		place, err := overwritable(ctx, c, call, doc)
+		place, err := r.overwritable(ctx, c, call, doc)
 		if err == nil {
 			size, kind = place.Size, place.Was.VolumeType
 		}

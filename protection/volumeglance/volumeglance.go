@@ -9,6 +9,7 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -26,12 +27,18 @@ type Options struct {
 	PollInterval time.Duration `yaml:"poll_interval"`
 	// Timeout limits each single wait: for a snapshot, a volume or an image.
 	Timeout time.Duration `yaml:"timeout"`
+	// TypesNotInPlace are the names of the volume types whose volumes are not restored in place: of back
+	// ends where what overwrites a volume overwrites its snapshots, too. No tenant can ask for that.
+	TypesNotInPlace []string `yaml:"types_not_in_place"`
 }
 
 // Validate reports settings that make no sense.
 func (o *Options) Validate() error {
 	if o.PollInterval <= 0 || o.Timeout <= 0 {
 		return errors.New("poll_interval and timeout must be more than zero")
+	}
+	if slices.Contains(o.TypesNotInPlace, "") {
+		return errors.New("types_not_in_place must be names of volume types")
 	}
 	return nil
 }

@@ -55,6 +55,7 @@ func keeps(t *testing.T, folder, text string) bool {
 	return found
 }
 
+//karbor:tries other-cloud of server,volumeglance,image,network
 func TestAServerIsRestoredIntoAnotherCloud(t *testing.T) {
 	here, there := testcloudtest.Start(t, small), testcloudtest.Start(t, small)
 	k := serve(t, here, func(c *config.Config) { c.Operations.RestoreTargets = []string{there.URL()} })
@@ -101,6 +102,7 @@ func TestAServerIsRestoredIntoAnotherCloud(t *testing.T) {
 	}
 }
 
+//karbor:tries other-project of server,image,network
 func TestAServerIsRestoredIntoAnotherProject(t *testing.T) {
 	cloud := testcloudtest.Start(t)
 	k := serve(t, cloud, func(c *config.Config) { c.Operations.RestoreTargets = []string{cloud.URL()} })

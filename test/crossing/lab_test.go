@@ -3,11 +3,8 @@
 package crossing
 
 import (
-	"context"
 	"testing"
 	"time"
-
-	"github.com/gophercloud/gophercloud/v2"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/config"
@@ -40,6 +37,8 @@ func (l lab) User(name string) (testcloud.User, bool) {
 
 // TestOpenStackServerGoesIntoAnotherProjectAndIntoTheSimulatedCloudAndBack shares nothing
 // but the bank's folder between the two services.
+//
+//karbor:tries other-project,other-cloud of server,volumeglance,image,network
 func TestOpenStackServerGoesIntoAnotherProjectAndIntoTheSimulatedCloudAndBack(t *testing.T) {
 	here, there := lab{t}, testcloudtest.Start(t)
 	folder := t.TempDir()
@@ -72,6 +71,8 @@ func TestOpenStackProjectIsOutOfReachForAnother(t *testing.T) { outOfReach(t, la
 
 // TestOpenStackVolumeIsRestoredInPlaceAndThatIsUndone writes other bytes into a volume, as its
 // owner may: each volume keeps its id throughout.
+//
+//karbor:tries in-place,undo-in-place of volumeglance
 func TestOpenStackVolumeIsRestoredInPlaceAndThatIsUndone(t *testing.T) {
 	cloud := lab{t}
 	k := serve(t, cloud, func(*config.Config) {})
@@ -103,7 +104,15 @@ func TestOpenStackVolumeIsRestoredInPlaceAndThatIsUndone(t *testing.T) {
 	}
 }
 
-// reimaging is the volume service at the version from which it overwrites volumes.
-func reimaging(ctx context.Context, c karbor.Cloud) (*gophercloud.ServiceClient, error) {
-	return openstack.BlockStorageFrom(ctx, c, "3.68")
+//karbor:tries in-place,undo-in-place,verify of volumeglance
+func TestOpenStackVolumeIsRestoredInPlaceUnderItsServerAndThatIsUndone(t *testing.T) {
+	underItsServer(t, lab{t}, gib)
+}
+
+// TestOpenStackEncryptedVolumeGoesIntoTheSimulatedCloudAndIntoAnotherProjectWithItsKey has real ciphertext (LUKS) and
+// keys in a real key manager.
+//
+//karbor:tries other-project,other-cloud of volumeglance
+func TestOpenStackEncryptedVolumeGoesIntoTheSimulatedCloudAndIntoAnotherProjectWithItsKey(t *testing.T) {
+	goesWithItsKey(t, lab{t}, testcloudtest.Start(t))
 }

@@ -162,6 +162,8 @@ func (a *account) into(prefix string) map[string]any {
 // comesBackWhole protects a project of a member's that has a shop with a volume, another volume, an image and a
 // network that nothing uses; all of it goes, and comes back. Another project keeps what it has throughout. A volume
 // of a GiB has so many bytes.
+//
+//karbor:tries protect,restore of project,server,volumeglance,image,network
 func comesBackWhole(t *testing.T, cloud place, gib int) {
 	k := serve(t, cloud, nil)
 	home, other := login(t, cloud, "demo"), login(t, cloud, "other")
@@ -176,6 +178,7 @@ func comesBackWhole(t *testing.T, cloud place, gib int) {
 	home.made(openstack.Network, "networks", "network", map[string]any{"name": "spare-net"})
 	own := "images?owner=" + home.session.ProjectID()
 	photo, before := home.one(openstack.Image, own, "images", "photo")["os_hash_value"], home.named()
+	base := home.one(openstack.Image, own, "images", "shop-disk")["os_hash_value"]
 
 	checkpoint := k.protect(home, karbor.ProjectType, home.session.ProjectID())
 	empty()
@@ -187,7 +190,7 @@ func comesBackWhole(t *testing.T, cloud place, gib int) {
 	if now := home.named(); !slices.Equal(now, slices.Sorted(slices.Values(want))) {
 		t.Errorf("the project has %q; want %q", now, want)
 	}
-	home.whole(t, "", held(gib))
+	home.bootsFromItsDisk(t, home.whole(t, "", held(gib)), base)
 	if got := home.sum(fmt.Sprint(home.one(openstack.BlockStorage, "volumes", "volumes", "archive")["id"])); got != sumOf(once, gib) {
 		t.Error("the volume that hangs on nothing has other bytes")
 	}
@@ -199,6 +202,30 @@ func comesBackWhole(t *testing.T, cloud place, gib int) {
 	}
 	if seen := k.call(other, "GET", checkpoints+checkpoint, nil); seen.status != http.StatusNotFound {
 		t.Errorf("the other project sees the checkpoint: %d %s", seen.status, seen.text)
+	}
+}
+
+// bootsFromItsDisk makes sure that the restored server names the image of its own disk, and that the image that it was
+// once made of is there beside that, with the bytes that it had.
+func (a *account) bootsFromItsDisk(t *testing.T, server string, base any) {
+	t.Helper()
+	shown, _ := a.do(openstack.Compute, "GET", "servers/"+server, nil)["server"].(map[string]any)
+	of, _ := shown["image"].(map[string]any)
+	found, list := map[string]any{}, a.do(openstack.Image, "GET", "images?owner="+a.session.ProjectID(), nil)["images"]
+	images, _ := list.([]any)
+	for _, item := range images {
+		if image, _ := item.(map[string]any); image["name"] == "shop-disk" {
+			found[fmt.Sprint(image["id"])] = image["os_hash_value"]
+		}
+	}
+	disk := fmt.Sprint(of["id"])
+	if _, ok := found[disk]; !ok || len(found) != 2 {
+		t.Fatalf("the server is of image %v; there are %v", of, found)
+	}
+	for id, hash := range found {
+		if id != disk && hash != base {
+			t.Errorf("the image that the server was made of has the digest %v, want %v", hash, base)
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ func (a *account) inRegion(t *testing.T, name string) *account {
 	return &there
 }
 
+//karbor:tries other-cloud of server,volumeglance,image,network
 func TestAServerIsRestoredIntoAnotherRegion(t *testing.T) {
 	cloud := testcloudtest.Start(t, small)
 	testcloudtest.Start(t, small, func(o *testcloud.Options) { o.Home, o.Region = cloud.Cloud, regionTwo })
@@ -72,6 +73,8 @@ func TestAServerIsRestoredIntoAnotherRegion(t *testing.T) {
 
 // TestAServerIsRestoredIntoAnotherCloudAsAProfileSays has the mapping of the restore lie in the service, and one word of
 // the request go before it.
+//
+//karbor:tries other-cloud of server,volumeglance,image,network
 func TestAServerIsRestoredIntoAnotherCloudAsAProfileSays(t *testing.T) {
 	here, there := testcloudtest.Start(t, small), testcloudtest.Start(t, small)
 	k := serve(t, here, func(c *config.Config) { c.Operations.RestoreTargets = []string{there.URL()} })

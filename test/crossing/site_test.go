@@ -111,6 +111,8 @@ func (a *account) do(s service, method, path string, body any) map[string]any {
 		options.RawBody, options.MoreHeaders["Content-Type"] = strings.NewReader(text), "application/octet-stream"
 	} else if body != nil {
 		options.JSONBody = body
+	} else if strings.HasSuffix(path, "/payload") { // a secret's bytes
+		options.MoreHeaders["Accept"] = "application/octet-stream"
 	}
 	response, err := client.Request(ctx, method, client.ServiceURL(path), options)
 	if err != nil {
@@ -181,8 +183,7 @@ func (a *account) shop(withVolume bool) shop {
 	}
 	volume := a.made(openstack.BlockStorage, "volumes", "volume", map[string]any{"name": "sold", "size": 1, "imageRef": a.upload("sold", bytesOfVolume)})
 	a.await(openstack.BlockStorage, "volumes/"+volume, "volume", "available")
-	a.do(openstack.Compute, "POST", "servers/"+s.server+"/os-volume_attachments", map[string]any{"volumeAttachment": map[string]any{"volumeId": volume}})
-	a.await(openstack.BlockStorage, "volumes/"+volume, "volume", "in-use")
+	a.attach(s.server, volume)
 	return s
 }
 
@@ -225,7 +226,7 @@ func share(t *testing.T, cloud place, folder string, edit func(*config.Config)) 
 	}
 	const quick = "- {plugin: %s, options: {poll_interval: " + pace + "}}\n"
 	const folders = "bank: {plugin: karbor-file-bank, options: {path: %[1]s/bank}}\ncopies: [{name: offsite, bank: {plugin: karbor-file-bank, options: {path: %[1]s/offsite}}}]\n"
-	text := fmt.Sprintf("id: %s\nname: bank\n", providerID) + fmt.Sprintf(folders, folder) + fmt.Sprintf("plugins:\n- {plugin: %s}\n"+quick+quick+quick+quick+quick,
+	text := fmt.Sprintf("id: %s\nname: bank\n", providerID) + fmt.Sprintf(folders, folder) + keys(folder) + fmt.Sprintf("plugins:\n- {plugin: %s}\n"+quick+quick+quick+quick+quick,
 		project.Name, server.Name, volumeglance.Name, image.Name, network.Name, guardedshare.Name)
 	if err := os.WriteFile(filepath.Join(c.Providers, "bank.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -178,6 +178,8 @@ func (m *machine) standing(t *testing.T, what string, devices []volumeAttachment
 
 // TestTwoVolumesOfARunningServerAreOverwrittenAndThatIsUndone restores both in place, brings
 // back what there was by the safety checkpoint, and has a third restore fail in the end.
+//
+//karbor:tries in-place,undo-in-place of volumeglance
 func TestTwoVolumesOfARunningServerAreOverwrittenAndThatIsUndone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it moves many GiB")

@@ -67,6 +67,8 @@ func (u *tenant) emptied() func() {
 
 // TestOpenStackCheckpointIsProvenInEachWay verifies each byte of a checkpoint, copies it, has the
 // copy stand in for a bank that is gone, and restores it in a drill whose record is signed.
+//
+//karbor:tries protect,verify,copy of server,volumeglance,image,network
 func TestOpenStackCheckpointIsProvenInEachWay(t *testing.T) {
 	s := newSite(t)
 	u := s.tenant("demo")

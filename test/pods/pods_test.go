@@ -174,6 +174,7 @@ func (s *site) volume() string {
 	return v.ID
 }
 
+//karbor:tries protect,restore of project,pod,volumesnapshot
 func TestProjectWithPodsComesBackThroughTheService(t *testing.T) {
 	s := newSite(t)
 	const token = "the-tenant-s-token"

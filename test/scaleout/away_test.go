@@ -4,125 +4,153 @@ package scaleout
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/karbor/karbor/internal/config"
-	"github.com/karbor/karbor/internal/testcloud/fabric"
 )
 
 // away is how long something is away that the service can't do without.
 const away = time.Minute
 
-// outage takes something away, and brings it back.
-type outage struct{ begin, end func() }
-
-// outages gives what can be away, and a change of settings that has it go through lines.
-func (s *site) outages() (ways map[string]outage, edit func(*config.Config)) {
-	s.t.Helper()
-	ways = map[string]outage{}
-	lined := func(name, to string) string {
-		l := newLine(s.t, to)
-		ways[name] = outage{begin: l.cut, end: l.join}
-		return l.address
-	}
-	_, rest, _ := strings.Cut(s.config.Database.URL, "@")
-	host, _, _ := strings.Cut(rest, "/")
-	database, engine := lined("database", host), lined("engine", s.config.Engine.Temporal.Address)
-	ways["Keystone"] = outage{
-		begin: func() {
-			if _, err := s.cloud.Faults().Add(fabric.Fault{Service: "keystone", Status: http.StatusServiceUnavailable}); err != nil {
-				s.t.Fatal(err)
-			}
-		},
-		end: s.cloud.Faults().Clear,
-	}
-	return ways, func(c *config.Config) {
-		c.Database.URL = strings.Replace(c.Database.URL, host, database, 1)
-		c.Engine.Temporal.Address = engine
-	}
-}
-
-// code gives the status of an answer, and its text. No answer in half a minute is 0.
-func (u *tenant) code(checkpoint string) (status int, text string) {
-	u.t.Helper()
-	ctx, cancel := context.WithTimeout(u.t.Context(), away/2)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.api+"/v1/"+u.project+"/providers/"+imageProvider+"/checkpoints/"+checkpoint, nil)
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	req.Header.Set("X-Auth-Token", u.token)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer func() { _ = res.Body.Close() }() // it was read
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return 0, err.Error()
-	}
-	return res.StatusCode, string(body)
-}
-
-// TestOperationsGoOnWhenWhatWasAwayIsBack takes the database, the engine and Keystone away for a minute each, in the
-// middle of an operation, which then goes on by itself. Meanwhile who asks gets an answer: what
-// is known, or that it can't be known now.
+// TestOperationsGoOnWhenWhatWasAwayIsBack takes the database, the engine, Keystone and the bank away for a
+// minute each, in the middle of a protect and a restore. Both need it: they are at work when it comes
+// back, and go on by themselves. Meanwhile who asks gets an answer: what is known, or that it can't
+// be known now.
 func TestOperationsGoOnWhenWhatWasAwayIsBack(t *testing.T) {
-	for engine, names := range map[string][]string{
-		config.LocalEngine: {"database", "Keystone"}, config.TemporalEngine: {"database", "engine", "Keystone"},
+	for _, c := range []struct {
+		engine, database string
+		away             []string
+	}{
+		{config.LocalEngine, onPostgreSQL, []string{"database", "Keystone"}},
+		{config.LocalEngine, onPostgreSQL, []string{"bank"}},
+		{config.LocalEngine, onMariaDB, []string{"database"}},
+		{config.TemporalEngine, onPostgreSQL, []string{"database", "Keystone"}},
+		{config.TemporalEngine, onPostgreSQL, []string{"engine", "bank"}},
+		{config.TemporalEngine, onMariaDB, []string{"database"}},
 	} {
-		t.Run(engine, func(t *testing.T) {
-			s := newSite(t)
-			ways, lines := s.outages()
-			edit := func(c *config.Config) {
-				lines(c)
-				c.Engine.Type = engine
+		t.Run(fmt.Sprint(c.engine, " on ", c.database, " without ", c.away), func(t *testing.T) {
+			t.Parallel() // most of the time they wait
+			f := newFragile(t, c.engine, databaseServer(t, c.database), c.away...)
+			image := f.image()
+			plan := f.planOf(image)
+			whole := f.protect(plan)
+			f.available(whole)
+			all := []string{whole}
+			for _, name := range c.away {
+				all = append(all, f.outlast(name, image, plan, whole)...)
 			}
-			s.start("api", roleAPI, edit)
-			s.start("one", roleProtection, edit)
-			u := s.tenant()
-			plan := u.plan()
-			var all []string
-			for _, name := range names {
-				t.Log(name)
-				s.hold()
-				id := u.protect(plan)
-				s.await("the transfer", func() bool { return s.held() > 0 })
-				s.cloud.Faults().Clear()
-				ways[name].begin()
-				u.answered(name, id)
-				ways[name].end()
-				u.available(id)
-				next := u.protect(plan)
-				u.available(next)
-				all = append(all, id, next)
-			}
-			if listed := u.listed(); len(listed) != len(all) {
+			if listed := f.listed(); len(listed) != len(all) {
 				t.Errorf("of %d checkpoints %d are listed", len(all), len(listed))
 			}
 			for _, id := range all {
-				u.verify(id)
+				f.verify(id)
 			}
 		})
 	}
 }
 
-// answered asks for a checkpoint as long as something is away.
-func (u *tenant) answered(what, checkpoint string) {
-	u.t.Helper()
-	codes := map[int]int{}
+// outlast has something away in the middle of a protect of a plan and a restore of a checkpoint. It gives
+// the checkpoints that were made.
+func (f *fragile) outlast(name, image, plan, checkpoint string) []string {
+	f.t.Helper()
+	way, had := f.ways[name], f.inventory("images")
+	transfers := f.stop()
+	id := f.protect(plan)
+	restore := f.ask("POST", "/restores", map[string]any{"restore": map[string]any{"provider_id": imageProvider, "checkpoint_id": checkpoint,
+		"parameters": map[string]any{"OS::Glance::Image": map[string]any{"upload": "always"}}}}, "restore")["id"].(string)
+	f.await("the transfers", transfers.both)
+	way.begin()
+	f.answered(name, id, away/2)
+	if way.holds {
+		f.answered(name, id, away/2)
+		way.end()
+		f.atWork(name, id, restore)
+		transfers.letGo()
+	} else {
+		transfers.letGo()
+		f.answered(name, id, away/2)
+		f.atWork(name, id, restore)
+		way.end()
+	}
+	f.token = f.site.tenant().token // the old one may have ended
+	f.available(id)
+	f.over("/restores/"+restore, "restore", "success")
+	f.oneMore(had, image)
+	next := f.protect(plan)
+	f.available(next)
+	return []string{id, next}
+}
+
+// atWork checks that a protect and a restore go on.
+func (f *fragile) atWork(name, checkpoint, restore string) {
+	f.t.Helper()
+	if got := f.status(checkpoint); got != "protecting" {
+		f.t.Errorf("the %s was away, and the checkpoint is %s", name, got)
+	}
+	if got := f.ask("GET", "/restores/"+restore, nil, "restore"); got["status"] != "in_progress" {
+		f.t.Errorf("the %s was away, and the restore is %v", name, got)
+	}
+}
+
+// oneMore checks that the cloud has one image more than it had, and none of the trusts any more.
+func (f *fragile) oneMore(had []string, image string) {
+	f.t.Helper()
+	f.await("the trusts to be given back", func() bool { return len(f.inventory("trusts")) == 0 })
+	now := f.inventory("images")
+	more := slices.DeleteFunc(slices.Clone(now), func(id string) bool { return slices.Contains(had, id) })
+	if len(more) != 1 || len(now) != len(had)+1 {
+		f.t.Fatalf("the cloud had the images %v, and has %v after one restore", had, now)
+	}
+	if !slices.Equal(f.bytesOf(more[0]), f.bytesOf(image)) {
+		f.t.Errorf("the restored image %s differs from the original", more[0])
+	}
+}
+
+// answered asks for a checkpoint for a while, in which something is away.
+func (f *fragile) answered(what, checkpoint string, during time.Duration) {
+	f.t.Helper()
+	codes := map[string]int{}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for end := time.Now().Add(away); time.Now().Before(end); <-tick.C {
-		status, text := u.code(checkpoint)
-		codes[status]++
-		if status != http.StatusOK && (status != http.StatusServiceUnavailable || !strings.Contains(text, "message")) {
-			u.t.Errorf("while the %s is away: %d %s", what, status, text)
+	for end := time.Now().Add(during); time.Now().Before(end); <-tick.C {
+		status, said := f.code(checkpoint)
+		codes[fmt.Sprint(status, " ", said)]++
+		if (status != http.StatusOK || said != "protecting") && (status != http.StatusServiceUnavailable || said == "") {
+			f.t.Errorf("while the %s is away: %d %s", what, status, said)
 		}
 	}
-	u.t.Logf("while the %s was away, the answers were %v", what, codes)
+	f.t.Logf("while the %s was away, the answers were %v", what, codes)
+}
+
+// code gives the status of an answer, and that of the checkpoint or what else is said. No answer in half
+// a minute is 0.
+func (f *fragile) code(checkpoint string) (status int, said string) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), away/2)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.api+"/v1/"+f.project+"/providers/"+imageProvider+"/checkpoints/"+checkpoint, nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	req.Header.Set("X-Auth-Token", f.token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = res.Body.Close() }() // it was read
+	var body map[string]struct{ Status, Message string }
+	text, err := io.ReadAll(res.Body)
+	if err != nil || json.Unmarshal(text, &body) != nil {
+		return 0, fmt.Sprintf("%s %v", text, err)
+	}
+	for _, inside := range body {
+		said = inside.Status + inside.Message
+	}
+	return res.StatusCode, said
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/bank"
 	filebank "github.com/karbor/karbor/bank/file"
+	"github.com/karbor/karbor/bank/s3"
 	"github.com/karbor/karbor/internal/config"
 	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/provider"
@@ -59,7 +60,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() {
-		if err := cluster.Stop(); err != nil {
+		if err := stopServers(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
@@ -93,14 +94,16 @@ func serve(text string) error {
 // sets are the plug-ins of a process. One that has no work to do with the banks must not
 // open any.
 func sets(roles daemon.Roles) provider.Sets {
-	files := filebank.Plugin
+	banks := plugin.Set[bank.Bank]{filebank.Plugin, gatedBank, lateBank, s3.Plugin(s3.Host{Now: time.Now, Getenv: os.Getenv})}
 	if !roles.Protection {
-		files = plugin.Define(files.Name(), files.Summary(), func() any { return nil }, func(context.Context, any) (bank.Bank, error) {
-			panic("a process without the role opens a bank")
-		})
+		for i, b := range banks {
+			banks[i] = plugin.Define(b.Name(), b.Summary(), func() any { return nil }, func(context.Context, any) (bank.Bank, error) {
+				panic("a process without the role opens a bank")
+			})
+		}
 	}
 	return provider.Sets{
-		Banks:       plugin.Set[bank.Bank]{files},
+		Banks:       banks,
 		Protections: plugin.Set[protection.Plugin]{image.Plugin, noop.Plugin, emptyHook},
 	}
 }

@@ -7,12 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/karbor/karbor/internal/config"
-	"github.com/karbor/karbor/internal/daemon"
 	"github.com/karbor/karbor/internal/testcloud/fabric"
 )
-
-var roleSchedules = daemon.Roles{Schedules: true}
 
 // fault has the cloud do something when the bytes of an image are asked for, and gives how
 // often they were.
@@ -36,7 +32,7 @@ func (s *site) fault(image string, f fabric.Fault) (asked func() int) {
 // reports tells whether the processes of a host have said since a time that they run.
 func (s *site) reports(host string, since time.Time) bool {
 	s.t.Helper()
-	db, err := cluster.PostgreSQL.Admin(s.config.Engine.Temporal.Queue)
+	db, err := s.server.Admin(s.database)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -130,7 +126,6 @@ func TestHostOfAnAPIMayDie(t *testing.T) {
 func TestHostOfScheduledOperationsMayDie(t *testing.T) {
 	s := newSite(t)
 	s.start("one", roleProtection)
-	often := func(c *config.Config) { c.Triggers.MinInterval = time.Minute }
 	s.start("api1", roleAPI, often)
 	starters := []*process{s.start("schedules1", roleSchedules, often), s.start("schedules2", roleSchedules, often)}
 	u := s.tenant()

@@ -147,13 +147,31 @@ func (l *load) allMade() {
 	l.u.t.Logf("%d checkpoints, %d requests repeated elsewhere", len(l.ids), l.refused)
 }
 
+// verifyAll has each byte of all that was made verified.
+func (l *load) verifyAll() {
+	l.u.t.Helper()
+	verifications := make([]string, len(l.ids))
+	for i, id := range l.ids {
+		verifications[i] = l.u.verifying(imageProvider, id)
+	}
+	for _, v := range verifications {
+		l.u.verified(v)
+	}
+}
+
 // TestRollingRestartOfAllNodesLosesNothing restarts one node after the other, as an upgrade
 // does, while checkpoints are asked for and made.
 func TestRollingRestartOfAllNodesLosesNothing(t *testing.T) {
-	s := newSite(t)
-	apis := []*process{s.start("api1", roleAPI), s.start("api2", roleAPI)}
+	onEachDatabase(t, rollingRestartLosesNothing)
+}
+
+func rollingRestartLosesNothing(_ *testing.T, s *site) {
+	s.provide("twin", twinFile)
+	starters := []*process{s.start("schedules1", roleSchedules, often), s.start("schedules2", roleSchedules, often)}
+	apis := []*process{s.start("api1", roleAPI, often), s.start("api2", roleAPI, often)}
 	workers := []*process{s.start("one", roleProtection), s.start("two", roleProtection)}
 	u := s.tenant()
+	r := u.rush(8)
 	l := &load{u: u, plan: u.plan(), stop: make(chan struct{})}
 	l.serve(apis[0].address, apis[1].address)
 	l.over.Go(l.run)
@@ -166,34 +184,17 @@ func TestRollingRestartOfAllNodesLosesNothing(t *testing.T) {
 		l.grow(5)
 		l.serve(apis[1-i].address)
 		apis[i].end(syscall.SIGTERM)
-		apis[i] = s.start(apis[i].name, roleAPI)
+		apis[i] = s.start(apis[i].name, roleAPI, often)
 		l.serve(apis[0].address, apis[1].address)
+	}
+	r.dueNow()
+	for i := range starters {
+		starters[i].end(syscall.SIGTERM)
+		starters[i] = s.start(starters[i].name, roleSchedules, often)
 	}
 	l.grow(5)
 	l.end()
 	l.allMade()
-}
-
-// listed gives the ids of all checkpoints of the provider.
-func (u *tenant) listed() []string {
-	u.t.Helper()
-	req, err := http.NewRequestWithContext(u.t.Context(), http.MethodGet, u.api+"/v1/"+u.project+"/providers/"+imageProvider+"/checkpoints?limit=1000", nil)
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	req.Header.Set("X-Auth-Token", u.token)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	var list struct{ Checkpoints []struct{ ID string } }
-	if err := json.NewDecoder(res.Body).Decode(&list); err != nil || res.StatusCode != http.StatusOK {
-		u.t.Fatalf("listing the checkpoints: %d, %v", res.StatusCode, err)
-	}
-	ids := make([]string, len(list.Checkpoints))
-	for i, c := range list.Checkpoints {
-		ids[i] = c.ID
-	}
-	return ids
+	l.verifyAll()
+	r.allMade()
 }

@@ -66,6 +66,9 @@ type site struct {
 	cloud  *testcloudtest.Cloud
 	config config.Config
 	api    string
+	// database is the name of its database, on server.
+	database string
+	server   *servers.Server
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -82,12 +85,19 @@ type process struct {
 	address string
 }
 
+// newSite makes a site whose database is on PostgreSQL.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir()}
+	return newSiteOn(t, cluster.PostgreSQL)
+}
+
+// newSiteOn makes a site whose database is on a server.
+func newSiteOn(t *testing.T, server *servers.Server) *site {
+	t.Helper()
+	s := &site{t: t, dir: t.TempDir(), server: server}
 	s.cloud = startCloud(t, func(o *testcloud.Options) { o.Timing = fabric.Timing{Change: time.Millisecond} })
-	database, err := cluster.PostgreSQL.NewDatabase(t.Context())
-	if err != nil {
+	var err error
+	if s.database, err = server.NewDatabase(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	write := func(name, text string) string {
@@ -108,14 +118,14 @@ func newSite(t *testing.T) *site {
 	}
 	c := config.Default()
 	c.Providers = filepath.Join(s.dir, "providers.d")
-	local := fmt.Sprintf("127.0.0.1:%d", cluster.PostgreSQL.Port)
-	c.Database.URL, c.Database.AutoUpgrade = strings.Replace(cluster.PostgreSQL.URL(database), local, reachable(t, local), 1), true
+	local := fmt.Sprintf("127.0.0.1:%d", server.Port)
+	c.Database.URL, c.Database.AutoUpgrade = strings.Replace(server.URL(s.database), local, reachable(t, local), 1), true
 	c.Database.TLS = "off"
 	c.Database.PasswordFile = write("database.password", servers.Password.Reveal())
 	c.ServiceKeyFile = write("service.key", strings.Repeat("0123456789abcdef", 4)+"\n")
 	c.Keystone.AuthURL, c.Keystone.Timeout = s.cloud.URL(), time.Second
 	c.Engine.Type = config.TemporalEngine
-	c.Engine.Temporal.Address, c.Engine.Temporal.Queue = reachable(t, cluster.Address), database
+	c.Engine.Temporal.Address, c.Engine.Temporal.Queue = reachable(t, cluster.Address), server.Scheme+"-"+s.database
 	c.Engine.Temporal.Namespace = temporaltest.Namespace
 	s.config = c
 	t.Cleanup(func() {
@@ -336,19 +346,12 @@ func (u *tenant) plan() string {
 // planOf makes a plan of images.
 func (u *tenant) planOf(images ...string) string {
 	u.t.Helper()
-	resources := make([]map[string]string, len(images))
-	for i, id := range images {
-		resources[i] = map[string]string{"id": id, "type": "OS::Glance::Image", "name": fmt.Sprint("disk", i)}
-	}
-	plan := u.ask("POST", "/plans", map[string]any{"plan": map[string]any{
-		"name": "p", "provider_id": imageProvider, "parameters": map[string]any{}, "resources": resources}}, "plan")
-	return plan["id"].(string)
+	return u.planIn(imageProvider, images...)
 }
 
 func (u *tenant) protect(plan string) string {
 	u.t.Helper()
-	cp := u.ask("POST", "/providers/"+imageProvider+"/checkpoints", map[string]any{"checkpoint": map[string]any{"plan_id": plan}}, "checkpoint")
-	return cp["id"].(string)
+	return u.protectIn(imageProvider, plan)
 }
 
 func (u *tenant) status(checkpoint string) string {
@@ -359,8 +362,5 @@ func (u *tenant) status(checkpoint string) string {
 // available waits until a checkpoint is.
 func (u *tenant) available(checkpoint string) {
 	u.t.Helper()
-	u.await("the end of the checkpoint", func() bool { return u.status(checkpoint) != "protecting" })
-	if got := u.status(checkpoint); got != "available" {
-		u.t.Errorf("the checkpoint is %s", got)
-	}
+	u.availableIn(imageProvider, checkpoint)
 }

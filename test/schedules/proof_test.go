@@ -42,6 +42,7 @@ func (s *site) soon(trigger string) time.Time {
 	return from
 }
 
+//karbor:tries protect,verify,copy of volumeglance
 func TestSchedulesVerifyAndCopyWhatSchedulesProtect(t *testing.T) {
 	s := openSite(t, "karbor-volume-glance-plugin", "copies: [{name: far, bank: {plugin: karbor-file-bank, options: {path: DIR/far}}}]\n")
 	plan := s.plan()

@@ -44,10 +44,7 @@ type teller struct {
 	dweller
 }
 
-func newTeller(t *testing.T, s *site) teller {
-	user, _ := s.cloud.User("demo")
-	return teller{s, dweller{t, s.cloud, s.cloud.Client(t, "demo").Token(), user.ProjectID}}
-}
+func newTeller(t *testing.T, s *site) teller { return teller{s, newDweller(t, s)} }
 
 // ledger gives what operations hold now.
 func (s teller) ledger() amounts {

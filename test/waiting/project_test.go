@@ -26,7 +26,7 @@ const (
 
 // dweller is a tenant who makes things in the cloud.
 type dweller struct {
-	t       *testing.T
+	t       testing.TB
 	cloud   *testcloudtest.Cloud
 	token   string
 	project string
@@ -129,12 +129,11 @@ func TestAProjectOfManyMixedResourcesIsProtectedWhole(t *testing.T) {
 	s := newSiteOf(t, func(o *testcloud.Options) { o.VolumeGiB = 64 << 10 }, "{plugin: karbor-project-protection-plugin}, {plugin: karbor-server-protection-plugin}, "+
 		"{plugin: karbor-image-protection-plugin}, {plugin: karbor-network-protection-plugin}, "+
 		"{plugin: karbor-volume-glance-plugin}")
-	user, _ := s.cloud.User("demo")
-	d := dweller{t, s.cloud, s.cloud.Client(t, "demo").Token(), user.ProjectID}
+	d := newDweller(t, s)
 	d.settle()
 	before := d.has()
 	plan, err := s.karbor.Plans.Create(t.Context(), client.PlanRequest{Name: "all of it", ProviderID: providerID, Parameters: karbor.Parameters{},
-		Resources: []karbor.Resource{{Type: karbor.ProjectType, ID: user.ProjectID, Name: "demo"}}})
+		Resources: []karbor.Resource{{Type: karbor.ProjectType, ID: d.project, Name: "demo"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

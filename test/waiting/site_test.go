@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -132,11 +133,19 @@ func (t token) Renew(context.Context, karbor.Secret) (karbor.Secret, error) {
 // plan makes a plan of new volumes.
 func (s *site) plan(t testing.TB, number int) client.Plan {
 	t.Helper()
+	return s.planOf(t, number, func(int) map[string]any { return nil })
+}
+
+// planOf makes a plan of new volumes, with further members of the request for each.
+func (s *site) planOf(t testing.TB, number int, more func(n int) map[string]any) client.Plan {
+	t.Helper()
 	volumes := s.cloud.Volumes(t, "demo")
 	var resources []karbor.Resource
 	for n := range number {
 		var made struct{ Volume struct{ ID string } }
-		_, err := volumes.Post(t.Context(), volumes.ServiceURL("volumes"), map[string]any{"volume": map[string]any{"size": 1, "name": fmt.Sprint("disk-", n)}},
+		volume := map[string]any{"size": 1, "name": fmt.Sprint("disk-", n)}
+		maps.Copy(volume, more(n))
+		_, err := volumes.Post(t.Context(), volumes.ServiceURL("volumes"), map[string]any{"volume": volume},
 			&made, &gophercloud.RequestOpts{OkCodes: []int{http.StatusAccepted}})
 		if err != nil {
 			t.Fatal(err)

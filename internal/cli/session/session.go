@@ -120,6 +120,8 @@ func (s *Session) ProjectName() string { return s.keystone.ProjectName() }
 
 // FindProject gives the id of a project by its name or id. Connect comes first.
 func (s *Session) FindProject(ctx context.Context, ref string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.global.request)
+	defer cancel()
 	return s.keystone.FindProject(ctx, ref)
 }
 

@@ -3,6 +3,7 @@ package flow
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/karbor/karbor"
@@ -22,7 +23,7 @@ func (b *builder) stage(stages []karbor.RestoreStage) (last []string) {
 		at[s.ID] = i
 	}
 	for i := 1; i < len(stages); i++ {
-		pause := Pause + ":" + strconv.Itoa(i)
+		pause := pauseBefore(i)
 		after, there := slices.Clone(last), map[string]bool{}
 		for _, n := range nodes[i-1] {
 			for _, id := range b.waits[event{n, complete}] {
@@ -48,6 +49,19 @@ func (b *builder) stage(stages []karbor.RestoreStage) (last []string) {
 	}
 	b.steps = ordered(b.steps)
 	return last
+}
+
+// pauseBefore gives the id of the step that waits between a stage, which is not the first, and the one before.
+func pauseBefore(stage int) string { return Pause + ":" + strconv.Itoa(stage) }
+
+// StageAfter gives the place of the stage, from 1, that a step of this id waits before; 0 if it is no such step.
+func StageAfter(id string) int {
+	text, found := strings.CutPrefix(id, Pause+":")
+	stage, err := strconv.Atoi(text)
+	if !found || err != nil || stage < 1 {
+		return 0
+	}
+	return stage
 }
 
 // stageNodes gives the positions of the nodes of each stage.

@@ -25,10 +25,14 @@ func Left(p *provider.Provider, op store.Operation, t karbor.ResourceType) prote
 	return Undo(p, Kind(op), t)
 }
 
-// Overwritable reports why a node can't be restored in place; nil for other restores.
-func Overwritable(op store.Operation, hooks protection.Hooks, n *karbor.Node) error {
+// Overwritable reports why a node can't be restored in place, and what to do instead; nil for other restores.
+func Overwritable(p *provider.Provider, op store.Operation, hooks protection.Hooks, n *karbor.Node) error {
 	if !op.Choices.InPlace || !flow.Idle(hooks) {
 		return nil
 	}
-	return karbor.Errorf(karbor.Invalid, "%s %s (%s) can't be restored in place by this provider", n.Type.Word(), n.ID, n.Name)
+	instead := p.NotInPlace(n.Type)
+	if instead == "" {
+		instead = "leave in_place out, which makes new resources, or choose with resources what can be overwritten"
+	}
+	return karbor.Errorf(karbor.Invalid, "%s %s (%s) can't be restored in place by this provider: %s", n.Type.Word(), n.ID, n.Name, instead)
 }

@@ -42,6 +42,9 @@ func Look(ctx context.Context, r Restore) ([]Finding, error) {
 	if err := l.quotas(ctx); err != nil {
 		return nil, err
 	}
+	if err := l.sizes(ctx); err != nil {
+		return nil, err
+	}
 	return l.sorted(), nil
 }
 
@@ -55,6 +58,14 @@ type lookAhead struct {
 	mu       sync.Mutex
 	findings []Finding
 	used     tally
+	sized    []sized
+}
+
+// sized is a resource of which one thing has a size that a quota bounds.
+type sized struct {
+	node *karbor.Node
+	need protection.Need
+	size int64
 }
 
 // all looks at each resource.
@@ -121,6 +132,9 @@ func (l *lookAhead) note(n *karbor.Node, f *protection.Forecast) {
 		l.findings = append(l.findings, Finding{outcome.Key(n), finding})
 	}
 	l.used.add(f)
+	for need, size := range f.Sizes {
+		l.sized = append(l.sized, sized{n, need, size})
+	}
 }
 
 // quotas compares what the restore needs with what the project may still use.
@@ -138,6 +152,30 @@ func (l *lookAhead) quotas(ctx context.Context) error {
 			Severity: protection.SeverityError, Message: sentence,
 			Remedy: "Remove what you no longer need, have the quota raised, or restore fewer resources.",
 		}})
+	}
+	return nil
+}
+
+// sizes compares the sizes of what the restore makes with what each may have. Each such quota is read once.
+func (l *lookAhead) sizes(ctx context.Context) error {
+	limits := map[protection.Need]int64{}
+	for _, s := range l.sized {
+		most, read := limits[s.need]
+		if !read {
+			var err error
+			if most, err = openstack.Largest(ctx, l.Cloud, s.need); err != nil {
+				return fmt.Errorf("looking ahead at the quota %s: %w", s.need, err)
+			}
+			limits[s.need] = most
+		}
+		if most >= 0 && s.size > most {
+			word := s.node.Type.Word()
+			l.findings = append(l.findings, Finding{outcome.Key(s.node), protection.Finding{
+				Severity: protection.SeverityError,
+				Message:  fmt.Sprintf("the quota %s does not suffice: the %s has %d GiB, and %d are allowed", s.need, word, s.size, most),
+				Remedy:   "Have the quota raised, or restore without this " + word + ".",
+			}})
+		}
 	}
 	return nil
 }

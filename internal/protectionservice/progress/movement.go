@@ -62,6 +62,9 @@ func (r *Reader) moved(ctx context.Context, op store.Operation) (map[karbor.Node
 	for key, n := range r.transfers.Waiting(op.ID) {
 		out[key] = movement{waiting: waitsForTransfer(n)}
 	}
+	for key, wait := range waitsForStages(op, d) {
+		out[key] = movement{waiting: wait}
+	}
 	for _, step := range d.Steps {
 		_, n := flow.NodeOf(op.Graph, step.ID)
 		if n == nil {

@@ -7,6 +7,29 @@ import (
 	"github.com/karbor/karbor/internal/workflow"
 )
 
+func TestAStageSaysWhatItWaitsFor(t *testing.T) {
+	for _, c := range []struct {
+		pause workflow.State
+		delay int64
+		want  string
+	}{
+		{"", 20, ""}, // the first stage has none
+		{workflow.Pending, 0, "waiting for the stage before its own"},
+		{workflow.Pending, 20, "waiting for the stage before its own"},
+		{workflow.Running, 0, ""},
+		{workflow.Running, 1, "waiting for its stage, which begins a second after the one before"},
+		{workflow.Running, 86400, "waiting for its stage, which begins 86400 seconds after the one before"},
+		{workflow.Succeeded, 20, ""},
+		{workflow.Failed, 20, ""},
+		{workflow.Cancelled, 20, ""},
+		{workflow.Skipped, 20, ""},
+	} {
+		if got := waitForStage(c.pause, c.delay); got != c.want {
+			t.Errorf("with a delay of %d s that is %q it waits for %q, want %q", c.delay, c.pause, got, c.want)
+		}
+	}
+}
+
 func TestAStepSaysWhatItWaitsFor(t *testing.T) {
 	due := time.Date(2026, 11, 21, 15, 0, 0, 0, time.UTC)
 	for want, step := range map[string]workflow.StepDescription{

@@ -39,7 +39,7 @@ func checkInPlace(r Request) error {
 func (o *Restorer) safety(ctx context.Context, c admission.Caller, p *provider.Provider, of karbor.Checkpoint, g *karbor.Graph) (*admission.Acceptance, error) {
 	op := store.Operation{Type: karbor.RestoreOperation, Choices: karbor.RestoreChoices{InPlace: true}}
 	for _, n := range g.Nodes() {
-		if err := hooks.Overwritable(op, hooks.Of(p, protection.InPlace, n.Type), n); err != nil {
+		if err := hooks.Overwritable(p, op, hooks.Of(p, protection.InPlace, n.Type), n); err != nil {
 			return nil, err
 		}
 	}

@@ -38,7 +38,7 @@ func (o *Restorer) Preflight(ctx context.Context, c admission.Caller, r Request)
 		Operation: op, Provider: p, Cloud: cloud,
 		Hooks: func(n *karbor.Node) (protection.Hooks, error) {
 			does := hooks.Of(p, hooks.Kind(op), n.Type)
-			return does, hooks.Overwritable(op, does, n)
+			return does, hooks.Overwritable(p, op, does, n)
 		},
 		Sentence: func(err error) string { return karbor.Sentence(outcome.Plain(err)) },
 	}

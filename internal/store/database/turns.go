@@ -2,7 +2,11 @@ package database
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
+
+	"github.com/karbor/karbor"
 )
 
 // turns let transactions of this process wait for each other before they begin, by the name
@@ -19,8 +23,9 @@ type turn struct {
 	wanted int
 }
 
-// take waits until the others of a name are done that came before, or until ctx ends. done
-// lets the next one go on.
+// take waits until the others of a name are done that came before, or until ctx ends; for as long as
+// a transaction that the database undoes is tried again, as the one before may wait for a server that
+// hangs. done lets the next one go on.
 func (t *turns) take(ctx context.Context, name string) (done func(), err error) {
 	t.mu.Lock()
 	if t.of == nil {
@@ -33,6 +38,8 @@ func (t *turns) take(ctx context.Context, name string) (done func(), err error) 
 	}
 	own.wanted++
 	t.mu.Unlock()
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	select {
 	case own.place <- struct{}{}:
 		return func() {
@@ -42,8 +49,13 @@ func (t *turns) take(ctx context.Context, name string) (done func(), err error) 
 	case <-ctx.Done():
 		t.leave(name, own)
 		return nil, ctx.Err()
+	case <-late.C:
+		t.leave(name, own)
+		return nil, &karbor.Error{Kind: karbor.Unavailable, Message: busy, Transient: true, Cause: errNoTurn}
 	}
 }
+
+var errNoTurn = errors.New("the transactions before this one have not ended in time")
 
 // leave forgets a turn that nobody wants any more.
 func (t *turns) leave(name string, own *turn) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+
+	"github.com/karbor/karbor"
 )
 
 func TestTransactionsOfOneNameTakeTurns(t *testing.T) {
@@ -62,4 +64,27 @@ func TestWhoGoesAwayWaitsForNoTurn(t *testing.T) {
 	if len(turns.of) > 0 {
 		t.Errorf("%d turns are remembered that nobody wants", len(turns.of))
 	}
+}
+
+func TestTurnThatDoesNotComeIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var turns turns
+		done, err := turns.take(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Who has it waits for a server that hangs.
+		if _, err := turns.take(t.Context(), "a"); karbor.KindOf(err) != karbor.Unavailable || !karbor.IsTransient(err) {
+			t.Errorf("the error is %v", err)
+		}
+		done()
+		again, err := turns.take(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		again()
+		if len(turns.of) > 0 {
+			t.Errorf("%d turns are remembered that nobody wants", len(turns.of))
+		}
+	})
 }

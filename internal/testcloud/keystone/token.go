@@ -49,6 +49,9 @@ func (k *Keystone) issue(t *token) string {
 	return text
 }
 
+// EndTokens ends all tokens that were issued, as their time would: who had one must log in again.
+func (k *Keystone) EndTokens() { k.tokens.Drop(func(token) bool { return true }) }
+
 func (k *Keystone) dropExpired() {
 	now := k.fab.Clock.Now()
 	k.tokens.Drop(func(t token) bool { return t.ExpiresAt.Before(now) })

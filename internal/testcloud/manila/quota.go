@@ -122,9 +122,13 @@ func (m *Manila) limitRoutes() {
 
 // quotaRoutes are those of the quotas: whoever may see a project sees them, and administrators set them.
 func (m *Manila) quotaRoutes() {
-	show := func(detail bool) fabric.Handler {
+	// These routes are there since 2.7, that with the use since 2.25: before, they were Manila's os-quota-sets.
+	show := func(since int, detail bool) fabric.Handler {
 		return func(r *fabric.Request) error {
 			project := r.PathValue("target")
+			if !r.Version.AtLeast(2, since) {
+				return absent()
+			}
 			if !r.Sees(project) {
 				return fabric.Forbidden("Policy doesn't allow quota_set:show to be performed.")
 			}
@@ -137,8 +141,8 @@ func (m *Manila) quotaRoutes() {
 			return r.JSON(http.StatusOK, map[string]any{"quota_set": set})
 		}
 	}
-	m.handle("GET", "/quota-sets/{target}", show(false))
-	m.handle("GET", "/quota-sets/{target}/detail", show(true))
+	m.handle("GET", "/quota-sets/{target}", show(7, false))
+	m.handle("GET", "/quota-sets/{target}/detail", show(25, true))
 	m.handle("PUT", "/quota-sets/{target}", m.setQuotas)
 	m.handle("DELETE", "/quota-sets/{target}", func(r *fabric.Request) error {
 		if !r.Admin() {

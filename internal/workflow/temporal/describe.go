@@ -68,11 +68,27 @@ func (e *Engine) Describe(ctx context.Context, id string) (workflow.Description,
 		}
 	}
 	d := m.describe(id)
+	if now != nil {
+		m.queued(&d)
+	}
 	for _, p := range found.GetPendingActivities() {
 		m.pending(&d, p)
 	}
 	return d, nil
 }
+
+// queued adds which steps are not even handed to the cluster, as the operation's others have all places.
+func (m *machine) queued(d *workflow.Description) {
+	for _, i := range m.ready {
+		if s := &d.Steps[i]; s.State == workflow.Pending && s.Waiting.IsZero() {
+			s.Queued, s.Before = true, unknown
+		}
+	}
+}
+
+// unknown is for how many steps are before one. Nobody knows: each worker has places and a line of its own, and
+// the cluster hands the steps to any of them, those that were turned away once more.
+const unknown = -1
 
 // pending adds what the cluster knows of an attempt that goes on, or is to.
 func (m *machine) pending(d *workflow.Description, p *workflowpb.PendingActivityInfo) {
@@ -87,8 +103,7 @@ func (m *machine) pending(d *workflow.Description, p *workflowpb.PendingActivity
 	}
 	s := &d.Steps[i]
 	if !b.Begun {
-		// How many are before it only the workers know, each for itself.
-		s.State, s.Attempts, s.Queued, s.Before = workflow.Pending, max(0, s.Attempts-1), true, -1
+		s.State, s.Attempts, s.Queued, s.Before = workflow.Pending, max(0, s.Attempts-1), true, unknown
 		return
 	}
 	s.Done, s.Total = b.Done, b.Total

@@ -211,11 +211,17 @@ func testLimits(t *testing.T, open opener) {
 	}
 	d, err := h.Engine.Describe(t.Context(), "operation")
 	must(t, err)
-	running := map[string]int{}
+	running, queued := map[string]int{}, 0
 	for _, s := range d.Steps {
 		if s.State == workflow.Running {
 			running[s.ID[:5]]++
 		}
+		if s.State == workflow.Pending && s.Queued {
+			queued++
+		}
+	}
+	if want := len(steps) - 8; queued != want {
+		t.Errorf("of %d steps that wait for a place %d are told: %+v", want, queued, d.Steps)
 	}
 	if running["narro"] != 2 || running["defau"] != 3 || running["other"] != 3 || len(began) > 0 {
 		t.Errorf("running: %v, and %d more began", running, len(began))
