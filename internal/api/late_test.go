@@ -71,3 +71,30 @@ func TestEventsOutlastTheTimeOfARequest(t *testing.T) {
 		}
 	})
 }
+
+// silent is a keeper of requests that does not answer once one has been claimed.
+type silent struct{ *keeper }
+
+// DropReplay implements api.Replays.
+func (silent) DropReplay(ctx context.Context, _ string, _ bool) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestRequestWithAKeyThatTakesTooLongGoesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var waited time.Duration
+		s := serve(t, func(o *api.Options) {
+			o.Limits = api.Limits{Time: time.Minute}
+			o.Replays, o.Owner = silent{newKeeper()}, "me"
+			route := hanging(&waited)
+			route.Method, route.Rule, route.Body = "POST", "plan:create", []byte(`{"type": "object"}`)
+			o.Routes = append(o.Routes, route)
+		})
+		begun := time.Now()
+		wantFault(t, s.do(t, "POST", "/v1/"+project+"/hanging", "member", "{}", "Idempotency-Key: k"), 503, "serviceUnavailable")
+		if d := time.Since(begun); d > time.Minute+10*time.Second {
+			t.Errorf("it took %v", d)
+		}
+	})
+}

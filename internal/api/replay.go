@@ -32,7 +32,8 @@ type Replays interface {
 	// ClaimReplay keeps a request, or gives the one of its scope that is there.
 	ClaimReplay(ctx context.Context, r store.Replay) (found store.Replay, mine bool, err error)
 	AnswerReplay(ctx context.Context, scope string, answer []byte) error
-	DropReplay(ctx context.Context, scope string) error
+	// DropReplay forgets a request without an answer; one that is marked as done only if marked says so.
+	DropReplay(ctx context.Context, scope string, marked bool) error
 }
 
 var _ Replays = (*store.Store)(nil)
@@ -149,21 +150,27 @@ func (s *replays) enter(ctx context.Context, scope string) (leave func(), err er
 	}
 }
 
+// noteTime is what a database that hangs may take of a request's end: nobody waits longer for a note of it.
+const noteTime = 10 * time.Second
+
 // lead runs the first request of a scope, and has its answer remembered if it
-// succeeds, and the request forgotten if it fails.
+// succeeds, and the request forgotten if it fails. One that failed when it may have kept
+// something already stays where it is marked: it must not be carried out again.
 func (s *replays) lead(ctx context.Context, scope string, handle func(context.Context) (any, error)) (any, error) {
 	var text json.RawMessage
+	refused := false
 	defer func() {
 		if text != nil {
 			return
 		}
-		// Who sent it may have gone meanwhile.
-		if err := s.keeper.DropReplay(context.WithoutCancel(ctx), scope); err != nil {
+		if err := s.note(ctx, func(ctx context.Context) error { return s.keeper.DropReplay(ctx, scope, refused) }); err != nil {
 			s.log.ErrorContext(ctx, "a failed request can't be forgotten: its Idempotency-Key stays taken", slog.Any("error", err))
 		}
 	}()
 	answer, err := handle(store.WithReplay(ctx, scope))
 	if err != nil {
+		kind := karbor.KindOf(err)
+		refused = kind != karbor.Internal && kind != karbor.Unavailable
 		return nil, err
 	}
 	encoded, err := json.Marshal(answer)
@@ -171,10 +178,17 @@ func (s *replays) lead(ctx context.Context, scope string, handle func(context.Co
 		return nil, fmt.Errorf("encoding the answer: %w", err)
 	}
 	text = encoded
-	if err := s.keeper.AnswerReplay(context.WithoutCancel(ctx), scope, encoded); err != nil {
+	if err := s.note(ctx, func(ctx context.Context) error { return s.keeper.AnswerReplay(ctx, scope, encoded) }); err != nil {
 		s.log.ErrorContext(ctx, "an answer can't be remembered for its Idempotency-Key", slog.Any("error", err))
 	}
 	return text, nil
+}
+
+// note writes down what became of a request, whose sender may have gone meanwhile.
+func (s *replays) note(ctx context.Context, write func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+	defer cancel()
+	return write(ctx)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

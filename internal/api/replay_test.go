@@ -45,8 +45,20 @@ func (k *keeper) AnswerReplay(_ context.Context, scope string, answer []byte) er
 	})
 }
 
-func (k *keeper) DropReplay(_ context.Context, scope string) error {
-	return k.change(func() { delete(k.kept, scope) })
+func (k *keeper) DropReplay(_ context.Context, scope string, marked bool) error {
+	return k.change(func() {
+		if marked || !k.kept[scope].Done {
+			delete(k.kept, scope)
+		}
+	})
+}
+
+// mark has all that is remembered be marked as done, as what a request keeps does.
+func (k *keeper) mark() {
+	for scope, r := range k.kept {
+		r.Done = true
+		k.kept[scope] = r
+	}
 }
 
 func (k *keeper) change(do func()) error {
@@ -119,6 +131,35 @@ func TestAFailureIsNotRemembered(t *testing.T) {
 		if a := s.do(t, "POST", "/v1/"+project+"/things", "member", "{}", "Idempotency-Key: k"); a.status != status {
 			t.Errorf("got %d %s, want %d", a.status, a.text, status)
 		}
+	}
+}
+
+func TestARequestThatFailedBehindWhatItKeptIsNotCarriedOutAgain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fails error
+		again int
+	}{
+		"a database that hangs":    {karbor.Transientf("reading it again: the time is over"), 409},
+		"a fault of the service":   {errors.New("boom"), 409},
+		"what the service refuses": {karbor.Errorf(karbor.OverLimit, "too many"), 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept := newKeeper()
+			s := serve(t, func(o *api.Options) {
+				o.Replays, o.Owner = kept, "me"
+				counting(t, o, func(n int) (any, error) {
+					if n > 1 {
+						return map[string]int{"n": n}, nil
+					}
+					return nil, errors.Join(test.fails, kept.change(kept.mark))
+				})
+			})
+			post := func() int { return s.do(t, "POST", "/v1/"+project+"/things", "member", "{}", "Idempotency-Key: k").status }
+			if first, second := post(), post(); first == 200 || second != test.again {
+				t.Errorf("answered %d, then %d", first, second)
+			}
+		})
 	}
 }
 

@@ -55,7 +55,7 @@ func TestOperationsBeyondALimitWaitAndSayWhy(t *testing.T) {
 			if s.restart(); tt.joined {
 				s.joining()
 			}
-			begun, goOn := make(chan string, 10), make(chan struct{})
+			begun, goOn := make(chan string, 10), make(chan struct{}, 1)
 			s.script.set(karbor.Protect, karbor.VolumeType, protection.Hooks{Main: func(ctx context.Context, call *protection.Call) error {
 				begun <- call.Node.ID
 				select {

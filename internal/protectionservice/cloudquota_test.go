@@ -55,7 +55,7 @@ func (s *counted) holds(gib int64) (checkpoint string, release func()) {
 		}
 	}})
 	checkpoint = s.protect(s.plan(karbor.Resource{Type: karbor.ServerType, ID: "web", Name: "web"}))
-	<-holds
+	arrives(s.t, holds)
 	return checkpoint, func() { close(released) }
 }
 

@@ -39,12 +39,14 @@ func TestACopyThatWasWholeWhenItWasCancelledIsAvailable(t *testing.T) {
 	reached := make(chan struct{})
 	var once sync.Once
 	// What is removed first is the claim, right after the copy was published.
+	s.far.mu.Lock()
 	s.far.removing = func(ctx context.Context, _ string) {
 		once.Do(func() {
 			close(reached)
 			<-ctx.Done()
 		})
 	}
+	s.far.mu.Unlock()
 	c := s.copy(plan)
 	arrives(t, reached)
 	if err := s.engine.Cancel(t.Context(), c.ID, "not wanted"); err != nil {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice/flow"
@@ -94,6 +95,8 @@ func TestAHookThatAnotherProcessHasTakenOverWritesNothingInTheBank(t *testing.T)
 	case <-next.read:
 	case err := <-over:
 		t.Fatalf("the other process does not get the hook: %v", err)
+	case <-time.After(patience):
+		t.Fatal("the other process has not begun the hook")
 	}
 	close(old.write)
 	if err := arrives(t, old.wrote); karbor.KindOf(err) != karbor.Conflict {

@@ -240,9 +240,9 @@ func (s *site) start() {
 		}
 	})
 	db := s.store
-	s.stop = sync.OnceFunc(func() {
+	ended := make(chan struct{})
+	end := sync.OnceFunc(func() {
 		cancel()
-		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
 			parts.Wait()
@@ -251,8 +251,11 @@ func (s *site) start() {
 			}
 			_ = db.Close()
 		}()
-		arrives(t, ended) // a hook of a test that failed may wait for what never comes
 	})
+	s.stop = func() {
+		end()
+		arrives(t, ended) // a hook of a test that failed may wait for what never comes
+	}
 }
 
 // open opens the database of a process that has died.

@@ -39,7 +39,7 @@ func TestALateLaneOfACopyEndsNothingThatAnotherMakes(t *testing.T) {
 				Operation: c.ID, Step: "copy:offsite", Input: "offsite", Attempt: number, Progress: func(int64, int64) {},
 			})
 		}()
-		<-entered
+		arrives(t, entered)
 		return over
 	}
 	late, last := attempt(2), attempt(3)

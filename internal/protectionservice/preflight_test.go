@@ -11,6 +11,7 @@ import (
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice"
 	"github.com/karbor/karbor/internal/protectionservice/preflight"
+	"github.com/karbor/karbor/internal/testcloud/fabric"
 	"github.com/karbor/karbor/protectable/protectabletest/cloudtest"
 	"github.com/karbor/karbor/protection"
 )
@@ -126,6 +127,13 @@ func TestALookAheadReadsOnceHowLargeAThingMayBe(t *testing.T) {
 		if asked := there.Requests().Counts()["manila GET /share/v2/quota-sets/{target}/detail"]; asked != 1 {
 			t.Errorf("of %d GiB at most, Manila was asked %d times", most, asked)
 		}
+	}
+	if _, err := there.Faults().Add(fabric.Fault{Service: "manila", Path: "/quota-sets/", Status: 400}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.service.Preflight(t.Context(), caller, protectionservice.RestoreRequest{ProviderID: providerID, CheckpointID: s.checkpoint})
+	if err != nil || len(found.Findings) != 1 || !found.Ready() || !strings.Contains(found.Findings[0].Remedy, "per_share_gigabytes") {
+		t.Errorf("of a Manila that refuses the look: %+v, %v", found, err)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestARestoreInPlaceIsRefusedWithTheWayThatThereIs(t *testing.T) {
 // TestTheOriginalIsOverwrittenByItsIDAndThatIsTakenBack does what a tenant is told to do where a restore in place is
 // refused: he protects the volume as it is, and each of the two checkpoints can overwrite it.
 func TestTheOriginalIsOverwrittenByItsIDAndThatIsTakenBack(t *testing.T) {
-	tenant, p := protectiontest.NewTenant(t), open(t, quick)
+	tenant, p := protectiontest.NewTenant(t, protectiontest.SmallVolumes), open(t, quick)
 	d := disk(t, tenant)
 	first := tenant.Sum(t, d.ID)
 	earlier, later := begin(t, tenant, p, d), begin(t, tenant, p, d)

@@ -14,7 +14,7 @@ import (
 	"github.com/karbor/karbor/internal/testcloud/testcloudtest"
 )
 
-//karbor:tries other-project,other-cloud of volumeglance
+//karbor:tries other-cloud of volumeglance
 func TestAnEncryptedVolumeGoesIntoAnotherCloudAndAnotherProjectWithItsKey(t *testing.T) {
 	goesWithItsKey(t, testcloudtest.Start(t, small), testcloudtest.Start(t, small))
 }

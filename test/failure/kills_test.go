@@ -138,8 +138,8 @@ func TestOperationsEndAsTheyWouldHaveWhereverTheServiceIsKilled(t *testing.T) {
 			for _, p := range r.problems {
 				t.Error(p)
 			}
-			if len(places) == 0 || r.atPlaces+r.atRandom != share {
-				t.Errorf("it was killed %d times of %d", r.atPlaces+r.atRandom, share)
+			if len(places) == 0 || share > 0 && r.atPlaces == 0 {
+				t.Errorf("of %d places it was killed at none", len(places))
 			}
 			if w.first != "" && share > 0 && !slices.ContainsFunc(r.deaths, w.begins) {
 				t.Errorf("it never died at %s, but at %q", w.first, r.deaths)

@@ -163,8 +163,8 @@ func (l *lookAhead) sizes(ctx context.Context) error {
 		most, read := limits[s.need]
 		if !read {
 			var err error
-			if most, err = openstack.Largest(ctx, l.Cloud, s.need); err != nil {
-				return fmt.Errorf("looking ahead at the quota %s: %w", s.need, err)
+			if most, err = l.largest(ctx, s.need); err != nil {
+				return err
 			}
 			limits[s.need] = most
 		}
@@ -178,6 +178,21 @@ func (l *lookAhead) sizes(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// largest reads the most that each thing of a need may have. A cloud that does not tell it is a finding, and no limit.
+func (l *lookAhead) largest(ctx context.Context, need protection.Need) (int64, error) {
+	most, err := openstack.Largest(ctx, l.Cloud, need)
+	switch {
+	case err == nil:
+		return most, nil
+	case karbor.IsTransient(err) || ctx.Err() != nil:
+		return 0, fmt.Errorf("looking ahead at the quota %s: %w", need, err)
+	}
+	l.findings = append(l.findings, Finding{"", protection.Finding{
+		Severity: protection.SeverityWarning, Message: l.Sentence(err), Remedy: "Look at the quota " + need.Quota + " yourself.",
+	}})
+	return -1, nil
 }
 
 // sorted gives the findings in an order that is always the same.

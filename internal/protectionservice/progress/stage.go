@@ -15,6 +15,9 @@ func waitsForStages(op store.Operation, d workflow.Description) map[karbor.NodeK
 	stages := op.Choices.Stages
 	pauses := map[int]workflow.State{} // by their stages
 	for _, step := range d.Steps {
+		if step.State == workflow.Failed || d.Cancelled != "" {
+			return nil // no stage begins any more
+		}
 		if i := flow.StageAfter(step.ID); i > 0 && i < len(stages) {
 			pauses[i] = step.State
 		}

@@ -1,9 +1,13 @@
 package progress
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/karbor/karbor"
+	"github.com/karbor/karbor/internal/protectionservice/flow"
+	"github.com/karbor/karbor/internal/store"
 	"github.com/karbor/karbor/internal/workflow"
 )
 
@@ -26,6 +30,32 @@ func TestAStageSaysWhatItWaitsFor(t *testing.T) {
 	} {
 		if got := waitForStage(c.pause, c.delay); got != c.want {
 			t.Errorf("with a delay of %d s that is %q it waits for %q, want %q", c.delay, c.pause, got, c.want)
+		}
+	}
+}
+
+func TestAnOperationThatStopsWaitsForNoStage(t *testing.T) {
+	var op store.Operation
+	op.Graph = &karbor.Graph{}
+	op.Graph.Add(karbor.Resource{Type: karbor.ServerType, ID: "s1"}, "")
+	op.Graph.Add(karbor.Resource{Type: karbor.ServerType, ID: "s2"}, "")
+	op.Choices.Stages = []karbor.RestoreStage{{Resources: []string{"OS::Nova::Server#s1"}}, {Resources: []string{"OS::Nova::Server#s2"}, Delay: 20}}
+	steps := []workflow.StepDescription{
+		{ID: "complete:#0", Action: flow.Hook, State: workflow.Running}, {ID: "pause:1", State: workflow.Pending},
+		{ID: "complete:#1", Action: flow.Hook, State: workflow.Pending},
+	}
+	failed := slices.Clone(steps)
+	failed[0].State = workflow.Failed
+	for name, test := range map[string]struct {
+		of   workflow.Description
+		want int
+	}{
+		"at work":   {workflow.Description{Steps: steps}, 1},
+		"cancelled": {workflow.Description{Steps: steps, Cancelled: "enough"}, 0},
+		"failed":    {workflow.Description{Steps: failed}, 0},
+	} {
+		if got := waitsForStages(op, test.of); len(got) != test.want {
+			t.Errorf("%s, they wait for %v", name, got)
 		}
 	}
 }

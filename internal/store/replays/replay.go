@@ -66,11 +66,14 @@ func (s *Store) AnswerReplay(ctx context.Context, scope string, answer []byte) e
 	})
 }
 
-// DropReplay forgets a request that has no answer: it failed, and may be sent again.
-func (s *Store) DropReplay(ctx context.Context, scope string) error {
-	return s.db.Write(ctx, "forgetting a request", func(t *rows.Tx) error {
-		return t.Exec(ctx, "DELETE FROM replays WHERE scope = ? AND answer IS NULL", scope)
-	})
+// DropReplay forgets a request that has no answer: it failed, and may be sent again. One that is marked,
+// as something was kept with it, is forgotten only if marked says so.
+func (s *Store) DropReplay(ctx context.Context, scope string, marked bool) error {
+	query := "DELETE FROM replays WHERE scope = ? AND answer IS NULL"
+	if !marked {
+		query += " AND done = 0"
+	}
+	return s.db.Write(ctx, "forgetting a request", func(t *rows.Tx) error { return t.Exec(ctx, query, scope) })
 }
 
 func scanReplay(row *sql.Rows) (Replay, error) {

@@ -39,7 +39,7 @@ func testReplays(t *testing.T, s *store.Store) {
 	if diff := cmp.Diff(want, found); diff != "" || mine || err != nil {
 		t.Errorf("mine is %t, %v (-want +got):\n%s", mine, err, diff)
 	}
-	must(t, s.DropReplay(ctx, "scope"))
+	must(t, s.DropReplay(ctx, "scope", true))
 	if _, mine, err := s.ClaimReplay(ctx, r); mine || err != nil {
 		t.Errorf("an answered request was dropped: %v", err)
 	}
@@ -48,7 +48,7 @@ func testReplays(t *testing.T, s *store.Store) {
 		if _, mine, err := s.ClaimReplay(ctx, r); !mine || err != nil {
 			t.Errorf("mine is %t, %v", mine, err)
 		}
-		must(t, s.DropReplay(ctx, "second"))
+		must(t, s.DropReplay(ctx, "second", false))
 	}
 }
 
@@ -58,7 +58,7 @@ func claimed(t *testing.T, s *store.Store, scope string) (there, done bool) {
 	found, mine, err := s.ClaimReplay(t.Context(), store.Replay{Scope: scope})
 	must(t, err)
 	if mine {
-		must(t, s.DropReplay(t.Context(), scope))
+		must(t, s.DropReplay(t.Context(), scope, false))
 	}
 	return !mine, found.Done
 }
@@ -74,6 +74,14 @@ func testReplayMarks(t *testing.T, s *store.Store) {
 	must(t, s.Accept(ctx, Acceptance(karbor.Protect, NewCheckpoint("project"))))
 	if there, done := claimed(t, s, "scope"); !there || !done {
 		t.Errorf("after what was kept: there %t, done %t", there, done)
+	}
+	must(t, s.DropReplay(ctx, "scope", false))
+	if there, done := claimed(t, s, "scope"); !there || !done {
+		t.Errorf("what was kept is forgotten: there %t, done %t", there, done)
+	}
+	must(t, s.DropReplay(ctx, "scope", true))
+	if there, _ := claimed(t, s, "scope"); there {
+		t.Error("what was refused stays")
 	}
 }
 
