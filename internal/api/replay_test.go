@@ -155,7 +155,9 @@ func TestARequestThatFailedBehindWhatItKeptIsNotCarriedOutAgain(t *testing.T) {
 					return nil, errors.Join(test.fails, kept.change(kept.mark))
 				})
 			})
-			post := func() int { return s.do(t, "POST", "/v1/"+project+"/things", "member", "{}", "Idempotency-Key: k").status }
+			post := func() int {
+				return s.do(t, "POST", "/v1/"+project+"/things", "member", "{}", "Idempotency-Key: k").status
+			}
 			if first, second := post(), post(); first == 200 || second != test.again {
 				t.Errorf("answered %d, then %d", first, second)
 			}
