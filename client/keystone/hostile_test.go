@@ -30,12 +30,7 @@ func TestAListOfProjectsIsReadAsFarAsAnHonestOneGoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
-			mux := http.NewServeMux()
-			mux.HandleFunc("POST /v3/auth/tokens", func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("X-Subject-Token", "token")
-				w.WriteHeader(http.StatusCreated)
-				_, _ = fmt.Fprint(w, `{"token":{"expires_at":"2099-01-01T00:00:00.000000Z","project":{"id":"p1"},"catalog":[]}}`)
-			})
+			mux := admitting()
 			mux.HandleFunc("GET /v3/projects", func(w http.ResponseWriter, r *http.Request) {
 				if asked++; asked > far {
 					w.WriteHeader(http.StatusTeapot) // so that a walk without end fails the test, and does not hold it

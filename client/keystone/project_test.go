@@ -11,14 +11,20 @@ import (
 	"github.com/karbor/karbor/client/keystone"
 )
 
-func TestProjectIsFoundByNameOrID(t *testing.T) {
-	asked := 0
+// admitting is a Keystone that gives everybody the token "token"; its other answers are to be added.
+func admitting() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v3/auth/tokens", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Subject-Token", "token")
 		w.WriteHeader(http.StatusCreated)
 		_, _ = fmt.Fprint(w, `{"token":{"expires_at":"2099-01-01T00:00:00.000000Z","project":{"id":"p1"},"catalog":[]}}`)
 	})
+	return mux
+}
+
+func TestProjectIsFoundByNameOrID(t *testing.T) {
+	asked := 0
+	mux := admitting()
 	mux.HandleFunc("GET /v3/projects", func(w http.ResponseWriter, r *http.Request) {
 		asked++
 		if r.Header.Get("X-Auth-Token") != "token" {

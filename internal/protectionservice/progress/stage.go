@@ -2,6 +2,7 @@ package progress
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/karbor/karbor"
 	"github.com/karbor/karbor/internal/protectionservice/flow"
@@ -12,12 +13,13 @@ import (
 
 // waitsForStages gives, for the resources of a restore that only wait for their stage to begin, what they wait for.
 func waitsForStages(op store.Operation, d workflow.Description) map[karbor.NodeKey]string {
+	stopping := d.Cancelled != "" || slices.ContainsFunc(d.Steps, func(s workflow.StepDescription) bool { return s.State == workflow.Failed })
+	if stopping {
+		return nil // no stage begins any more
+	}
 	stages := op.Choices.Stages
 	pauses := map[int]workflow.State{} // by their stages
 	for _, step := range d.Steps {
-		if step.State == workflow.Failed || d.Cancelled != "" {
-			return nil // no stage begins any more
-		}
 		if i := flow.StageAfter(step.ID); i > 0 && i < len(stages) {
 			pauses[i] = step.State
 		}

@@ -26,7 +26,7 @@ func (s *Store) BeginLending(ctx context.Context, l Lending) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, "noting a trust that is going to be made", func(t *rows.Tx) error {
+	return s.db.Note(ctx, "noting a trust that is going to be made", func(t *rows.Tx) error {
 		return t.Exec(ctx, "INSERT INTO lendings (id, project_id, user_id, ends_at, try_at) VALUES (?, ?, ?, ?, ?)",
 			l.ID, l.ProjectID, l.UserID, rows.Micros(l.End), rows.Micros(now.Add(lendingTime)))
 	})
@@ -45,7 +45,7 @@ func (s *Store) LeftLendings(ctx context.Context, now time.Time, limit int) ([]L
 
 // EndLending forgets a lending, or, with a time, has it looked for again then.
 func (s *Store) EndLending(ctx context.Context, id string, again time.Time) error {
-	return s.db.Write(ctx, "noting that a trust is not left", func(t *rows.Tx) error {
+	return s.db.Note(ctx, "noting that a trust is not left", func(t *rows.Tx) error {
 		if again.IsZero() {
 			return endLending(ctx, t, id)
 		}

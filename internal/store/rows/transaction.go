@@ -79,6 +79,12 @@ func (d *DB) Write(ctx context.Context, doing string, f func(t *Tx) error) error
 	return Failed(doing, d.Transaction(ctx, d.whole(ctx, f)))
 }
 
+// Note is Write for what is noted beside what a request asks for, and goes by itself if that fails:
+// the request does not count as carried out by it.
+func (d *DB) Note(ctx context.Context, doing string, f func(t *Tx) error) error {
+	return Failed(doing, d.Transaction(ctx, f))
+}
+
 // WriteOf is Write for a transaction that changes what a project uses. Those of one project
 // come one after another in this process: they change the same rows, and a server would undo
 // all but one of those that run at the same time. It is a help and no promise, as other

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -70,6 +71,12 @@ func testReplayMarks(t *testing.T, s *store.Store) {
 	wantKind(t, s.Accept(ctx, Acceptance(karbor.Delete, NewCheckpoint("project"))), karbor.NotFound)
 	if there, done := claimed(t, s, "scope"); !there || done {
 		t.Errorf("after what was not kept: there %t, done %t", there, done)
+	}
+	lending := store.Lending{ID: karbor.NewID(), ProjectID: "project", UserID: "user", End: start}
+	must(t, s.BeginLending(ctx, lending))
+	must(t, s.EndLending(ctx, lending.ID, time.Time{}))
+	if there, done := claimed(t, s, "scope"); !there || done {
+		t.Errorf("after notes of what goes by itself: there %t, done %t", there, done)
 	}
 	must(t, s.Accept(ctx, Acceptance(karbor.Protect, NewCheckpoint("project"))))
 	if there, done := claimed(t, s, "scope"); !there || !done {
